@@ -1,0 +1,167 @@
+"""The values that the core hands around: whole, frozen, told by keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import names
+from .states import LIVE, Desired, RunnerState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Where a runner is registered: a repository, or an organization (``repo`` is None)."""
+
+    owner: str
+    repo: str | None = None
+
+    @classmethod
+    def of(cls, *, repo: str | None = None, org: str | None = None) -> Scope:
+        """From what a caller typed; exactly one of the two. Raises ``InvalidRequest``."""
+        if repo is not None and org is None:
+            owner, name = names.repository(repo)
+            return cls(owner=owner, repo=name)
+        if org is not None and repo is None:
+            return cls(owner=names.organization(org))
+        message = "A repository and an organization were both given" if repo else "No repository was given"
+        raise names.invalid("repo", message, hint="Name one repository (OWNER/REPO) or one organization")
+
+    @classmethod
+    def parse(cls, text: str) -> Scope:
+        """The inverse of ``str()``, for stored values."""
+        owner, slash, repo = text.partition("/")
+        return cls(owner=owner, repo=repo if slash else None)
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.repo}" if self.repo else self.owner
+
+    @property
+    def path(self) -> str:
+        """The REST path below the API's base, without slashes around it."""
+        return f"repos/{self.owner}/{self.repo}" if self.repo else f"orgs/{self.owner}"
+
+    def same_as(self, other: Scope) -> bool:
+        """GitHub's names do not regard case."""
+        return str(self).lower() == str(other).lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerSpec:
+    """What a create asks for, checked and complete."""
+
+    name: str
+    scope: Scope
+    labels: tuple[str, ...]
+    """Includes the name."""
+    ephemeral: bool = True
+    daemonize: bool = True
+    """False: the runner belongs to the process that made it and ends with it."""
+    group: str | None = None
+    version: str = "latest"
+    workdir: str = "_work"
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        name: str,
+        scope: Scope,
+        labels: str | Iterable[str],
+        ephemeral: bool = True,
+        daemonize: bool = True,
+        group: str | None = None,
+        version: str = "latest",
+        workdir: str = "_work",
+    ) -> RunnerSpec:
+        """Checks every part; raises ``InvalidRequest`` naming the first field that is wrong."""
+        if group is not None and scope.repo is not None:
+            raise names.invalid(
+                "group",
+                "Runner groups belong to organizations",
+                hint="Leave the group out, or register for an organization",
+            )
+        return cls(
+            name=names.runner_name(name),
+            scope=scope,
+            labels=names.labels(labels, name=name),
+            ephemeral=ephemeral,
+            daemonize=daemonize,
+            group=None if group is None else names.group(group),
+            version=names.runner_version(version),
+            workdir=names.workdir(workdir),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessId:
+    """A process is more than its pid: a reused pid has other start ticks, a rebooted host another boot id."""
+
+    pid: int
+    start_ticks: int
+    """Field 22 of ``/proc/PID/stat``."""
+    boot_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """One life of a runner: a row of the store."""
+
+    id: str
+    """Short, random, never reused; names its files, its lock-step actions and its orphan tasks."""
+    seq: int
+    """Grows with every life; pages are cut by it."""
+    name: str
+    scope: Scope
+    state: RunnerState
+    desired: Desired
+    revision: int
+    """Counts the writes to the row; a writer that saw an older one is refused."""
+    labels: tuple[str, ...]
+    ephemeral: bool
+    daemonize: bool
+    group: str | None
+    version: str
+    """The runner package's version; what was asked for until it is resolved."""
+    workdir: str
+    root: str
+    root_inode: tuple[int, int] | None
+    """(device, inode) of the root directory: the only directory that is ever removed for this life."""
+    asked_at: float | None
+    """When GitHub was asked to register it: from then on a registration may exist."""
+    github_id: int | None
+    github_status: str | None
+    github_busy: bool | None
+    github_seen_at: float | None
+    """The last observation of the registration, and when it was made."""
+    deregistered_at: float | None
+    handle: str | None
+    """What the backend needs to find the processes again: opaque JSON."""
+    ending: RunnerState | None
+    """While ``removing``: the state in which this life ends."""
+    reason: str | None
+    drain_until: float | None
+    created_at: float
+    changed_at: float
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def registered(self) -> bool:
+        """A registration exists at GitHub as far as we know."""
+        return self.github_id is not None and self.deregistered_at is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One step of a runner's history."""
+
+    runner_id: str
+    at: float
+    old: RunnerState | None
+    new: RunnerState
+    reason: str | None
