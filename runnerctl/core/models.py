@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from . import names
 from .states import LIVE, Desired, RunnerState
 
@@ -103,9 +105,11 @@ class ProcessId:
     boot_id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runner:
-    """One life of a runner: a row of the store."""
+class Runner(msgspec.Struct, frozen=True, kw_only=True):
+    """One life of a runner: a row of the store.
+
+    A Struct and not a dataclass because lists make thousands of them, and a wide frozen dataclass is slow to make.
+    """
 
     id: str
     """Short, random, never reused; names its files, its lock-step actions and its orphan tasks."""
@@ -165,3 +169,40 @@ class Event:
     old: RunnerState | None
     new: RunnerState
     reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
+    """A registration that may be left at GitHub although its runner is gone here."""
+
+    id: int
+    runner_id: str
+    scope: Scope
+    name: str
+    labels: tuple[str, ...]
+    github_id: int | None
+    """None: GitHub never answered the create; it is looked up by name, and must look like ours."""
+    reason: str
+    tries: int
+    next_try_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerQuery:
+    """Which runners a list is about."""
+
+    every: bool = False
+    """Those whose life has ended, too; a ``state`` includes them by itself."""
+    state: RunnerState | None = None
+    scope: str | None = None
+    label: str | None = None
+    after: int = 0
+    """Only beyond this seq."""
+    limit: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerPage:
+    items: list[Runner]
+    next: int | None
+    """Where the next page begins; None on the last."""

@@ -1,0 +1,47 @@
+# Everything here makes its own virtual environment; a machine needs Python 3.11 or newer, and make.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types bench e2e clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    plays the guide's workflow on a local GitHub"
+	@echo "make test    the whole test suite"
+	@echo "make lint    ruff and the import contract"
+	@echo "make types   mypy, strict"
+	@echo "make bench   measures and prints a table"
+
+$(VENV)/run: setup.cfg setup.py
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q runnerctl
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/run
+	$(BIN)/runnerctl demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --config setup.cfg
+
+types: $(VENV)/dev
+	$(BIN)/mypy runnerctl benchmarks
+	cd runnerctl/supervisor && ../../$(BIN)/mypy --config-file ../../setup.cfg *.py
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,74 @@
+"""runnerctl's core: everything a runner's life needs, for both front ends alike.
+
+Synchronous and typed; knows nothing of Click, Rich or aiohttp. Names are imported when they are first used, so
+that a command pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .lifecycle.create import Wait, create_runner
+    from .lifecycle.operation import Operation, Pause, finish
+    from .lifecycle.reap import reap
+    from .lifecycle.registration import finish_orphans
+    from .lifecycle.remove import Removal, remove_runner
+    from .lifecycle.status import get_runner, runner_status, see
+    from .lifecycle.stop import Stop, start_runner, stop_runner
+    from .models import Runner, RunnerSpec, Scope
+    from .services import Services
+
+_HOME = {
+    "Wait": "lifecycle.create",
+    "create_runner": "lifecycle.create",
+    "Operation": "lifecycle.operation",
+    "Pause": "lifecycle.operation",
+    "finish": "lifecycle.operation",
+    "reap": "lifecycle.reap",
+    "finish_orphans": "lifecycle.registration",
+    "Removal": "lifecycle.remove",
+    "remove_runner": "lifecycle.remove",
+    "get_runner": "lifecycle.status",
+    "runner_status": "lifecycle.status",
+    "see": "lifecycle.status",
+    "Stop": "lifecycle.stop",
+    "start_runner": "lifecycle.stop",
+    "stop_runner": "lifecycle.stop",
+    "Runner": "models",
+    "RunnerSpec": "models",
+    "Scope": "models",
+    "Services": "services",
+}
+
+__all__ = [
+    "Operation",
+    "Pause",
+    "Removal",
+    "Runner",
+    "RunnerSpec",
+    "Scope",
+    "Services",
+    "Stop",
+    "Wait",
+    "create_runner",
+    "finish",
+    "finish_orphans",
+    "get_runner",
+    "reap",
+    "remove_runner",
+    "runner_status",
+    "see",
+    "start_runner",
+    "stop_runner",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # A package attribute named like a submodule (``reap``) must be set here, or the import system's would win.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,111 @@
+"""What a backend does for a runner: start its processes, tell how they are, stop them, leave none behind.
+
+A backend never touches GitHub or the store. Everything it needs to find the processes again, also from another
+process or after a restart, is in the handle that ``launch`` returned or in the runner's run directory.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+
+class Phase(StrEnum):
+    """What the Listener is doing, by its own lines and by its Worker."""
+
+    STARTING = "starting"
+    LISTENING = "listening"
+    BUSY = "busy"
+    UPDATING = "updating"
+    STOPPING = "stopping"
+    EXITED = "exited"
+
+
+class Outcome(StrEnum):
+    """How the processes ended for good."""
+
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """One start of a runner's processes."""
+
+    runner_id: str
+    name: str
+    root: Path
+    ephemeral: bool
+    leased: bool = False
+    """True: the processes end when the process that launched them does."""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of a runner's processes at one moment."""
+
+    running: bool
+    """Its Listener or Worker lives."""
+    supervised: bool
+    """Its supervisor lives."""
+    pid: int | None
+    phase: Phase | None
+    """None: nothing was ever started."""
+    job: str | None = None
+    job_started_at: float | None = None
+    last_job: str | None = None
+    last_job_result: str | None = None
+    last_job_ended_at: float | None = None
+    jobs_run: int = 0
+    online_at: float | None = None
+    ended: bool = False
+    """The supervisor finished its work and wrote the last word."""
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+    @property
+    def gone(self) -> bool:
+        """No process is left and none will be started."""
+        return not self.running and not self.supervised
+
+
+NOTHING = Observation(running=False, supervised=False, pid=None, phase=None)
+
+
+class Backend(ABC):
+    """One way of running runners on this host."""
+
+    name: str
+
+    @abstractmethod
+    def launch(self, launch: Launch) -> str:
+        """Starts the processes; returns the handle, opaque JSON, once the Listener runs. Raises ``BackendFailed``."""
+
+    @abstractmethod
+    def poll(self, runner_id: str) -> Observation:
+        """Cheap: one small file and two looks into ``/proc``."""
+
+    @abstractmethod
+    def working(self, runner_id: str) -> bool:
+        """Whether a job runs, proven by the kernel: a Worker among the runner's own processes."""
+
+    @abstractmethod
+    def drain(self, runner_id: str) -> None:
+        """Asks to end after the job that runs, or at once if none does."""
+
+    @abstractmethod
+    def interrupt(self, runner_id: str) -> None:
+        """Begins the stop ladder; a job that runs is cancelled. Already gone is fine."""
+
+    @abstractmethod
+    def kill(self, runner_id: str) -> None:
+        """Ends every process of the runner now. Raises ``BackendFailed`` if one survives."""
+
+    @property
+    @abstractmethod
+    def degraded(self) -> str | None:
+        """What this backend cannot keep from jobs, in words; None if nothing."""

@@ -1,0 +1,232 @@
+"""Runners as plain process trees of this host, each under a supervisor of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import processes
+from ..errors import BackendFailed, DiskFull
+from ..models import ProcessId
+from . import record
+from .base import Backend, Launch, Observation
+
+_SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor"
+_REPORT_SECONDS = 30.0
+_MAX_REPORT = 64 * 1024
+_JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PASSED_ON = (
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopLadder:
+    """Patience on each rung, in seconds."""
+
+    interrupt: float = 30.0
+    terminate: float = 10.0
+    kill: float = 5.0
+    shutdown_grace: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessBackend(Backend):
+    """``runs_dir`` holds one run directory per life; it belongs to the manager, mode 0700."""
+
+    runs_dir: Path
+    events: Path
+    ladder: StopLadder
+    reap_argv: tuple[str, ...]
+    reap_environment: Mapping[str, str]
+    user_agent: str
+    name: str = "process"
+    _leases: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def run_dir(self, runner_id: str) -> Path:
+        return self.runs_dir / runner_id
+
+    def launch(self, launch: Launch) -> str:
+        run_dir = self.run_dir(launch.runner_id)
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (run_dir / "drain").unlink(missing_ok=True)
+        self._write_launch(run_dir, launch)
+        report = self._start(run_dir, launch)
+        if "error" in report:
+            raise BackendFailed(f"Runner {launch.name!r} could not be started: {report['error']}")
+        return json.dumps({"backend": self.name, "mark": "walk", **report})
+
+    def poll(self, runner_id: str) -> Observation:
+        return record.observe(record.read(self.run_dir(runner_id)))
+
+    def working(self, runner_id: str) -> bool:
+        seen = record.read(self.run_dir(runner_id))
+        listener = seen.listener_process if seen else None
+        alive = listener is not None and processes.alive(listener)
+        return processes.working(listener.pid if listener and alive else None, runner_id)
+
+    def drain(self, runner_id: str) -> None:
+        (self.run_dir(runner_id) / "drain").touch(mode=0o600)
+        self._signal_supervisor(runner_id, signal.SIGHUP)
+
+    def interrupt(self, runner_id: str) -> None:
+        if not self._signal_supervisor(runner_id, signal.SIGINT):
+            seen = record.read(self.run_dir(runner_id))
+            if seen is not None and seen.listener_process is not None:
+                _signal(seen.listener_process, signal.SIGINT)
+
+    def kill(self, runner_id: str) -> None:
+        """The supervisor goes first: it would take the deaths for exits and act on them."""
+        deadline = time.monotonic() + self.ladder.kill
+        while tree := self._tree(runner_id):
+            for pid in tree:
+                _kill(pid)
+            if time.monotonic() > deadline:
+                raise BackendFailed(f"Processes {tree} of runner {runner_id} survive SIGKILL")
+            time.sleep(0.01)
+
+    @property
+    def degraded(self) -> str | None:
+        root = ", which is root" if os.geteuid() == 0 else ""
+        return f"Jobs run as the manager's own user{root}: its files cannot be kept from them"
+
+    def leased(self) -> tuple[str, ...]:
+        """The lives that end with this process."""
+        return tuple(self._leases)
+
+    def release(self, runner_id: str) -> None:
+        """Gives up the lease on a runner launched as ``leased``: its stop ladder begins."""
+        descriptor = self._leases.pop(runner_id, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _tree(self, runner_id: str) -> list[int]:
+        seen = record.read(self.run_dir(runner_id))
+        tops = [] if seen is None else [seen.supervisor_process, seen.listener_process]
+        living = [top.pid for top in tops if top is not None and processes.alive(top)]
+        below = [pid for top in living for pid in processes.descendants(top)]
+        return list(dict.fromkeys([*living, *below, *processes.marked(runner_id)]))
+
+    def _signal_supervisor(self, runner_id: str, number: signal.Signals) -> bool:
+        seen = record.read(self.run_dir(runner_id))
+        return seen is not None and not seen.ended and _signal(seen.supervisor_process, number)
+
+    def _write_launch(self, run_dir: Path, launch: Launch) -> None:
+        document = {
+            "id": launch.runner_id,
+            "name": launch.name,
+            "root": str(launch.root),
+            "argv": [str(launch.root / "bin" / "Runner.Listener"), "run", "--startuptype", "service"],
+            "env": self.listener_environment(launch),
+            "ephemeral": launch.ephemeral,
+            "pid_file": str(run_dir / "runner.pid"),
+            "events": str(self.events),
+            "reap": {"argv": [*self.reap_argv, launch.runner_id], "env": dict(self.reap_environment)},
+            "restart": {"seconds": 5, "limit": 10},
+            "stop": {
+                "interrupt_seconds": self.ladder.interrupt,
+                "terminate_seconds": self.ladder.terminate,
+                "kill_seconds": self.ladder.kill,
+                "shutdown_grace": self.ladder.shutdown_grace,
+            },
+            "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},
+        }
+        temporary = run_dir / "launch.json.new"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(document, stream)
+            temporary.rename(run_dir / "launch.json")
+        except OSError as exc:
+            raise DiskFull(f"Runner {launch.name!r} could not be started: {exc.strerror}") from exc
+
+    def listener_environment(self, launch: Launch) -> dict[str, str]:
+        """All that the Listener and its jobs inherit: an allow-list, nothing of ours."""
+        home = launch.root / "home"
+        return {
+            **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
+            "PATH": _JOB_PATH,
+            "LANG": "C.UTF-8",
+            "HOME": str(home),
+            "USER": "runner",
+            "LOGNAME": "runner",
+            "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
+            "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
+            processes.LIFE_VARIABLE: launch.runner_id,
+            **({"RUNNER_ALLOW_RUNASROOT": "1"} if os.geteuid() == 0 else {}),
+        }
+
+    def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
+        argv = [sys.executable, "-I", "-S", "-B", str(_SUPERVISOR), str(run_dir)]
+        lease_end = self._lease(launch.runner_id) if launch.leased else None
+        if lease_end is not None:
+            argv += ["--lease-fd", str(lease_end)]
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"PATH": _JOB_PATH, "LANG": "C.UTF-8"},
+                cwd="/",
+                pass_fds=() if lease_end is None else (lease_end,),
+            )
+        except OSError as exc:
+            raise BackendFailed(f"Runner {launch.name!r} could not be started: {exc.strerror}") from exc
+        finally:
+            if lease_end is not None:
+                os.close(lease_end)
+        with process:
+            return _report(process)
+
+    def _lease(self, runner_id: str) -> int:
+        """The end of a pipe for the supervisor; ours stays open until released or until this process ends."""
+        theirs, ours = os.pipe2(os.O_CLOEXEC)
+        self._leases[runner_id] = ours
+        return theirs
+
+
+def _report(process: subprocess.Popen[bytes]) -> dict[str, object]:
+    """The supervisor's one line, with a deadline."""
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    ready, _, _ = select.select([process.stdout], [], [], _REPORT_SECONDS)
+    line = process.stdout.readline(_MAX_REPORT) if ready else b""
+    try:
+        report = json.loads(line)
+    except ValueError:
+        process.kill()
+        return {"error": "its supervisor did not report"}
+    return report if isinstance(report, dict) else {"error": "its supervisor's report is not understood"}
+
+
+def _signal(process: ProcessId, number: signal.Signals) -> bool:
+    """Signals that very process, never another that got its pid. False when it is gone."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        # The pidfd is held now; if the identity fits, the signal cannot reach a stranger.
+        if not processes.alive(process):
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,184 @@
+"""The calls of a runner's life to GitHub, each one method."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from runnerctl.core.clock import Clock
+from runnerctl.core.errors import GitHubConflict, GitHubNotFound, GitHubRefused
+from runnerctl.core.models import Scope
+
+from . import protocol
+from .answers import (
+    Download,
+    JitConfig,
+    Release,
+    RemoteRunner,
+    WireDownload,
+    WireGroups,
+    WireJitConfig,
+    WireRelease,
+    WireRunner,
+    WireRunners,
+    WireToken,
+)
+from .auth import credentials
+from .config import GitHubSettings
+from .groups import Groups
+from .pages import RunnerPages, follow
+from .protocol import DEFAULT_GROUP_ID, Answer, Request
+from .refusals import decode, refusal
+
+if TYPE_CHECKING:
+    from .transport import RateLimit, Transport
+    from .tries import Tries
+
+T = TypeVar("T")
+
+
+class GitHub:
+    """Thread-safe; one per process. Every method may raise any ``GitHubError``.
+
+    Calls that may be repeated are tried up to three times within about ten seconds. A rate limit is raised at once,
+    with ``retry_after``.
+    """
+
+    def __init__(self, settings: GitHubSettings, *, clock: Clock, rng: random.Random) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._credentials = credentials(settings, send=self._send, clock=clock)
+        self._groups = Groups(settings, clock=clock)
+        self._pages = RunnerPages()
+        self._mutex = threading.Lock()
+        self._transport: Transport | None = None
+        self._tries: Tries | None = None
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, those for tokens included."""
+        return self._transport.calls if self._transport else 0
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What GitHub last said about it; None before the first call, and where no limit is in force."""
+        return self._transport.rate_limit if self._transport else None
+
+    def close(self) -> None:
+        """Ends the kept connections; a later call opens new ones."""
+        if self._transport:
+            self._transport.close()
+
+    def generate_jitconfig(
+        self, scope: Scope, *, name: str, group_id: int, labels: tuple[str, ...], workdir: str
+    ) -> JitConfig:
+        """Registers a runner. Sent at most once: after ``GitHubNoAnswer`` it may be registered.
+
+        Raises ``GitHubConflict`` when a runner of that name is registered.
+        """
+        request = protocol.generate_jitconfig(scope, name=name, group_id=group_id, labels=labels, workdir=workdir)
+        try:
+            return self._read(request, scope, WireJitConfig).value()
+        except GitHubConflict:
+            raise
+        except (GitHubNotFound, GitHubRefused):
+            if group_id != DEFAULT_GROUP_ID:
+                self._groups.forget(scope)
+            raise
+
+    def registration_token(self, scope: Scope) -> str:
+        return self._read(protocol.registration_token(scope), scope, WireToken).token
+
+    def remove_token(self, scope: Scope) -> str:
+        return self._read(protocol.remove_token(scope), scope, WireToken).token
+
+    def find_runner(self, scope: Scope, name: str) -> RemoteRunner | None:
+        """By name, without regard to case."""
+        request = protocol.list_runners(scope, name=name)
+        # Whether ?name= is exact, a prefix or ignored is not promised: every page is looked through.
+        for answer in follow(request, lambda page: self._answer(page, scope)):
+            for runner in decode(request, answer, WireRunners).runners:
+                if runner.name.lower() == name.lower():
+                    return runner.value()
+        return None
+
+    def get_runner(self, scope: Scope, runner_id: int) -> RemoteRunner | None:
+        """None when GitHub has no such runner."""
+        request = protocol.get_runner(scope, runner_id)
+        answer = self._answer(request, scope)
+        return None if answer.status == 404 else decode(request, answer, WireRunner).value()
+
+    def list_runners(self, scope: Scope) -> list[RemoteRunner]:
+        return self._pages.listed(scope, lambda page: self._answer(page, scope))
+
+    def delete_runner(self, scope: Scope, runner_id: int) -> bool:
+        """True when it was deleted, False when it was gone before; raises ``GitHubBusy`` while a job runs."""
+        request = protocol.delete_runner(scope, runner_id)
+        answer = self._answer(request, scope)
+        if answer.status == 404:
+            return False
+        if not 200 <= answer.status < 300:
+            raise refusal(request, answer)
+        return True
+
+    def group_id(self, scope: Scope, group_name: str | None) -> int:
+        """The id of an organization's runner group, the default group's for None (without a call)."""
+        if group_name is None:
+            return DEFAULT_GROUP_ID
+        known = self._groups.get(scope, group_name)
+        if known is not None:
+            return known
+        request = protocol.list_groups(scope)
+        ids: dict[str, int] = {}
+        for answer in follow(request, lambda page: self._answer(page, scope)):
+            ids |= {group.name.lower(): group.id for group in decode(request, answer, WireGroups).runner_groups}
+        if group_name.lower() not in ids:
+            raise GitHubNotFound(
+                f"Organization {scope.owner!r} has no runner group {group_name!r}",
+                hint="Check the name, and that the App or token may see the group",
+            )
+        self._groups.put(scope, ids)
+        return ids[group_name.lower()]
+
+    def downloads(self, scope: Scope) -> list[Download]:
+        """The runner packages that GitHub has rolled out to this scope, one per platform."""
+        found = self._read(protocol.list_downloads(scope), scope, list[WireDownload])
+        return [download.value() for download in found]
+
+    def release(self, version: str) -> Release | None:
+        """A release of actions/runner, by version or ``latest``; None when there is none such on this GitHub."""
+        request = protocol.runner_release(version)
+        bearer = self._credentials.any_bearer()
+        answer = self._send(request, bearer)
+        if answer.status == 401 and bearer is not None:
+            answer = self._send(request, None)
+        return None if answer.status == 404 else decode(request, answer, WireRelease).value()
+
+    def _read(self, request: Request, scope: Scope, wanted: type[T]) -> T:
+        return decode(request, self._answer(request, scope), wanted)
+
+    def _answer(self, request: Request, scope: Scope) -> Answer:
+        bearer = self._credentials.bearer(scope)
+        answer = self._send(request, bearer)
+        if answer.status != 401:
+            return answer
+        # Expired or revoked early. What drew a 401 was not carried out, so even a POST may go again.
+        other = self._credentials.replacement(scope, bearer)
+        return answer if other is None else self._send(request, other)
+
+    def _send(self, request: Request, bearer: str | None) -> Answer:
+        return self._connected().send(request, bearer)
+
+    def _connected(self) -> Tries:
+        """The transport is made by the first call, so that commands without one do not pay for ``requests``."""
+        if self._tries is None:
+            with self._mutex:
+                if self._tries is None:
+                    from .transport import Transport
+                    from .tries import Tries
+
+                    self._transport = Transport(self._settings, clock=self._clock)
+                    self._tries = Tries(self._transport, clock=self._clock, rng=self._rng)
+        return self._tries

@@ -1,0 +1,1 @@
+"""The operations of a runner's life. A caller takes them from ``runnerctl.core``."""

@@ -1,0 +1,162 @@
+"""Making a runner: admitted, unpacked, registered, started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from .. import instance
+from ..backends.base import Launch
+from ..errors import BackendFailed, DeadlineExceeded, GitHubNoAnswer, RunnerctlError, RunnerExists
+from ..models import Runner, RunnerSpec
+from ..packages import Package
+from ..services import Services
+from ..states import RunnerState
+from ..store import REMOVE_FIRST
+from . import ending, registration
+from .configure import configure
+from .holding import hold_for_create
+from .operation import Operation, Pause
+from .reap import reap, reconcile
+from .unpacking import package_for
+
+Progress = Callable[[int, int | None], None]
+
+
+class Wait(StrEnum):
+    """What a create waits for before it answers."""
+
+    STARTED = "started"
+    ONLINE = "online"
+
+
+def create_runner(
+    services: Services,
+    spec: RunnerSpec,
+    *,
+    wait: Wait = Wait.STARTED,
+    timeout: float = 60.0,
+    leased: bool = False,
+    progress: Progress | None = None,
+) -> Operation[Runner]:
+    """Registers a runner and starts it; its result is the runner, whose process runs.
+
+    ``leased``: the processes end with this process. ``progress`` hears of a download: bytes so far, bytes in all.
+    Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
+    ``DeadlineExceeded`` after ``timeout`` seconds of waiting undoes nothing.
+    """
+    runner = _create(services, spec, leased=leased, progress=progress)
+    if wait is Wait.STARTED:
+        return runner
+    yield Pause(runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=timeout)
+    seen = services.backend.poll(runner.id)
+    if seen.online_at is None and not seen.gone:
+        raise DeadlineExceeded(
+            f"Runner {spec.name!r} was not online after {timeout:g} s",
+            hint="It goes on starting; `runnerctl status` tells how it is",
+        )
+    if seen.online_at is None:
+        raise _failed_start(services, runner, seen.reason)
+    return services.store.get(runner.id) or runner
+
+
+def _is_decided(services: Services, runner: Runner) -> bool:
+    seen = services.backend.poll(runner.id)
+    return seen.online_at is not None or seen.gone
+
+
+def _failed_start(services: Services, runner: Runner, reason: str | None) -> RunnerctlError:
+    reap(services, runner.id)
+    return BackendFailed(
+        f"Runner {runner.name!r} ended before it came online: {reason or 'no reason was given'}",
+        hint=f"`runnerctl logs {runner.name}` shows what it said",
+    )
+
+
+def _create(services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None) -> Runner:
+    instance.check_directory(services.settings.base_dir)
+    _ = services.github  # no usable credentials: refused before anything is made
+    with hold_for_create(services, spec.name):
+        _make_room(services, spec)
+        runner = services.store.admit(spec, root=services.root(spec.name))
+        try:
+            return _bring_up(services, runner, leased=leased, progress=progress)
+        except BaseException as exc:
+            _undo(services, runner.id, exc)
+            raise
+
+
+def _make_room(services: Services, spec: RunnerSpec) -> None:
+    """A runner of that name that finished or died is cleared away; one that lives, or a stranger's file, is not."""
+    previous = services.store.latest(spec.name)
+    if previous is not None and previous.live and reconcile(services, previous).live:
+        raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST)
+    if instance.is_taken(services.root(spec.name)):
+        raise RunnerExists(
+            f"{str(services.root(spec.name))!r} is there already and not ours", hint="Choose another name, or move it"
+        )
+
+
+def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
+    package = package_for(services, runner.scope, runner.version, progress)
+    root = _make_root(services, runner, package)
+    runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
+    try:
+        instance.publish(root, runner.name)
+        registered = _register(services, runner)
+    except GitHubNoAnswer:
+        raise
+    except RunnerctlError:
+        services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
+        raise
+    runner = services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
+    return start_processes(services, runner, leased=leased)
+
+
+def start_processes(services: Services, runner: Runner, *, leased: bool = False) -> Runner:
+    """For a runner in ``starting``: its processes run when this returns."""
+    launch = Launch(
+        runner_id=runner.id,
+        name=runner.name,
+        root=services.root(runner.name),
+        ephemeral=runner.ephemeral,
+        leased=leased,
+    )
+    handle = services.backend.launch(launch)
+    return services.store.amend(runner, handle=handle, started_at=services.clock.now())
+
+
+def _make_root(services: Services, runner: Runner, package: Package) -> instance.Root:
+    run_dir = services.backend.run_dir(runner.id)
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return instance.build(
+        services.settings.base_dir,
+        runner_id=runner.id,
+        name=runner.name,
+        package=package,
+        log_link=run_dir / "runner.log",
+        pid_link=run_dir / "runner.pid",
+    )
+
+
+def _register(services: Services, runner: Runner) -> dict[str, Any]:
+    """What is to be written of the registration."""
+    root = services.root(runner.name)
+    seen: dict[str, Any] = {"github_status": "offline", "github_busy": False}
+    if runner.ephemeral:
+        jit = registration.ask(services, runner)
+        instance.write_identity(root, jit.encoded)
+        seen["github_id"] = jit.runner.id
+    else:
+        seen["github_id"] = configure(services, runner, root)
+    return {**seen, "github_seen_at": services.clock.now()}
+
+
+def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
+    """Whatever was made goes again; what GitHub will not clear now is kept as a task. The error itself is raised on."""
+    runner = services.store.get(runner_id)
+    if runner is None or not runner.live:
+        return
+    reason = exc.message if isinstance(exc, RunnerctlError) else f"Interrupted by {type(exc).__name__}"
+    ending.clear(services, ending.begin(services, runner, RunnerState.FAILED, reason=reason))

@@ -1,0 +1,119 @@
+"""A runner's registration at GitHub: asked for once, recognised again after a lost answer, deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import (
+    ConfigInvalid,
+    GitHubConflict,
+    GitHubError,
+    GitHubNoAnswer,
+    GitHubUnavailable,
+    RunnerctlError,
+    RunnerExists,
+)
+from ..models import Orphan, Runner, Scope
+from ..services import Services
+
+if TYPE_CHECKING:
+    from ..github.answers import JitConfig, RemoteRunner
+
+_RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+def ask(services: Services, runner: Runner) -> JitConfig:
+    """The JIT configuration of an ephemeral runner: one call.
+
+    That call must never be repeated blindly: GitHub may have registered the runner and the answer be lost. So the
+    registration is looked up first, and deleted only if it can be nobody else's.
+    """
+    try:
+        return _generate(services, runner)
+    except GitHubConflict as exc:
+        previous = services.store.previous_github_id(runner)
+        found = services.github.find_runner(runner.scope, runner.name)
+        if found is None or previous is None or found.id != previous or not _is_idle_and_offline(found):
+            raise RunnerExists(
+                f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
+            ) from exc
+        services.github.delete_runner(runner.scope, found.id)
+    except GitHubNoAnswer:
+        found_id = find_ours(services, scope=runner.scope, name=runner.name, labels=runner.labels)
+        if found_id is not None:
+            services.github.delete_runner(runner.scope, found_id)
+    return _generate(services, runner)
+
+
+def _generate(services: Services, runner: Runner) -> JitConfig:
+    github = services.github
+    return github.generate_jitconfig(
+        runner.scope,
+        name=runner.name,
+        group_id=github.group_id(runner.scope, runner.group),
+        labels=runner.labels,
+        workdir=runner.workdir,
+    )
+
+
+def find_ours(services: Services, *, scope: Scope, name: str, labels: tuple[str, ...]) -> int | None:
+    """The id of a registration whose making we never heard of: same name and labels, and it never connected."""
+    found = services.github.find_runner(scope, name)
+    if found is None or found.version is not None or not _is_idle_and_offline(found):
+        return None
+    same = {label.lower() for label in found.labels} == {label.lower() for label in labels}
+    return found.id if same else None
+
+
+def _is_idle_and_offline(found: RemoteRunner) -> bool:
+    return found.status == "offline" and not found.busy
+
+
+def deregister(services: Services, runner: Runner) -> Runner:
+    """Deletes the registration, if there may be one; gone already is fine.
+
+    Raises ``GitHubBusy`` when a job runs, other ``GitHubError`` or ``ConfigInvalid`` when GitHub could not be asked.
+    """
+    if runner.deregistered_at is not None or runner.asked_at is None:
+        return runner
+    github_id = runner.github_id
+    if github_id is None:
+        github_id = find_ours(services, scope=runner.scope, name=runner.name, labels=runner.labels)
+    if github_id is not None:
+        services.github.delete_runner(runner.scope, github_id)
+    services.store.forget_orphan(runner.id)
+    return services.store.amend(runner, deregistered_at=services.clock.now(), github_status=None, github_busy=None)
+
+
+def deregister_or_keep_task(services: Services, runner: Runner) -> Runner:
+    """Like ``deregister``, but what cannot be done now is kept as an orphan task."""
+    try:
+        return deregister(services, runner)
+    except (GitHubError, ConfigInvalid) as exc:
+        services.store.keep_orphan(runner, reason=exc.message)
+        return runner
+
+
+def finish_orphans(services: Services, *, every: bool = False) -> int:
+    """Tries the orphan tasks that are due (or all) once; returns how many are left."""
+    for orphan in services.store.orphans(due_at=None if every else services.clock.now()):
+        try:
+            _clear_orphan(services, orphan)
+        except RunnerctlError as exc:
+            wait = exc.retry_after or _RETRY_SECONDS[min(orphan.tries, len(_RETRY_SECONDS) - 1)]
+            services.store.postpone_orphan(orphan, until=services.clock.now() + wait)
+            if isinstance(exc, GitHubUnavailable | ConfigInvalid):
+                break  # the others would meet the same
+    return len(services.store.orphans())
+
+
+def _clear_orphan(services: Services, orphan: Orphan) -> None:
+    github_id = orphan.github_id
+    if github_id is None:
+        github_id = find_ours(services, scope=orphan.scope, name=orphan.name, labels=orphan.labels)
+    if github_id is not None:
+        services.github.delete_runner(orphan.scope, github_id)
+    services.store.forget_orphan(orphan.runner_id)
+    ended = services.store.get(orphan.runner_id)
+    if ended is not None and ended.deregistered_at is None:
+        services.store.amend(ended, deregistered_at=services.clock.now(), github_status=None, github_busy=None)

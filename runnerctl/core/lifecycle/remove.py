@@ -1,0 +1,162 @@
+"""Removing a runner without ever killing a job that nobody asked to kill (design rule 3).
+
+A local Worker refuses; then GitHub is asked to deregister, after which no new job comes; then a settle window
+watches for a job that was dispatched just before; only then are the processes stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..backends.base import Phase
+from ..errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
+from ..models import Runner, Scope
+from ..services import Services
+from ..states import Desired, RunnerState
+from . import ending
+from .holding import check_scope, hold, named
+from .operation import Operation, Pause
+from .registration import deregister, finish_orphans
+from .stop import until_gone
+
+_JOB_END_SECONDS = 15.0
+"""GitHub may call a runner busy for a while after its Listener reported the job's end."""
+_HINT = "Wait for the job, or pass --drain to wait, --force to kill it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """How far a removal came."""
+
+    runner: Runner
+    draining: bool
+    """A job is finished first; then it is removed by itself."""
+
+
+def remove_runner(
+    services: Services,
+    name: str,
+    *,
+    scope: Scope | None = None,
+    force: bool = False,
+    drain: bool = False,
+    timeout: float | None = None,
+) -> Operation[Removal]:
+    """Deregisters, stops and deletes a runner; one that ended already is fine.
+
+    ``drain`` waits for its job, at most ``timeout`` seconds (``DeadlineExceeded`` undoes nothing); ``force`` kills it.
+    Raises ``RunnerBusy``, ``ScopeMismatch``, ``RunnerNotFound``; when GitHub cannot be asked, its error: then the
+    processes are left alone, the runner stays ``removing`` and a task is kept.
+    """
+    with hold(services, name):
+        runner = named(services, name)
+        check_scope(runner, scope)
+        if not runner.live:
+            _finish_task(services, runner)
+            return Removal(runner=runner, draining=False)
+        before = runner.state
+        runner = _begin(services, runner, may_be_busy=force or drain)
+        if force:
+            services.backend.interrupt(runner.id)
+    if force:
+        yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
+        return _clear(services, runner)
+    return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
+
+
+def _begin(services: Services, runner: Runner, *, may_be_busy: bool) -> Runner:
+    if not may_be_busy and services.backend.working(runner.id):
+        raise RunnerBusy(f"Runner {runner.name!r} is running a job", hint=_HINT)
+    _ = services.github if runner.registered and not may_be_busy else None  # no credentials: refused before anything
+    return ending.begin(services, runner, RunnerState.REMOVED, reason="removed")
+
+
+def _gently(
+    services: Services, runner: Runner, *, before: RunnerState, drain: bool, timeout: float | None
+) -> Operation[Removal]:
+    deadline = services.clock.monotonic() + (timeout if timeout is not None else float("inf"))
+    if drain and services.backend.working(runner.id):
+        services.backend.drain(runner.id)
+        yield from _until_idle(services, runner, deadline)
+    runner = yield from _deregistered(services, runner, before=before, drain=drain)
+    if (yield from _job_turned_up(services, runner, drain=drain)):
+        services.backend.drain(runner.id)
+        if not drain:
+            return Removal(runner=runner, draining=True)
+        yield from _until_idle(services, runner, deadline)
+    with hold(services, runner.name):
+        if services.backend.working(runner.id):
+            services.backend.drain(runner.id)
+            return Removal(runner=runner, draining=True)
+        services.backend.interrupt(runner.id)
+    yield from until_gone(services, runner)
+    return _clear(services, runner)
+
+
+def _deregistered(services: Services, runner: Runner, *, before: RunnerState, drain: bool) -> Operation[Runner]:
+    """Asks GitHub to let go; it may call a runner busy for a moment after its job's end."""
+    patience = services.clock.monotonic() + _JOB_END_SECONDS
+    while True:
+        try:
+            with hold(services, runner.name):
+                current = services.store.get(runner.id) or runner
+                return deregister(services, current) if current.live else current
+        except GitHubBusy as exc:
+            ended = drain or _job_just_ended(services, runner)
+            if not ended or services.clock.monotonic() > patience:
+                _take_back(services, runner, before)
+                raise RunnerBusy(f"Runner {runner.name!r} is running a job, GitHub says", hint=_HINT) from exc
+        except GitHubError as exc:
+            services.store.keep_orphan(runner, reason=exc.message)
+            raise
+        yield Pause(runner_id=runner.id, until=lambda: False, seconds=1.0)
+
+
+def _job_turned_up(services: Services, runner: Runner, *, drain: bool) -> Operation[bool]:
+    """Watches for a job that was dispatched just before GitHub let go."""
+    if not services.backend.poll(runner.id).running:
+        return False
+    seconds = services.settings.get("drain_settle" if drain else "remove_settle")
+    return (yield Pause(runner_id=runner.id, until=lambda: _took_a_job(services, runner), seconds=seconds))
+
+
+def _took_a_job(services: Services, runner: Runner) -> bool:
+    return services.backend.poll(runner.id).phase is Phase.BUSY
+
+
+def _until_idle(services: Services, runner: Runner, deadline: float) -> Operation[None]:
+    left = max(0.0, deadline - services.clock.monotonic())
+    done = yield Pause(runner_id=runner.id, until=lambda: not _took_a_job(services, runner), seconds=left)
+    if not done:
+        raise DeadlineExceeded(
+            f"Runner {runner.name!r} still runs its job", hint="It is removed by itself when the job ends"
+        )
+
+
+def _job_just_ended(services: Services, runner: Runner) -> bool:
+    seen = services.backend.poll(runner.id)
+    if seen.phase is Phase.BUSY or seen.last_job_ended_at is None:
+        return False
+    return services.clock.now() - seen.last_job_ended_at < _JOB_END_SECONDS
+
+
+def _take_back(services: Services, runner: Runner, before: RunnerState) -> None:
+    with hold(services, runner.name):
+        current = services.store.get(runner.id)
+        if current is not None and current.state is RunnerState.REMOVING and before is not RunnerState.REMOVING:
+            services.store.transition(
+                current, before, reason="GitHub says it runs a job", desired=Desired.RUNNING, ending=None
+            )
+
+
+def _clear(services: Services, runner: Runner) -> Removal:
+    with hold(services, runner.name):
+        current = services.store.get(runner.id) or runner
+        if current.live:
+            current = ending.clear(services, current)
+        return Removal(runner=current, draining=False)
+
+
+def _finish_task(services: Services, runner: Runner) -> None:
+    if any(orphan.runner_id == runner.id for orphan in services.store.orphans()):
+        finish_orphans(services, every=True)

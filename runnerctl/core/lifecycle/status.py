@@ -1,0 +1,27 @@
+"""Looking at runners; nothing is changed."""
+
+from __future__ import annotations
+
+from ..describe import Status
+from ..models import Runner
+from ..services import Services
+from .holding import named
+
+
+def runner_status(services: Services, name: str) -> Status:
+    """The row and the processes of that name as they are now; a name never known is a status too."""
+    runner = services.store.latest(name)
+    return (
+        Status(name=name, runner=None, seen=None, degraded=None, now=0.0) if runner is None else see(services, runner)
+    )
+
+
+def get_runner(services: Services, name: str) -> Status:
+    """Like ``runner_status``, but raises ``RunnerNotFound`` for a name never known."""
+    return see(services, named(services, name))
+
+
+def see(services: Services, runner: Runner) -> Status:
+    backend = services.backend
+    seen = backend.poll(runner.id) if runner.live else None
+    return Status(name=runner.name, runner=runner, seen=seen, degraded=backend.degraded, now=services.clock.now())

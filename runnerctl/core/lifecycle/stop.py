@@ -1,0 +1,80 @@
+"""Stopping a runner without removing it, and starting it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import InvalidTransition, RunnerctlError, RunnerNotFound
+from ..models import Runner
+from ..services import Services
+from ..states import WITH_PROCESS, Desired, RunnerState
+from .create import start_processes
+from .holding import hold, named
+from .operation import Operation, Pause
+from .reap import reconcile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """How far a stop came."""
+
+    runner: Runner
+    draining: bool
+    """Its job is finished first; then it stops by itself."""
+
+
+def stop_runner(services: Services, name: str, *, now: bool = False) -> Operation[Stop]:
+    """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``."""
+    with hold(services, name):
+        runner = _live(services, name)
+        if runner.state not in WITH_PROCESS:
+            return Stop(runner=services.store.amend(runner, desired=Desired.STOPPED), draining=False)
+        draining = not now and services.backend.working(runner.id)
+        if runner.state is not RunnerState.STOPPING:
+            runner = services.store.transition(runner, RunnerState.STOPPING, desired=Desired.STOPPED)
+        if draining:
+            services.backend.drain(runner.id)
+            return Stop(runner=runner, draining=True)
+        services.backend.interrupt(runner.id)
+    yield from until_gone(services, runner)
+    with hold(services, name):
+        return Stop(runner=_ended(services, runner), draining=False)
+
+
+def until_gone(services: Services, runner: Runner, *, patience: float | None = None) -> Operation[None]:
+    """Waits for the stop ladder, which the supervisor climbs; what is left after that is killed."""
+    ladder = services.backend.ladder
+    seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
+    gone = yield Pause(runner_id=runner.id, until=lambda: services.backend.poll(runner.id).gone, seconds=seconds)
+    if not gone:
+        services.backend.kill(runner.id)
+
+
+def start_runner(services: Services, name: str) -> Runner:
+    """Starts the processes of a stopped runner again; one that runs is left as it is."""
+    with hold(services, name):
+        runner = _live(services, name)
+        if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
+            return runner
+        if runner.state is not RunnerState.STOPPED:
+            raise InvalidTransition(f"Runner {name!r} is {runner.state} and cannot be started now")
+        runner = services.store.transition(runner, RunnerState.STARTING, desired=Desired.RUNNING, reason="start")
+        try:
+            return start_processes(services, runner)
+        except RunnerctlError as exc:
+            services.store.transition(services.store.get(runner.id) or runner, RunnerState.STOPPED, reason=exc.message)
+            raise
+
+
+def _live(services: Services, name: str) -> Runner:
+    runner = named(services, name)
+    if runner.live:
+        runner = reconcile(services, runner)
+    if not runner.live:
+        raise RunnerNotFound(f"Runner {name!r} is not installed any more: {runner.state}", hint="Create it again")
+    return runner
+
+
+def _ended(services: Services, runner: Runner) -> Runner:
+    current = services.store.get(runner.id) or runner
+    return reconcile(services, current) if current.live else current

@@ -1,0 +1,118 @@
+"""How runners, events and orphans are laid out in the store's rows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from .models import Event, Orphan, Runner, RunnerSpec, Scope
+from .states import Desired, RunnerState
+
+_COLUMNS = """
+    id seq name scope state desired revision labels ephemeral daemonize runner_group version workdir root
+    root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
+    handle ending reason drain_until created_at changed_at started_at ended_at
+"""
+SELECT = f"SELECT {', '.join(_COLUMNS.split())} FROM runner"
+
+_STATES = {str(state): state for state in RunnerState}
+_DESIRED = {str(desired): desired for desired in Desired}
+_decode_labels = msgspec.json.Decoder(tuple[str, ...]).decode
+_scope = lru_cache(maxsize=1024)(Scope.parse)
+
+
+def runner(row: tuple[Any, ...]) -> Runner:
+    """From a row of ``SELECT``; unpacked by position because lists do this thousands of times."""
+    (
+        id_, seq, name, scope, state, desired, revision, labels, ephemeral, daemonize, group, version, workdir, root,
+        device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
+        handle, ending, reason, drain_until, created_at, changed_at, started_at, ended_at,
+    ) = row  # fmt: skip
+    return Runner(
+        id=id_,
+        seq=seq,
+        name=name,
+        scope=_scope(scope),
+        state=_STATES[state],
+        desired=_DESIRED[desired],
+        revision=revision,
+        labels=_decode_labels(labels),
+        ephemeral=bool(ephemeral),
+        daemonize=bool(daemonize),
+        group=group,
+        version=version,
+        workdir=workdir,
+        root=root,
+        root_inode=None if inode is None else (device, inode),
+        asked_at=asked_at,
+        github_id=github_id,
+        github_status=github_status,
+        github_busy=None if github_busy is None else bool(github_busy),
+        github_seen_at=github_seen_at,
+        deregistered_at=deregistered_at,
+        handle=handle,
+        ending=None if ending is None else _STATES[ending],
+        reason=reason,
+        drain_until=drain_until,
+        created_at=created_at,
+        changed_at=changed_at,
+        started_at=started_at,
+        ended_at=ended_at,
+    )
+
+
+def of_spec(spec: RunnerSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "scope": spec.scope,
+        "labels": spec.labels,
+        "ephemeral": spec.ephemeral,
+        "daemonize": spec.daemonize,
+        "group": spec.group,
+        "version": spec.version,
+        "workdir": spec.workdir,
+    }
+
+
+def encoded(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of ``Runner`` as columns and what SQLite keeps."""
+    columns: dict[str, Any] = {}
+    for field, value in fields.items():
+        if field == "root_inode":
+            columns["root_device"], columns["root_inode"] = value or (None, None)
+        elif field == "group":
+            columns["runner_group"] = value
+        elif field == "labels":
+            columns["labels"] = msgspec.json.encode(value).decode()
+        elif isinstance(value, Scope):
+            columns[field] = str(value)
+        else:
+            columns[field] = int(value) if isinstance(value, bool) else value
+    return columns
+
+
+def event(row: tuple[Any, ...]) -> Event:
+    runner_id, at, old, new, reason = row
+    return Event(runner_id=runner_id, at=at, old=None if old is None else _STATES[old], new=_STATES[new], reason=reason)
+
+
+def orphan(row: tuple[Any, ...]) -> Orphan:
+    id_, runner_id, scope, name, labels, github_id, reason, tries, next_try_at = row
+    return Orphan(
+        id=id_,
+        runner_id=runner_id,
+        scope=Scope.parse(scope),
+        name=name,
+        labels=_decode_labels(labels),
+        github_id=github_id,
+        reason=reason,
+        tries=tries,
+        next_try_at=next_try_at,
+    )
+
+
+def orphan_values(runner: Runner, *, reason: str, now: float) -> tuple[Any, ...]:
+    labels = msgspec.json.encode(runner.labels).decode()
+    return (runner.id, str(runner.scope), runner.name, labels, runner.github_id, reason, now, now)

@@ -1,0 +1,65 @@
+-- The store, version 1. Later versions are steps appended in store.py (MIGRATIONS); this file stays as it is.
+
+CREATE TABLE runner (
+    seq              INTEGER PRIMARY KEY AUTOINCREMENT,
+    id               TEXT NOT NULL UNIQUE,
+    host             TEXT NOT NULL,
+    name             TEXT NOT NULL,
+    scope            TEXT NOT NULL,
+    state            TEXT NOT NULL,
+    desired          TEXT NOT NULL,
+    revision         INTEGER NOT NULL,
+    labels           TEXT NOT NULL,
+    ephemeral        INTEGER NOT NULL,
+    daemonize        INTEGER NOT NULL,
+    runner_group     TEXT,
+    version          TEXT NOT NULL,
+    workdir          TEXT NOT NULL,
+    root             TEXT NOT NULL,
+    root_device      INTEGER,
+    root_inode       INTEGER,
+    asked_at         REAL,
+    github_id        INTEGER,
+    github_status    TEXT,
+    github_busy      INTEGER,
+    github_seen_at   REAL,
+    deregistered_at  REAL,
+    handle           TEXT,
+    ending           TEXT,
+    reason           TEXT,
+    drain_until      REAL,
+    created_at       REAL NOT NULL,
+    changed_at       REAL NOT NULL,
+    started_at       REAL,
+    ended_at         REAL
+) STRICT;
+
+-- A name is unique on a host, whatever its scope, while its runner lives.
+CREATE UNIQUE INDEX runner_live_name ON runner (host, lower(name))
+    WHERE state NOT IN ('completed', 'failed', 'removed');
+CREATE INDEX runner_by_name ON runner (lower(name), seq);
+CREATE INDEX runner_by_state ON runner (state, seq);
+
+CREATE TABLE runner_event (
+    id         INTEGER PRIMARY KEY,
+    runner_id  TEXT NOT NULL REFERENCES runner (id),
+    at         REAL NOT NULL,
+    old        TEXT,
+    new        TEXT NOT NULL,
+    reason     TEXT
+) STRICT;
+CREATE INDEX runner_event_by_runner ON runner_event (runner_id, id);
+
+-- Registrations that may still exist at GitHub although their runner is gone here.
+CREATE TABLE orphan (
+    id          INTEGER PRIMARY KEY,
+    runner_id   TEXT NOT NULL UNIQUE,
+    scope       TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    labels      TEXT NOT NULL,
+    github_id   INTEGER,
+    reason      TEXT NOT NULL,
+    created_at  REAL NOT NULL,
+    tries       INTEGER NOT NULL DEFAULT 0,
+    next_try_at REAL NOT NULL
+) STRICT;

@@ -1,0 +1,134 @@
+"""What the operations work with, built once and the same for both front ends.
+
+The costly ones (GitHub's client) are built when first asked for: ``status`` needs none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from . import state_directory
+from .backends.process import ProcessBackend, StopLadder
+from .clock import Clock, SystemClock
+from .settings import Settings
+from .store import Store
+
+if TYPE_CHECKING:
+    from .github.client import GitHub
+    from .packages import PackageStore
+
+USER_AGENT = f"runnerctl/{__version__}"
+
+
+@dataclass(kw_only=True)
+class Services:
+    """The ports of one manager process. Safe for threads."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+    rng: random.Random = field(default_factory=random.SystemRandom)
+    _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Services:
+        """Takes hold of the state directory. Raises ``ConfigInvalid`` when it cannot be used."""
+        state_directory.prepare(settings.state_dir)
+        return cls(settings=settings)
+
+    @cached_property
+    def store(self) -> Store:
+        with self._building:
+            path = self.settings.state_dir / "runnerctl.db"
+            return Store(path, clock=self.clock, rng=self.rng, host=os.uname().nodename)
+
+    @cached_property
+    def backend(self) -> ProcessBackend:
+        get = self.settings.get
+        return ProcessBackend(
+            runs_dir=self.settings.state_dir / "runners",
+            events=self.events_socket,
+            ladder=StopLadder(
+                interrupt=get("stop.interrupt"),
+                terminate=get("stop.terminate"),
+                kill=get("stop.kill"),
+                shutdown_grace=get("stop.shutdown_grace"),
+            ),
+            reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
+            reap_environment=self._reap_environment(),
+            user_agent=USER_AGENT,
+        )
+
+    @cached_property
+    def github(self) -> GitHub:
+        """Raises ``ConfigInvalid`` when no usable credentials are set."""
+        from .credentials import private_key_pem
+        from .github.client import GitHub
+        from .github.config import GitHubSettings
+
+        with self._building:
+            api_url, server_url = self.settings.github_urls
+            settings = GitHubSettings(
+                api_url=api_url,
+                server_url=server_url,
+                app_id=self.settings.get("github.app_id"),
+                private_key_pem=private_key_pem(self.settings),
+                installation_id=self.settings.get("github.installation_id"),
+                pat=self.settings.get("github.pat"),
+                token_file=self.settings.state_dir / "tokens",
+                user_agent=USER_AGENT,
+            )
+            return GitHub(settings, clock=self.clock, rng=self.rng)
+
+    @cached_property
+    def packages(self) -> PackageStore:
+        from .packages import PackageStore
+
+        return PackageStore(self.settings.package_dir, clock=self.clock)
+
+    @property
+    def events_socket(self) -> Path:
+        return self.settings.state_dir / "events.sock"
+
+    @property
+    def locks_dir(self) -> Path:
+        return self.settings.state_dir / "locks"
+
+    def root(self, name: str) -> Path:
+        return self.settings.base_dir / name
+
+    def adopt(self, settings: Settings) -> None:
+        """Other settings from now on; store and backend stay as they were opened."""
+        self.settings = settings
+        for built in ("github", "packages"):
+            self.__dict__.pop(built, None)
+
+    def close(self) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def _reap_environment(self) -> dict[str, str]:
+        """Directories, file locations and addresses; no secret: a job of the same user could read them."""
+        api_url, server_url = self.settings.github_urls
+        located = {
+            "RUNNERCTL_ENV_FILE": str(self.settings.env_file.absolute()) if self.settings.env_file else None,
+            "RUNNERCTL_CONFIG": self.settings.environ.get("RUNNERCTL_CONFIG"),
+            "RUNNERCTL_STATE_DIR": str(self.settings.state_dir.absolute()),
+            "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(self.settings.base_dir.absolute()),
+            "RUNNERCTL_PACKAGE_DIR": str(self.settings.package_dir.absolute()),
+            "GITHUB_API_URL": api_url,
+            "GITHUB_SERVER_URL": server_url,
+            "GITHUB_APP_ID": self.settings.get("github.app_id"),
+            "GITHUB_APP_PRIVATE_KEY_FILE": self.settings.get("github.private_key_file"),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": os.environ.get("HOME", "/"),
+            "LANG": "C.UTF-8",
+        }
+        return {name: value for name, value in located.items() if value}

@@ -1,0 +1,207 @@
+"""Every setting there is: one row each, from which reading, ``config show`` and the documentation follow."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import durations
+from .errors import InvalidRequest
+
+DEFAULT_STATE_DIR = "/var/lib/runnerctl"
+DEFAULT_BASE_DIR = "/opt/runnerctl/runners"
+DEFAULT_CONFIG_FILE = "/etc/runnerctl/runnerctl.yaml"
+DEFAULT_ENV_FILE = "/etc/runnerctl/runnerctl.env"
+
+PREFIXES = ("GITHUB_WFA_RUNNER_", "GHWFAX__", "RUNNERCTL_")
+LOCATORS = ("RUNNERCTL_CONFIG", "RUNNERCTL_ENV_FILE")
+"""Variables that say where settings are, and are not settings."""
+MARKS = ("RUNNERCTL_LIFE",)
+"""Variables of ours that a job finds in its environment: a job may call runnerctl."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting: its key in the config file, its variables (the first is the documented one), its default."""
+
+    key: str
+    variables: tuple[str, ...]
+    default: str | None
+    help: str
+    parse: Callable[[str], Any] = str
+    secret: bool = False
+
+
+def architecture() -> str:
+    """The machine's, as GitHub's labels name it."""
+    return {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(
+        platform.machine().lower(), "x64"
+    )
+
+
+def boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"false", "0", "no", "off"}:
+        return False
+    raise ValueError("use true or false")
+
+
+def positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise ValueError("use a whole number above 0")
+    return number
+
+
+def duration(text: str) -> float:
+    try:
+        return durations.seconds(text)
+    except InvalidRequest as exc:
+        raise ValueError("use seconds, or 90s, 2m, 1h") from exc
+
+
+def url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
+        return text.rstrip("/")
+    raise ValueError("use an http or https address without a user name")
+
+
+def _server(name: str) -> tuple[str, ...]:
+    return (f"GITHUB_WFA_RUNNER_SERVER__{name}", f"GHWFAX__SERVER__{name}", f"RUNNERCTL_{name}")
+
+
+def _defaults(name: str, *older: str) -> tuple[str, ...]:
+    return (f"GITHUB_WFA_RUNNER_DEFAULTS__{name}", f"GHWFAX__DEFAULTS__{name}", *older)
+
+
+def _own(key: str, default: str | None, help_: str, parse: Callable[[str], Any] = str) -> Setting:
+    variable = "RUNNERCTL_" + key.upper().replace(".", "_")
+    return Setting(key=key, variables=(variable,), default=default, help=help_, parse=parse)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(key="github.app_id", variables=("GITHUB_APP_ID",), default=None, help="App id or client id"),
+    Setting(
+        key="github.private_key_file",
+        variables=("GITHUB_APP_PRIVATE_KEY_FILE",),
+        default=None,
+        help="Path of the App's private key (PEM)",
+    ),
+    Setting(
+        key="github.private_key",
+        variables=("GITHUB_APP_PRIVATE_KEY",),
+        default=None,
+        help="The App's private key itself (PEM, also with literal \\n)",
+        secret=True,
+    ),
+    Setting(
+        key="github.private_key_b64",
+        variables=("GITHUB_APP_PRIVATE_KEY_B64",),
+        default=None,
+        help="The App's private key, base64 of the PEM",
+        secret=True,
+    ),
+    Setting(
+        key="github.installation_id",
+        variables=("GITHUB_APP_INSTALLATION_ID",),
+        default=None,
+        help="Skips the look-up of the App's installation",
+        parse=positive,
+    ),
+    Setting(
+        key="github.pat",
+        variables=("GITHUB_PAT",),
+        default=None,
+        help="Personal access token, used when no App is set",
+        secret=True,
+    ),
+    Setting(
+        key="github.api_url",
+        variables=("GITHUB_API_URL",),
+        default="https://api.github.com",
+        help="REST API; for GitHub Enterprise Server derived from GITHUB_SERVER_URL",
+        parse=url,
+    ),
+    Setting(
+        key="github.server_url",
+        variables=("GITHUB_SERVER_URL",),
+        default="https://github.com",
+        help="GitHub itself; for GitHub Enterprise Server derived from GITHUB_API_URL",
+        parse=url,
+    ),
+    Setting(
+        key="server.api_token",
+        variables=_server("API_TOKEN"),
+        default=None,
+        help="The operator's bearer token",
+        secret=True,
+    ),
+    Setting(
+        key="server.api_token_file",
+        variables=_server("API_TOKEN_FILE"),
+        default=None,
+        help="File that holds the operator's bearer token",
+    ),
+    Setting(
+        key="server.bind",
+        variables=_server("BIND"),
+        default="127.0.0.1:8080",
+        help="HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks one",
+    ),
+    Setting(
+        key="defaults.labels",
+        variables=_defaults("LABELS"),
+        default=f"self-hosted,linux,{architecture()}",
+        help="Labels of a runner that is given none",
+    ),
+    Setting(
+        key="defaults.version",
+        variables=_defaults("VERSION", "RUNNER_VERSION"),
+        default="latest",
+        help="Version of the runner package",
+    ),
+    Setting(
+        key="defaults.workdir",
+        variables=_defaults("WORKDIR", "RUNNER_WORKDIR"),
+        default="_work",
+        help="Work directory below a runner's root",
+    ),
+    Setting(
+        key="defaults.ephemeral",
+        variables=_defaults("EPHEMERAL"),
+        default="true",
+        help="Whether runners end after one job",
+        parse=boolean,
+    ),
+    Setting(
+        key="defaults.daemonize",
+        variables=_defaults("DAEMONIZE"),
+        default="true",
+        help="Whether runners outlive the server that made them",
+        parse=boolean,
+    ),
+    Setting(
+        key="defaults.base_dir",
+        variables=_defaults("BASE_DIR", "RUNNERCTL_BASE_DIR"),
+        default=DEFAULT_BASE_DIR,
+        help="Directory of the runners' roots",
+    ),
+    _own("state_dir", DEFAULT_STATE_DIR, "Database, locks, logs, token cache"),
+    _own("package_dir", None, "Unpacked runner packages; default BASE_DIR/.packages"),
+    _own("start_timeout", "120", "A runner that is not online by then failed to start", duration),
+    _own("remove_settle", "3", "How long remove watches for a job dispatched just before", duration),
+    _own("drain_settle", "60", "The same for remove --drain", duration),
+    _own("stop.interrupt", "30", "Patience after SIGINT, before SIGTERM", duration),
+    _own("stop.terminate", "10", "Patience after SIGTERM, before SIGKILL", duration),
+    _own("stop.kill", "5", "How long SIGKILL of the whole tree may take", duration),
+    _own("stop.force", "5", "Patience after SIGINT when force was asked", duration),
+    _own("stop.shutdown_grace", "60", "How long a job may go on after SIGTERM to the supervisor", duration),
+)
+
+BY_KEY = {setting.key: setting for setting in SETTINGS}
+BY_VARIABLE = {variable: setting for setting in SETTINGS for variable in setting.variables}

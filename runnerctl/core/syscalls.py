@@ -1,0 +1,55 @@
+"""Linux calls that Python's ``os`` does not have."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from functools import cache
+
+_RENAME_NOREPLACE = 1
+_FICLONE = 0x40049409
+_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL}
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def rename_new(source: str, target: str, *, dir_fd: int) -> None:
+    """Rename directory ``source`` within ``dir_fd``. Raises ``FileExistsError`` when ``target`` is anything at all."""
+    try:
+        _renameat2(source, target, dir_fd)
+    except OSError as exc:
+        if exc.errno not in _UNSUPPORTED:
+            raise
+        # mkdir claims the name as exclusively; renaming over a directory works as long as it is empty.
+        os.mkdir(target, 0o700, dir_fd=dir_fd)
+        os.rename(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def _renameat2(source: str, target: str, dir_fd: int) -> None:
+    call = getattr(_libc(), "renameat2", None)  # musl before 1.2.6 has none
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(dir_fd, os.fsencode(source), dir_fd, os.fsencode(target), _RENAME_NOREPLACE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), source, None, target)
+
+
+def sync_file_system(descriptor: int) -> None:
+    """Everything written to the file system of ``descriptor`` is on the disk."""
+    if _libc().syncfs(descriptor) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def clone(source: int, target: int) -> bool:
+    """Let file ``target`` share the blocks of ``source`` (a reflink). False where the file system cannot."""
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The stand-in needs the interpreter it was built with and nothing else.
+exit 0

@@ -1,0 +1,17 @@
+"""GitHub's REST API, route by route: each handler is a plain function from what was asked to an answer."""
+
+from __future__ import annotations
+
+from . import apps, groups, jobs, labels, meta, registration, releases, runners
+from .routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *apps.ROUTES,
+    *runners.ROUTES,
+    *labels.ROUTES,
+    *groups.ROUTES,
+    *jobs.ROUTES,
+    *releases.ROUTES,
+    *meta.ROUTES,
+    *registration.ROUTES,
+)

@@ -1,0 +1,79 @@
+"""The tokens that the sandbox has given out, and until when they hold."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .values import Scope
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+class TokenKind(StrEnum):
+    INSTALLATION = "installation"
+    USER = "user"
+    REGISTRATION = "registration"
+    REMOVE = "remove"
+    RUNNER_ADMIN = "runner-admin"
+    """What ``config.sh`` gets for a registration or remove token."""
+    RUNNER = "runner"
+    """What a Listener gets for its assertion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    value: str
+    kind: TokenKind
+    expires_at: float
+    owner: str | None = None
+    """The account of the installation."""
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    repositories: frozenset[str] | None = None
+    """Lower-case names; None is all of the owner's."""
+    scope: Scope | None = None
+    runner_id: int | None = None
+
+
+class Tokens:
+    """Tokens by value. An expired one is as unknown as one that never was."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, Token] = {}
+
+    def keep(self, token: Token) -> Token:
+        self._tokens[token.value] = token
+        return token
+
+    def find(self, value: str, *, now: float) -> Token | None:
+        token = self._tokens.get(value)
+        return token if token and now < token.expires_at else None
+
+    def forget(self, value: str) -> None:
+        self._tokens.pop(value, None)
+
+    def forget_all(self, kind: TokenKind) -> None:
+        self._tokens = {value: token for value, token in self._tokens.items() if token.kind is not kind}
+
+    def forget_expired(self, *, now: float) -> None:
+        self._tokens = {value: token for value, token in self._tokens.items() if now < token.expires_at}
+
+
+def new_value(kind: TokenKind) -> str:
+    """A fresh token that looks like GitHub's of that kind."""
+    match kind:
+        case TokenKind.INSTALLATION:
+            return "ghs_" + _letters(36)
+        case TokenKind.USER:
+            return "ghp_" + _letters(36)
+        case TokenKind.REGISTRATION | TokenKind.REMOVE:
+            return "A" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(28))
+        case _:
+            return secrets.token_urlsafe(32)
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(count))

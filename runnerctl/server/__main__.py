@@ -1,0 +1,6 @@
+"""``python -m runnerctl.server``: the same as ``runnerctl serve``."""
+
+from runnerctl.cli.main import main
+
+if __name__ == "__main__":
+    main(["serve"])

@@ -1,0 +1,46 @@
+"""Answers as bytes: JSON documents and RFC 9457 problems."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from runnerctl.core.errors import Forbidden, RunnerctlError, Unauthorized
+from runnerctl.core.redact import redact
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_answer(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=_encode(document), status=status, headers=headers, content_type="application/json")
+
+
+def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
+    """The error as ``application/problem+json``; what an internal error says stays in our log."""
+    internal = exc.code == "internal_error"
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(exc.http_status).phrase,
+        "status": exc.http_status,
+        "detail": "Something went wrong here; the log has more" if internal else redact(exc.message),
+        "code": exc.code,
+        "request_id": request_id,
+    }
+    if exc.hint and not internal:
+        document["hint"] = redact(exc.hint)
+    if exc.errors:
+        document["errors"] = [{"field": each.field, "message": redact(each.message)} for each in exc.errors]
+    headers = {}
+    if isinstance(exc, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="runnerctl"'
+    elif exc.retryable and not isinstance(exc, Forbidden):
+        document["retry_after"] = math.ceil(exc.retry_after or 1)
+        headers["Retry-After"] = str(document["retry_after"])
+    return web.Response(
+        body=_encode(document), status=exc.http_status, headers=headers, content_type="application/problem+json"
+    )

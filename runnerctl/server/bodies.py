@@ -1,0 +1,131 @@
+"""Request bodies and queries: what may be in them; everything else is refused naming the field."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from runnerctl.core import durations
+from runnerctl.core.errors import FieldError, InvalidRequest, UnsupportedMediaType
+from runnerctl.core.models import RunnerSpec, Scope
+from runnerctl.core.names import invalid
+from runnerctl.core.settings import Settings
+
+MAX_BODY = 64 * 1024
+_MAX_WAIT = 3600.0
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_PATH = re.compile(r" - at `\$\.?([^`]*)`")
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``POST /api/v1/runners``."""
+
+    name: str
+    repo: str | None = None
+    org: str | None = None
+    labels: str | list[str] | None = None
+    ephemeral: bool | None = None
+    daemonize: bool | None = None
+    group: str | None = None
+    version: str | None = None
+    workdir: str | None = None
+    wait: Literal["started", "online"] = "started"
+    timeout: float | str = 60.0
+
+    def spec(self, settings: Settings) -> RunnerSpec:
+        """With the settings' defaults where the caller is silent. Raises ``InvalidRequest``."""
+        get = settings.get
+        return RunnerSpec.of(
+            name=self.name,
+            scope=Scope.of(repo=self.repo, org=self.org),
+            labels=get("defaults.labels") if self.labels is None else self.labels,
+            ephemeral=get("defaults.ephemeral") if self.ephemeral is None else self.ephemeral,
+            daemonize=get("defaults.daemonize") if self.daemonize is None else self.daemonize,
+            group=self.group,
+            version=self.version or get("defaults.version"),
+            workdir=self.workdir or get("defaults.workdir"),
+        )
+
+    def patience(self) -> float:
+        """Seconds to wait at most."""
+        seconds = durations.seconds(self.timeout) if isinstance(self.timeout, str) else float(self.timeout)
+        if not 0 < seconds <= _MAX_WAIT:
+            raise invalid("timeout", f"Timeout {self.timeout!r} is not allowed", hint="Use 1 to 3600 seconds")
+        return seconds
+
+
+class RemoveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``DELETE /api/v1/runners/{name}``; may be left out."""
+
+    repo: str | None = None
+    org: str | None = None
+
+    def scope(self) -> Scope | None:
+        return Scope.of(repo=self.repo, org=self.org) if self.repo is not None or self.org is not None else None
+
+
+async def read(request: web.Request, kind: type[B]) -> B:
+    """The body as ``kind``. Raises ``UnsupportedMediaType`` or ``InvalidRequest``."""
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType(
+            f"Content type {request.content_type!r} is not understood", hint="Send Content-Type: application/json"
+        )
+    return _decoded(await request.read(), kind)
+
+
+async def read_optional(request: web.Request, kind: type[B]) -> B:
+    """The same where no body at all means an empty one."""
+    if request.body_exists and (body := await request.read()).strip():
+        if request.content_type != "application/json":
+            return await read(request, kind)
+        return _decoded(body, kind)
+    return kind()
+
+
+def _decoded(body: bytes, kind: type[B]) -> B:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as exc:
+        text = str(exc)
+        unknown, path = _UNKNOWN.search(text), _PATH.search(text)
+        missing = re.search(r"missing required field `([^`]*)`", text)
+        field = unknown[1] if unknown else missing[1] if missing else path[1] if path else ""
+        message = _PATH.sub("", text)
+        raise InvalidRequest(
+            f"Field {field!r} is not right: {message}" if field else message, errors=[FieldError(field, message)]
+        ) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise InvalidRequest("The body is not JSON") from exc
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """A yes-or-no of the query; its mere name means yes."""
+    text = request.query.get(name)
+    if text is None:
+        return False
+    if text.lower() in {"", "true", "1", "yes"}:
+        return True
+    if text.lower() in {"false", "0", "no"}:
+        return False
+    raise invalid(name, f"Query {name}={text!r} is not understood", hint="Use true or false")
+
+
+def number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most:
+        return int(text)
+    raise invalid(name, f"Query {name}={text!r} is not allowed", hint=f"Use {least} to {most}")
+
+
+def only(request: web.Request, *known: str) -> None:
+    """Refuses a query with other names: a typo must not be ignored."""
+    for name in request.query:
+        if name not in known:
+            raise invalid(name, f"Query {name!r} is not known here", hint=f"Known: {', '.join(known) or 'none'}")

@@ -1,0 +1,26 @@
+"""Whether the server lives and is ready; asked without a token."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ..answers import json_answer
+from ..keys import READINESS
+
+
+async def health(_: web.Request) -> web.Response:
+    return json_answer({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """503 while starting and stopping, and when the store cannot be read."""
+    readiness = request.app[READINESS]
+    document = readiness.document()
+    return json_answer(document, status=200 if document["status"] == "ready" else 503)
+
+
+ROUTES = (
+    web.get("/health", health),
+    web.get("/livez", health),
+    web.get("/readyz", ready),
+)

@@ -1,0 +1,143 @@
+"""The runners: made, looked at, listed, started, stopped, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+
+from aiohttp import web
+
+from runnerctl import core
+from runnerctl.core import describe, names
+from runnerctl.core.models import RunnerPage, RunnerQuery
+from runnerctl.core.states import RunnerState
+
+from .. import bodies
+from ..answers import json_answer
+from ..keys import OFFLOAD, SERVICES
+
+_INLINE_ROWS = 200
+"""Longer lists are read in a thread: the loop must not stand still for them."""
+
+
+async def create(request: web.Request) -> web.Response:
+    bodies.only(request)
+    services, offload = request.app[SERVICES], request.app[OFFLOAD]
+    body = await bodies.read(request, bodies.CreateBody)
+    spec = body.spec(services.settings)
+    operation = core.create_runner(
+        services, spec, wait=core.Wait(body.wait), timeout=body.patience(), leased=not spec.daemonize
+    )
+    runner = await offload.run(operation)
+    document = {**describe.full_document(core.see(services, runner)), "status": "started"}
+    return json_answer(document, status=201, headers={"Location": f"/api/v1/runners/{runner.name}"})
+
+
+async def remove(request: web.Request) -> web.Response:
+    bodies.only(request, "force", "drain")
+    services, offload = request.app[SERVICES], request.app[OFFLOAD]
+    body = await bodies.read_optional(request, bodies.RemoveBody)
+    drain = bodies.flag(request, "drain")
+    operation = core.remove_runner(
+        services, _name(request), scope=body.scope(), force=bodies.flag(request, "force"), drain=drain
+    )
+    if not drain:
+        return _removal(await offload.run(operation))
+    # A drain lasts as long as a job: the answer is given when it has begun, the rest happens behind it.
+    task = offload.begin(operation)
+    done, _ = await asyncio.wait({task}, timeout=0.25)
+    if done:
+        return _removal(task.result())
+    return json_answer({"status": "draining", "name": _name(request)}, status=202)
+
+
+def _removal(removal: core.Removal) -> web.Response:
+    word = "draining" if removal.draining else "removed"
+    return json_answer({"status": word, "name": removal.runner.name}, status=202 if removal.draining else 200)
+
+
+async def status(request: web.Request) -> web.Response:
+    """One query and a look into ``/proc``: quick enough for the loop itself."""
+    return json_answer(describe.status_document(core.runner_status(request.app[SERVICES], _name(request))))
+
+
+async def get(request: web.Request) -> web.Response:
+    bodies.only(request)
+    return json_answer(await request.app[OFFLOAD].call(_full, request.app[SERVICES], _name(request)))
+
+
+def _full(services: core.Services, name: str) -> dict[str, object]:
+    seen = core.get_runner(services, name)
+    assert seen.runner is not None  # noqa: S101 - get_runner raised otherwise
+    return describe.full_document(seen, services.store.history(seen.runner.id))
+
+
+async def listing(request: web.Request) -> web.Response:
+    bodies.only(request, "state", "repo", "label", "all", "limit", "cursor")
+    services = request.app[SERVICES]
+    limit = bodies.number(request, "limit", default=100, least=1, most=1000)
+    query = RunnerQuery(
+        every=bodies.flag(request, "all"),
+        state=_state(request),
+        scope=request.query.get("repo"),
+        label=request.query.get("label"),
+        after=_after(request),
+        limit=limit,
+    )
+    if limit > _INLINE_ROWS:
+        return await request.app[OFFLOAD].call(lambda: _page(services.store.page(query)))
+    return _page(services.store.page(query))
+
+
+def _page(page: RunnerPage) -> web.Response:
+    cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
+    return json_answer({"items": [describe.runner_document(runner) for runner in page.items], "next": cursor})
+
+
+def _state(request: web.Request) -> RunnerState | None:
+    text = request.query.get("state")
+    try:
+        return None if text is None else RunnerState(text)
+    except ValueError as exc:
+        raise names.invalid(
+            "state", f"State {text!r} is not known", hint=f"Use one of {', '.join(RunnerState)}"
+        ) from exc
+
+
+def _after(request: web.Request) -> int:
+    text = request.query.get("cursor")
+    try:
+        return 0 if text is None else int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
+    except (binascii.Error, ValueError) as exc:
+        raise names.invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
+
+
+async def start(request: web.Request) -> web.Response:
+    bodies.only(request)
+    services = request.app[SERVICES]
+    runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request))
+    return json_answer({**describe.full_document(core.see(services, runner)), "status": "started"})
+
+
+async def stop(request: web.Request) -> web.Response:
+    bodies.only(request, "now")
+    operation = core.stop_runner(request.app[SERVICES], _name(request), now=bodies.flag(request, "now"))
+    stopped = await request.app[OFFLOAD].run(operation)
+    word = "draining" if stopped.draining else "stopped"
+    return json_answer({"status": word, "name": stopped.runner.name}, status=202 if stopped.draining else 200)
+
+
+def _name(request: web.Request) -> str:
+    return names.runner_name(request.match_info["name"])
+
+
+ROUTES = (
+    web.post("/api/v1/runners", create),
+    web.get("/api/v1/runners", listing),
+    web.get("/api/v1/runners/{name}", get),
+    web.delete("/api/v1/runners/{name}", remove),
+    web.get("/api/v1/runners/{name}/status", status),
+    web.post("/api/v1/runners/{name}/start", start),
+    web.post("/api/v1/runners/{name}/stop", stop),
+)

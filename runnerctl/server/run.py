@@ -1,0 +1,129 @@
+"""``runnerctl serve``: sockets, signals, a stop that takes no runner with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from runnerctl.core import settings as settings_module
+from runnerctl.core.credentials import api_token
+from runnerctl.core.errors import ConfigInvalid, RunnerctlError
+from runnerctl.core.locks import LockHeld, file_lock
+from runnerctl.core.services import Services
+from runnerctl.core.settings import Settings
+
+from . import addresses, leases
+from .app import build_app
+from .keys import DOOR, OFFLOAD, READINESS
+from .sd_notify import notify, watchdog_seconds
+from .watcher import Watcher
+
+log = logging.getLogger("runnerctl.server")
+
+_FINISH_SECONDS = 20.0
+_PR_SET_DUMPABLE = 4
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises ``ConfigInvalid`` when it cannot start."""
+    _be_undumpable()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    token = api_token(settings)
+    if token is None:
+        raise ConfigInvalid(
+            "No API token is set, and everybody could ask for runners without one",
+            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",
+        )
+    address = addresses.parse(settings.get("server.bind"))
+    services = Services.open(settings)
+    _ = services.github  # credentials that cannot work are found now, not at the first create
+    with _alone(services), contextlib.closing(services), contextlib.closing(addresses.listen(address)) as listening:
+        asyncio.run(_serve(services, listening, token=token))
+
+
+def _be_undumpable() -> None:
+    """Keeps other processes of our user from reading our environment and memory through ``/proc``."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def _alone(services: Services) -> Iterator[None]:
+    """Two servers on one state directory would act twice on every event."""
+    try:
+        with file_lock(services.settings.state_dir / "serve.lock", wait=0):
+            yield
+    except LockHeld as exc:
+        raise ConfigInvalid(
+            f"Another server uses the state directory {str(services.settings.state_dir)!r}",
+            hint="Stop it, or name another state directory",
+        ) from exc
+
+
+async def _serve(services: Services, listening: socket.socket, *, token: str) -> None:
+    app = build_app(services, token=token)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, app, services)
+    watcher = Watcher(services, app[OFFLOAD], loop)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
+    await runner.setup()
+    await _site(runner, listening).start()
+    await loop.run_in_executor(None, watcher.start)
+    app[READINESS].started = True
+    _say_where(listening, services)
+    notify("READY=1", f"STATUS=Listening on {addresses.url(listening)}")
+    watching = asyncio.ensure_future(_feed_watchdog())
+    await stop.wait()
+    notify("STOPPING=1")
+    app[READINESS].stopping = True
+    watching.cancel()
+    await leases.end(services, app[OFFLOAD])
+    await app[OFFLOAD].finish(seconds=_FINISH_SECONDS)
+    await runner.cleanup()
+    watcher.stop()
+
+
+def _site(runner: web.AppRunner, listening: socket.socket) -> web.SockSite:
+    return web.SockSite(runner, listening)
+
+
+def _say_where(listening: socket.socket, services: Services) -> None:
+    sys.stdout.write(f"Listening on {addresses.url(listening)}\n")
+    sys.stdout.flush()
+    for warning in services.settings.warnings:
+        log.warning(warning)
+    if services.backend.degraded:
+        log.warning("degraded: %s", services.backend.degraded)
+
+
+def _reload(app: web.Application, services: Services) -> None:
+    """SIGHUP: settings and token are read again; what cannot be used leaves the old ones in force."""
+    try:
+        env_file = services.settings.env_file
+        fresh = settings_module.load(env_file=str(env_file) if env_file else None)
+        token = api_token(fresh)
+        if token is None:
+            raise ConfigInvalid("No API token is set any more")
+    except RunnerctlError as exc:
+        log.error("settings were not reloaded: %s", exc.message)
+        return
+    app[DOOR].change(token)
+    services.adopt(fresh)
+    log.info("settings were reloaded")
+
+
+async def _feed_watchdog() -> None:
+    seconds = watchdog_seconds()
+    while seconds is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(seconds)

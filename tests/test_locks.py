@@ -1,0 +1,173 @@
+"""Locks exclude processes and threads alike, and end with whoever holds them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.locks import LockHeld, file_lock, name_lock
+
+HOLDER = """
+import sys
+from pathlib import Path
+from runnerctl.core.locks import name_lock
+with name_lock(Path(sys.argv[1]), sys.argv[2], wait=0):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+class CountingClock:
+    """Time passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.monotonic()
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def hold_in_another_process(locks_dir: Path, name: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(locks_dir), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("name", ["builder", "BUILDER"])
+def test_a_name_held_by_another_process_is_held_whatever_its_case(tmp_path, name):
+    process = hold_in_another_process(tmp_path, "Builder")
+    try:
+        with pytest.raises(LockHeld, match=f"Runner '{name}' is being changed"), name_lock(tmp_path, name, wait=0):
+            pass
+    finally:
+        finish(process)
+    with name_lock(tmp_path, name, wait=0):
+        pass
+
+
+def test_another_name_is_free(tmp_path):
+    with name_lock(tmp_path, "one", wait=0), name_lock(tmp_path, "two", wait=0):
+        pass
+
+
+def test_threads_exclude_each_other(tmp_path):
+    inside, most, counter = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(5):
+            with name_lock(tmp_path, "one", wait=None):
+                with counter:
+                    inside += 1
+                    most = max(most, inside)
+                os.sched_yield()
+                with counter:
+                    inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert most == 1
+
+
+def test_a_killed_holder_holds_no_longer(tmp_path):
+    process = hold_in_another_process(tmp_path, "one")
+    os.kill(process.pid, signal.SIGKILL)
+    with name_lock(tmp_path, "one", wait=10):
+        pass
+    finish(process)
+
+
+def test_a_forked_child_does_not_keep_the_lock(tmp_path):
+    with file_lock(tmp_path / "a.lock", wait=0):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.read(reader, 1)
+            os._exit(0)
+    try:
+        with file_lock(tmp_path / "a.lock", wait=0):
+            pass
+    finally:
+        os.write(writer, b".")
+        os.waitpid(child, 0)
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_wait_ends_when_the_lock_becomes_free(tmp_path):
+    process = hold_in_another_process(tmp_path, "one")
+    threading.Timer(0.05, process.stdin.close).start()
+    began = time.monotonic()
+    with name_lock(tmp_path, "one", wait=10):
+        assert time.monotonic() - began < 5
+    process.wait(10)
+    process.stdout.close()
+
+
+def test_a_bounded_wait_pauses_longer_and_longer_and_gives_up_in_time(tmp_path):
+    clock = CountingClock()
+    with (
+        file_lock(tmp_path / "a.lock", wait=0),
+        pytest.raises(LockHeld) as refused,
+        file_lock(tmp_path / "a.lock", wait=1.0, clock=clock),
+    ):
+        pass
+    assert sum(clock.slept) == pytest.approx(1.0)
+    assert clock.slept[0] == pytest.approx(0.01)
+    assert max(clock.slept) == pytest.approx(0.05)
+    assert refused.value.retryable
+    assert refused.value.code == "deadline_exceeded"
+
+
+def test_the_file_stays_and_is_for_its_owner_only(tmp_path):
+    with name_lock(tmp_path / "locks", "One", wait=0):
+        pass
+    assert stat.S_IMODE((tmp_path / "locks" / "one.lock").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o700
+
+
+def test_an_error_inside_frees_the_lock(tmp_path):
+    with pytest.raises(RuntimeError), file_lock(tmp_path / "a.lock", wait=0):
+        raise RuntimeError
+    with file_lock(tmp_path / "a.lock", wait=0):
+        pass
+
+
+def test_a_symlink_is_refused_and_its_target_not_created(tmp_path):
+    (tmp_path / "a.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigInvalid, match="is a symlink"), file_lock(tmp_path / "a.lock", wait=0):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_no_descriptor_is_left_open(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with file_lock(tmp_path / "a.lock", wait=0), pytest.raises(LockHeld), file_lock(tmp_path / "a.lock", wait=0):
+            pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
