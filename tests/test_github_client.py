@@ -38,6 +38,7 @@ from runnerctl.core.github.auth import load_private_key
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.core.models import Scope
+from runnerctl.sandbox import Fault, Sandbox
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
 OTHER = Scope(owner="octo-org", repo="other")
@@ -70,6 +71,11 @@ class Call:
         return f"{self.method} {self.path}"
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Drop(Exception):
     """Close the connection without a word."""
 
@@ -87,8 +93,7 @@ class FakeGitHub:
         self.installations = {"repos/octo-org/octo-repo": 5, "repos/octo-org/other": 5, "orgs/octo-org": 5}
         self.groups = [{"id": 1, "name": "Default"}, {"id": 7, "name": "Heavy"}]
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), self._handler())
         self.host = f"127.0.0.1:{self.server.server_port}"
         self.url = f"{self.scheme}://{self.host}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -214,12 +219,15 @@ class FakeGitHub:
                 except Drop:
                     self.close_connection = True
                     return
-                raw = b"" if content is None else content if isinstance(content, bytes) else json.dumps(content).encode()
+                raw = content if isinstance(content, bytes) else json.dumps(content).encode() if content else b""
                 headers = {"Content-Length": str(len(raw)), "Date": formatdate(fake.now(), usegmt=True), **headers}
                 lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
                 self.wfile.write("\r\n".join(lines).encode() + raw)
 
-            do_GET = do_POST = do_DELETE = handle_one
+            def __getattr__(self, name):
+                if name in {"do_GET", "do_POST", "do_DELETE"}:
+                    return self.handle_one
+                raise AttributeError(name)
 
             def log_message(self, *args):
                 pass
@@ -310,7 +318,7 @@ class RefusesEveryToken(FakeGitHub):
 
 
 class RateLimited(FakeGitHub):
-    def as_installation(self, call):
+    def as_installation(self, _):
         return 403, {"message": "You have exceeded a secondary rate limit."}, {"Retry-After": "77"}
 
 
@@ -336,12 +344,12 @@ class Moved(FakeGitHub):
 
 
 class EndlessPages(FakeGitHub):
-    def listing(self, call):
+    def listing(self, _):
         return 200, {"runners": []}, {"Link": f'<{self.url}/repositories/9/actions/runners?page=2>; rel="next"'}
 
 
 class PagesElsewhere(FakeGitHub):
-    def listing(self, call):
+    def listing(self, _):
         return 200, {"runners": []}, {"Link": '<http://localhost:1/collect>; rel="next"'}
 
 
@@ -421,7 +429,10 @@ def test_scopes_of_one_installation_share_its_token(given):
 def test_a_configured_installation_is_not_looked_up(given):
     fake, github = given(installation_id=5)
     github.registration_token(ORG)
-    assert fake.paths() == ["POST app/installations/5/access_tokens", "POST orgs/octo-org/actions/runners/registration-token"]
+    assert fake.paths() == [
+        "POST app/installations/5/access_tokens",
+        "POST orgs/octo-org/actions/runners/registration-token",
+    ]
 
 
 def test_a_personal_access_token_needs_no_other_call(given):
@@ -480,6 +491,7 @@ from runnerctl.core.clock import SystemClock
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.core.models import Scope
+from runnerctl.sandbox import Fault, Sandbox
 import requests, jwt
 settings = GitHubSettings(api_url={fake.url!r}, server_url={fake.url!r}, app_id={APP_ID!r}, user_agent="t",
     private_key_pem=Path("key.pem").read_text(), token_file=Path("tokens"))
@@ -565,7 +577,7 @@ def test_a_token_file_of_another_user_is_replaced(given, tmp_path):
 
 
 def test_a_state_directory_that_is_not_there_costs_calls_only(given, tmp_path, caplog):
-    fake, github = given(token_file=tmp_path / "missing" / "tokens")
+    _, github = given(token_file=tmp_path / "missing" / "tokens")
     github.registration_token(REPO)
     github.registration_token(REPO)
     assert github.calls == 4
@@ -724,7 +736,7 @@ def test_a_503_that_asks_for_more_patience_than_we_have_is_reported_at_once(give
 
 
 def test_a_rate_limit_is_raised_at_once_and_not_slept_through(given):
-    fake, github = given(RateLimited)
+    _, github = given(RateLimited)
     with pytest.raises(GitHubRateLimited) as caught:
         github.generate_jitconfig(REPO, **JIT)
     assert caught.value.retry_after == 77
@@ -756,12 +768,12 @@ def test_a_github_that_speaks_no_tls_was_not_sent_anything(given):
 
 def test_a_dead_github_costs_waiting_threads_one_timeout_together(given):
     class NeverAnswers(FakeGitHub):
-        def answer(self, call):
+        def answer(self, _):
             stop.wait(5)
             raise Drop
 
     stop = threading.Event()
-    fake, github = given(NeverAnswers, read_timeout=0.3)
+    _, github = given(NeverAnswers, read_timeout=0.3)
     barrier = threading.Barrier(8)
 
     def ask(_):
@@ -799,14 +811,14 @@ def test_pages_that_did_not_change_are_not_sent_again(given):
 
 @pytest.mark.parametrize(("kind", "says"), [(EndlessPages, "without end"), (PagesElsewhere, "another server")])
 def test_a_list_that_cannot_be_read_to_its_end_is_an_error(given, kind, says):
-    fake, github = given(kind)
+    _, github = given(kind)
     with pytest.raises(GitHubRefused, match=says):
         github.list_runners(REPO)
     assert github.calls < 10
 
 
 def test_a_runner_is_found_by_name_without_regard_to_case(given):
-    fake, github = given()
+    _, github = given()
     github.generate_jitconfig(REPO, **JIT | {"name": "Mixed-Case"})
     assert github.find_runner(REPO, "mixed-case").name == "Mixed-Case"
     assert github.find_runner(REPO, "mixed") is None
@@ -818,7 +830,7 @@ def test_a_filter_that_github_ignores_still_finds_only_that_name(given):
             call.query.pop("name", None)
             return super().listing(call)
 
-    fake, github = given(IgnoresName)
+    _, github = given(IgnoresName)
     for number in range(3):
         github.generate_jitconfig(REPO, **JIT | {"name": f"r{number}"})
     assert github.find_runner(REPO, "r2").name == "r2"
@@ -1033,3 +1045,70 @@ def test_a_warm_registration_costs_little_of_our_own_time(given):
         github.generate_jitconfig(REPO, **JIT | {"name": f"n{number}"})
         spent.append(time.thread_time() - began)
     assert sorted(spent)[15] < 0.003
+
+
+def test_the_sandbox_is_a_github_like_any_other(tmp_path):
+    with Sandbox() as sandbox:
+        settings = {"app_id": str(sandbox.app_id), "private_key_pem": sandbox.private_key_pem}
+        github = client_of(tmp_path, sandbox.api_url, **settings)
+        jit = github.generate_jitconfig(REPO, **JIT)
+        assert github.calls == len(sandbox.calls) == 3
+        assert github.find_runner(REPO, "R1") == github.get_runner(REPO, jit.runner.id) == jit.runner
+        with pytest.raises(GitHubConflict):
+            github.generate_jitconfig(REPO, **JIT)
+        for number in range(103):
+            sandbox.add_runner(REPO, f"r-{number}")
+        assert len(github.list_runners(REPO)) == len(github.list_runners(REPO)) == 104
+        assert github.delete_runner(REPO, jit.runner.id)
+        assert github.registration_token(REPO)
+        assert github.remove_token(ORG)
+        assert github.group_id(ORG, "Default") == 1
+        offered = github.downloads(REPO)[0].filename
+        assert offered in {asset.name for asset in github.release("latest").assets}
+        assert github.release("0.0.1") is None
+        github.close()
+
+
+@pytest.mark.parametrize("scope", [Scope(owner="not-installed", repo="r"), Scope(owner="octo-org", repo="missing")])
+def test_the_sandbox_refuses_as_github_does(tmp_path, scope):
+    with Sandbox() as sandbox:
+        settings = {"app_id": str(sandbox.app_id), "private_key_pem": sandbox.private_key_pem}
+        github = client_of(tmp_path, sandbox.api_url, **settings)
+        with pytest.raises(GitHubNotFound):
+            github.registration_token(scope)
+        with pytest.raises(GitHubCredentials, match="administration"):
+            github.generate_jitconfig(Scope(owner="no-permission", repo="r"), **JIT)
+        github.close()
+
+
+@pytest.mark.parametrize("offset", [7200.0, -7200.0])
+def test_the_sandboxs_clock_may_disagree_and_its_tokens_be_revoked(tmp_path, offset):
+    with Sandbox() as sandbox:
+        sandbox.clock_offset = offset
+        settings = {"app_id": str(sandbox.app_id), "private_key_pem": sandbox.private_key_pem}
+        github = client_of(tmp_path, sandbox.api_url, **settings)
+        github.registration_token(REPO)
+        github.registration_token(REPO)
+        assert github.calls == 5  # one look-up was signed twice
+        sandbox.revoke_tokens()
+        github.registration_token(REPO)
+        assert github.calls == 8
+        github.close()
+
+
+def test_the_sandboxs_faults_are_weathered(tmp_path):
+    with Sandbox() as sandbox:
+        settings = {"app_id": str(sandbox.app_id), "private_key_pem": sandbox.private_key_pem}
+        github = client_of(tmp_path, sandbox.api_url, **settings)
+        sandbox.add_fault(Fault(match="generate-jitconfig", lost_answer=True))
+        with pytest.raises(GitHubNoAnswer):
+            github.generate_jitconfig(REPO, **JIT)
+        assert github.find_runner(REPO, "r1").version is None
+        sandbox.add_fault(Fault(match="DELETE", drop=True, times=2))
+        assert github.delete_runner(REPO, github.find_runner(REPO, "r1").id)
+        for kind in ("primary", "secondary"):
+            sandbox.add_fault(Fault(match="registration-token", rate_limit=kind, retry_after=9))
+            with pytest.raises(GitHubRateLimited) as caught:
+                github.registration_token(REPO)
+            assert 8 <= caught.value.retry_after <= 11
+        github.close()

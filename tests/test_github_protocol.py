@@ -49,7 +49,9 @@ RUNNING_A_JOB = 'Bad request - Runner "r1" is still running a job"'
 
 def answer(status, message=None, *, errors=None, body=None, **headers):
     if body is None:
-        body = json.dumps({"message": message, "errors": errors, "documentation_url": "", "status": str(status)}).encode()
+        body = json.dumps(
+            {"message": message, "errors": errors, "documentation_url": "", "status": str(status)}
+        ).encode()
     return Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
 
 
@@ -175,7 +177,13 @@ def test_a_forbidden_call_with_budget_left_is_no_rate_limit():
 @pytest.mark.parametrize("status", [401, 403, 409, 422, 429, 500])
 @pytest.mark.parametrize(
     "secret",
-    ["ghs_" + "a" * 36, "ghs_123_" + "eyJ." * 130, "github_pat_" + "b" * 40, "Bearer 0123456789abcdef", "eyJ" + "A" * 900],
+    [
+        "ghs_" + "a" * 36,
+        "ghs_123_" + "eyJ." * 130,
+        "github_pat_" + "b" * 40,
+        "Bearer 0123456789abcdef",
+        "eyJ" + "A" * 900,
+    ],
 )
 def test_a_secret_that_comes_back_is_not_in_the_message(status, secret):
     filler = "x" * (MAX_FOREIGN_TEXT - 20)  # so that the cut falls into the secret
@@ -190,7 +198,9 @@ def test_foreign_text_is_cut_and_loses_its_control_characters():
     assert len(exc.message) < MAX_FOREIGN_TEXT + 100
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"\xff\xfe", b'{"message": 5, "errors": 7}', b'{"errors": [null]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b"\xff\xfe", b'{"message": 5, "errors": 7}', b'{"errors": [null]}']
+)
 def test_odd_error_bodies_are_survived(body):
     assert isinstance(refused(LIST, answer(422, body=body)), GitHubRefused)
 
@@ -216,7 +226,7 @@ def test_three_messages_blame_our_clock(message, blamed):
         ("", None),
         ('<https://api/x?page=2>; rel="next", <https://api/x?page=9>; rel="last"', "https://api/x?page=2"),
         ('<https://api/x?page=1>; rel="prev", <https://api/x?page=3>; rel="next"', "https://api/x?page=3"),
-        ('<https://api/x?a=1,2&page=3>;rel=next', "https://api/x?a=1,2&page=3"),
+        ("<https://api/x?a=1,2&page=3>;rel=next", "https://api/x?a=1,2&page=3"),
         ('<https://api/x?page=1>; rel="first"', None),
     ],
 )

@@ -13,15 +13,16 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.downloads import download
-from runnerctl.core.errors import BackendFailed, DiskFull, GitHubRefused, GitHubUnavailable, PackageInvalid
+from runnerctl.core.errors import ConfigInvalid, DiskFull, GitHubRefused, GitHubUnavailable, PackageInvalid
 from runnerctl.core.packages import PackageStore
 from runnerctl.core.releases import Release
 
@@ -34,6 +35,7 @@ from runnerctl.core.packages import PackageStore
 from runnerctl.core.releases import Release
 directory, url, sha256 = sys.argv[1:]
 release = Release(version="2.336.0", platform="linux-x64", url=url, filename="runner.tar.gz", sha256=sha256)
+print("asking", flush=True)
 print(PackageStore(Path(directory), clock=SystemClock()).fetch(release).path)
 """
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -68,6 +70,7 @@ class ReleaseServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content = content
         self.requests: list[tuple[str, str | None]] = []
+        self.asked = threading.Event()
         self.unblock = threading.Event()
 
     @property
@@ -93,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, ReleaseServer)
         self.server.requests.append((self.path, self.headers["Authorization"]))
+        self.server.asked.set()
         self.server.answer(self)
 
     def log_message(self, *_: object) -> None:
@@ -126,8 +130,19 @@ class LabelledServer(ReleaseServer):
         request.wfile.write(self.content)
 
 
+class CountlessServer(ReleaseServer):
+    """Does not say how much it sends."""
+
+    def answer(self, request):
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(self.content)
+
+
 class StatusServer(ReleaseServer):
-    status = 503
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
 
     def answer(self, request):
         self.head(request, 0, self.status)
@@ -136,7 +151,9 @@ class StatusServer(ReleaseServer):
 class RedirectingServer(ReleaseServer):
     """Sends everybody elsewhere."""
 
-    target = ""
+    def __init__(self, target: str = "") -> None:
+        super().__init__()
+        self.target = target
 
     def answer(self, request):
         self.head(request, 0, 302, Location=self.target or f"{self.url}/again")
@@ -195,6 +212,16 @@ def test_a_fetched_package_is_ready_listed_and_read_only(store, tmp_path):
     assert left_over(tmp_path / "packages") == [".2.336.0-linux-x64.manifest.json", "2.336.0-linux-x64"]
 
 
+def test_jobs_of_other_users_can_read_a_package_whatever_the_umask(store):
+    before = os.umask(0o077)
+    try:
+        with served(ReleaseServer()) as server:
+            package = store.fetch(release_at(server.url))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o055 for path in [package.path, *package.path.rglob("*")]} == {0o055}
+
+
 def test_a_package_that_is_here_costs_no_request(store):
     with served(ReleaseServer()) as server:
         first = store.fetch(release_at(server.url))
@@ -226,7 +253,9 @@ def test_two_processes_at_once_download_once(tmp_path):
         release = release_at(server.url)
         arguments = [sys.executable, "-c", FETCHER, str(tmp_path / "packages"), release.url, release.sha256]
         processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-        threading.Timer(0.6, server.unblock.set).start()
+        assert [process.stdout.readline() for process in processes] == ["asking\n"] * 2
+        assert server.asked.wait(10)
+        server.unblock.set()
         outputs = [process.communicate(timeout=20)[0] for process in processes]
         assert len(server.requests) == 1
     assert outputs == [f"{tmp_path}/packages/2.336.0-linux-x64\n"] * 2
@@ -253,33 +282,50 @@ def test_versions_do_not_wait_for_each_other(store):
     assert len(store.list()) == 2
 
 
+class Bad(NamedTuple):
+    server: Callable[[], ReleaseServer]
+    content: bytes
+    error: type[Exception]
+    message: str
+
+
+def serving(content: bytes) -> Callable[[], ReleaseServer]:
+    return lambda: ReleaseServer(content)
+
+
+NO_RUNNER = archive_of({"x": b""})
 BAD = {
-    "wrong checksum": (ReleaseServer(RUNNER[:-1] + b"!"), RUNNER, PackageInvalid, "has another checksum"),
-    "truncated archive": (ReleaseServer(RUNNER[:90]), RUNNER[:90], PackageInvalid, "is truncated"),
-    "no archive": (ReleaseServer(b"<html>"), b"<html>", PackageInvalid, "not a readable"),
-    "no runner": (ReleaseServer(archive_of({"x": b""})), archive_of({"x": b""}), PackageInvalid, "no executable"),
-    "connection lost": (HangingUpServer(), RUNNER, GitHubUnavailable, "failed: "),
-    "endless redirect": (RedirectingServer(), RUNNER, GitHubRefused, "redirected more than 5 times"),
+    "wrong checksum": Bad(serving(RUNNER[:-1] + b"!"), RUNNER, PackageInvalid, "has another checksum"),
+    "truncated archive": Bad(serving(RUNNER[:90]), RUNNER[:90], PackageInvalid, "is truncated"),
+    "no archive": Bad(serving(b"<html>"), b"<html>", PackageInvalid, "not a readable"),
+    "no runner": Bad(serving(NO_RUNNER), NO_RUNNER, PackageInvalid, "no executable"),
+    "connection lost": Bad(HangingUpServer, RUNNER, GitHubUnavailable, "failed: "),
+    "endless redirect": Bad(RedirectingServer, RUNNER, GitHubRefused, "redirected more than 5 times"),
 }
 
 
-@pytest.mark.parametrize(("server", "content", "error", "message"), BAD.values(), ids=BAD)
-def test_a_bad_download_leaves_nothing_and_can_be_repeated(store, tmp_path, server, content, error, message):
-    with served(server), pytest.raises(error, match=message):
-        store.fetch(release_at(server.url, content))
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_bad_download_leaves_nothing_and_can_be_repeated(store, tmp_path, bad):
+    with served(bad.server()) as server, pytest.raises(bad.error, match=bad.message):
+        store.fetch(release_at(server.url, bad.content))
     assert left_over(tmp_path / "packages") == []
     with served(ReleaseServer()) as good:
         assert store.fetch(release_at(good.url)).path.is_dir()
 
 
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [(503, GitHubUnavailable), (500, GitHubUnavailable), (429, GitHubUnavailable), (404, GitHubRefused)]
-    + [(403, GitHubRefused), (206, GitHubRefused)],
-)
+STATUSES = {
+    500: GitHubUnavailable,
+    503: GitHubUnavailable,
+    429: GitHubUnavailable,
+    404: GitHubRefused,
+    403: GitHubRefused,
+    206: GitHubRefused,
+}
+
+
+@pytest.mark.parametrize(("status", "error"), STATUSES.items())
 def test_a_status_that_is_not_200_is_told_apart(store, status, error):
-    with served(StatusServer()) as server, pytest.raises(error, match=f"HTTP {status}"):
-        server.status = status
+    with served(StatusServer(status)) as server, pytest.raises(error, match=f"HTTP {status}"):
         store.fetch(release_at(server.url))
 
 
@@ -296,10 +342,9 @@ def test_a_silent_server_is_given_up(tmp_path):
         download(release_at(server.url), tmp_path / "archive", clock=SystemClock(), silence_seconds=0.1)
 
 
-@pytest.mark.parametrize("server", [ReleaseServer, HeldServer])
+@pytest.mark.parametrize("server", [HeldServer, CountlessServer])
 def test_a_download_larger_than_allowed_is_refused(tmp_path, server):
     with served(server()) as running, pytest.raises(PackageInvalid, match="larger than 100 bytes"):
-        running.unblock.set()
         download(release_at(running.url), tmp_path / "archive", clock=SystemClock(), max_bytes=100)
 
 
@@ -315,14 +360,20 @@ def test_a_download_that_drips_on_for_ever_is_given_up(tmp_path):
         download(release_at(server.url), tmp_path / "archive", clock=HurriedClock())
 
 
+def test_a_server_that_does_not_say_how_much_it_sends_will_do(store):
+    seen: list[tuple[int, int | None]] = []
+    with served(CountlessServer()) as server:
+        store.fetch(release_at(server.url), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(RUNNER), None)
+
+
 def test_the_archives_own_compression_is_not_undone_on_the_way(store):
     with served(LabelledServer()) as server:
         assert store.fetch(release_at(server.url)).path.is_dir()
 
 
 def test_a_token_goes_to_its_own_origin_only(store):
-    with served(ReleaseServer()) as elsewhere, served(RedirectingServer()) as first:
-        first.target = f"{elsewhere.url}/signed?x=1"
+    with served(ReleaseServer()) as elsewhere, served(RedirectingServer(f"{elsewhere.url}/signed?x=1")) as first:
         store.fetch(release_at(first.url, token="short-lived"))
     assert first.requests == [("/runner.tar.gz", "Bearer short-lived")]
     assert elsewhere.requests == [("/signed?x=1", None)]
@@ -331,16 +382,14 @@ def test_a_token_goes_to_its_own_origin_only(store):
 def test_passwords_of_the_users_netrc_stay_at_home(store, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with served(ReleaseServer()) as elsewhere, served(RedirectingServer()) as first:
-        first.target = f"{elsewhere.url}/there"
+    with served(ReleaseServer()) as elsewhere, served(RedirectingServer(f"{elsewhere.url}/there")) as first:
         store.fetch(release_at(first.url))
     assert {authorization for _, authorization in first.requests + elsewhere.requests} == {None}
 
 
 @pytest.mark.parametrize("target", ["ftp://127.0.0.1/x", "file:///etc/passwd"])
 def test_a_redirect_to_another_kind_of_address_is_refused(store, target):
-    with served(RedirectingServer()) as server, pytest.raises(GitHubRefused, match="was redirected to"):
-        server.target = target
+    with served(RedirectingServer(target)) as server, pytest.raises(GitHubRefused, match="was redirected to"):
         store.fetch(release_at(server.url))
 
 
@@ -359,8 +408,7 @@ def test_a_killed_fetch_leaves_no_package_and_no_lock(store, tmp_path):
         release = release_at(server.url)
         arguments = [sys.executable, "-c", FETCHER, str(tmp_path / "packages"), release.url, release.sha256]
         process = subprocess.Popen(arguments)
-        while not server.requests:
-            pass
+        assert server.asked.wait(10)
         process.kill()
         process.wait(10)
         assert store.ready("2.336.0", PLATFORM) is None
@@ -436,13 +484,12 @@ def small_disk(tmp_path):
 )
 def test_a_full_disk_is_said_and_nothing_stays(small_disk, content):
     store = PackageStore(small_disk / "packages", clock=SystemClock())
-    with served(ReleaseServer(content)) as server:
-        with pytest.raises(DiskFull, match="No space is left"):
-            store.fetch(release_at(server.url, content))
+    with served(ReleaseServer(content)) as server, pytest.raises(DiskFull, match="No space is left"):
+        store.fetch(release_at(server.url, content))
     assert left_over(small_disk / "packages") == []
 
 
 def test_a_store_that_is_a_file_is_said(tmp_path):
     (tmp_path / "packages").write_text("")
-    with pytest.raises((BackendFailed, Exception), match="is not a directory"):
+    with pytest.raises(ConfigInvalid, match="is not a directory"):
         PackageStore(tmp_path / "packages", clock=SystemClock()).fetch(release_at("http://127.0.0.1:9"))

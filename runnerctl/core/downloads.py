@@ -61,18 +61,23 @@ def _chunks(
 ) -> Iterator[bytes]:
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
+    _check_size(total or 0, release, max_bytes)
     deadline = clock.monotonic() + TOTAL_SECONDS
     received = 0
     # Not iter_content(): it would decode what a server labels "Content-Encoding: gzip", which is the archive itself.
     for chunk in response.raw.stream(_CHUNK, decode_content=False):
         received += len(chunk)
-        if max(received, total or 0) > max_bytes:
-            raise PackageInvalid(f"{release.filename!r} is larger than {max_bytes} bytes")
+        _check_size(received, release, max_bytes)
         if clock.monotonic() > deadline:
             raise GitHubUnavailable(f"Downloading {release.filename!r} took longer than {TOTAL_SECONDS:.0f} s")
         yield chunk
         if progress is not None:
             progress(received, total)
+
+
+def _check_size(size: int, release: Release, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise PackageInvalid(f"{release.filename!r} is larger than {max_bytes} bytes")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ _SECRETS = re.compile(
     | github_pat_[A-Za-z0-9_]{20,}
     | rctl_[A-Za-z0-9_-]{20,}
     | eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)?   # JSON web tokens
-    | eyJ[A-Za-z0-9+/]{200,}={0,2}                               # JIT configurations: base64 of a JSON object
+    | e[yw][A-Za-z0-9+/]{200,}={0,2}                             # JIT configurations: base64 of a JSON object
     | -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z)
     | (?<=Bearer\ )\S+ | (?<=RemoteAuth\ )\S+
     """,

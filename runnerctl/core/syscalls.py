@@ -25,9 +25,14 @@ def rename_new(source: str, target: str, *, dir_fd: int) -> None:
     except OSError as exc:
         if exc.errno not in _UNSUPPORTED:
             raise
-        # mkdir claims the name as exclusively; renaming over a directory works as long as it is empty.
-        os.mkdir(target, 0o700, dir_fd=dir_fd)
-        os.rename(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        claim_and_rename(source, target, dir_fd=dir_fd)
+
+
+def claim_and_rename(source: str, target: str, *, dir_fd: int) -> None:
+    """``rename_new`` for file systems and C libraries without ``renameat2``."""
+    # mkdir is as exclusive; renaming a directory over another works as long as that one is empty.
+    os.mkdir(target, 0o700, dir_fd=dir_fd)
+    os.rename(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 
 def _renameat2(source: str, target: str, dir_fd: int) -> None:

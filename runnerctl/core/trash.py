@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections import deque
@@ -21,6 +22,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _INODE_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 _PASSES = 10
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def delete_tree(path: Path) -> None:
@@ -51,10 +53,15 @@ def _delete(parent: int, path: Path) -> None:
         return
     try:
         _refuse_mounts(root, path)
-        _Pit(root).empty()
+        empty(root)
     finally:
         os.close(root)
     os.rmdir(path.name, dir_fd=parent)
+
+
+def empty(root: int) -> None:
+    """Delete all below the directory that descriptor ``root`` is open on, but no mount. Raises ``OSError``."""
+    _Pit(root).empty()
 
 
 class _Pit:
@@ -167,7 +174,7 @@ def mounts_below(directory: str) -> list[str]:
     found = []
     for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
         # The kernel writes blanks and backslashes as octal escapes.
-        point = os.fsdecode(os.fsencode(line.split(" ")[4]).decode("unicode_escape").encode("latin-1"))
+        point = _OCTAL.sub(lambda escape: chr(int(escape[1], 8)), line.split(" ")[4])
         if point == directory or point.startswith(directory.rstrip("/") + "/"):
             found.append(point)
     return found

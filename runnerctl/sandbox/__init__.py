@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .faults import Fault
 from .server import Sandbox
+from .state import Settings
 from .values import Call, JobView, RunnerView
 
-__all__ = ["Sandbox", "Fault", "Call", "JobView", "RunnerView"]
+__all__ = ["Sandbox", "Settings", "Fault", "Call", "JobView", "RunnerView"]

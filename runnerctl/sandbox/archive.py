@@ -36,7 +36,7 @@ def build_archive(target: Path, *, version: str, files: int = 0, size: int = 0) 
     ):
         _add_directories(archive, contents, padded=padding > 0)
         for path, data in contents.items():
-            archive.addfile(_member(path, len(data), executable=_is_executable(path, data)), io.BytesIO(data))
+            archive.addfile(_member(path, len(data), executable=data.startswith(b"#!")), io.BytesIO(data))
         _pad(archive, padding, size - sum(map(len, contents.values())))
     return target
 
@@ -90,10 +90,6 @@ def _compiled(name: str, source: bytes) -> bytes:
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(str(module), str(cached), dfile=name, doraise=True, invalidation_mode=mode)
         return cached.read_bytes()
-
-
-def _is_executable(path: str, data: bytes) -> bool:
-    return data.startswith(b"#!") and not path.endswith(".template")
 
 
 def _member(path: str, size: int, *, executable: bool = False) -> tarfile.TarInfo:

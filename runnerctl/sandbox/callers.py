@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 import jwt
 from jwt import api_jws
@@ -92,7 +92,7 @@ def _token_caller(github: GitHub, value: str, *, remote_auth: bool = False) -> C
             return Caller(kind=CallerKind.USER, name="user ID 1", token=token)
         case TokenKind.RUNNER_ADMIN if token and not remote_auth:
             return Caller(kind=CallerKind.RUNNER_ADMIN, name="runner admin", scope=token.scope, token=token)
-        case (TokenKind.REGISTRATION | TokenKind.REMOVE) if token and remote_auth:
+        case TokenKind.REGISTRATION | TokenKind.REMOVE if token and remote_auth:
             return Caller(kind=CallerKind.REMOTE_AUTH, name="config.sh", scope=token.scope, token=token)
     # GitHub answers config.sh with 404 when it does not know the registration token.
     raise NotRecognized(404, "Not Found") if remote_auth else NotRecognized(401, "Bad credentials")
@@ -143,5 +143,5 @@ def _check_times(claims: Mapping[str, Any], *, now: float) -> None:
         )
 
 
-def _is_integer(value: object) -> bool:
+def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -31,9 +31,7 @@ class RunnerUrls:
         )
 
 
-def encode(
-    runner: Runner, *, group: str, work_folder: str, urls: RunnerUrls, key: RSAPrivateKey
-) -> str:
+def encode(runner: Runner, *, group: str, work_folder: str, urls: RunnerUrls, key: RSAPrivateKey) -> str:
     """``encoded_jit_config``. As at GitHub all numbers and booleans in it are strings."""
     settings = {
         "AgentId": str(runner.id),

@@ -141,9 +141,7 @@ class JobQueue:
         self._release(job)
         if job.id in self._waiting:
             self._waiting.remove(job.id)
-        return self._put(
-            replace(job, phase=Phase.COMPLETED, conclusion=conclusion, completed_at=now, deadline=None)
-        )
+        return self._put(replace(job, phase=Phase.COMPLETED, conclusion=conclusion, completed_at=now, deadline=None))
 
     def fail(self, job: Job, reason: str, *, now: float) -> Job:
         """Ends a job whose runner does not answer for it any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..backends.base import Observation, Outcome, Phase
 from ..models import Runner
 from ..services import Services
-from ..states import UNLAUNCHED, WITH_PROCESS, Desired, RunnerState
+from ..states import UNLAUNCHED, Desired, RunnerState
 from . import ending
 from .holding import hold
 
@@ -59,23 +59,31 @@ def _never_came_online(services: Services, runner: Runner, seen: Observation) ->
 
 
 def _after_the_end(services: Services, runner: Runner, seen: Observation) -> Runner:
-    """No process is left: what that means depends on how far the life had come and how it ended."""
+    """No process is left."""
     if runner.state is RunnerState.REMOVING:
         return ending.clear(services, runner)
-    if runner.state in UNLAUNCHED:
-        return _finish(services, runner, RunnerState.FAILED, "Its creation was interrupted")
-    if runner.state not in WITH_PROCESS:
+    if runner.state is RunnerState.STOPPED:
         return runner
+    state, reason = verdict(runner, seen)
+    if state is RunnerState.STOPPED:
+        return services.store.transition(runner, state, reason=reason, handle=None)
+    return _finish(services, runner, state, reason)
+
+
+def verdict(runner: Runner, seen: Observation) -> tuple[RunnerState, str | None]:
+    """What it means that no process is left, by how far the life had come and how the processes ended; and why."""
+    if runner.state in UNLAUNCHED:
+        return RunnerState.FAILED, "Its creation was interrupted"
     if seen.outcome is Outcome.COMPLETED:
-        return _finish(services, runner, RunnerState.COMPLETED, None)
+        return RunnerState.COMPLETED, None
     if runner.desired is Desired.GONE:
-        return _finish(services, runner, RunnerState.REMOVED, seen.reason)
+        return RunnerState.REMOVED, seen.reason
     reason = seen.reason or ("It was stopped" if seen.ended else "Its processes ended without a word")
     # A persistent runner keeps its registration and may be started again; so may an ephemeral one that was
     # stopped before any job came. Anything else about an ephemeral runner is the end of it.
     if not runner.ephemeral or (seen.outcome is Outcome.STOPPED and seen.jobs_run == 0):
-        return services.store.transition(runner, RunnerState.STOPPED, reason=reason, handle=None)
-    return _finish(services, runner, RunnerState.FAILED, reason)
+        return RunnerState.STOPPED, reason
+    return RunnerState.FAILED, reason
 
 
 def _finish(services: Services, runner: Runner, state: RunnerState, reason: str | None) -> Runner:

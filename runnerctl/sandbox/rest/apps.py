@@ -153,9 +153,7 @@ ROUTES = (
         docs=_DOCS,
         access=_APP,
     ),
-    Route(
-        method="GET", path="/orgs/{org}/installation", handler=get_scope_installation, docs=_DOCS, access=_APP
-    ),
+    Route(method="GET", path="/orgs/{org}/installation", handler=get_scope_installation, docs=_DOCS, access=_APP),
     Route(method="GET", path="/users/{username}/installation", handler=get_user_installation, docs=_DOCS, access=_APP),
     Route(
         method="DELETE",

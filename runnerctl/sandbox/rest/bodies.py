@@ -9,7 +9,13 @@ from .routes import Ask, Refusal
 T = TypeVar("T")
 MAX_LABEL_LENGTH = 256
 MAX_LABELS = 100
-_TYPE_NAMES: dict[type, str] = {str: "a string", int: "an integer", list: "an array", dict: "an object", bool: "a boolean"}
+_TYPE_NAMES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    list: "an array",
+    dict: "an object",
+    bool: "a boolean",
+}
 
 
 def required(ask: Ask, field: str, kind: type[T]) -> T:

@@ -26,8 +26,6 @@ def get_meta(_github: GitHub, _ask: Ask) -> Answer:
 
 
 ROUTES = (
-    Route(
-        method="GET", path="/rate_limit", handler=get_rate_limit, docs="rate-limit/rate-limit", access=Access.ANYONE
-    ),
+    Route(method="GET", path="/rate_limit", handler=get_rate_limit, docs="rate-limit/rate-limit", access=Access.ANYONE),
     Route(method="GET", path="/meta", handler=get_meta, docs="meta/meta", access=Access.ANYONE),
 )

@@ -26,9 +26,7 @@ def start_registration(github: GitHub, ask: Ask) -> Answer:
     if token is None or token.kind is not kind or _scope_of(url).key != _own_scope(ask).key:
         raise Refusal(404)
     admin = github.issue(TokenKind.RUNNER_ADMIN, scope=token.scope)
-    return Answer(
-        body={"url": url, "token_schema": "OAuthAccessToken", "token": admin.value, "use_v2_flow": True}
-    )
+    return Answer(body={"url": url, "token_schema": "OAuthAccessToken", "token": admin.value, "use_v2_flow": True})
 
 
 def register_runner(github: GitHub, ask: Ask) -> Answer:
@@ -86,7 +84,7 @@ def _public_key(ask: Ask) -> RSAPublicKey:
     try:
         return keys.from_xml(required(ask, "public_key", str))
     except ValueError as exc:
-        raise invalid("\"public_key\" is not an RSA public key.") from exc
+        raise invalid('"public_key" is not an RSA public key.') from exc
 
 
 def _own_scope(ask: Ask) -> Scope:

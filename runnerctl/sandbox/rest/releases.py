@@ -99,7 +99,9 @@ def _body(release: Release) -> str:
         f"- {release.filename(arch)} <!-- BEGIN SHA {os}-{arch} -->{release.sha256}<!-- END SHA {os}-{arch} -->"
         for os, arch in PLATFORMS
     ]
-    return "## SHA-256 Checksums\n\nThe SHA-256 checksums for the packages included in this build:\n\n" + "\n".join(lines)
+    return "## SHA-256 Checksums\n\nThe SHA-256 checksums for the packages included in this build:\n\n" + "\n".join(
+        lines
+    )
 
 
 def _download_url(github: GitHub, release: Release, architecture: str) -> str:

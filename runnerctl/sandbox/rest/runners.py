@@ -58,9 +58,7 @@ def generate_jitconfig(github: GitHub, ask: Ask) -> Answer:
         )
     except NameTaken:
         raise Refusal(409, "Already exists - A runner with the name *** already exists.") from None
-    blob = jit.encode(
-        runner, group=group.name, work_folder=work_folder, urls=github.runner_urls, key=github.runner_key
-    )
+    blob = jit.encode(runner, group=group.name, work_folder=work_folder, urls=github.runner_urls, key=github.runner_key)
     return Answer(status=201, body={"runner": runner_json(github, runner), "encoded_jit_config": blob})
 
 
@@ -114,9 +112,7 @@ def _token(github: GitHub, ask: Ask, kind: TokenKind) -> Answer:
 _DOCS = "actions/self-hosted-runners"
 
 ROUTES = (
-    *in_both_scopes(
-        Route(method="GET", path="/actions/runners", handler=list_runners, docs=_DOCS, for_config=True)
-    ),
+    *in_both_scopes(Route(method="GET", path="/actions/runners", handler=list_runners, docs=_DOCS, for_config=True)),
     *in_both_scopes(Route(method="GET", path="/actions/runners/{runner_id}", handler=get_runner, docs=_DOCS)),
     *in_both_scopes(
         Route(

@@ -68,6 +68,10 @@ class Broker:
         self.access_token = content["access_token"]
         self._token_ends = time.monotonic() + 0.8 * float(content.get("expires_in", 3000))
 
+    def forget_token(self) -> None:
+        """The next poll gets a new one."""
+        self._token_ends = 0.0
+
     def open_session(self) -> None:
         agent = {"id": self._identity.agent_id, "name": self._identity.name, "version": VERSION,
                  "osDescription": " ".join(os.uname()[::2])}  # fmt: skip

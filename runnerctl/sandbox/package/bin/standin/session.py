@@ -53,6 +53,7 @@ class Session:
         self._poll_at = 0.0
         self._poll_errors = 0
         self._job: RunningJob | None = None
+        self._next_request: dict[str, Any] | None = None
 
     def run(self) -> int:
         try:
@@ -67,7 +68,12 @@ class Session:
         say(f"Current runner version: '{VERSION}'")
         say(f"{timestamp()}: Listening for Jobs")
         mark_milestone("SessionCreated")
-        return self._listen()
+        try:
+            return self._listen()
+        except RegistrationDeleted:
+            complain("The runner no longer exists on the server. Cleaning up local configuration.")
+            identity.remove(self._runner.root)
+            return OK
 
     # Until there is a session.
 
@@ -121,9 +127,9 @@ class Session:
                 result = self._job_ended(self._job)
                 if self._single:
                     return self._finish(result)
+                self._begin_next_job()
             elif self._poll and self._poll.fileno() in ready:
-                if self._read_poll(self._poll):
-                    return self._deregistered()
+                self._read_poll(self._poll)
             elif self._job:
                 self._job.keep_alive()
 
@@ -146,41 +152,36 @@ class Session:
         except (http1.Unreachable, ServerFailed) as exc:
             self._poll_failed(exc)
         except RegistrationDeleted:
-            # The token is refused, too: the poll that follows hears it as an error of its own.
-            self._poll_failed(ServerFailed("The access token cannot be renewed"))
+            self._registration_is_gone()
 
-    def _read_poll(self, poll: Exchange) -> bool:
-        """Act on what the poll brought; True if it brought the end of the registration."""
+    def _read_poll(self, poll: Exchange) -> None:
         self._poll = None
         try:
             content = broker.message(poll.answer())
         except RegistrationDeleted:
-            return self._gone()
+            self._registration_is_gone()
         except SessionLost:
-            return self._renew_session()
+            self._renew_session()
         except (http1.Unreachable, ServerFailed) as exc:
             self._poll_failed(exc)
         else:
             if content is not None:
                 self._handle(content["messageType"], content["body"])
-        return False
 
-    def _gone(self) -> bool:
+    def _registration_is_gone(self) -> None:
         # An ephemeral registration goes the moment its job is reported, before its Worker has ended.
         if self._job is None:
-            return True
+            raise RegistrationDeleted
         self._poll_at = _NEVER
-        return False
 
-    def _renew_session(self) -> bool:
+    def _renew_session(self) -> None:
         try:
             self._broker.log_on()
             self._broker.open_session()
         except RegistrationDeleted:
-            return self._gone()
+            self._registration_is_gone()
         except (http1.Unreachable, ServerFailed, SessionLost, SessionConflict) as exc:
             self._poll_failed(exc)
-        return False
 
     def _poll_failed(self, exc: Exception) -> None:
         self._poll_errors += 1  # never reset by a good poll, as in the real one
@@ -195,10 +196,13 @@ class Session:
         mark_milestone(f"MessageReceived_{kind}")
         if kind == "RunnerJobRequest" and self._job is None:
             self._begin_job(body)
+        elif kind == "RunnerJobRequest":
+            # The server knew the last job's end before we did; that Worker is about to go.
+            self._next_request = body
         elif kind == "JobCancellation" and self._job and body.get("jobId") == self._job.job["jobId"]:
             self._job.cancel()
         elif kind == "ForceTokenRefresh":
-            self._broker.log_on()
+            self._broker.forget_token()
         else:
             self._log.write(f"message {kind} is not acted on")
 
@@ -220,6 +224,11 @@ class Session:
                       "workFolder": self._runner.work_folder}  # fmt: skip
         self._job = RunningJob(job, service, program=self._program, connection=connection, log=self._log)
 
+    def _begin_next_job(self) -> None:
+        request, self._next_request = self._next_request, None
+        if request is not None:
+            self._begin_job(request)
+
     def _job_ended(self, job: RunningJob) -> int:
         self._job = None
         self._poll_at = 0.0
@@ -235,11 +244,6 @@ class Session:
             identity.remove(self._runner.root)
         hosted = os.environ.get("ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED", "").lower() in ("1", "true")
         return 100 + result if hosted else OK
-
-    def _deregistered(self) -> int:
-        complain("The runner no longer exists on the server. Cleaning up local configuration.")
-        identity.remove(self._runner.root)
-        return OK
 
     def _stop(self) -> int:
         say("Exiting...")

@@ -32,7 +32,7 @@ class StepProcess:
         self._rungs = iter(_LADDER)
         self._due = _NEVER
         self.fd, write_end = os.pipe()
-        self._pid = os.fork()
+        self._pid = waiting.fork()
         if self._pid == 0:
             _become(argv, directory, environment, write_end)
         os.close(write_end)

@@ -65,6 +65,15 @@ class Signals:
         readable([], seconds)
 
 
+def fork() -> int:
+    """``os.fork`` of which the child gets no signal before ``restore_defaults``: until then it would ignore it."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, DEFAULTS)
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return pid
+
+
 def restore_defaults() -> None:
     """Between fork and exec: an ignored signal would stay ignored in the new program."""
     for number in DEFAULTS:

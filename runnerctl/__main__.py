@@ -1,0 +1,5 @@
+"""``python -m runnerctl``."""
+
+from runnerctl.cli.main import main
+
+main()

@@ -1,0 +1,57 @@
+"""Whether the settings in force can be used, as far as that shows without asking GitHub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core import credentials
+from ..core.errors import ConfigInvalid
+from ..core.settings import Settings
+
+
+def check(settings: Settings) -> list[str]:
+    """What is worth knowing though it is no error. Raises ``ConfigInvalid`` for the first thing that cannot be used."""
+    return [*_credentials(settings), *_token(settings), *_directories(settings)]
+
+
+def _credentials(settings: Settings) -> Iterator[str]:
+    pem = credentials.private_key_pem(settings)
+    if pem is not None:
+        from ..core.github.auth import load_private_key
+
+        load_private_key(pem)
+        if settings.get("github.pat"):
+            yield "GITHUB_PAT is not used: the App is"
+    elif not settings.get("github.pat"):
+        raise ConfigInvalid(
+            "There are no credentials for GitHub",
+            hint="Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, or GITHUB_PAT",
+        )
+
+
+def _token(settings: Settings) -> Iterator[str]:
+    if credentials.api_token(settings) is None:
+        yield "No API token is set: `runnerctl serve` would refuse to start"
+
+
+def _directories(settings: Settings) -> Iterator[str]:
+    for key, path in (("state_dir", settings.state_dir), ("defaults.base_dir", settings.base_dir)):
+        top = _first_there(path)
+        if not top.is_dir():
+            raise ConfigInvalid(f"{key} {str(path)!r} cannot be used: {str(top)!r} is no directory")
+        if not os.access(top, os.W_OK | os.X_OK):
+            raise ConfigInvalid(
+                f"{key} {str(path)!r} cannot be used: {str(top)!r} (mode {top.stat().st_mode & 0o7777:04o})"
+                f" is not writable by uid {os.geteuid()}",
+                hint=f"Give that user the directory, or name another one ({settings.origin(key)})",
+            )
+        if top != path:
+            yield f"{key} {str(path)!r} does not exist yet; it is made when it is needed"
+
+
+def _first_there(path: Path) -> Path:
+    """The directory itself, or the nearest one above it that exists."""
+    path = path.absolute()
+    return next(each for each in (path, *path.parents) if os.path.lexists(each))

@@ -1,0 +1,126 @@
+"""``runnerctl create``."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+import click
+
+from .. import core
+from ..core.lifecycle.create import Wait
+from ..core.models import Runner, RunnerSpec, Scope
+from ..core.services import Services
+from . import render, runners
+from .options import Command, Front, duration, pass_front
+
+COMPLETED = "completed"
+_ONLINE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Waiting:
+    """What ``--wait`` and ``--timeout`` ask for."""
+
+    wait: str | None
+    timeout: float | None
+
+
+@click.command(
+    "create",
+    cls=Command,
+    short_help="Register a runner and start it",
+    epilog="""\b
+Examples:
+  runnerctl create ci-1 --repo octo-org/octo-repo
+  runnerctl create ci-2 --org octo-org --group builders --labels linux,gpu --persistent
+  runnerctl create once --repo octo-org/octo-repo --wait completed --timeout 1h""",
+)
+@click.argument("name")
+@click.option("--repo", metavar="OWNER/REPO", help="Repository to serve.")
+@click.option("--org", metavar="ORG", help="Organization to serve, instead of one repository.")
+@click.option(
+    "--labels", metavar="A,B", help="Labels instead of the default ones; the name is always added.  [default: setting]"
+)
+@click.option(
+    "--ephemeral/--persistent", default=None, help="End after one job, or go on.  [default: setting, ephemeral]"
+)
+@click.option("--foreground", is_flag=True, help="Stay attached, show the log, remove the runner at the end.")
+@click.option("--group", metavar="GROUP", help="Runner group of the organization.  [default: GitHub's]")
+@click.option("--runner-version", metavar="VERSION", help="Version of the runner package.  [default: setting, latest]")
+@click.option("--workdir", metavar="DIR", help="Work directory below the runner's root.  [default: setting, _work]")
+@click.option(
+    "--wait", type=click.Choice(["online", COMPLETED]), help="Wait until it takes jobs, or until its life has ended."
+)
+@click.option(
+    "--timeout",
+    type=duration,
+    metavar="DURATION",
+    help="Give up waiting after this long (90, 90s, 2m, 1h); nothing is undone.  "
+    "[default: 60s for online, none for completed]",
+)
+@pass_front
+def command(
+    front: Front,
+    *,
+    name: str,
+    repo: str | None,
+    org: str | None,
+    labels: str | None,
+    ephemeral: bool | None,
+    foreground: bool,
+    group: str | None,
+    runner_version: str | None,
+    workdir: str | None,
+    wait: str | None,
+    timeout: float | None,
+) -> int:
+    """Register runner NAME at GitHub and start it on this host.
+
+    It returns once the runner's process runs. A finished or failed runner of that name is replaced.
+    """
+    if timeout is not None and wait is None:
+        raise click.UsageError("--timeout goes with --wait")
+    if foreground and wait is not None:
+        raise click.UsageError("--foreground waits until the end already; leave out --wait")
+    scope = Scope.of(repo=repo, org=org)
+    services = front.services()
+    get = services.settings.get
+    spec = RunnerSpec.of(
+        name=name,
+        scope=scope,
+        labels=get("defaults.labels") if labels is None else labels,
+        ephemeral=get("defaults.ephemeral") if ephemeral is None else ephemeral,
+        daemonize=not foreground,
+        group=group,
+        version=runner_version or get("defaults.version"),
+        workdir=workdir or get("defaults.workdir"),
+    )
+    if foreground:
+        from . import foreground as attached
+
+        return attached.run(front, services, spec)
+    # Asked to end while at work, it clears away what it made, as for Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    runner = _create(front, services, spec, _Waiting(wait=wait, timeout=timeout))
+    status = runners.as_observed(core.see(services, runner))
+    render.item(front, runners.document(status), runners.short_row(status), key="name")
+    return 0
+
+
+def _create(front: Front, services: Services, spec: RunnerSpec, waiting: _Waiting) -> Runner:
+    deadline = None if waiting.timeout is None else services.clock.monotonic() + waiting.timeout
+    operation = core.create_runner(
+        services,
+        spec,
+        wait=Wait.ONLINE if waiting.wait == Wait.ONLINE else Wait.STARTED,
+        timeout=_ONLINE_SECONDS if waiting.timeout is None else waiting.timeout,
+        progress=render.download_meter(front),
+    )
+    runner = core.finish(operation, clock=services.clock)
+    render.talk(front, f"Created runner {runner.name!r} for {runner.scope}")
+    if waiting.wait != COMPLETED:
+        return runner
+    from .ends import until_completed
+
+    return until_completed(services, runner, deadline=deadline)

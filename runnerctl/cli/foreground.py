@@ -1,0 +1,110 @@
+"""``runnerctl create --foreground``: attached to one runner until its end, and nothing is left of it afterwards."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from .. import core
+from ..core.logs import LogReader
+from ..core.models import Runner, RunnerSpec
+from ..core.services import Services
+from ..core.states import RunnerState
+from . import render, runners
+from .ends import LOOK_SECONDS, not_completed
+from .options import Front, Output
+
+EXIT_INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Requests:
+    """How often the user asked for the end. While the runner is being made, asking undoes that."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.attending = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.attending:
+            raise KeyboardInterrupt
+        self.count += 1
+
+
+@contextmanager
+def _listening() -> Iterator[_Requests]:
+    requests = _Requests()
+    # A signal that is ignored stays so: that is what nohup is for.
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        if number is signal.SIGINT or before[number] is not signal.SIG_IGN:
+            signal.signal(number, requests)
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(front: Front, services: Services, spec: RunnerSpec) -> int:
+    """Makes the runner, shows its log until it ends, removes it; 0 if it completed, 130 if the user ended it.
+
+    Raises ``BackendFailed`` when it ended in any other way.
+    """
+    with _listening() as requests:
+        operation = core.create_runner(services, spec, leased=True, progress=render.download_meter(front))
+        runner = core.finish(operation, clock=services.clock)
+        requests.attending = True
+        render.talk(front, f"Created runner {runner.name!r} for {runner.scope}; Ctrl-C ends it")
+        try:
+            _attend(front, services, runner, requests)
+        finally:
+            ended, runner = _removed(services, runner)
+    render.talk(front, f"Removed runner {runner.name!r}")
+    if front.output is not Output.TABLE:
+        render.item(front, runners.document(core.see(services, runner)), {}, key="name")
+    if ended.state is RunnerState.COMPLETED:
+        return 0
+    if requests.count:
+        return EXIT_INTERRUPTED
+    raise not_completed(ended)
+
+
+def _attend(front: Front, services: Services, runner: Runner, requests: _Requests) -> None:
+    # With a document on standard output, the log is talk.
+    stream = sys.stdout if front.output is Output.TABLE else sys.stderr
+    log = LogReader(services.backend.run_dir(runner.id) / "runner.log")
+    answered = 0
+    while True:
+        gone = services.backend.poll(runner.id).gone  # first: what was written before the end is shown, too
+        render.lines(log.lines(), stream)
+        if gone:
+            log.close()
+            return
+        if requests.count > answered:
+            answered = requests.count
+            _answer(front, services, runner, answered)
+        services.clock.sleep(LOOK_SECONDS)
+
+
+def _answer(front: Front, services: Services, runner: Runner, count: int) -> None:
+    if count == 1:
+        working = services.backend.working(runner.id)
+        services.backend.drain(runner.id)
+        text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
+        render.talk(front, f"Ending runner {runner.name!r}. {text}")
+        return
+    services.backend.interrupt(runner.id)
+    render.talk(front, f"Stopping runner {runner.name!r} now")
+
+
+def _removed(services: Services, runner: Runner) -> tuple[Runner, Runner]:
+    """(as it ended, as it is left): whatever is still there is removed, with force."""
+    ended = core.reap(services, runner.id) or runner
+    if not ended.live:
+        return ended, ended
+    removal = core.finish(core.remove_runner(services, runner.name, force=True), clock=services.clock)
+    return ended, removal.runner

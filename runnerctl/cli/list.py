@@ -1,0 +1,61 @@
+"""``runnerctl list``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import click
+
+from .. import core
+from ..core.describe import Status
+from ..core.models import RunnerQuery, Scope
+from ..core.services import Services
+from ..core.states import RunnerState
+from . import render, runners
+from .options import Command, Front, pass_front
+
+_PAGE = 1000
+_OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
+
+
+@click.command(
+    "list",
+    cls=Command,
+    short_help="List the runners of this host",
+    epilog="""\b
+Examples:
+  runnerctl list
+  runnerctl list --state busy --repo octo-org/octo-repo
+  runnerctl list --all --output json""",
+)
+@click.option("--all", "every", is_flag=True, help="Those that ended, too.")
+@click.option(
+    "--state", type=click.Choice([str(state) for state in RunnerState]), metavar="STATE", help="Only those in STATE."
+)
+@click.option("--repo", metavar="OWNER/REPO", help="Only those that serve this repository.")
+@pass_front
+def command(front: Front, every: bool, state: str | None, repo: str | None) -> None:
+    """List the runners of this host, oldest first."""
+    scope = None if repo is None else str(Scope.of(repo=repo))
+    services = front.services()
+    wanted = None if state is None else RunnerState(state)
+    found = list(_found(services, every=every, state=wanted, scope=scope))
+    if not found:
+        render.talk(front, "There are no runners")
+    render.items(front, list(map(runners.document, found)), lambda: list(map(runners.row, found)), key="name")
+
+
+def _found(services: Services, *, every: bool, state: RunnerState | None, scope: str | None) -> Iterator[Status]:
+    # Rows of live runners may lag behind their processes: those are filtered after a look.
+    lags = state in _OBSERVED
+    query = RunnerQuery(every=every, state=None if lags else state, scope=scope, limit=_PAGE)
+    while True:
+        page = services.store.page(query)
+        for runner in page.items:
+            status = runners.as_observed(core.see(services, runner))
+            if not lags or (status.runner is not None and status.runner.state is state):
+                yield status
+        if page.next is None:
+            return
+        query = replace(query, after=page.next)

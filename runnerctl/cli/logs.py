@@ -1,0 +1,57 @@
+"""``runnerctl logs``."""
+
+from __future__ import annotations
+
+import click
+
+from .. import core
+from ..core import logs
+from ..core.logs import LogReader
+from ..core.models import Runner
+from ..core.services import Services
+from . import render
+from .ends import LOOK_SECONDS
+from .options import Command, Front, Output, pass_front
+
+
+@click.command(
+    "logs",
+    cls=Command,
+    short_help="Show a runner's log",
+    epilog="""\b
+Examples:
+  runnerctl logs ci-1 -n 50
+  runnerctl logs ci-1 -f""",
+)
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the runner's life has ended; Ctrl-C ends it, too.")
+@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.  [default: all]")
+@pass_front
+def command(front: Front, name: str, follow: bool, tail: int | None) -> None:
+    """Show the log of runner NAME, also after its end. Secrets are masked."""
+    documented = front.output in {Output.JSON, Output.YAML}
+    if follow and documented:
+        raise click.UsageError(f"--follow has no end that --output {front.output} could wait for")
+    services = front.services()
+    runner = core.get_runner(services, name).runner
+    assert runner is not None  # noqa: S101 - get_runner raises for a name never known
+    path = services.backend.run_dir(runner.id) / "runner.log"
+    lines, reader = logs.read(path, tail=tail)
+    if documented:
+        render.document(front.output, {"name": runner.name, "lines": lines})
+    else:
+        render.lines(lines)
+        if not path.exists():
+            render.talk(front, f"Runner {runner.name!r} has no log" + ("" if runner.live else " any more"))
+    if follow:
+        _follow(services, runner, reader)
+    reader.close()
+
+
+def _follow(services: Services, runner: Runner, reader: LogReader) -> None:
+    while True:
+        current = services.store.get(runner.id)  # first: what was written before the end is shown, too
+        render.lines(reader.lines())
+        if current is None or not current.live:
+            return
+        services.clock.sleep(LOOK_SECONDS)

@@ -1,0 +1,124 @@
+"""The root of the command line, and the one place where errors become exit statuses.
+
+Commands are imported when they are called for: ``runnerctl --help`` imports Click and nothing of the core.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from .. import __version__
+from .options import Front, env_file_option, output_option, quiet_option, verbose_option
+
+COMMANDS = {
+    "create": "Register a runner and start it",
+    "remove": "Deregister, stop and delete runners",
+    "status": "Tell how a runner, or this host, is",
+    "list": "List the runners of this host",
+    "logs": "Show a runner's log",
+    "start": "Start a stopped runner again",
+    "stop": "Stop a runner and keep it installed",
+    "config": "Show or check the settings in force",
+    "serve": "Offer the REST API",
+    "sandbox": "Run a local GitHub for rehearsals",
+    "demo": "Play the guide's workflow on a local GitHub",
+    "reap": "Bring one life up to date (used by supervisors)",
+}
+"""Name → help line; the module of the same name holds the command."""
+
+HIDDEN = frozenset({"reap"})
+EXIT_BROKEN_PIPE = 141
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help line; imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - Click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __package__).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise _no_such_command(args[0])
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+def _no_such_command(name: str) -> Exception:
+    from difflib import get_close_matches
+
+    from ..core.errors import InvalidRequest
+
+    close = get_close_matches(name, [known for known in COMMANDS if known not in HIDDEN], n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else "`runnerctl --help` lists the commands"
+    return InvalidRequest(f"No such command {name!r}", hint=hint)
+
+
+@click.command(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[output_option(), quiet_option(), verbose_option(), env_file_option()],
+    epilog="""\b
+Examples:
+  runnerctl create ci-1 --repo octo-org/octo-repo --labels self-hosted,linux,ci
+  runnerctl status ci-1
+  runnerctl --output json list""",
+)
+@click.version_option(__version__, "--version", prog_name="runnerctl", message="%(prog)s %(version)s")
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """GitHub Actions runners on demand, on this host."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The program: runs ``args`` (default: the process's) and exits."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without '…' is no reason to fail
+    sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+def run(args: Sequence[str]) -> int:
+    """Runs one command line and returns its exit status. Whatever goes wrong has been told to the user by then."""
+    try:
+        status = _run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us has gone: nobody is left to tell. The interpreter's own last flush must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return status
+
+
+def _run(args: Sequence[str]) -> int:
+    try:
+        # Not root.main(): it would make exit 1 of a broken pipe.
+        with root.make_context("runnerctl", list(args), obj=Front()) as ctx:
+            return root.invoke(ctx) or 0
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as exc:
+        from .failures import report
+
+        return report(exc, args)

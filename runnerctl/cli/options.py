@@ -1,0 +1,127 @@
+"""What every command shares: the context it runs in, its common options, its parameter types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.services import Services
+    from ..core.settings import Settings
+
+
+class Output(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """How this command line talks, and its way into the core."""
+
+    output: Output = Output.TABLE
+    quiet: bool = False
+    verbose: bool = False
+    env_file: str | None = None
+
+    def settings(self, flags: Mapping[str, str] | None = None, *, warn: bool = True) -> Settings:
+        """The settings in force; ``flags`` are by key. Doubts about them are told once, unless quiet."""
+        from ..core import settings
+
+        loaded = settings.load(flags=flags, env_file=self.env_file)
+        if warn:
+            from . import render
+
+            for warning in loaded.warnings:
+                render.warn(self, warning)
+        return loaded
+
+    def services(self, *, warn: bool = True) -> Services:
+        """The core's services, closed when the command ends."""
+        from ..core.services import Services
+
+        services = Services.open(self.settings(warn=warn))
+        click.get_current_context().call_on_close(services.close)
+        return services
+
+
+pass_front = click.make_pass_decorator(Front)
+
+
+class Command(click.Command):
+    """Takes ``--output`` and ``--quiet`` too, so that they may also come after the command's name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [output_option(), quiet_option()]
+
+
+def output_option() -> click.Option:
+    return click.Option(
+        ["-o", "--output"],
+        type=click.Choice([str(output) for output in Output]),
+        callback=_amend("output", Output),
+        expose_value=False,
+        help="What standard output holds: a table (tab-separated in a pipe), a document, or names.  [default: table]",
+    )
+
+
+def quiet_option() -> click.Option:
+    return click.Option(
+        ["-q", "--quiet"],
+        is_flag=True,
+        default=None,
+        callback=_amend("quiet", bool),
+        expose_value=False,
+        help="No talk on standard error, only errors.",
+    )
+
+
+def verbose_option() -> click.Option:
+    return click.Option(
+        ["-v", "--verbose"],
+        is_flag=True,
+        default=None,
+        callback=_amend("verbose", bool),
+        expose_value=False,
+        help="Show where an error came from.",
+    )
+
+
+def env_file_option() -> click.Option:
+    return click.Option(
+        ["--env-file"],
+        metavar="FILE",
+        callback=_amend("env_file", str),
+        expose_value=False,
+        help="Read settings from this file of KEY=value lines.  "
+        "[default: $RUNNERCTL_ENV_FILE, /etc/runnerctl/runnerctl.env, ./.env]",
+    )
+
+
+def _amend(field: str, kind: Any) -> Any:
+    """A callback that writes the option's value, if given, into the context's ``Front``."""
+
+    def amend(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value is not None:
+            ctx.obj = replace(ctx.obj, **{field: kind(value)})
+
+    return amend
+
+
+def duration(text: str) -> float:
+    """Seconds, from ``90``, ``90s``, ``2m`` or ``1h``: a parameter type."""
+    from ..core import durations
+    from ..core.errors import InvalidRequest
+
+    try:
+        return durations.seconds(text)
+    except InvalidRequest as exc:
+        raise click.BadParameter(f"{exc.message}; {exc.hint}") from exc

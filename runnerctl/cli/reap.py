@@ -1,0 +1,31 @@
+"""``runnerctl reap``: what a supervisor starts when its runner has ended."""
+
+from __future__ import annotations
+
+import click
+
+from .. import core
+from ..core.errors import RunnerctlError
+from ..core.services import Services
+from .options import Command, Front, pass_front
+
+
+@click.command("reap", cls=Command, hidden=True, short_help="Bring one life up to date (used by supervisors)")
+@click.argument("row_id")
+@pass_front
+def command(front: Front, row_id: str) -> int:
+    """Bring the life ROW_ID up to date with what is true of its processes; one that moved on is left alone."""
+    try:
+        services = front.services(warn=False)
+        core.reap(services, row_id)
+        _finish_task(services, row_id)
+    except RunnerctlError as exc:
+        if front.verbose:
+            raise
+        return exc.exit_code  # nobody listens to a supervisor's child
+    return 0
+
+
+def _finish_task(services: Services, row_id: str) -> None:
+    if any(orphan.runner_id == row_id for orphan in services.store.orphans()):
+        core.finish_orphans(services)

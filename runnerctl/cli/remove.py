@@ -1,0 +1,169 @@
+"""``runnerctl remove``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from .. import core
+from ..core.clock import Clock, SystemClock
+from ..core.errors import Interrupted, InvalidRequest, RunnerctlError
+from ..core.lifecycle.remove import Removal
+from ..core.services import Services
+from . import render
+from .options import Command, Front, duration, pass_front
+
+_AT_ONCE = 16
+
+Remove = Callable[[str, Clock], Removal]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    name: str
+    removal: Removal | None = None
+    error: RunnerctlError | None = None
+
+
+@click.command(
+    "remove",
+    cls=Command,
+    short_help="Deregister, stop and delete runners",
+    epilog="""\b
+Examples:
+  runnerctl remove ci-1
+  runnerctl remove ci-1 ci-2 --drain --timeout 10m
+  runnerctl remove --all --yes""",
+)
+@click.argument("names", metavar="NAME...", nargs=-1)
+@click.option("--force", is_flag=True, help="Kill the job that runs; go on when GitHub cannot be asked.")
+@click.option("--drain", is_flag=True, help="Wait for the job that runs, then remove.")
+@click.option("--all", "every", is_flag=True, help="Every runner of this host; asks first.")
+@click.option(
+    "--timeout",
+    type=duration,
+    metavar="DURATION",
+    help="With --drain: give up waiting after this long (90, 90s, 2m, 1h).  [default: none]",
+)
+@click.option("--yes", is_flag=True, help="With --all: do not ask.")
+@pass_front
+def command(
+    front: Front, *, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool
+) -> None:
+    """Deregister runners at GitHub, stop their processes and delete their directories.
+
+    A runner that runs a job is left alone, unless --drain or --force say otherwise. One that ended already is fine.
+    """
+    _check(names=names, force=force, drain=drain, every=every, timeout=timeout, yes=yes)
+    services = front.services()
+    if every:
+        names = tuple(runner.name for runner in services.store.live())
+        if not names:
+            render.talk(front, "There is no runner to remove")
+        elif not yes:
+            _ask(names)
+
+    def remove(name: str, clock: Clock) -> Removal:
+        return core.finish(core.remove_runner(services, name, force=force, drain=drain, timeout=timeout), clock=clock)
+
+    if len(names) == 1 and not every:
+        removal = remove(names[0], services.clock)
+        _tell(front, removal)
+        render.item(front, _document(removal), _row(removal), key="name")
+    else:
+        _several(front, services, list({name.lower(): name for name in names}.values()), remove)
+
+
+def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool) -> None:
+    if bool(names) == every:
+        raise click.UsageError(
+            "Name the runners to remove, or pass --all" if not names else "NAME and --all exclude each other"
+        )
+    if force and drain:
+        raise click.UsageError("--force and --drain exclude each other")
+    if timeout is not None and not drain:
+        raise click.UsageError("--timeout goes with --drain")
+    if yes and not every:
+        raise click.UsageError("--yes goes with --all")
+    if every and not yes and not sys.stdin.isatty():
+        raise InvalidRequest("--all needs --yes where nobody can be asked", hint="Pass --yes to remove every runner")
+
+
+def _ask(names: tuple[str, ...]) -> None:
+    """Raises ``click.Abort`` for a no."""
+    if not render.agreed(f"Remove {len(names)} runner{'s' * (len(names) > 1)} ({', '.join(names)})?"):
+        raise click.Abort
+
+
+def _several(front: Front, services: Services, names: list[str], remove: Remove) -> None:
+    results = _at_once(services, names, remove)
+    done = [result.removal for result in results if result.removal is not None]
+    failures = [(result.name, result.error) for result in results if result.error is not None]
+    for removal in done:
+        _tell(front, removal)
+    if failures:
+        from .failures import PartlyDone
+
+        if front.output not in {front.output.JSON, front.output.YAML}:
+            render.items(front, [_document(each) for each in done], lambda: [_row(each) for each in done], key="name")
+        raise PartlyDone(
+            f"{len(failures)} of {len(results)} runners could not be removed",
+            failures,
+            done=[_document(each) for each in done],
+        )
+    render.items(front, [_document(each) for each in done], lambda: [_row(each) for each in done], key="name")
+
+
+class _Stoppable(SystemClock):
+    """Its sleepers wake when the user interrupts: a thread cannot be, in any other way."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        if self.stopped.wait(seconds):
+            raise Interrupted("Interrupted")
+
+
+def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Result]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    clock = _Stoppable()
+    _ = services.store, services.backend  # made before the threads share them
+
+    def one(name: str) -> _Result:
+        try:
+            return _Result(name=name, removal=remove(name, clock))
+        except RunnerctlError as exc:
+            return _Result(name=name, error=exc)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = [pool.submit(one, name) for name in names]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            clock.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _tell(front: Front, removal: Removal) -> None:
+    name = removal.runner.name
+    if removal.draining:
+        render.talk(front, f"Runner {name!r} took a job just before; it is finished first, then the runner is removed")
+    else:
+        render.talk(front, f"Removed runner {name!r}")
+
+
+def _document(removal: Removal) -> dict[str, Any]:
+    word = "draining" if removal.draining else "removed"
+    return {"status": word, "name": removal.runner.name, "id": removal.runner.id, "state": removal.runner.state}
+
+
+def _row(removal: Removal) -> dict[str, Any]:
+    return {"NAME": removal.runner.name, "STATUS": "draining" if removal.draining else "removed"}

@@ -1,0 +1,161 @@
+"""The only module that prints. Standard output is data, standard error is talk.
+
+What jobs and GitHub say is shown without its control characters on a terminal, and nothing that looks like a secret
+is ever shown.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from ..core.redact import redact
+from .options import Front, Output
+
+Row = Mapping[str, Any]
+"""Column → value; the columns of the first row are those of the table."""
+
+
+def items(front: Front, documents: Sequence[dict[str, Any]], rows: Callable[[], Sequence[Row]], *, key: str) -> None:
+    """Several things: a table of ``rows``, ``{"items": […]}``, or the ``key`` of each."""
+    if front.output is Output.NAME:
+        lines(str(each[key]) for each in documents)
+    elif front.output is Output.TABLE:
+        table(rows())
+    else:
+        document(front.output, {"items": list(documents)})
+
+
+def item(front: Front, content: dict[str, Any], row: Row, *, key: str) -> None:
+    """One thing: its ``row`` as a table of one line, its document, or its ``key``."""
+    if front.output is Output.NAME:
+        lines([str(content[key])])
+    elif front.output is Output.TABLE:
+        table([row])
+    else:
+        document(front.output, content)
+
+
+def card(front: Front, content: dict[str, Any], row: Row, *, key: str) -> None:
+    """Like ``item``, but on a terminal one line for each column that has a value."""
+    if front.output is not Output.TABLE or not sys.stdout.isatty():
+        item(front, content, row, key=key)
+        return
+    width = max(map(len, row))
+    lines(f"{name.capitalize():{width}}  {cell(value)}" for name, value in row.items() if cell(value))
+
+
+def table(rows: Sequence[Row]) -> None:
+    """For people on a terminal, tab-separated with a header in a pipe."""
+    if not rows:
+        return
+    cells = [[cell(value) for value in row.values()] for row in rows]
+    if sys.stdout.isatty():
+        _for_people(list(rows[0]), cells)
+    else:
+        lines("\t".join(each) for each in [list(rows[0]), *cells])
+
+
+def _for_people(columns: list[str], cells: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold", no_wrap=column == "NAME")
+    for each in cells:
+        shown.add_row(*map(Text, each))
+    Console(file=sys.stdout, highlight=False).print(shown)
+
+
+def cell(value: Any) -> str:
+    """One line without control characters."""
+    if value is None:
+        return ""
+    text = ",".join(value) if isinstance(value, list | tuple) else str(value)
+    return redact("".join(char if char.isprintable() else " " for char in text))
+
+
+def document(output: Output, content: dict[str, Any]) -> None:
+    """One document, JSON or YAML."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    if redact(text) != text:
+        # Value by value: a mask must not swallow the marks around it.
+        text = json.dumps(_redacted(json.loads(text)), indent=2, ensure_ascii=False)
+    if output is Output.YAML:
+        import yaml
+
+        # By way of JSON: enumerations and tuples are plain words and lists then.
+        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip("\n")
+    _write(sys.stdout, f"{text}\n")
+
+
+def lines(texts: Iterable[str], stream: TextIO | None = None) -> None:
+    """Each on a line of its own, at once."""
+    stream = stream or sys.stdout
+    shown = "".join(f"{_visible(redact(text), stream)}\n" for text in texts)
+    if shown:
+        _write(stream, shown)
+
+
+def assignments(variables: Mapping[str, str]) -> None:
+    """``export`` lines for a shell: what they hold is meant to be read, so nothing is masked."""
+    _write(sys.stdout, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+
+
+def talk(front: Front, message: str) -> None:
+    if not front.quiet:
+        lines([message], sys.stderr)
+
+
+def warn(front: Front, message: str) -> None:
+    talk(front, f"Warning: {message}")
+
+
+def agreed(question: str) -> bool:
+    """Asks on the terminal."""
+    import click
+
+    return click.confirm(question, default=False, err=True)
+
+
+def download_meter(front: Front) -> Callable[[int, int | None], None] | None:
+    """Shows how far a download came; None where nobody would see it."""
+    if front.quiet or not sys.stderr.isatty():
+        return None
+    shown = ""
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal shown
+        share = f" of {total / 1e6:.0f} MB, {done * 100 // total} %" if total else " MB"
+        text = f"Downloading the runner package: {done / 1e6:.0f}{share}"
+        if text == shown:
+            return
+        shown = text
+        # The line is taken away again once everything is there.
+        _write(sys.stderr, "\r\x1b[K" + ("" if done == total else text))
+
+    return show
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _redacted(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_redacted(each) for each in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _visible(text: str, stream: TextIO) -> str:
+    if text.isprintable() or not stream.isatty():
+        return text
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()

@@ -1,0 +1,105 @@
+"""Runners as rows and documents of the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..core import describe
+from ..core.backends.base import Phase
+from ..core.describe import Status
+from ..core.models import Runner
+from ..core.states import RunnerState
+from .render import Row
+
+_OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
+_STATE_OF = {
+    Phase.STARTING: RunnerState.STARTING,
+    Phase.UPDATING: RunnerState.STARTING,
+    Phase.LISTENING: RunnerState.IDLE,
+    Phase.BUSY: RunnerState.BUSY,
+}
+
+
+def as_observed(status: Status) -> Status:
+    """The status with its runner in the state that its processes show: without a server nobody writes it down."""
+    runner, seen = status.runner, status.seen
+    if runner is None or seen is None or seen.phase is None or not seen.running or runner.state not in _OBSERVED:
+        return status
+    state = _STATE_OF.get(seen.phase, runner.state)
+    return Status(
+        name=status.name,
+        runner=msgspec.structs.replace(runner, state=state),
+        seen=seen,
+        degraded=status.degraded,
+        now=status.now,
+    )
+
+
+def document(status: Status) -> dict[str, Any]:
+    return describe.full_document(status)
+
+
+def row(status: Status) -> Row:
+    """A line of ``list``."""
+    runner = _runner(status)
+    seen = status.seen
+    return {
+        "NAME": runner.name,
+        "STATUS": status.word,
+        "STATE": runner.state,
+        "PID": seen.pid if seen else None,
+        "SCOPE": runner.scope,
+        "LABELS": runner.labels,
+        "JOB": seen.job if seen else None,
+        "AGE": age(status.now - runner.created_at),
+    }
+
+
+def short_row(status: Status) -> Row:
+    """One runner after something was done to it."""
+    runner = _runner(status)
+    return {
+        "NAME": runner.name,
+        "STATUS": status.word,
+        "PID": status.seen.pid if status.seen else None,
+        "STATE": runner.state,
+        "SCOPE": runner.scope,
+        "GITHUB_ID": runner.github_id,
+        "LABELS": runner.labels,
+    }
+
+
+def status_row(status: Status) -> Row:
+    """All that ``status`` tells of one runner."""
+    runner, seen = _runner(status), status.seen
+    facts = describe.status_document(status)
+    github = facts["github"] or {}
+    return {
+        "NAME": runner.name,
+        "STATUS": status.word,
+        "PID": facts["pid"],
+        "STATE": runner.state,
+        "PHASE": facts["phase"],
+        "SCOPE": runner.scope,
+        "JOB": seen.job if seen else None,
+        "GITHUB": f"{github['status']}, seen {age(github['age'])} ago" if github else None,
+        "LABELS": runner.labels,
+        "AGE": age(status.now - runner.created_at),
+        "REASON": facts["reason"],
+        "DEGRADED": facts["degraded"],
+    }
+
+
+def age(seconds: float) -> str:
+    """``45s``, ``12m``, ``3h``, ``4d``."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+def _runner(status: Status) -> Runner:
+    assert status.runner is not None  # noqa: S101 - only runners that are known get a row
+    return status.runner

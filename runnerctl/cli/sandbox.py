@@ -1,0 +1,150 @@
+"""``runnerctl sandbox``."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..core import trash
+from ..core.clock import SystemClock
+from ..core.errors import ConfigInvalid
+from ..core.models import Scope
+from . import render
+from .options import Command, Front, pass_front
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+
+_LOOK_SECONDS = 0.2
+
+
+@click.command(
+    "sandbox",
+    cls=Command,
+    short_help="Run a local GitHub for rehearsals",
+    epilog="""\b
+Examples:
+  runnerctl sandbox > rehearsal.sh      # in one terminal
+  . ./rehearsal.sh                      # in another one
+  runnerctl create ci-1 --repo octo-org/octo-repo
+
+\b
+  runnerctl sandbox --port 9000 --job 'echo hello' --runs-on self-hosted""",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="PORT", help="Loopback port.  [default: a free one]"
+)
+@click.option(
+    "--repo",
+    default="octo-org/octo-repo",
+    show_default=True,
+    metavar="OWNER/REPO",
+    help="Repository of the jobs; runners may serve any other, too.",
+)
+@click.option("--job", "jobs", multiple=True, metavar="COMMAND", help="Queue a job that runs COMMAND; may be repeated.")
+@click.option("--runs-on", default="self-hosted", show_default=True, metavar="A,B", help="Labels the jobs ask for.")
+@pass_front
+def command(front: Front, *, port: int, repo: str, jobs: tuple[str, ...], runs_on: str) -> None:
+    """Run a local GitHub until Ctrl-C: rehearse with no account and no credentials.
+
+    Standard output gets `export NAME=value` lines for another terminal; there, runnerctl talks to this GitHub and
+    keeps its runners in a temporary directory, which is deleted at the end unless runners still live in it.
+    """
+    from ..sandbox import Sandbox
+
+    scope = str(Scope.of(repo=repo))
+    with _asked_to_end() as end, _rehearsal_directory(front) as directory:
+        try:
+            sandbox = Sandbox(port=port)
+            sandbox.start()
+        except OSError as exc:
+            raise ConfigInvalid(f"Port {port} cannot be had: {exc.strerror}", hint="Choose another --port") from exc
+        try:
+            render.assignments(_environment(sandbox, directory))
+            _explain(front, sandbox, scope)
+            labels = [label.strip() for label in runs_on.split(",")]
+            _attend(front, sandbox, [sandbox.submit_job(scope, labels, [{"run": job}]) for job in jobs], end)
+        finally:
+            sandbox.stop()
+
+
+def _environment(sandbox: Sandbox, directory: Path) -> dict[str, str]:
+    return {
+        **sandbox.environment(),
+        "RUNNERCTL_STATE_DIR": str(directory / "state"),
+        "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(directory / "runners"),
+        "GITHUB_WFA_RUNNER_SERVER__API_TOKEN": secrets.token_hex(32),
+        "SANDBOX_CONTROL_URL": sandbox.control_url,
+        "SANDBOX_TOKEN": sandbox.pat,
+    }
+
+
+def _explain(front: Front, sandbox: Sandbox, repo: str) -> None:
+    job = json.dumps({"repo": repo, "runs_on": ["self-hosted"], "steps": [{"run": "echo hello"}]})
+    render.talk(front, f"A local GitHub listens on {sandbox.server_url}; Ctrl-C ends it")
+    render.talk(front, "Paste the export lines into another terminal. There, make a runner:")
+    render.talk(front, f"  runnerctl create ci-1 --repo {repo} --wait online")
+    render.talk(front, "and queue a job for it:")
+    render.talk(front, f"""  curl -H "Authorization: token $SANDBOX_TOKEN" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
+
+
+def _attend(front: Front, sandbox: Sandbox, jobs: list[int], end: threading.Event) -> None:
+    """Until the end is asked for; tells how the jobs come out."""
+    waiting = set(jobs)
+    while not end.wait(_LOOK_SECONDS):
+        for job in sorted(waiting):
+            seen = sandbox.job(job)
+            if seen.status == "completed":
+                waiting.discard(job)
+                render.talk(front, f"Job {job} on runner {seen.runner_name or 'nobody'}: {seen.conclusion}")
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
+    end = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda _number, _frame: end.set()) for number in numbers]
+    try:
+        yield end
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _rehearsal_directory(front: Front) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="runnerctl-rehearsal-"))
+    try:
+        yield directory
+    finally:
+        living = _living(directory)
+        if living:
+            render.talk(front, f"Runners still live in {str(directory)!r}, which is left: {', '.join(living)}")
+        else:
+            trash.delete_tree(directory)
+
+
+def _living(directory: Path) -> list[str]:
+    """The names of the runners whose life in that directory has not ended."""
+    from ..core.store import Store
+
+    database = directory / "state" / "runnerctl.db"
+    if not database.exists():
+        return []
+    store = Store(database, clock=SystemClock(), rng=random.SystemRandom(), host=os.uname().nodename)
+    try:
+        return [runner.name for runner in store.live()]
+    finally:
+        store.close()

@@ -1,0 +1,64 @@
+"""``runnerctl status``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from .. import core
+from ..core import describe
+from ..core.services import Services
+from . import render, runners
+from .options import Command, Front, pass_front
+
+EXIT_STATUS = {describe.RUNNING: 0, describe.INSTALLED: 3, describe.NOT_INSTALLED: 5}
+"""systemctl's number for what is there and does not run."""
+
+
+@click.command(
+    "status",
+    cls=Command,
+    short_help="Tell how a runner, or this host, is",
+    epilog="""\b
+Exit status with NAME: 0 running, 3 installed but not running, 5 not installed.
+
+\b
+Examples:
+  runnerctl status ci-1
+  runnerctl status ci-1 --quiet && echo it runs
+  runnerctl status""",
+)
+@click.argument("name", required=False)
+@pass_front
+def command(front: Front, name: str | None) -> int:
+    """Tell how runner NAME is; without NAME, how this host is."""
+    services = front.services()
+    if name is None:
+        overview = _overview(services)
+        render.card(front, overview, _overview_row(overview), key="state_dir")
+        return 0
+    status = runners.as_observed(core.get_runner(services, name))
+    render.card(front, describe.status_document(status), runners.status_row(status), key="name")
+    return EXIT_STATUS[status.word]
+
+
+def _overview(services: Services) -> dict[str, Any]:
+    seen = [runners.as_observed(core.see(services, runner)) for runner in services.store.live()]
+    return {
+        "runners": len(seen),
+        "running": sum(status.word == describe.RUNNING for status in seen),
+        "states": dict(Counter(str(status.runner.state) for status in seen if status.runner)),
+        "state_dir": str(services.settings.state_dir),
+        "base_dir": str(services.settings.base_dir),
+        "package_dir": str(services.settings.package_dir),
+        "backend": services.backend.name,
+        "degraded": services.backend.degraded,
+        "orphans": len(services.store.orphans()),
+    }
+
+
+def _overview_row(overview: dict[str, Any]) -> dict[str, Any]:
+    row = {name.upper(): value for name, value in overview.items()}
+    return {**row, "STATES": [f"{count} {state}" for state, count in overview["states"].items()]}

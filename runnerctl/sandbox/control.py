@@ -1,0 +1,195 @@
+"""The sandbox's own API below ``/sandbox/control/``: what the person who rehearses decides.
+
+Every call needs the sandbox's personal access token: a job that is submitted here will be run, so nobody else
+on the machine, and no page in a browser, may submit one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from .faults import Fault
+from .state import GitHub
+from .tokens import TokenKind
+from .values import Job, JobView, RunnerView, Scope, Step
+from .web_keys import GITHUB, Handler
+
+PREFIX = "/sandbox/control/"
+PAT = web.AppKey("pat", str)
+T = TypeVar("T")
+
+
+class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A job as it is submitted."""
+
+    repo: str
+    runs_on: str | list[str]
+    steps: list[Step]
+    name: str = "build"
+    workflow: str = "CI"
+    env: dict[str, str] = {}
+    files: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.repo.count("/") != 1 or not all(self.repo.split("/")):
+            raise ValueError("'repo' is OWNER/REPO")
+        if not self.runs_on:
+            raise ValueError("'runs_on' is empty: such a job would run anywhere")
+
+    def submit(self, github: GitHub) -> Job:
+        return github.submit(
+            repository=Scope.parse(self.repo),
+            runs_on=[self.runs_on] if isinstance(self.runs_on, str) else self.runs_on,
+            steps=self.steps,
+            name=self.name,
+            workflow=self.workflow,
+            env=self.env,
+            files=self.files,
+        )
+
+
+class KnobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The knobs to turn; what is left out stays as it is."""
+
+    delay_all: float | None = None
+    idle_lie: bool | None = None
+    clock_offset: float | None = None
+
+
+def add_routes(app: web.Application) -> None:
+    app.router.add_post(f"{PREFIX}jobs", submit_job)
+    app.router.add_get(f"{PREFIX}jobs", list_jobs)
+    app.router.add_get(f"{PREFIX}jobs/{{id}}", get_job)
+    app.router.add_get(f"{PREFIX}jobs/{{id}}/log", get_log)
+    app.router.add_post(f"{PREFIX}jobs/{{id}}/cancel", cancel_job)
+    app.router.add_get(f"{PREFIX}faults", list_faults)
+    app.router.add_post(f"{PREFIX}faults", add_fault)
+    app.router.add_delete(f"{PREFIX}faults", clear_faults)
+    app.router.add_get(f"{PREFIX}knobs", get_knobs)
+    app.router.add_put(f"{PREFIX}knobs", turn_knobs)
+    app.router.add_get(f"{PREFIX}state", get_state)
+    app.router.add_get(f"{PREFIX}calls", list_calls)
+    app.router.add_delete(f"{PREFIX}tokens", revoke_tokens)
+
+
+@web.middleware
+async def only_with_token(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not hmac.compare_digest(given.encode(), request.app[PAT].encode()):
+        return _json({"error": "Give the sandbox's personal access token as bearer token"}, status=401)
+    try:
+        return await handler(request)
+    except msgspec.MsgspecError as exc:
+        return _json({"error": str(exc)}, status=400)
+
+
+async def submit_job(request: web.Request) -> web.Response:
+    github = request.app[GITHUB]
+    job = (await _decoded(request, JobOrder)).submit(github)
+    return _json(github.view_job(job), status=201)
+
+
+async def list_jobs(request: web.Request) -> web.Response:
+    github = request.app[GITHUB]
+    return _json([github.view_job(job) for job in github.jobs.all()])
+
+
+async def get_job(request: web.Request) -> web.Response:
+    """With ``?wait=SECONDS`` not before the job is completed, or the time is over."""
+    github = request.app[GITHUB]
+    await _completed(github, _job(request).id, _seconds(request))
+    return _json(github.view_job(_job(request)))
+
+
+async def get_log(request: web.Request) -> web.Response:
+    lines = request.app[GITHUB].jobs.lines(_job(request).id)
+    return web.Response(text="".join(f"{line}\n" for line in lines))
+
+
+async def cancel_job(request: web.Request) -> web.Response:
+    github = request.app[GITHUB]
+    github.cancel(_job(request))
+    return _json(github.view_job(_job(request)), status=202)
+
+
+async def list_faults(request: web.Request) -> web.Response:
+    return _json(request.app[GITHUB].faults.waiting())
+
+
+async def add_fault(request: web.Request) -> web.Response:
+    fault = await _decoded(request, Fault)
+    request.app[GITHUB].faults.add(fault)
+    return _json(fault, status=201)
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    request.app[GITHUB].faults.clear()
+    return web.Response(status=204)
+
+
+async def get_knobs(request: web.Request) -> web.Response:
+    return _json(request.app[GITHUB].knobs)
+
+
+async def turn_knobs(request: web.Request) -> web.Response:
+    knobs = request.app[GITHUB].knobs
+    turned = await _decoded(request, KnobSettings)
+    for name, value in msgspec.structs.asdict(turned).items():
+        if value is not None:
+            setattr(knobs, name, value)
+    return _json(knobs)
+
+
+async def get_state(request: web.Request) -> web.Response:
+    github = request.app[GITHUB]
+    runners: list[RunnerView] = [github.view_runner(runner) for runner in github.registry.all()]
+    jobs: list[JobView] = [github.view_job(job) for job in github.jobs.all()]
+    return _json({"runners": runners, "jobs": jobs, "faults": github.faults.waiting(), "knobs": github.knobs})
+
+
+async def list_calls(request: web.Request) -> web.Response:
+    return _json(request.app[GITHUB].calls)
+
+
+async def revoke_tokens(request: web.Request) -> web.Response:
+    request.app[GITHUB].tokens.forget_all(TokenKind.INSTALLATION)
+    return web.Response(status=204)
+
+
+async def _completed(github: GitHub, job_id: int, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            while (job := github.jobs.get(job_id)) and job.completed_at is None and not github.closing:
+                await github.change()
+    except TimeoutError:
+        return
+
+
+def _job(request: web.Request) -> Job:
+    text = request.match_info["id"]
+    job = request.app[GITHUB].jobs.get(int(text)) if text.isascii() and text.isdigit() else None
+    if job is None:
+        raise web.HTTPNotFound
+    return job
+
+
+def _seconds(request: web.Request) -> float:
+    try:
+        return min(max(float(request.query.get("wait", "0")), 0.0), 3600.0)
+    except ValueError as exc:
+        raise web.HTTPBadRequest from exc
+
+
+async def _decoded(request: web.Request, kind: type[T]) -> T:
+    return msgspec.json.decode(await request.read(), type=kind)
+
+
+def _json(body: Any, *, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")

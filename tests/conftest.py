@@ -1,0 +1,89 @@
+"""A host of its own for each test, with a local GitHub: real processes, real HTTP, real SQLite."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runnerctl.core.services import Services
+from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox.archive import build_archive
+from tests.host import Host, Server
+
+NEEDS_ROOT = "needs root"
+"""The one reason for which CI lets a test be skipped."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fail-on-skip", action="store_true", help="a skip for want of anything but root fails the run")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
+    report = yield
+    if report.skipped and item.config.getoption("--fail-on-skip") and isinstance(report.longrepr, tuple):
+        if NEEDS_ROOT not in report.longrepr[2]:
+            report.outcome = "failed"
+    return report
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in runner package, built once."""
+    return build_archive(tmp_path_factory.mktemp("archive") / "actions-runner.tar.gz", version="2.336.0")
+
+
+@pytest.fixture(scope="session")
+def package_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpacked once for all tests that do not care; on one file system with their runners."""
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture
+def sandbox(archive: Path) -> Iterator[Sandbox]:
+    with Sandbox(archive=archive) as running:
+        yield running
+
+
+@pytest.fixture
+def host(tmp_path: Path, package_dir: Path, sandbox: Sandbox) -> Iterator[Host]:
+    """Directories and an env file that knows the sandbox; what still runs at the end of the test is killed."""
+    made = Host.make(tmp_path, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
+    yield made
+    made.kill_everything()
+
+
+@pytest.fixture
+def services(host: Host) -> Iterator[Services]:
+    opened = host.services()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def serve(host: Host) -> Iterator[Callable[..., Server]]:
+    """Starts ``runnerctl serve`` as a process of its own, as often as the test calls it."""
+    started: list[Server] = []
+
+    def start(**environment: str) -> Server:
+        started.append(Server.start(host, environment))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    return serve()
+
+
+@pytest.fixture
+def as_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip(NEEDS_ROOT)

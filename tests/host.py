@@ -1,0 +1,213 @@
+"""A host for one test: its directories, its env file, its server, its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from runnerctl import core
+from runnerctl.core import processes, settings
+from runnerctl.core.models import Runner, RunnerSpec, Scope
+from runnerctl.core.services import Services
+
+PATIENCE = 20.0
+
+
+def until(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
+    """The condition's first true value; fails the test when it does not come."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"did not come true in {seconds:g} s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    top: Path
+    package_dir: Path
+    github: Mapping[str, str] = field(repr=False)
+    token: str = field(repr=False)
+
+    @classmethod
+    def make(cls, top: Path, *, package_dir: Path, github: Mapping[str, str], token: str) -> Host:
+        host = cls(top=top, package_dir=package_dir, github=github, token=token)
+        host.write_env_file()
+        return host
+
+    @property
+    def state_dir(self) -> Path:
+        return self.top / "state"
+
+    @property
+    def base_dir(self) -> Path:
+        return self.top / "runners"
+
+    @property
+    def env_file(self) -> Path:
+        return self.top / "runnerctl.env"
+
+    def variables(self, **changes: str) -> dict[str, str]:
+        """All settings of this host as variables; an empty change counts as unset."""
+        return {
+            **self.github,
+            "RUNNERCTL_STATE_DIR": str(self.state_dir),
+            "RUNNERCTL_PACKAGE_DIR": str(self.package_dir),
+            "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(self.base_dir),
+            "GITHUB_WFA_RUNNER_SERVER__API_TOKEN": self.token,
+            "GITHUB_WFA_RUNNER_SERVER__BIND": "127.0.0.1:0",
+            "RUNNERCTL_REMOVE_SETTLE": "0.2s",
+            "RUNNERCTL_DRAIN_SETTLE": "0.2s",
+            **changes,
+        }
+
+    def write_env_file(self, **changes: str) -> None:
+        self.env_file.touch(mode=0o600)
+        self.env_file.write_text("".join(f"{name}='{value}'\n" for name, value in self.variables(**changes).items()))
+
+    def settings(self, **changes: str) -> settings.Settings:
+        return settings.load(environ=self.variables(**changes))
+
+    def services(self, **changes: str) -> Services:
+        return Services.open(self.settings(**changes))
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """For processes of ours: secrets are in the env file only."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return {**kept, "RUNNERCTL_ENV_FILE": str(self.env_file), **extra}
+
+    def cli(self, *argv: str, input: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+        """The real command line in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "runnerctl", *argv],
+            env=self.environment(**extra),
+            cwd=self.top,
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def cli_json(self, *argv: str, **extra: str) -> Any:
+        return json.loads(self.cli("--output", "json", *argv, **extra).stdout)
+
+    def spec(
+        self, name: str, *, repo: str = "acme/widgets", labels: str = "self-hosted,linux", **more: Any
+    ) -> RunnerSpec:
+        return RunnerSpec.of(name=name, scope=Scope.of(repo=repo), labels=labels, **more)
+
+    def roots(self) -> list[str]:
+        """What is in the runners' directory, the package store and the empty trash aside."""
+        left = sorted(path.name for path in self.base_dir.iterdir()) if self.base_dir.exists() else []
+        trash = self.base_dir / ".trash"
+        return [name for name in left if name != ".packages" and not (name == ".trash" and not any(trash.iterdir()))]
+
+    def processes(self) -> list[int]:
+        """Everything that still runs for any runner of this host."""
+        runs = self.state_dir / "runners"
+        lives = [path.name for path in runs.iterdir()] if runs.exists() else []
+        marked = [pid for life in lives for pid in processes.marked(life)]
+        return sorted({*marked, *self._supervisors()})
+
+    def _supervisors(self) -> list[int]:
+        needle = str(self.state_dir / "runners").encode()
+        return [pid for pid in _pids() if needle in _cmdline(pid) and b"supervisor" in _cmdline(pid)]
+
+    def kill_everything(self) -> None:
+        deadline = time.monotonic() + 5
+        while (left := self.processes()) and time.monotonic() < deadline:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.01)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and processes.identify(int(name))]
+
+
+def _cmdline(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def create(services: Services, spec: RunnerSpec, **options: Any) -> Runner:
+    return core.finish(core.create_runner(services, spec, **options), clock=services.clock)
+
+
+def remove(services: Services, name: str, **options: Any) -> core.Removal:
+    return core.finish(core.remove_runner(services, name, **options), clock=services.clock)
+
+
+def stop(services: Services, name: str, **options: Any) -> core.Stop:
+    return core.finish(core.stop_runner(services, name, **options), clock=services.clock)
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A ``runnerctl serve`` process, and a client of it."""
+
+    process: subprocess.Popen[str]
+    url: str
+    token: str = field(repr=False)
+    log: Path
+
+    @classmethod
+    def start(cls, host: Host, environment: Mapping[str, str]) -> Server:
+        log = host.top / f"serve-{time.monotonic_ns()}.log"
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "runnerctl", "serve"],
+                env=host.environment(**environment),
+                cwd=host.top,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+            )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Listening on "), f"{line!r} {log.read_text()}"
+        return cls(process=process, url=line.split()[2], token=host.token, log=log)
+
+    def request(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=60, **options)
+
+    def create(self, name: str, **fields: Any) -> requests.Response:
+        return self.request("POST", "/api/v1/runners", {"repo": "acme/widgets", "name": name, **fields})
+
+    def status(self, name: str) -> Any:
+        return self.request("GET", f"/api/v1/runners/{name}/status").json()
+
+    def remove(self, name: str, query: str = "") -> requests.Response:
+        return self.request("DELETE", f"/api/v1/runners/{name}{query}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()

@@ -1,0 +1,177 @@
+"""Settings: who wins, what is refused, what is shown."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from runnerctl.core import credentials, settings
+from runnerctl.core.errors import ConfigInvalid
+
+BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ``./.env`` of the developer's."""
+    monkeypatch.chdir(tmp_path)
+
+
+def load(tmp_path: Path, *, env_file: str = "", config: str = "", flags: dict[str, str] | None = None, **environ: str):  # type: ignore[no-untyped-def]
+    (tmp_path / "env").write_text(env_file)
+    (tmp_path / "config.yaml").write_text(config)
+    environ.setdefault("RUNNERCTL_CONFIG", str(tmp_path / "config.yaml"))
+    return settings.load(environ=environ, env_file=str(tmp_path / "env"), flags=flags)
+
+
+def test_flag_beats_environment_beats_env_file_beats_config_file_beats_default(tmp_path: Path) -> None:
+    config = "server: {bind: '127.0.0.1:1'}"
+    env_file = f"{BIND}=127.0.0.1:2\n"
+    assert load(tmp_path).get("server.bind") == "127.0.0.1:8080"
+    assert load(tmp_path, config=config).get("server.bind") == "127.0.0.1:1"
+    assert load(tmp_path, config=config, env_file=env_file).get("server.bind") == "127.0.0.1:2"
+    both = {BIND: "127.0.0.1:3"}
+    assert load(tmp_path, config=config, env_file=env_file, **both).get("server.bind") == "127.0.0.1:3"
+    flagged = load(tmp_path, config=config, env_file=env_file, flags={"server.bind": "127.0.0.1:4"}, **both)
+    assert flagged.get("server.bind") == "127.0.0.1:4"
+    assert flagged.origin("server.bind") == "flag"
+
+
+def test_origins_name_file_and_variable(tmp_path: Path) -> None:
+    loaded = load(tmp_path, env_file=f"{BIND}=127.0.0.1:2\n", config="defaults: {version: 2.336.0}")
+    assert loaded.origin("server.bind") == f"env file {tmp_path / 'env'}: {BIND}"
+    assert loaded.origin("defaults.version") == f"config file {tmp_path / 'config.yaml'}"
+    assert loaded.origin("state_dir").startswith("default")
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
+    assert load(tmp_path, **{BIND: ""}).origin("server.bind") == "default"
+
+
+@pytest.mark.parametrize("short", ["GHWFAX__SERVER__BIND", "RUNNERCTL_BIND"])
+def test_short_names_mean_the_same_and_must_agree(tmp_path: Path, short: str) -> None:
+    assert load(tmp_path, **{short: "127.0.0.1:5"}).get("server.bind") == "127.0.0.1:5"
+    assert load(tmp_path, **{short: "127.0.0.1:5", BIND: "127.0.0.1:5"}).get("server.bind") == "127.0.0.1:5"
+    with pytest.raises(ConfigInvalid, match=short):
+        load(tmp_path, **{short: "127.0.0.1:5", BIND: "127.0.0.1:6"})
+
+
+def test_an_unknown_variable_of_ours_is_reported_with_a_suggestion(tmp_path: Path) -> None:
+    (warning,) = load(tmp_path, RUNNERCTL_STATEDIR="/x").warnings
+    assert "did you mean RUNNERCTL_STATE_DIR?" in warning
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("defaults: {lables: a}", "defaults.lables"),
+        ("defaults: 3", "not a mapping"),
+        ("a: [", "line"),
+        ("defaults: {ephemeral: perhaps}", "true or false"),
+        ("defaults: {labels: {a: b}}", "wrong kind"),
+    ],
+)
+def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path: Path, config: str, says: str) -> None:
+    with pytest.raises(ConfigInvalid, match=says):
+        load(tmp_path, config=config)
+
+
+def test_labels_may_be_a_list_in_the_config_file(tmp_path: Path) -> None:
+    assert load(tmp_path, config="defaults: {labels: [a, b]}").get("defaults.labels") == "a,b"
+
+
+def test_an_env_file_error_names_file_and_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"env, line 2"):
+        load(tmp_path, env_file="GITHUB_APP_ID=1\nthis is 'not a line\n")
+
+
+@pytest.mark.parametrize("option", ["env_file", "RUNNERCTL_CONFIG"])
+def test_a_named_file_must_be_there(tmp_path: Path, option: str) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(ConfigInvalid, match="missing"):
+        if option == "env_file":
+            settings.load(environ={}, env_file=missing)
+        else:
+            settings.load(environ={option: missing})
+
+
+def test_a_dot_env_that_others_can_write_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GITHUB_APP_ID=7\n")
+    assert settings.load(environ={}).get("github.app_id") == "7"
+    (tmp_path / ".env").chmod(0o666)
+    assert settings.load(environ={}).get("github.app_id") is None
+
+
+def test_values_of_an_env_file_are_not_interpolated(tmp_path: Path) -> None:
+    assert load(tmp_path, env_file="GITHUB_PAT=a${HOME}b\n").get("github.pat") == "a${HOME}b"
+
+
+@pytest.mark.parametrize(
+    ("named", "api", "server"),
+    [
+        ({}, "https://api.github.com", "https://github.com"),
+        ({"GITHUB_SERVER_URL": "https://ghe.corp"}, "https://ghe.corp/api/v3", "https://ghe.corp"),
+        ({"GITHUB_API_URL": "https://ghe.corp/api/v3"}, "https://ghe.corp/api/v3", "https://ghe.corp"),
+        ({"GITHUB_SERVER_URL": "https://corp.ghe.com"}, "https://api.corp.ghe.com", "https://corp.ghe.com"),
+        ({"GITHUB_API_URL": "https://api.corp.ghe.com/"}, "https://api.corp.ghe.com", "https://corp.ghe.com"),
+    ],
+)
+def test_one_of_githubs_addresses_follows_from_the_other(
+    tmp_path: Path, named: dict[str, str], api: str, server: str
+) -> None:
+    assert load(tmp_path, **named).github_urls == (api, server)
+
+
+def test_secrets_are_masked_where_they_are_shown(tmp_path: Path) -> None:
+    loaded = load(tmp_path, GITHUB_PAT="ghp_secret", GITHUB_APP_PRIVATE_KEY_B64="c2VjcmV0")
+    shown = " ".join(value.shown for value in loaded.values.values())
+    assert "secret" not in shown
+    assert "c2VjcmV0" not in shown
+
+
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"GITHUB_APP_PRIVATE_KEY": PEM},
+        {"GITHUB_APP_PRIVATE_KEY": PEM.replace("\n", "\\n")},
+        {"GITHUB_APP_PRIVATE_KEY_B64": base64.b64encode(PEM.encode()).decode()},
+        {"GITHUB_APP_PRIVATE_KEY_FILE": "key.pem"},
+    ],
+)
+def test_the_key_may_be_a_text_a_base64_or_a_file(tmp_path: Path, given: dict[str, str]) -> None:
+    (tmp_path / "key.pem").write_text(PEM)
+    key = credentials.private_key_pem(load(tmp_path, GITHUB_APP_ID="1", **given))
+    assert key is not None
+    assert key.strip() == PEM.strip()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"GITHUB_APP_ID": "1"}, "no private key"),
+        ({"GITHUB_APP_PRIVATE_KEY": PEM}, "no GITHUB_APP_ID"),
+        ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_B64": "%%%"}, "base64"),
+        ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_FILE": "/nowhere.pem"}, "nowhere.pem"),
+        (
+            {"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY": PEM, "GITHUB_APP_PRIVATE_KEY_FILE": "/x"},
+            "GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_APP_PRIVATE_KEY",
+        ),
+    ],
+)
+def test_no_two_or_unusable_keys_are_refused(tmp_path: Path, given: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigInvalid, match=says) as refused:
+        credentials.private_key_pem(load(tmp_path, **given))
+    assert "abc" not in str(refused.value)
+
+
+def test_the_api_token_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("very-secret\n")
+    loaded = load(tmp_path, RUNNERCTL_API_TOKEN_FILE=str(tmp_path / "token"))
+    assert credentials.api_token(loaded) == "very-secret"
+    with pytest.raises(ConfigInvalid):
+        credentials.api_token(load(tmp_path, RUNNERCTL_API_TOKEN_FILE="/x", RUNNERCTL_API_TOKEN="y"))
