@@ -1,6 +1,6 @@
-# Everything here makes its own virtual environment; a machine needs Python 3.11 or newer, and make.
+# Everything here makes its own virtual environment; a machine needs Python 3.11.4 or newer, and make.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
@@ -15,7 +15,7 @@ help:
 	@echo "make bench   measures and prints a table"
 
 $(VENV)/run: setup.cfg setup.py
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11.4 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(BIN)/python -m compileall -q runnerctl

@@ -1076,8 +1076,9 @@ def test_the_sandbox_refuses_as_github_does(tmp_path, scope):
         github = client_of(tmp_path, sandbox.api_url, **settings)
         with pytest.raises(GitHubNotFound):
             github.registration_token(scope)
-        with pytest.raises(GitHubCredentials, match="administration"):
+        with pytest.raises(GitHubCredentials, match="not accessible") as caught:
             github.generate_jitconfig(Scope(owner="no-permission", repo="r"), **JIT)
+        assert "administration=write" in caught.value.hint
         github.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -147,18 +148,12 @@ def test_a_running_job_refuses_the_removal_and_goes_on(services: Services, host:
 def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Host, sandbox: Sandbox) -> None:
     create(services, host.spec("drained", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "drained")
-    operation = core.remove_runner(services, "drained", drain=True)
-    pause = next(operation)
-    assert services.store.latest("drained").state is RunnerState.REMOVING  # type: ignore[union-attr]
-    assert not pause.until()
-    go.touch()
-    until(pause.until)
-    pause = operation.send(True)
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            until(pause.until, seconds=5) if pause.seconds > 5 else None
-            pause = operation.send(pause.until())
-    assert ended.value.value.runner.state is RunnerState.REMOVED
+    with ThreadPoolExecutor(1) as pool:
+        removal = pool.submit(remove, services, "drained", drain=True)
+        until(lambda: services.store.latest("drained").state is RunnerState.REMOVING)  # type: ignore[union-attr]
+        assert services.backend.working(services.store.latest("drained").id)  # type: ignore[union-attr]
+        go.touch()
+        assert removal.result(timeout=30).runner.state is RunnerState.REMOVED
     assert sandbox.job(job).conclusion == "success"
     assert host.processes() == []
     assert host.roots() == []

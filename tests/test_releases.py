@@ -34,7 +34,7 @@ class Offer:
 @dataclass(kw_only=True)
 class Asset:
     name: str
-    sha256: str | None = None
+    digest: str | None = None
 
     @property
     def url(self) -> str:
@@ -48,7 +48,10 @@ class Published:
 
 
 def published(version: str, *, sha256: str | None = None, body: str = "", platform: str = "linux-x64") -> Published:
-    return Published(body=body, assets=[Asset(name=f"actions-runner-{platform}-{version}.tar.gz", sha256=sha256)])
+    return Published(
+        body=body,
+        assets=[Asset(name=f"actions-runner-{platform}-{version}.tar.gz", digest=sha256 and f"sha256:{sha256}")],
+    )
 
 
 class HandSetClock:
@@ -165,6 +168,7 @@ def test_a_pinned_version_that_is_not_offered_is_verified_by_its_release(take, r
     [
         pytest.param(published("2.330.0"), id="nothing"),
         pytest.param(published("2.330.0", sha256="abc"), id="short digest"),
+        pytest.param(published("2.330.0", sha256=f"{SHA}{SHA}"), id="digest of another kind"),
         pytest.param(published("2.330.0", body=BODY.replace("linux-x64", "linux-arm")), id="notes of another platform"),
         pytest.param(published("2.330.0", body="<!-- BEGIN SHA linux-x64 --><!-- END SHA linux-x64 -->"), id="empty"),
     ],

@@ -123,7 +123,7 @@ def test_a_writer_who_saw_an_older_row_is_refused(store: Store) -> None:
 
 
 def test_each_step_is_in_the_history_also_of_two_in_one_commit(store: Store) -> None:
-    runner = store.transition(admit(store, "a"), S.REGISTERED, S.STARTING, reason="why", github_id=7)
+    runner = store.transition(admit(store, "a"), S.REGISTERED, S.STARTING, why="why", github_id=7)
     assert [(event.old, event.new) for event in store.history(runner.id)] == [
         (None, S.PENDING),
         (S.PENDING, S.REGISTERED),

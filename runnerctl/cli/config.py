@@ -8,7 +8,7 @@ import click
 
 from ..core.settings import Settings
 from . import render
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 
 @click.group("config", no_args_is_help=False, short_help="Show or check the settings in force")
@@ -18,7 +18,7 @@ def command() -> None:
 
 @command.command(
     "show",
-    cls=Command,
+    cls=Verb,
     epilog="""\b
 Examples:
   runnerctl config show
@@ -33,7 +33,7 @@ def show(front: Front) -> None:
 
 @command.command(
     "validate",
-    cls=Command,
+    cls=Verb,
     epilog="""\b
 Example:
   runnerctl config validate && sudo systemctl restart runnerctl-server""",

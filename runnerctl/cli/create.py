@@ -12,7 +12,7 @@ from ..core.lifecycle.create import Wait
 from ..core.models import Runner, RunnerSpec, Scope
 from ..core.services import Services
 from . import render, runners
-from .options import Command, Front, duration, pass_front
+from .options import Front, Verb, duration, pass_front
 
 COMPLETED = "completed"
 _ONLINE_SECONDS = 60.0
@@ -28,7 +28,7 @@ class _Waiting:
 
 @click.command(
     "create",
-    cls=Command,
+    cls=Verb,
     short_help="Register a runner and start it",
     epilog="""\b
 Examples:

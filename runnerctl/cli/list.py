@@ -13,7 +13,7 @@ from ..core.models import RunnerQuery, Scope
 from ..core.services import Services
 from ..core.states import RunnerState
 from . import render, runners
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 _PAGE = 1000
 _OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
@@ -21,7 +21,7 @@ _OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
 
 @click.command(
     "list",
-    cls=Command,
+    cls=Verb,
     short_help="List the runners of this host",
     epilog="""\b
 Examples:

@@ -11,12 +11,12 @@ from ..core.models import Runner
 from ..core.services import Services
 from . import render
 from .ends import LOOK_SECONDS
-from .options import Command, Front, Output, pass_front
+from .options import Front, Output, Verb, pass_front
 
 
 @click.command(
     "logs",
-    cls=Command,
+    cls=Verb,
     short_help="Show a runner's log",
     epilog="""\b
 Examples:

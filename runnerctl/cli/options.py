@@ -55,7 +55,7 @@ class Front:
 pass_front = click.make_pass_decorator(Front)
 
 
-class Command(click.Command):
+class Verb(click.Command):
     """Takes ``--output`` and ``--quiet`` too, so that they may also come after the command's name."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -7,10 +7,10 @@ import click
 from .. import core
 from ..core.errors import RunnerctlError
 from ..core.services import Services
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 
-@click.command("reap", cls=Command, hidden=True, short_help="Bring one life up to date (used by supervisors)")
+@click.command("reap", cls=Verb, hidden=True, short_help="Bring one life up to date (used by supervisors)")
 @click.argument("row_id")
 @pass_front
 def command(front: Front, row_id: str) -> int:

@@ -16,7 +16,7 @@ from ..core.errors import Interrupted, InvalidRequest, RunnerctlError
 from ..core.lifecycle.remove import Removal
 from ..core.services import Services
 from . import render
-from .options import Command, Front, duration, pass_front
+from .options import Front, Verb, duration, pass_front
 
 _AT_ONCE = 16
 
@@ -32,7 +32,7 @@ class _Result:
 
 @click.command(
     "remove",
-    cls=Command,
+    cls=Verb,
     short_help="Deregister, stop and delete runners",
     epilog="""\b
 Examples:

@@ -21,7 +21,7 @@ from ..core.clock import SystemClock
 from ..core.errors import ConfigInvalid
 from ..core.models import Scope
 from . import render
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -31,7 +31,7 @@ _LOOK_SECONDS = 0.2
 
 @click.command(
     "sandbox",
-    cls=Command,
+    cls=Verb,
     short_help="Run a local GitHub for rehearsals",
     epilog="""\b
 Examples:

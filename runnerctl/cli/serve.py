@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 
 @click.command(
     "serve",
-    cls=Command,
+    cls=Verb,
     short_help="Offer the REST API",
     epilog="""\b
 Examples:

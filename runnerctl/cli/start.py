@@ -6,12 +6,12 @@ import click
 
 from .. import core
 from . import render, runners
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 
 @click.command(
     "start",
-    cls=Command,
+    cls=Verb,
     short_help="Start a stopped runner again",
     epilog="""\b
 Example:

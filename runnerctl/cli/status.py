@@ -11,7 +11,7 @@ from .. import core
 from ..core import describe
 from ..core.services import Services
 from . import render, runners
-from .options import Command, Front, pass_front
+from .options import Front, Verb, pass_front
 
 EXIT_STATUS = {describe.RUNNING: 0, describe.INSTALLED: 3, describe.NOT_INSTALLED: 5}
 """systemctl's number for what is there and does not run."""
@@ -19,7 +19,7 @@ EXIT_STATUS = {describe.RUNNING: 0, describe.INSTALLED: 3, describe.NOT_INSTALLE
 
 @click.command(
     "status",
-    cls=Command,
+    cls=Verb,
     short_help="Tell how a runner, or this host, is",
     epilog="""\b
 Exit status with NAME: 0 running, 3 installed but not running, 5 not installed.

@@ -15,7 +15,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9])?", re.ASCII)
 _REPO = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
-_WORKDIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+_WORKDIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_RESERVED = frozenset({"bin", "externals", "home", "tmp", "_diag"})
 _VERSION = re.compile(r"latest|v?\d{1,4}\.\d{1,6}\.\d{1,6}", re.ASCII)
 
 MAX_LABELS = 100
@@ -81,7 +82,7 @@ def _check_label(label: str) -> None:
 
 def workdir(value: str) -> str:
     """The work directory below the runner's root: one plain name, so that it goes away with the root."""
-    if _WORKDIR.fullmatch(value):
+    if _WORKDIR.fullmatch(value) and value not in _RESERVED:
         return value
     raise invalid(
         "workdir", f"Work directory {value!r} is not allowed", hint="Use one plain name below the root, such as _work"

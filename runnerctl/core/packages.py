@@ -19,18 +19,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import archives
 from .clock import Clock
 from .directories import check_directory, disk_errors
-from .downloads import TOTAL_SECONDS, Progress, download
 from .errors import BackendFailed
 from .locks import file_lock
 from .releases import LATEST, Release
 from .syscalls import sync_file_system
 from .trash import delete_tree
 
+if TYPE_CHECKING:
+    from .downloads import Progress
+
 _NAME = re.compile(r"(\d+\.\d+\.\d+)-(linux-[a-z0-9]+)", re.ASCII)
+_FETCH_SECONDS = 2400.0
+"""As long as the slowest download may take, and its unpacking."""
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -75,7 +79,7 @@ class PackageStore:
             return package
         check_directory(self._directory)
         name = f"{release.version}-{release.platform}"
-        with file_lock(self._directory / ".locks" / f"{name}.lock", wait=TOTAL_SECONDS, clock=self._clock):
+        with file_lock(self._directory / ".locks" / f"{name}.lock", wait=_FETCH_SECONDS, clock=self._clock):
             package = self.ready(release.version, release.platform)
             return package if package is not None else self._fetch(name, release, progress)
 
@@ -98,6 +102,10 @@ class PackageStore:
         return sorted(path for path in recorded.keys() | present.keys() if recorded.get(path) != present.get(path))
 
     def _fetch(self, name: str, release: Release, progress: Progress | None) -> Package:
+        # Only here: a create that finds its package must not pay for tarfile and hashlib.
+        from . import archives
+        from .downloads import download
+
         with self._scratch(name) as scratch:
             archive, tree = scratch / release.filename, scratch / "tree"
             download(release, archive, clock=self._clock, progress=progress)

@@ -50,8 +50,8 @@ class ReleaseAsset(Protocol):
     @property
     def url(self) -> str: ...
     @property
-    def sha256(self) -> str | None:
-        """Of its ``digest``; older assets have none."""
+    def digest(self) -> str | None:
+        """``sha256:HEX``; older assets have none."""
 
 
 class GitHubRelease(Protocol):
@@ -145,7 +145,7 @@ def _published(version: str, platform: str, release: GitHubRelease | None) -> Re
             f"GitHub has no runner {version} for {platform}", hint="Use 'latest', or a version that GitHub still offers"
         )
     asset = assets[0]
-    sha256 = _checksum(asset.sha256) or _checksum_in(release.body, platform)
+    sha256 = _checksum((asset.digest or "").removeprefix("sha256:")) or _checksum_in(release.body, platform)
     if not sha256:
         raise PackageInvalid(
             f"Runner {version} for {platform} cannot be verified: GitHub gives no checksum", hint="Use another version"

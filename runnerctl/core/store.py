@@ -117,9 +117,10 @@ class Store:
             self._record(db, first)
         return self._must_get(runner_id)
 
-    def transition(self, runner: Runner, *states: RunnerState, reason: str | None = None, **changes: Any) -> Runner:
+    def transition(self, runner: Runner, *states: RunnerState, why: str | None = None, **changes: Any) -> Runner:
         """Moves ``runner`` along the table (through ``states`` in order) and writes ``changes`` with it, in one commit.
 
+        ``why`` goes into the history.
         Raises ``InvalidTransition`` when the table forbids it or when the row moved on since ``runner`` was read.
         """
         now = self._clock.now()
@@ -128,7 +129,7 @@ class Store:
             for new in states:
                 if not may_follow(old, new):
                     raise InvalidTransition(f"Runner {runner.name!r} cannot go from {old} to {new}")
-                self._record(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=reason))
+                self._record(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=why))
                 old = new
             ended = {"ended_at": now} if old in TERMINAL else {}
             self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})

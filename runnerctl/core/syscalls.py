@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 _RENAME_NOREPLACE = 1
 _FICLONE = 0x40049409
@@ -15,6 +18,8 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL}
 
 @cache
 def _libc() -> ctypes.CDLL:
+    import ctypes
+
     return ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,6 +44,8 @@ def _renameat2(source: str, target: str, dir_fd: int) -> None:
     call = getattr(_libc(), "renameat2", None)  # musl before 1.2.6 has none
     if call is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    import ctypes
+
     if call(dir_fd, os.fsencode(source), dir_fd, os.fsencode(target), _RENAME_NOREPLACE) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), source, None, target)
@@ -46,6 +53,8 @@ def _renameat2(source: str, target: str, dir_fd: int) -> None:
 
 def sync_file_system(descriptor: int) -> None:
     """Everything written to the file system of ``descriptor`` is on the disk."""
+    import ctypes
+
     if _libc().syncfs(descriptor) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

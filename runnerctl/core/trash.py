@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 from collections import deque
 from contextlib import suppress
@@ -71,7 +70,7 @@ class _Pit:
         self._root = root
         self._device = os.fstat(root).st_dev
         # Names that the tree cannot hold already: the root is listed while directories arrive in it.
-        self._prefix = f".deleting-{secrets.token_hex(8)}-"
+        self._prefix = f".deleting-{os.urandom(8).hex()}-"
         self._serial = 0
         self._waiting: deque[str] = deque()
         self._refilled: list[str] = []

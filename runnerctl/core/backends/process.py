@@ -19,7 +19,7 @@ from ..models import ProcessId
 from . import record
 from .base import Backend, Launch, Observation
 
-_SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor"
+_SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REPORT_SECONDS = 30.0
 _MAX_REPORT = 64 * 1024
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -150,12 +150,12 @@ class ProcessBackend(Backend):
 
     def listener_environment(self, launch: Launch) -> dict[str, str]:
         """All that the Listener and its jobs inherit: an allow-list, nothing of ours."""
-        home = launch.root / "home"
         return {
             **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
             "PATH": _JOB_PATH,
             "LANG": "C.UTF-8",
-            "HOME": str(home),
+            "HOME": str(launch.root / "home"),
+            "TMPDIR": str(launch.root / "tmp"),
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",

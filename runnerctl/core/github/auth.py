@@ -8,10 +8,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from runnerctl.core.clock import Clock
-from runnerctl.core.errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
-from runnerctl.core.models import Scope
-
+from ..clock import Clock
+from ..errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
+from ..models import Scope
 from . import protocol
 from .answers import WireInstallation, WireToken
 from .config import GitHubSettings

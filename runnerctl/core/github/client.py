@@ -6,10 +6,9 @@ import random
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from runnerctl.core.clock import Clock
-from runnerctl.core.errors import GitHubConflict, GitHubNotFound, GitHubRefused
-from runnerctl.core.models import Scope
-
+from ..clock import Clock
+from ..errors import GitHubConflict, GitHubNotFound, GitHubRefused
+from ..models import Scope
 from . import protocol
 from .answers import (
     Download,

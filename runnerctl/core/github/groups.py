@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from runnerctl.core.clock import Clock
-from runnerctl.core.models import Scope
-
+from ..clock import Clock
+from ..models import Scope
 from .config import GitHubSettings
 from .tokens import Contents, GroupId, TokenFile
 

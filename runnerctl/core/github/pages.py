@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from runnerctl.core.errors import GitHubRefused
-from runnerctl.core.models import Scope
-
+from ..errors import GitHubRefused
+from ..models import Scope
 from .answers import RemoteRunner, WireRunners
 from .protocol import Answer, Request, list_runners, next_page
 from .refusals import decode

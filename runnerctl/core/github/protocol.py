@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from runnerctl.core.models import Scope
+from ..models import Scope
 
 PAGE_SIZE = "100"
 """GitHub's own maximum; more is cut to it without a word."""

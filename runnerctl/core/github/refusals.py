@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from runnerctl.core.errors import (
+from ..errors import (
     GitHubBusy,
     GitHubConflict,
     GitHubCredentials,
@@ -22,8 +22,7 @@ from runnerctl.core.errors import (
     GitHubRefused,
     GitHubUnavailable,
 )
-from runnerctl.core.redact import redact
-
+from ..redact import redact
 from .protocol import Answer, Request
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from runnerctl.core.clock import Clock
+from ..clock import Clock
 
 log = logging.getLogger(__name__)
 

@@ -23,9 +23,8 @@ from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, Missi
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from runnerctl.core.clock import Clock
-from runnerctl.core.errors import ConfigInvalid, GitHubNoAnswer, GitHubRefused, GitHubUnavailable
-
+from ..clock import Clock
+from ..errors import ConfigInvalid, GitHubNoAnswer, GitHubRefused, GitHubUnavailable
 from .config import GitHubSettings
 from .protocol import Answer, Request
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-from runnerctl.core.clock import Clock
-from runnerctl.core.errors import GitHubNoAnswer, GitHubUnavailable
-
+from ..clock import Clock
+from ..errors import GitHubNoAnswer, GitHubUnavailable
 from .protocol import Answer, Request
 from .refusals import refusal
 from .transport import Transport

@@ -16,7 +16,7 @@ def begin(services: Services, runner: Runner, ending: RunnerState, *, reason: st
     # An ephemeral runner that did its job was deregistered by GitHub: asking again would be a second call.
     gone = {"deregistered_at": services.clock.now()} if ending is RunnerState.COMPLETED else {}
     return services.store.transition(
-        runner, RunnerState.REMOVING, reason=reason, ending=ending, desired=Desired.GONE, **_reason(reason), **gone
+        runner, RunnerState.REMOVING, why=reason, reason=reason, ending=ending, desired=Desired.GONE, **gone
     )
 
 
@@ -30,8 +30,4 @@ def clear(services: Services, runner: Runner) -> Runner:
     instance.discard(
         services.settings.base_dir, root=services.root(runner.name), inode=runner.root_inode, runner_id=runner.id
     )
-    return services.store.transition(runner, runner.ending or RunnerState.REMOVED, reason=runner.reason)
-
-
-def _reason(reason: str | None) -> dict[str, str]:
-    return {"reason": reason} if reason else {}
+    return services.store.transition(runner, runner.ending or RunnerState.REMOVED, why=runner.reason)

@@ -49,7 +49,7 @@ def _observed(services: Services, runner: Runner, seen: Observation) -> Runner:
     new = _STATE_OF.get(seen.phase) if seen.phase else None
     if new is None or runner.state not in _OBSERVABLE or new is runner.state:
         return runner
-    return services.store.transition(runner, new, reason=seen.job)
+    return services.store.transition(runner, new, why=seen.job)
 
 
 def _never_came_online(services: Services, runner: Runner, seen: Observation) -> bool:
@@ -66,7 +66,7 @@ def _after_the_end(services: Services, runner: Runner, seen: Observation) -> Run
         return runner
     state, reason = verdict(runner, seen)
     if state is RunnerState.STOPPED:
-        return services.store.transition(runner, state, reason=reason, handle=None)
+        return services.store.transition(runner, state, why=reason, reason=reason, handle=None)
     return _finish(services, runner, state, reason)
 
 

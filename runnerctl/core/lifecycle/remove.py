@@ -68,7 +68,7 @@ def _begin(services: Services, runner: Runner, *, may_be_busy: bool) -> Runner:
     if not may_be_busy and services.backend.working(runner.id):
         raise RunnerBusy(f"Runner {runner.name!r} is running a job", hint=_HINT)
     _ = services.github if runner.registered and not may_be_busy else None  # no credentials: refused before anything
-    return ending.begin(services, runner, RunnerState.REMOVED, reason="removed")
+    return ending.begin(services, runner, RunnerState.REMOVED, reason=None)
 
 
 def _gently(
@@ -145,7 +145,7 @@ def _take_back(services: Services, runner: Runner, before: RunnerState) -> None:
         current = services.store.get(runner.id)
         if current is not None and current.state is RunnerState.REMOVING and before is not RunnerState.REMOVING:
             services.store.transition(
-                current, before, reason="GitHub says it runs a job", desired=Desired.RUNNING, ending=None
+                current, before, why="GitHub says it runs a job", desired=Desired.RUNNING, ending=None
             )
 
 

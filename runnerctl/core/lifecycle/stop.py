@@ -58,11 +58,13 @@ def start_runner(services: Services, name: str) -> Runner:
             return runner
         if runner.state is not RunnerState.STOPPED:
             raise InvalidTransition(f"Runner {name!r} is {runner.state} and cannot be started now")
-        runner = services.store.transition(runner, RunnerState.STARTING, desired=Desired.RUNNING, reason="start")
+        runner = services.store.transition(runner, RunnerState.STARTING, desired=Desired.RUNNING, reason=None)
         try:
             return start_processes(services, runner)
         except RunnerctlError as exc:
-            services.store.transition(services.store.get(runner.id) or runner, RunnerState.STOPPED, reason=exc.message)
+            services.store.transition(
+                services.store.get(runner.id) or runner, RunnerState.STOPPED, why=exc.message, reason=exc.message
+            )
             raise
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import _socket as socket
 
-AGENT = "GitHubActionsRunner-linux-x64/"
-
 
 class Unreachable(Exception):
     """No answer: connection refused, reset, cut short or too slow."""

@@ -31,6 +31,7 @@ class StepProcess:
         self._held = b""
         self._rungs = iter(_LADDER)
         self._due = _NEVER
+        self._ends_early = False
         self.fd, write_end = os.pipe()
         self._pid = waiting.fork()
         if self._pid == 0:
@@ -39,7 +40,8 @@ class StepProcess:
 
     def end_early(self) -> None:
         """SIGINT now; SIGTERM, and SIGKILL for all it started, when that was not enough."""
-        if self.exit_code is None and self._due == _NEVER:
+        if self.exit_code is None and not self._ends_early:
+            self._ends_early = True
             self._climb()
 
     def due(self) -> float:
@@ -60,8 +62,9 @@ class StepProcess:
         if self.exit_code is None:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             if pid:
-                self.exit_code = os.waitstatus_to_exitcode(status)
-                self._due = now + _DRAIN_SECONDS
+                code = os.waitstatus_to_exitcode(status)
+                self.exit_code = 128 - code if code < 0 else code  # as .NET and shells count a signal
+                self._due = now if self._ends_early else now + _DRAIN_SECONDS
             elif now >= self._due:
                 self._climb()
             return True if self.exit_code is None else self.fd >= 0
@@ -71,7 +74,8 @@ class StepProcess:
 
     def _climb(self) -> None:
         number, patience = next(self._rungs)
-        self._due = time.monotonic() + patience
+        # A factor, to make a rehearsal of stubborn steps short; the real runner has no such variable.
+        self._due = time.monotonic() + patience * float(os.environ.get("RUNNER_STANDIN_PATIENCE") or 1)
         if number == SIGKILL:
             # Everything that carries the job's mark: a killed shell would leave its children behind.
             list(orphans.kill(self._mark))

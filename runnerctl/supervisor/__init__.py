@@ -1,0 +1,5 @@
+"""The supervisor: a program of its own that owns the processes of one runner.
+
+It is run by ``python -I -S -B …/supervisor/__main__.py`` and imports nothing of runnerctl. Nothing imports it: its
+modules know each other as top-level modules.
+"""

@@ -1,0 +1,117 @@
+"""``launch.json``: what the manager wants run, read once and checked."""
+
+from __future__ import annotations
+
+import os
+
+import jsontext
+
+_MAX_SIZE = 1024 * 1024
+
+
+class LaunchInvalid(Exception):
+    """The launch file is missing or not as agreed; the message says where."""
+
+
+class Program:
+    """An argument list and its complete environment."""
+
+    __slots__ = ("argv", "environment")
+
+    def __init__(self, part: _Part) -> None:
+        self.argv = part.strings("argv")
+        self.environment = part.mapping("env")
+
+
+class Launch:
+    """One runner, as ``launch.json`` describes it. Durations are in seconds."""
+
+    __slots__ = (
+        "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds", "listener", "log_keep",
+        "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root", "shutdown_grace",
+        "terminate_seconds",
+    )  # fmt: skip
+
+    def __init__(self, document: object) -> None:
+        part = _Part(document, "launch.json")
+        self.id = part.string("id")
+        self.name = part.string("name")
+        self.root = part.string("root")
+        self.listener = Program(part)
+        self.ephemeral = part.value("ephemeral") is True
+        self.pid_file = part.optional("pid_file")
+        self.events = part.optional("events")
+        self.reap = None if part.value("reap", None) is None else Program(part.inner("reap"))
+        restart, stop, log = part.inner("restart"), part.inner("stop"), part.inner("log")
+        self.restart_seconds = restart.number("seconds", 5)
+        self.restart_limit = int(restart.number("limit", 10))
+        self.conflict_seconds = restart.number("conflict_seconds", 30)
+        self.interrupt_seconds = stop.number("interrupt_seconds", 30)
+        self.terminate_seconds = stop.number("terminate_seconds", 10)
+        self.kill_seconds = stop.number("kill_seconds", 5)
+        self.shutdown_grace = stop.number("shutdown_grace", 60)
+        self.log_max_bytes = int(log.number("max_bytes", 10 * 1024 * 1024))
+        self.log_keep = int(log.number("keep", 3))
+
+
+def read(path: str) -> Launch:
+    """Raises ``LaunchInvalid``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            text = os.read(descriptor, _MAX_SIZE)
+        finally:
+            os.close(descriptor)
+        return Launch(jsontext.loads(text.decode()))
+    except OSError as exc:
+        raise LaunchInvalid(f"{path}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise LaunchInvalid(f"{path}: {exc}") from exc
+
+
+class _Part:
+    """An object within the document; what it lacks is named by its full name."""
+
+    def __init__(self, value: object, name: str) -> None:
+        if not isinstance(value, dict):
+            raise LaunchInvalid(f"{name} is not an object")
+        self._values: dict[str, object] = value
+        self._name = name
+
+    def value(self, key: str, *default: object) -> object:
+        if key not in self._values and not default:
+            raise LaunchInvalid(f"{self._name} lacks {key!r}")
+        return self._values.get(key, *default)
+
+    def inner(self, key: str) -> _Part:
+        return _Part(self.value(key, {}), f"{self._name}: {key}")
+
+    def string(self, key: str) -> str:
+        value = self.value(key)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(key, "a string")
+        return value
+
+    def optional(self, key: str) -> str | None:
+        return None if self.value(key, None) is None else self.string(key)
+
+    def number(self, key: str, default: float) -> float:
+        value = self.value(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+            raise self._wrong(key, "a number that is not negative")
+        return value
+
+    def strings(self, key: str) -> list[str]:
+        value = self.value(key)
+        if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+            raise self._wrong(key, "a list of strings")
+        return value
+
+    def mapping(self, key: str) -> dict[str, str]:
+        value = self.value(key)
+        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+            raise self._wrong(key, "an object of strings")
+        return value
+
+    def _wrong(self, key: str, wanted: str) -> LaunchInvalid:
+        return LaunchInvalid(f"{self._name}: {key!r} is not {wanted}")

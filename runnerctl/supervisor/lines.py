@@ -1,0 +1,94 @@
+"""The Listener's output, cut into clean lines, and what its lines say.
+
+A job can write to the same place and forge every one of them.
+"""
+
+from __future__ import annotations
+
+MAX_LINE = 8 * 1024
+"""Bytes; what is longer loses its rest."""
+
+_CONTROLS = {
+    number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\t")
+} | {0x2028: "\\u2028", 0x2029: "\\u2029"}  # fmt: skip
+_DIGITS = str.maketrans("123456789", "000000000")
+_CUT = " […]"
+
+LISTENING, RUNNING, COMPLETED, UPDATING, STOPPING, FAILING = (
+    "listening", "running", "completed", "updating", "stopping", "failing",
+)  # fmt: skip
+_UPDATE_LINES = (
+    "Runner update in progress, do not shutdown runner.",
+    "Generate and execute update script.",
+    "Runner will exit shortly for update, should be back online within 10 seconds.",
+)
+
+
+class Event:
+    """What one line says: a kind, and the job's name and result or the error's text."""
+
+    __slots__ = ("kind", "result", "text")
+
+    def __init__(self, kind: str, text: str = "", result: str | None = None) -> None:
+        self.kind = kind
+        self.text = text
+        self.result = result
+
+
+class Cutter:
+    """Bytes in, whole lines out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> list[str]:
+        *whole, rest = (self._rest + data).split(b"\n")
+        if whole and self._skipping:
+            del whole[0]
+            self._skipping = False
+        found = [_clean(line) for line in whole]
+        if self._skipping:
+            rest = b""
+        elif len(rest) > MAX_LINE:
+            found.append(_clean(rest))
+            rest, self._skipping = b"", True
+        self._rest = rest
+        return found
+
+    def end(self) -> list[str]:
+        """The line that was left without its end."""
+        rest, self._rest, self._skipping = self._rest, b"", False
+        return [_clean(rest)] if rest else []
+
+
+def _clean(line: bytes) -> str:
+    tail = _CUT if len(line) > MAX_LINE else ""
+    text = line[:MAX_LINE].removesuffix(b"\r").decode(errors="replace")
+    return (text if text.isprintable() else text.translate(_CONTROLS)) + tail
+
+
+def understand(line: str) -> Event | None:
+    """None for a line that says nothing about the runner's state."""
+    said = _without_time(line)
+    if said == "Listening for Jobs" and said != line:
+        return Event(LISTENING)
+    if said.startswith("Running job: ") and said != line:
+        return Event(RUNNING, said[len("Running job: ") :])
+    if said.startswith("Job ") and said != line:
+        name, middle, result = said[len("Job ") :].rpartition(" completed with result: ")
+        return Event(COMPLETED, name, result) if middle and result.isalpha() else None
+    if said in _UPDATE_LINES:
+        return Event(UPDATING)
+    if said == "Exiting...":
+        return Event(STOPPING)
+    if said.startswith("An error occurred: "):
+        return Event(FAILING, said[len("An error occurred: ") :])
+    return None
+
+
+def _without_time(line: str) -> str:
+    """``2026-11-24 03:57:14Z: `` taken off; the line itself if it does not begin so."""
+    if line[19:22] == "Z: " and line[:19].translate(_DIGITS) == "0000-00-00 00:00:00":
+        return line[22:]
+    return line

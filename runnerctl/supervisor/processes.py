@@ -1,0 +1,157 @@
+"""Facts about processes, read from ``/proc``, and signals that reach exactly who was meant.
+
+A process is its pid together with its start ticks; a zombie does not live.
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
+import os
+
+WORKER = "Runner.Worker"
+LISTENER = "Runner.Listener"
+LIFE_VARIABLE = "RUNNERCTL_LIFE"
+"""In the environment of everything that a runner starts; a job may drop it."""
+
+_DEAD = ("Z", "X", "x")
+
+
+class Process:
+    """One process and no other that gets its pid later."""
+
+    __slots__ = ("name", "parent", "pid", "start_ticks", "state")
+
+    def __init__(self, *, pid: int, name: str, state: str, parent: int, start_ticks: int) -> None:
+        self.pid = pid
+        self.name = name
+        self.state = state
+        self.parent = parent
+        self.start_ticks = start_ticks
+
+    @property
+    def lives(self) -> bool:
+        return self.state not in _DEAD
+
+    def identity(self) -> dict[str, object]:
+        return {"pid": self.pid, "start_ticks": self.start_ticks}
+
+
+def boot_id() -> str:
+    return _read("/proc/sys/kernel/random/boot_id").decode().strip()
+
+
+def look(pid: int) -> Process | None:
+    """Who has that pid now, zombie or not; None if nobody."""
+    try:
+        text = _read(f"/proc/{pid}/stat")
+    except OSError:
+        return None
+    # The name stands in parentheses and may hold anything, also parentheses and blanks.
+    name, fields = text[text.index(b"(") + 1 : text.rindex(b")")], text[text.rindex(b")") + 2 :].split()
+    return Process(
+        pid=pid,
+        name=name.decode(errors="replace"),
+        state=fields[0].decode(),
+        parent=int(fields[1]),
+        start_ticks=int(fields[19]),
+    )
+
+
+def lives(pid: int, start_ticks: int) -> bool:
+    seen = look(pid)
+    return seen is not None and seen.lives and seen.start_ticks == start_ticks
+
+
+def everyone() -> dict[int, Process]:
+    """All living processes, by one pass over ``/proc``."""
+    seen = (look(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return {process.pid: process for process in seen if process is not None and process.lives}
+
+
+def below(pid: int, everyone: dict[int, Process]) -> list[Process]:
+    """Every process below ``pid``, parents first."""
+    children: dict[int, list[Process]] = {}
+    for process in everyone.values():
+        children.setdefault(process.parent, []).append(process)
+    found = list(children.get(pid, ()))
+    for process in found:
+        found.extend(children.get(process.pid, ()))
+    return found
+
+
+def tree(life: str) -> list[Process]:
+    """All that this runner started: what is below us, and what carries the life's mark wherever it is now."""
+    us = os.getpid()
+    all_of_them = everyone()
+    found = {process.pid: process for process in below(us, all_of_them)}
+    found |= {pid: process for pid, process in all_of_them.items() if pid not in found and _carries(pid, life)}
+    found.pop(us, None)
+    return list(found.values())
+
+
+def working(root: str) -> bool:
+    """Whether a Worker lives below us or under that root: a job is running."""
+    all_of_them = everyone()
+    workers = [process for process in all_of_them.values() if process.name == WORKER]
+    if not workers:
+        return False
+    ours = {process.pid for process in below(os.getpid(), all_of_them)}
+    return any(worker.pid in ours or is_under(worker.pid, root) for worker in workers)
+
+
+def at_home(root: str) -> Process | None:
+    """A Listener or Worker that lives under that root, whoever started it."""
+    for process in everyone().values():
+        if process.name in (WORKER, LISTENER) and is_under(process.pid, root):
+            return process
+    return None
+
+
+def is_under(pid: int, root: str) -> bool:
+    """Whether its program or its working directory lies in ``root``."""
+    home = os.path.realpath(root)
+    for link in ("exe", "cwd"):
+        try:
+            path = os.readlink(f"/proc/{pid}/{link}")
+        except OSError:
+            continue
+        if path == home or path.startswith(home + "/"):
+            return True
+    return False
+
+
+def send(process: Process, number: int) -> None:
+    """Signals that very process; already gone is fine."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        # The pidfd is held now: if the identity fits, the signal cannot reach a stranger.
+        if lives(process.pid, process.start_ticks):
+            signal.pidfd_send_signal(descriptor, number)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _carries(pid: int, life: str) -> bool:
+    try:
+        environment = _read(f"/proc/{pid}/environ", 4 * 1024 * 1024)
+    except OSError:
+        return False
+    return f"{LIFE_VARIABLE}={life}".encode() in environment.split(b"\0")
+
+
+def _read(path: str, size: int = 4096) -> bytes:
+    """At most ``size`` bytes; a read from ``/proc`` may end early in the middle of a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        text = part = os.read(descriptor, size)
+        while part and len(text) < size and size > 4096:
+            part = os.read(descriptor, size - len(text))
+            text += part
+        return text
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""Starting another program as a child that inherits nothing of ours."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+import wakeups
+
+_CHANNEL = 3
+
+
+def spawn(argv: list[str], environment: dict[str, str], *, directory: str, output: int) -> int:
+    """Its pid, once it runs: own session, stdin from ``/dev/null``, stdout and stderr to ``output``, no core dumps.
+
+    Raises ``OSError``, naming the path, when the directory or the program cannot be used.
+    """
+    reader, writer = os.pipe()
+    # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
+    held = wakeups.hold()
+    pid = os.fork()
+    if pid == 0:
+        _become(argv, environment, directory=directory, output=output, channel=writer)
+    wakeups.release(held)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        failure = stream.read()
+    if failure:
+        os.waitpid(pid, 0)
+        number, path = failure.decode().split(" ", 1)
+        raise OSError(int(number), os.strerror(int(number)), path)
+    return pid
+
+
+def _become(argv: list[str], environment: dict[str, str], *, directory: str, output: int, channel: int) -> None:
+    """Never returns; what prevents the exec goes through ``channel``, which the exec closes."""
+    path = directory
+    try:
+        os.setsid()
+        _keep_only(output, channel)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.chdir(directory)
+        path = argv[0]
+        wakeups.forget()
+        os.execve(path, argv, environment)
+    except OSError as exc:
+        os.write(_CHANNEL, f"{exc.errno} {path}".encode())
+    finally:
+        os._exit(127)
+
+
+def _keep_only(output: int, channel: int) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(channel, _CHANNEL, inheritable=False)
+    # By the list and not by closerange, which walks up to the limit where libc has no close_range.
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > _CHANNEL:
+            close_quietly(int(name))
+
+
+def close_quietly(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:
+        return  # the descriptor that listed the directory

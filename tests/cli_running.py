@@ -1,0 +1,43 @@
+"""The command line run in this process, through the very boundary that ``main()`` has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from click.testing import CliRunner
+
+from runnerctl.cli.main import run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> Any:
+        return self.document["error"]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """The tab-separated table, by column."""
+        header, *lines = (line.split("\t") for line in self.stdout.splitlines())
+        return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def cli(*args: str, env: Mapping[str, str] | None = None, input: str | None = None) -> Ran:
+    with CliRunner().isolation(input=input, env=env) as streams:
+        status = run(args)
+        return Ran(status=status, stdout=_text(streams[0]), stderr=_text(streams[1]))
+
+
+def _text(stream: Any) -> str:
+    return str(stream.getvalue().decode())
