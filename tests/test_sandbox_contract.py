@@ -18,12 +18,16 @@ import jsonschema
 import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from github.Organization import Organization
 from githubkit import AppAuthStrategy, GitHub, TokenAuthStrategy
 
-from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox import Sandbox, Settings
+from runnerctl.sandbox.app import build_app
+from runnerctl.sandbox.keys import from_pem
 from runnerctl.sandbox.rest import ROUTES
 from runnerctl.sandbox.rest.routes import Access, Route
+from runnerctl.sandbox.state import GitHub as GitHubState
 
 SCHEMAS = json.loads((Path(__file__).parent / "data" / "github-schemas.json").read_text())
 PUBLISHED = [route for route in ROUTES if not route.private]
@@ -144,6 +148,23 @@ def test_every_route_answers_by_githubs_schema(sandbox, route, parts, app_jwt):
     assert answer.headers["X-GitHub-Request-Id"]
     assert answer.headers["X-Accepted-GitHub-Permissions"] == route.accepted_permissions
     assert not answer.content or answer.headers["Content-Type"].startswith("application/json")
+
+
+def test_no_route_of_the_api_escapes_these_tests(app_key):
+    github = GitHubState(app_key=app_key.public_key(), runner_key=app_key, pat="ghp_x", settings=Settings())
+    served = {(route.method, route.resource.canonical) for route in build_app(github, "ghp_x").router.routes()}
+    rest = {(method, path.removeprefix("/api/v3")) for method, path in served if path.startswith("/api/v3")}
+    assert rest - {("*", "/{unknown}")} == {(route.method, route.path) for route in ROUTES}
+    assert {key_of(route) for route in ROUTES if route.private} == {
+        "POST /actions/runner-registration",
+        "POST /actions/runners/register",
+        "GET /repos/{owner}/{repo}/actions/runner-groups",
+    }
+
+
+@pytest.fixture
+def app_key(sandbox: Sandbox) -> RSAPrivateKey:
+    return from_pem(sandbox.private_key_pem)
 
 
 @pytest.fixture(scope="module")

@@ -328,6 +328,19 @@ def test_a_job_whose_runner_fell_silent_has_failed(start):
     assert sandbox.runners() == []
 
 
+def test_setting_the_clock_ends_no_job_and_no_session(start):
+    sandbox = start()
+    listener = Listener.of(sandbox, "r1", ["x"]).connect()
+    job_id = sandbox.submit_job("o/r", "x", STEPS)
+    job = listener.take()
+    sandbox.clock_offset = 7200
+    assert listener.run_service("renewjob", jobId=job["jobId"]).ok
+    with pytest.raises(TimeoutError):
+        sandbox.wait_job(job_id, timeout=0.3)
+    assert listener.complete(job).ok
+    assert sandbox.job(job_id).conclusion == "success"
+
+
 def test_a_job_cannot_be_acquired_twice(start):
     sandbox = start()
     listener = Listener.of(sandbox, "r1", ["x"]).connect()

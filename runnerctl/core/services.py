@@ -18,6 +18,7 @@ from .. import __version__
 from . import state_directory
 from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
+from .errors import ConfigInvalid
 from .settings import Settings
 from .store import Store
 
@@ -74,6 +75,10 @@ class Services:
         from .github.config import GitHubSettings
 
         with self._building:
+            if not (self.settings.get("github.app_id") or self.settings.get("github.pat")):
+                raise ConfigInvalid(
+                    "No GitHub credentials are set", hint="Set GITHUB_APP_ID and a private key, or GITHUB_PAT"
+                )
             api_url, server_url = self.settings.github_urls
             settings = GitHubSettings(
                 api_url=api_url,

@@ -42,7 +42,8 @@ async def create_token(request: web.Request) -> web.Response:
     runner = _runner_of_assertion(github, str(form.get("client_assertion", "")))
     if runner is None:
         return web.json_response({"error": "invalid_client"}, status=400)
-    token = github.issue(TokenKind.RUNNER, runner_id=runner.id)
+    # It never expires here: setting the clock is meant for the callers of the REST API.
+    token = github.issue(TokenKind.RUNNER, runner_id=runner.id, seconds=float("inf"))
     return web.json_response(
         {"access_token": token.value, "expires_in": int(github.settings.token_seconds), "token_type": "JWT"}
     )
@@ -84,7 +85,7 @@ async def get_message(request: web.Request) -> web.Response:
 async def acknowledge(request: web.Request) -> web.Response:
     github = request.app[GITHUB]
     request_id = str((await _json(request)).get("runnerRequestId", ""))
-    deadline = github.now() + github.settings.lease_seconds
+    deadline = github.monotonic() + github.settings.lease_seconds
     github.jobs.acknowledge(request_id, runner_id_of(request), deadline=deadline)
     return web.Response()
 
@@ -99,7 +100,7 @@ async def _poll(github: GitHub, session: Session) -> web.Response:
         if github.registry.get(session.runner_id) is None and not github.is_busy(session.runner_id):
             github.close_session(session)
             return _failed(404, "RunnerNotFound", f"Runner {session.runner_id} was not found")
-        session.expires_at = github.now() + github.settings.session_seconds
+        session.expires_at = github.monotonic() + github.settings.session_seconds
         if session.mailbox:
             return _delivered(session.mailbox.popleft())
         left = deadline - loop.time()
@@ -108,7 +109,7 @@ async def _poll(github: GitHub, session: Session) -> web.Response:
         try:
             await session.wait(left)
         except asyncio.CancelledError:  # its connection broke
-            session.expires_at = github.now() + github.settings.broken_session_seconds
+            session.expires_at = github.monotonic() + github.settings.broken_session_seconds
             raise
 
 

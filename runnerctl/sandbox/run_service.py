@@ -43,19 +43,16 @@ async def job_errors(request: web.Request, handler: Handler) -> web.StreamRespon
 
 async def acquire_job(request: web.Request) -> web.Response:
     github, runner_id, body = await _asked(request)
-    now = github.now()
-    job = github.jobs.acquire(
-        str(body.get("jobMessageId", "")), runner_id, now=now, deadline=now + github.settings.lease_seconds
-    )
+    request_id = str(body.get("jobMessageId", ""))
+    job = github.jobs.acquire(request_id, runner_id, now=github.now(), deadline=_lease(github))
     github.dispatch()
     return web.json_response(_job_message(github, job))
 
 
 async def renew_job(request: web.Request) -> web.Response:
     github, runner_id, body = await _asked(request)
-    deadline = github.now() + github.settings.lease_seconds
-    github.jobs.renew(_job_id(body), runner_id, deadline=deadline)
-    return web.json_response({"lockedUntil": iso(deadline)})
+    github.jobs.renew(_job_id(body), runner_id, deadline=_lease(github))
+    return web.json_response({"lockedUntil": iso(github.now() + github.settings.lease_seconds)})
 
 
 async def add_log(request: web.Request) -> web.Response:
@@ -74,6 +71,10 @@ async def complete_job(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest
     github.finish(github.jobs.running(_job_id(body), runner_id), conclusion)
     return web.Response(status=204)
+
+
+def _lease(github: GitHub) -> float:
+    return github.monotonic() + github.settings.lease_seconds
 
 
 def _job_message(github: GitHub, job: Job) -> dict[str, Any]:

@@ -72,7 +72,12 @@ class GitHub:
         self.tokens.keep(Token(value=pat, kind=TokenKind.USER, expires_at=float("inf")))
 
     def now(self) -> float:
+        """What GitHub's clock shows: for tokens, and for what is told."""
         return time.time() + self.knobs.clock_offset
+
+    def monotonic(self) -> float:
+        """For deadlines of sessions and jobs: setting the clock must not end them."""
+        return time.monotonic()
 
     @property
     def api_url(self) -> str:
@@ -162,7 +167,7 @@ class GitHub:
 
     def open_session(self, runner: Runner, *, version: str, os: str) -> Session:
         """Raises SessionConflict."""
-        session = self.sessions.open(runner.id, expires_at=self.now() + self.settings.session_seconds)
+        session = self.sessions.open(runner.id, expires_at=self.monotonic() + self.settings.session_seconds)
         self.registry.replace(dataclasses.replace(runner, version=version, os=os))
         self.dispatch()
         return session
@@ -226,16 +231,15 @@ class GitHub:
 
     def expire(self) -> None:
         """What only the passing of time brings about; to be called now and then."""
-        now = self.now()
-        for session in self.sessions.lost(now=now):
+        for session in self.sessions.lost(now=self.monotonic()):
             self.close_session(session)
-        for job in self.jobs.overdue(now=now):
+        for job in self.jobs.overdue(now=self.monotonic()):
             if job.phase is Phase.ASSIGNED:
                 self.jobs.queue_again(job)
                 self.dispatch()
             else:
-                self._ended(self.jobs.fail(job, jobs.LOST_RUNNER, now=now))
-        self.tokens.forget_expired(now=now)
+                self._ended(self.jobs.fail(job, jobs.LOST_RUNNER, now=self.now()))
+        self.tokens.forget_expired(now=self.now())
 
     # --- What others see ---
 
@@ -284,7 +288,7 @@ class GitHub:
             self._watchers.discard(watcher)
 
     def _hand_over(self, job: Job, runner: Runner, session: Session) -> None:
-        job = self.jobs.assign(job, runner, deadline=self.now() + self.settings.requeue_seconds)
+        job = self.jobs.assign(job, runner, deadline=self.monotonic() + self.settings.requeue_seconds)
         body = {
             "runner_request_id": job.request_id,
             "run_service_url": self.runner_urls.service,

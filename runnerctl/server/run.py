@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from runnerctl.core import settings as settings_module
-from runnerctl.core.credentials import api_token
+from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.errors import ConfigInvalid, RunnerctlError
 from runnerctl.core.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
         )
     address = addresses.parse(settings.get("server.bind"))
     services = Services.open(settings)
-    _ = services.github  # credentials that cannot work are found now, not at the first create
+    check_github(settings)
     with _alone(services), contextlib.closing(services), contextlib.closing(addresses.listen(address)) as listening:
         asyncio.run(_serve(services, listening, token=token))
 

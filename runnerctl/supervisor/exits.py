@@ -81,9 +81,12 @@ def follows(ended: Exit, launch: Launch, tally: Tally, *, jobs_run: int) -> tupl
 
 
 def outcome(
-    ended: Exit, launch: Launch, *, jobs_run: int, configured: bool, stop_asked: bool, error: str | None
+    ended: Exit, launch: Launch, tally: Tally, *, jobs_run: int, configured: bool, stop_asked: bool, error: str
 ) -> tuple[str, str | None]:
-    """``completed``, ``stopped`` or ``failed``, and why. ``configured``: its identity files are still there."""
+    """``completed``, ``stopped`` or ``failed``, and why.
+
+    ``configured``: its identity files are still there. ``error``: what the Listener said last of an error, or "".
+    """
     clean = ended.code in (DONE, UPDATE, UPDATE_ONCE) or ended.code in JOB_RESULTS
     if launch.ephemeral and clean and (jobs_run > 0 or not configured):
         return "completed", None
@@ -93,4 +96,5 @@ def outcome(
         return "failed", "registration was deleted"
     if ended.code == DONE or ended.code in JOB_RESULTS:
         return "stopped", "its Listener ended by itself"
-    return "failed", f"{ended.meaning}: {error}" if error else ended.meaning
+    again = f", {tally.in_a_row} times in a row" if tally.in_a_row > launch.restart_limit else ""
+    return "failed", ended.meaning + again + (f": {error}" if error else "")

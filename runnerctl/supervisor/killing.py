@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 import processes
 from wakeups import SIGKILL, SIGSTOP
@@ -11,8 +12,8 @@ from wakeups import SIGKILL, SIGSTOP
 _PAUSE = 0.005
 
 
-def kill_tree(life: str, *, seconds: float) -> list[int]:
-    """The pids that were left when the time ran out; normally none."""
+def kill_tree(life: str, *, seconds: float, reap: Callable[[], object]) -> list[int]:
+    """The pids that were left when the time ran out; normally none. ``reap`` is called to collect the dead."""
     deadline = time.monotonic() + seconds
     while left := _stopped(life, deadline):
         for process in left:
@@ -37,7 +38,7 @@ def _stopped(life: str, deadline: float) -> list[processes.Process]:
             return found
 
 
-def reap() -> list[tuple[int, int]]:
+def collect() -> list[tuple[int, int]]:
     """(pid, wait status) of every child that ended, also of those that were adopted from below."""
     found = []
     while True:

@@ -23,11 +23,12 @@ async def stream(request: web.Request) -> web.StreamResponse:
     bodies.only(request, "tail", "follow", "since")
     services = request.app[SERVICES]
     name = names.runner_name(request.match_info["name"])
+    tail = bodies.number(request, "tail", default=_MAX_TAIL, least=0, most=_MAX_TAIL)
+    since = _since(request)
     runner = (await request.app[OFFLOAD].call(core.get_runner, services, name)).runner
     assert runner is not None  # noqa: S101 - get_runner raised otherwise
-    tail = bodies.number(request, "tail", default=_MAX_TAIL, least=0, most=_MAX_TAIL)
     path = services.backend.run_dir(runner.id) / "runner.log"
-    lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=_since(request))
+    lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=since)
     answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request["id"]})
     await answer.prepare(request)
     with contextlib.closing(reader):

@@ -1,0 +1,59 @@
+"""One Listener process: started, signalled, and its pid kept in a file while it lives."""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
+import contextlib
+import os
+
+import processes
+from exits import Exit
+from launch import Launch
+from output import Output
+from spawn import spawn
+
+
+class Listener:
+    """A Listener that was started and not yet buried."""
+
+    def __init__(self, launch: Launch, output: Output) -> None:
+        """Starts it. Raises ``OSError`` naming the path when it cannot be executed."""
+        self._pid_file = launch.pid_file
+        writer = output.writer()
+        try:
+            pid = spawn(launch.listener.argv, launch.listener.environment, directory=launch.root, output=writer)
+        finally:
+            os.close(writer)
+        process = processes.look(pid)
+        if process is None:
+            raise OSError(3, os.strerror(3), f"/proc/{pid}")
+        self.process = process
+        # It cannot be anybody else: its pid stays taken until we collect it.
+        self.pidfd = os.pidfd_open(pid)
+        self._write_pid_file()
+
+    def signal(self, number: int) -> None:
+        """To the Listener alone: what it started is for it to stop, in its own order."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def bury(self) -> None:
+        """It was collected: forget it."""
+        os.close(self.pidfd)
+        if self._pid_file is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._pid_file)
+
+    def _write_pid_file(self) -> None:
+        if self._pid_file is None:
+            return
+        # A convenience for people; a full disk must not cost the runner.
+        with contextlib.suppress(OSError), open(self._pid_file, "w", encoding="ascii") as stream:
+            stream.write(f"{self.process.pid}\n")
+
+
+def exit_of(status: int) -> Exit:
+    """From a wait status."""
+    if os.WIFSIGNALED(status):
+        return Exit(signal=os.WTERMSIG(status))
+    return Exit(code=os.WEXITSTATUS(status))

@@ -1,0 +1,116 @@
+"""From the Listener's lines and its Worker to the phase and the jobs of the record.
+
+Lines can be forged by a job, Workers cannot be wished away: a job is over only when both say so.
+"""
+
+from __future__ import annotations
+
+import time
+
+import lines
+import record as records
+from exits import JOB_RESULTS, Exit, Tally
+from lines import Event
+from record import Job, Record
+
+_MAX_NAME = 256
+_MAX_ERROR = 500
+
+
+class Progress:
+    """Keeps ``record`` up to date, and wipes ``tally`` when the Listener comes online."""
+
+    def __init__(self, record: Record, tally: Tally) -> None:
+        self._record = record
+        self._tally = tally
+        self._said = records.STARTING
+        self._over_at: float | None = None
+        self.working = False
+        """A Worker lived when last looked."""
+        self.error = ""
+
+    @property
+    def occupied(self) -> bool:
+        return self.working or self._record.job is not None
+
+    @property
+    def waits_for_worker(self) -> bool:
+        """No line will come any more that says that the Worker ended."""
+        return self.working and (self._record.job is None or self._over_at is not None)
+
+    def started(self) -> None:
+        """A new Listener runs."""
+        self._said = records.STARTING
+        self.error = ""
+
+    def take(self, events: list[Event], *, working: bool) -> None:
+        self.working = working
+        for event in events:
+            self._take(event)
+
+    def listener_ended(self, ended: Exit) -> None:
+        """Nobody will say how the job ended, except perhaps the exit code."""
+        self._said = records.STARTING
+        if self._record.job is not None and self._over_at is None:
+            self._record.job.result = JOB_RESULTS.get(ended.code or 0)
+            self._over_at = time.time()
+
+    def settle(self, *, working: bool) -> bool:
+        """Closes a job that is over, sets the phase; True when a job was closed."""
+        self.working = working
+        closed = not working and self._over_at is not None
+        if closed:
+            self._close()
+        phase = self._phase()
+        if phase != self._record.phase:
+            self._record.phase, self._record.phase_at = phase, time.time()
+        return closed
+
+    def _phase(self) -> str:
+        if self._said == records.STOPPING:
+            return records.STOPPING
+        return records.BUSY if self.occupied else self._said
+
+    def _take(self, event: Event) -> None:
+        if event.kind == lines.LISTENING:
+            self._online()
+        elif event.kind == lines.RUNNING:
+            self._job_started(event.text[:_MAX_NAME])
+        elif event.kind == lines.COMPLETED:
+            self._job_over(event.text[:_MAX_NAME], event.result)
+        elif event.kind == lines.UPDATING:
+            self._said = records.UPDATING
+        elif event.kind == lines.STOPPING:
+            self._said = records.STOPPING
+        elif event.kind == lines.FAILING:
+            self.error = event.text[:_MAX_ERROR]
+
+    def _online(self) -> None:
+        self._said = records.LISTENING
+        self._tally.in_a_row = self._tally.conflicts = 0
+        if self._record.online_at is None:
+            self._record.online_at = time.time()
+
+    def _job_started(self, name: str) -> None:
+        # A Listener runs one job at a time: a second start during a job is the job's own forgery.
+        if self._record.job is not None and self._over_at is None and self.working:
+            return
+        if self._record.job is not None:
+            self._close()
+        self._online()
+        self._record.job = Job(name, started_at=time.time())
+        self._record.jobs_run += 1
+
+    def _job_over(self, name: str, result: str | None) -> None:
+        job = self._record.job
+        if job is None or (self.working and job.name != name):
+            return
+        job.result = result
+        self._over_at = time.time()
+
+    def _close(self) -> None:
+        job = self._record.job
+        if job is not None:
+            job.ended_at = time.time() if self._over_at is None else self._over_at
+            self._record.last_job, self._record.job = job, None
+        self._over_at = None

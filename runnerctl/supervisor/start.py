@@ -1,0 +1,168 @@
+"""From the command line to a supervisor of its own session that has a Listener: the program's entry.
+
+The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
+started ends at once, with 0, or 5 when this runner has processes already, or 1 when it cannot be started.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import gc
+import os
+
+import events
+import jsontext
+import launch as launches
+import processes
+import record as records
+import spawn
+import wakeups
+from launch import Launch, LaunchInvalid
+from record import Record
+from runner_log import RunnerLog
+from supervision import Supervision
+
+_PR_SET_CHILD_SUBREAPER = 36
+_FAILED, _ALREADY = 1, 5
+
+
+class Refused(Exception):
+    """It is not started; ``status`` is our exit status."""
+
+    def __init__(self, message: str, *, status: int = _FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status of the process that was started, or of the supervisor that it became."""
+    try:
+        run_dir, lease = _parse(arguments)
+        lock = _lock(run_dir)
+        launch = launches.read(f"{run_dir}/launch.json")
+        _check_alone(run_dir, launch)
+    except (Refused, LaunchInvalid) as exc:
+        _report({"error": str(exc)})
+        return exc.status if isinstance(exc, Refused) else _FAILED
+    gc.freeze()
+    if os.fork() > 0:
+        return 0
+    return _supervise(run_dir, launch, lease=lease, lock=lock)
+
+
+def _parse(arguments: list[str]) -> tuple[str, int | None]:
+    if len(arguments) == 1:
+        return os.path.abspath(arguments[0]), None
+    if len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit():
+        lease = int(arguments[2])
+        os.set_inheritable(lease, False)
+        return os.path.abspath(arguments[0]), lease
+    raise Refused("Usage: supervisor RUN_DIR [--lease-fd N]")
+
+
+def _lock(run_dir: str) -> int:
+    """Held by the supervisor for its life: through the fork, and never by a Listener."""
+    path = f"{run_dir}/lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Refused("a supervisor of this runner lives already", status=_ALREADY) from None
+    except OSError as exc:
+        raise Refused(f"{path}: {exc.strerror}") from exc
+    return descriptor
+
+
+def _check_alone(run_dir: str, launch: Launch) -> None:
+    """A supervisor before us may have died and left its Listener, or a Worker, at work."""
+    before = records.listener_before(run_dir)
+    if before is not None and before[0] == processes.boot_id() and processes.lives(*before[1:]):
+        raise Refused(f"its Listener, process {before[1]}, lives without a supervisor", status=_ALREADY)
+    left = processes.at_home(launch.root)
+    if left is not None:
+        raise Refused(f"a {left.name} of it, process {left.pid}, lives already", status=_ALREADY)
+
+
+def _supervise(run_dir: str, launch: Launch, *, lease: int | None, lock: int) -> int:
+    log = RunnerLog(f"{run_dir}/runner.log", max_bytes=launch.log_max_bytes, keep=launch.log_keep)
+    try:
+        supervision = _start(run_dir, launch, log, lease)
+    except OSError as exc:
+        _report({"error": f"{exc.filename or run_dir}: {exc.strerror}"})
+        return _FAILED
+    _let_go_of_caller()
+    try:
+        supervision.run()
+        supervision.finish()
+    except Exception as exc:
+        # The Listener is left alone: it lives without us, and who finds it so knows what to do.
+        log.note(f"The supervisor failed: {type(exc).__name__}: {exc}")
+        return _FAILED
+    # Whoever hears of the end may start the runner again at once.
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    if not events.poke(launch.events, life=launch.id, phase=records.EXITED):
+        _start_reaper(launch, log)
+    return 0
+
+
+def _start(run_dir: str, launch: Launch, log: RunnerLog, lease: int | None) -> Supervision:
+    _become_supervisor()
+    signals = wakeups.listen()
+    us = processes.look(os.getpid())
+    if us is None:
+        raise OSError(2, os.strerror(2), "/proc/self/stat")
+    record = Record(run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us)
+    record.save()
+    supervision = Supervision(
+        launch=launch, run_dir=run_dir, record=record, log=log, signals=signals, lease=lease
+    )
+    try:
+        supervision.start()
+    except OSError as exc:
+        record.phase, record.ended, record.outcome = records.EXITED, True, "failed"
+        record.reason = f"{exc.filename}: {exc.strerror}"
+        record.save()
+        raise
+    listener = record.listener
+    _report(
+        {
+            "supervisor": us.identity(),
+            "listener": listener and listener.identity(),
+            "boot_id": record.boot_id,
+        }
+    )
+    return supervision
+
+
+def _become_supervisor() -> None:
+    os.setsid()
+    os.chdir("/")
+    os.umask(0o022)
+    # Whatever our descendants orphan becomes our child and not init's.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+
+
+def _report(report: dict[str, object]) -> None:
+    try:
+        os.write(1, jsontext.dumps(report).encode() + b"\n")
+    except OSError:
+        return  # the caller is gone; the record tells the same
+
+
+def _let_go_of_caller() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _start_reaper(launch: Launch, log: RunnerLog) -> None:
+    """Nobody heard of the end: somebody is started who acts on it. Not waited for."""
+    if launch.reap is None:
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        spawn.spawn(launch.reap.argv, launch.reap.environment, directory="/", output=null)
+    except OSError as exc:
+        log.note(f"Nobody was told of the end: {exc.filename}: {exc.strerror}")

@@ -1,0 +1,264 @@
+"""The one loop: waits for output, exits, signals and deadlines, and does what the other modules decide."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+import exits
+import killing
+import listener as listeners
+import processes
+import stopping
+import wakeups
+from events import poke
+from exits import Exit, Tally
+from launch import Launch
+from listener import Listener
+from output import Output
+from progress import Progress
+from record import Record
+from runner_log import RunnerLog
+
+_WORKER_SECONDS = 0.5
+_UPDATE_SECONDS = 0.25
+_SAVE_SECONDS = 1.0
+
+
+class Supervision:
+    """``signals`` comes from ``wakeups.listen``; ``lease`` is a pipe whose end asks for a stop, or None."""
+
+    def __init__(
+        self, *, launch: Launch, run_dir: str, record: Record, log: RunnerLog, signals: int, lease: int | None
+    ) -> None:
+        self._launch = launch
+        self._drain_file = f"{run_dir}/drain"
+        self._record = record
+        self._log = log
+        self._signals = signals
+        self._lease = lease
+        self._output = Output(f"{run_dir}/out.fifo", log)
+        self._tally = Tally()
+        self._progress = Progress(record, self._tally)
+        self._stop = stopping.Stop(launch)
+        self._listener: Listener | None = None
+        self._exit: Exit | None = None
+        self._resume_at = 0.0
+        self._awaiting_update = False
+        self._over = False
+        self._unsaved = False
+        self._poked = record.phase
+
+    def start(self) -> None:
+        """Starts the Listener. Raises ``OSError`` when it cannot be executed."""
+        _remove(self._update_file)
+        self._listener = Listener(self._launch, self._output)
+        self._record.listener = self._listener.process
+        self._progress.started()
+        self._save()
+
+    def run(self) -> None:
+        """Until the Listener has ended for good. What it left behind still lives then."""
+        while not self._over:
+            self._wait()
+            self._hear()
+            self._reap()
+            self._read()
+            if self._exit is not None:
+                self._listener_ended(self._exit)
+            self._decide(time.monotonic())
+            self._publish()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        for descriptor in (self._signals, self._lease, self._listener and self._listener.pidfd):
+            if descriptor is not None:
+                poll.register(descriptor, select.POLLIN)
+        if not self._output.dry:
+            poll.register(self._output.reader, select.POLLIN)
+        seconds = self._patience(time.monotonic())
+        # Rounded up: waking a fraction too early would mean waking many times.
+        ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
+        if self._lease is not None and any(descriptor == self._lease for descriptor, _ in ready):
+            self._read_lease(self._lease)
+
+    def _patience(self, now: float) -> float | None:
+        due = self._stop.deadlines()
+        if self._listener is None:
+            due.append(now + _UPDATE_SECONDS if self._awaiting_update else max(self._resume_at, now + 0.001))
+        if self._watches_worker:
+            due.append(now + _WORKER_SECONDS)
+        if self._unsaved:
+            due.append(now + _SAVE_SECONDS)
+        if self._exit is not None:
+            due.append(now)
+        return max(0.0, min(due) - now) if due else None
+
+    @property
+    def _watches_worker(self) -> bool:
+        return self._progress.waits_for_worker or (self._progress.working and self._stop.asked is not None)
+
+    def _read_lease(self, lease: int) -> None:
+        if os.read(lease, 4096) == b"":
+            os.close(lease)
+            self._lease = None
+            self._ask(stopping.NOW)
+
+    def _hear(self) -> None:
+        for number in wakeups.heard(self._signals):
+            if number == wakeups.SIGINT:
+                self._ask(stopping.NOW)
+            elif number == wakeups.SIGTERM:
+                self._ask(stopping.GRACE)
+        # SIGHUP only wakes us: the file is looked at on every occasion.
+        if self._stop.asked is None and os.path.lexists(self._drain_file):
+            self._ask(stopping.DRAIN)
+
+    def _ask(self, how: str) -> None:
+        self._stop.ask(how, time.monotonic())
+        if self._stop.asked != self._record.stop_asked:
+            self._record.stop_asked = self._stop.asked
+            self._unsaved = True
+            self._log.note(f"Asked to stop: {how}")
+
+    def _reap(self) -> None:
+        for pid, status in killing.collect():
+            if self._listener is not None and pid == self._listener.process.pid:
+                self._exit = listeners.exit_of(status)
+
+    def _read(self) -> None:
+        events = self._output.read(to_the_end=self._exit is not None)
+        if events:
+            self._progress.take(events, working=processes.working(self._launch.root))
+            self._unsaved = True
+
+    def _listener_ended(self, ended: Exit) -> None:
+        self._exit = None
+        if self._listener is not None:
+            self._listener.bury()
+        self._listener = self._record.listener = None
+        self._record.last_exit, self._record.last_exit_at = ended, time.time()
+        self._progress.listener_ended(ended)
+        self._unsaved = True
+        step, seconds = exits.follows(ended, self._launch, self._tally, jobs_run=self._record.jobs_run)
+        self._log.note(f"The Listener ended: {ended.meaning}")
+        self._awaiting_update = step == exits.AWAIT_UPDATE
+        self._resume_at = time.monotonic() + seconds
+        self._over = step == exits.END
+
+    def _decide(self, now: float) -> None:
+        if self._looks_worthwhile and self._progress.settle(working=self._working()):
+            self._unsaved = True
+            self._stop.job_ended(now)
+        if self._over:
+            return
+        if self._listener is None:
+            self._between_listeners(now)
+        elif (rung := self._stop.climb(now, occupied=self._progress.occupied)) is not None:
+            self._step_on(rung, self._listener)
+
+    @property
+    def _looks_worthwhile(self) -> bool:
+        """Something happened or is awaited that the presence of a Worker decides."""
+        waits = self._listener is None or (self._stop.asked is not None and not self._stop.begun)
+        return self._unsaved or waits or self._watches_worker
+
+    def _working(self) -> bool:
+        return processes.working(self._launch.root)
+
+    def _step_on(self, rung: str, listener: Listener) -> None:
+        self._log.note(f"Stopping: {rung}")
+        if rung == stopping.INTERRUPT:
+            listener.signal(wakeups.SIGINT)
+        elif rung == stopping.TERMINATE:
+            listener.signal(wakeups.SIGTERM)
+        else:
+            self._kill()
+            self._over = self._exit is None
+
+    def _between_listeners(self, now: float) -> None:
+        """A pause is on: ends it in time, by a new start or for good. No start while a Worker lives."""
+        if self._awaiting_update:
+            # Also when asked to stop: killing the update script half-way leaves a runner that cannot start again.
+            self._awaiting_update = not (_remove(self._update_file) or now >= self._resume_at or self._stop.hurried)
+            self._resume_at = self._resume_at if self._awaiting_update else now
+        elif self._stop.asked is not None:
+            self._over = self._stop.may_begin(now, occupied=self._progress.occupied)
+        elif now >= self._resume_at and not self._progress.working:
+            self._restart()
+
+    def _restart(self) -> None:
+        self._record.restarts += 1
+        try:
+            self.start()
+        except OSError as exc:
+            self._progress.error = f"{exc.filename}: {exc.strerror}"
+            self._record.last_exit = Exit(code=127 if exc.errno == 2 else 126)
+            self._record.last_exit_at = time.time()
+            self._over = True
+
+    def _publish(self) -> None:
+        """Saves what changed, and pokes when the phase did."""
+        if self._unsaved:
+            self._save()
+        if self._record.phase != self._poked and not self._over:
+            self._poked = self._record.phase
+            poke(self._launch.events, life=self._launch.id, phase=self._record.phase)
+
+    def _save(self) -> bool:
+        try:
+            self._record.save()
+        except OSError:
+            self._unsaved = True
+            return False
+        self._unsaved = False
+        return True
+
+    def finish(self) -> None:
+        """Kills what is left of the tree and writes the last word."""
+        left = self._kill()
+        self._output.read(to_the_end=True)
+        if self._exit is not None:
+            self._listener_ended(self._exit)
+        self._progress.settle(working=False)
+        record = self._record
+        record.outcome, record.reason = self._outcome()
+        if left:
+            record.reason = f"processes {', '.join(map(str, left))} survive SIGKILL"
+        record.phase, record.phase_at, record.ended = "exited", time.time(), True
+        self._log.note(f"Ended: {record.outcome}" + (f": {record.reason}" if record.reason else ""))
+        self._insist_on_saving()
+
+    def _outcome(self) -> tuple[str, str | None]:
+        return exits.outcome(
+            self._record.last_exit or Exit(signal=wakeups.SIGKILL),
+            self._launch,
+            self._tally,
+            jobs_run=self._record.jobs_run,
+            configured=os.path.exists(f"{self._launch.root}/.runner"),
+            stop_asked=self._stop.asked is not None,
+            error=self._progress.error,
+        )
+
+    def _insist_on_saving(self) -> None:
+        """A full disk may have space again now that the tree is dead."""
+        deadline = time.monotonic() + 5 * _SAVE_SECONDS
+        while not self._save() and time.monotonic() < deadline:
+            time.sleep(_SAVE_SECONDS / 10)
+
+    def _kill(self) -> list[int]:
+        return killing.kill_tree(self._launch.id, seconds=self._launch.kill_seconds, reap=self._reap)
+
+    @property
+    def _update_file(self) -> str:
+        return f"{self._launch.root}/update.finished"
+
+
+def _remove(path: str) -> bool:
+    """Whether it was there."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return os.path.lexists(path)
+    return True
