@@ -29,6 +29,7 @@ demo: $(VENV)/run
 	$(BIN)/runnerctl demo
 
 test: $(VENV)/dev
+	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/dev
@@ -41,6 +42,7 @@ types: $(VENV)/dev
 	cd runnerctl/supervisor && ../../$(BIN)/mypy --config-file ../../setup.cfg *.py
 
 bench: $(VENV)/dev
+	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -25,9 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
     report = yield
-    if report.skipped and item.config.getoption("--fail-on-skip") and isinstance(report.longrepr, tuple):
-        if NEEDS_ROOT not in report.longrepr[2]:
-            report.outcome = "failed"
+    strict = report.skipped and item.config.getoption("--fail-on-skip")
+    if strict and isinstance(report.longrepr, tuple) and NEEDS_ROOT not in report.longrepr[2]:
+        report.outcome = "failed"
     return report
 
 
@@ -81,6 +81,20 @@ def serve(host: Host) -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def server(serve: Callable[..., Server]) -> Server:
     return serve()
+
+
+@pytest.fixture(scope="session")
+def quiet_server(
+    archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, Host, Sandbox]]:
+    """One server for all tests that are refused, and so leave nothing that another test could meet."""
+    with Sandbox(archive=archive) as sandbox:
+        top = tmp_path_factory.mktemp("quiet")
+        host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
+        server = Server.start(host, {})
+        yield server, host, sandbox
+        server.stop()
+        host.kill_everything()
 
 
 @pytest.fixture

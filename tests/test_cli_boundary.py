@@ -260,9 +260,14 @@ def test_reap_of_a_life_that_never_was_is_fine_and_silent() -> None:
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
 
 
+def test_reap_does_not_bring_a_state_directory_back(tmp_path: Path) -> None:
+    assert cli("reap", "row").status == 0
+    assert not (tmp_path / "state").exists()
+
+
 def test_reap_keeps_quiet_about_errors_unless_verbose(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    broken = {"RUNNERCTL_STATE_DIR": str(tmp_path / "file" / "below")}
+    broken = {"RUNNERCTL_STATE_DIR": str(tmp_path / "file")}
     ran = cli("reap", "row", env=broken)
     assert (ran.status, ran.stdout, ran.stderr) == (2, "", "")
     assert "cannot be made" in cli("--verbose", "reap", "row", env=broken).stderr

@@ -87,9 +87,7 @@ def on_a_terminal(*args: str, columns: int = 120) -> tuple[int, str]:
         (S.FAILED, "not_installed", 5),
     ],
 )
-def test_status_says_the_guides_word_and_exits_by_it(
-    services: Services, state: S, word: str, exit_status: int
-) -> None:
+def test_status_says_the_guides_word_and_exits_by_it(services: Services, state: S, word: str, exit_status: int) -> None:
     given(services, "ci-1", state)
     ran = cli("status", "ci-1", "-o", "json")
     assert ran.status == exit_status
@@ -145,7 +143,12 @@ def test_list_shows_the_living_and_with_all_the_ended(services: Services) -> Non
 def test_list_is_one_document_or_a_table_with_the_same_facts(services: Services) -> None:
     given(services, "a")
     item = cli("list", "-o", "json").document["items"][0]
-    assert (item["name"], item["repo"], item["state"], item["labels"]) == ("a", "acme/widgets", "starting", ["linux", "a"])
+    assert (item["name"], item["repo"], item["state"], item["labels"]) == (
+        "a",
+        "acme/widgets",
+        "starting",
+        ["linux", "a"],
+    )
     row = cli("list").rows[0]
     assert (row["NAME"], row["SCOPE"], row["STATE"], row["LABELS"]) == ("a", "acme/widgets", "starting", "linux,a")
     assert yaml.safe_load(cli("list", "-o", "yaml").stdout)["items"][0] == item

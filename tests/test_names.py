@@ -74,7 +74,14 @@ def test_scopes_are_the_same_whatever_their_case() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("version", "newest"), ("version", "2.3"), ("workdir", "../x"), ("workdir", "/x"), ("workdir", "bin"), ("group", " ")],
+    [
+        ("version", "newest"),
+        ("version", "2.3"),
+        ("workdir", "../x"),
+        ("workdir", "/x"),
+        ("workdir", "bin"),
+        ("group", " "),
+    ],
 )
 def test_a_spec_checks_its_other_parts(field: str, value: str) -> None:
     with pytest.raises(InvalidRequest) as refused:

@@ -8,7 +8,7 @@ import click
 
 from ..core.settings import Settings
 from . import render
-from .options import Front, Verb, pass_front
+from .options import Front, Output, Verb, pass_front
 
 
 @click.group("config", no_args_is_help=False, short_help="Show or check the settings in force")
@@ -47,7 +47,7 @@ def validate(front: Front) -> None:
     for note in check(settings):
         render.warn(front, note)
     content: dict[str, Any] = {"status": "ok", "env_file": str(settings.env_file) if settings.env_file else None}
-    if front.output is front.output.TABLE:
+    if front.output is Output.TABLE:
         render.lines(["OK"])
     else:
         render.item(front, content, {}, key="status")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -16,14 +17,6 @@ from .options import Front, Verb, duration, pass_front
 
 COMPLETED = "completed"
 _ONLINE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Waiting:
-    """What ``--wait`` and ``--timeout`` ask for."""
-
-    wait: str | None
-    timeout: float | None
 
 
 @click.command(
@@ -100,26 +93,35 @@ def command(
         from . import foreground as attached
 
         return attached.run(front, services, spec)
-    # Asked to end while at work, it clears away what it made, as for Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    runner = _create(front, services, spec, _Waiting(wait=wait, timeout=timeout))
+    with _terminated_as_interrupted():
+        runner = _create(front, services, spec, wait=wait, timeout=timeout)
     status = runners.as_observed(core.see(services, runner))
     render.item(front, runners.document(status), runners.short_row(status), key="name")
     return 0
 
 
-def _create(front: Front, services: Services, spec: RunnerSpec, waiting: _Waiting) -> Runner:
-    deadline = None if waiting.timeout is None else services.clock.monotonic() + waiting.timeout
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does: a create that was under way clears away what it made."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _create(front: Front, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None) -> Runner:
+    deadline = None if timeout is None else services.clock.monotonic() + timeout
     operation = core.create_runner(
         services,
         spec,
-        wait=Wait.ONLINE if waiting.wait == Wait.ONLINE else Wait.STARTED,
-        timeout=_ONLINE_SECONDS if waiting.timeout is None else waiting.timeout,
+        wait=Wait.ONLINE if wait == Wait.ONLINE else Wait.STARTED,
+        timeout=_ONLINE_SECONDS if timeout is None else timeout,
         progress=render.download_meter(front),
     )
     runner = core.finish(operation, clock=services.clock)
     render.talk(front, f"Created runner {runner.name!r} for {runner.scope}")
-    if waiting.wait != COMPLETED:
+    if wait != COMPLETED:
         return runner
     from .ends import until_completed
 

@@ -10,8 +10,8 @@ from . import playbill
 from .options import Verb
 
 
-@click.command(cls=Verb)
-def demo() -> None:
+@click.command("demo", cls=Verb)
+def command() -> None:
     """Play the guide's workflow on a local GitHub.
 
     Starts a sandbox GitHub and a server in a temporary directory, makes runners over HTTP, runs jobs on them and

@@ -18,6 +18,8 @@ from .ends import LOOK_SECONDS, not_completed
 from .options import Front, Output
 
 EXIT_INTERRUPTED = 130
+_STOP_NOW = 2
+"""The first request drains, the second cancels the job."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -64,13 +66,12 @@ def run(front: Front, services: Services, spec: RunnerSpec) -> int:
         finally:
             ended, runner = _removed(services, runner)
     render.talk(front, f"Removed runner {runner.name!r}")
+    completed = ended.state is RunnerState.COMPLETED
+    if not completed and not requests.count:
+        raise not_completed(ended)
     if front.output is not Output.TABLE:
         render.item(front, runners.document(core.see(services, runner)), {}, key="name")
-    if ended.state is RunnerState.COMPLETED:
-        return 0
-    if requests.count:
-        return EXIT_INTERRUPTED
-    raise not_completed(ended)
+    return 0 if completed and requests.count < _STOP_NOW else EXIT_INTERRUPTED
 
 
 def _attend(front: Front, services: Services, runner: Runner, requests: _Requests) -> None:
@@ -91,7 +92,7 @@ def _attend(front: Front, services: Services, runner: Runner, requests: _Request
 
 
 def _answer(front: Front, services: Services, runner: Runner, count: int) -> None:
-    if count == 1:
+    if count < _STOP_NOW:
         working = services.backend.working(runner.id)
         services.backend.drain(runner.id)
         text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"

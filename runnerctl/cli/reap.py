@@ -16,6 +16,8 @@ from .options import Front, Verb, pass_front
 def command(front: Front, row_id: str) -> int:
     """Bring the life ROW_ID up to date with what is true of its processes; one that moved on is left alone."""
     try:
+        if not front.settings(warn=False).state_dir.exists():
+            return 0  # cleared away meanwhile, as rehearsals are: it must not come back
         services = front.services(warn=False)
         core.reap(services, row_id)
         _finish_task(services, row_id)

@@ -16,9 +16,10 @@ from ..core.errors import Interrupted, InvalidRequest, RunnerctlError
 from ..core.lifecycle.remove import Removal
 from ..core.services import Services
 from . import render
-from .options import Front, Verb, duration, pass_front
+from .options import Front, Output, Verb, duration, pass_front
 
 _AT_ONCE = 16
+_SHOWN = 10
 
 Remove = Callable[[str, Clock], Removal]
 
@@ -61,22 +62,23 @@ def command(
     """
     _check(names=names, force=force, drain=drain, every=every, timeout=timeout, yes=yes)
     services = front.services()
+    chosen = list({name.lower(): name for name in names}.values())
     if every:
-        names = tuple(runner.name for runner in services.store.live())
-        if not names:
+        chosen = [runner.name for runner in services.store.live()]
+        if not chosen:
             render.talk(front, "There is no runner to remove")
         elif not yes:
-            _ask(names)
+            _ask(chosen)
 
     def remove(name: str, clock: Clock) -> Removal:
         return core.finish(core.remove_runner(services, name, force=force, drain=drain, timeout=timeout), clock=clock)
 
-    if len(names) == 1 and not every:
-        removal = remove(names[0], services.clock)
+    if len(chosen) == 1 and not every:
+        removal = remove(chosen[0], services.clock)
         _tell(front, removal)
         render.item(front, _document(removal), _row(removal), key="name")
     else:
-        _several(front, services, list({name.lower(): name for name in names}.values()), remove)
+        _several(front, services, chosen, remove)
 
 
 def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool) -> None:
@@ -94,9 +96,10 @@ def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, tim
         raise InvalidRequest("--all needs --yes where nobody can be asked", hint="Pass --yes to remove every runner")
 
 
-def _ask(names: tuple[str, ...]) -> None:
+def _ask(names: list[str]) -> None:
     """Raises ``click.Abort`` for a no."""
-    if not render.agreed(f"Remove {len(names)} runner{'s' * (len(names) > 1)} ({', '.join(names)})?"):
+    shown = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
+    if not render.agreed(f"Remove {len(names)} runner{'s' * (len(names) > 1)} ({shown})?"):
         raise click.Abort
 
 
@@ -104,19 +107,17 @@ def _several(front: Front, services: Services, names: list[str], remove: Remove)
     results = _at_once(services, names, remove)
     done = [result.removal for result in results if result.removal is not None]
     failures = [(result.name, result.error) for result in results if result.error is not None]
+    documents = [_document(removal) for removal in done]
     for removal in done:
         _tell(front, removal)
+    # Of failures there is one document, which holds the others' results as well.
+    if not failures or front.output in {Output.TABLE, Output.NAME}:
+        render.items(front, documents, lambda: [_row(removal) for removal in done], key="name")
     if failures:
         from .failures import PartlyDone
 
-        if front.output not in {front.output.JSON, front.output.YAML}:
-            render.items(front, [_document(each) for each in done], lambda: [_row(each) for each in done], key="name")
-        raise PartlyDone(
-            f"{len(failures)} of {len(results)} runners could not be removed",
-            failures,
-            done=[_document(each) for each in done],
-        )
-    render.items(front, [_document(each) for each in done], lambda: [_row(each) for each in done], key="name")
+        message = f"{len(failures)} of {len(results)} runners could not be removed"
+        raise PartlyDone(message, failures, done=documents)
 
 
 class _Stoppable(SystemClock):

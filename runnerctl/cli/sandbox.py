@@ -86,7 +86,7 @@ def _environment(sandbox: Sandbox, directory: Path) -> dict[str, str]:
         "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(directory / "runners"),
         "GITHUB_WFA_RUNNER_SERVER__API_TOKEN": secrets.token_hex(32),
         "SANDBOX_CONTROL_URL": sandbox.control_url,
-        "SANDBOX_TOKEN": sandbox.pat,
+        "SANDBOX_AUTHORIZATION": f"Authorization: Bearer {sandbox.pat}",
     }
 
 
@@ -96,7 +96,7 @@ def _explain(front: Front, sandbox: Sandbox, repo: str) -> None:
     render.talk(front, "Paste the export lines into another terminal. There, make a runner:")
     render.talk(front, f"  runnerctl create ci-1 --repo {repo} --wait online")
     render.talk(front, "and queue a job for it:")
-    render.talk(front, f"""  curl -H "Authorization: token $SANDBOX_TOKEN" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
+    render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
 
 
 def _attend(front: Front, sandbox: Sandbox, jobs: list[int], end: threading.Event) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from .backends.base import Observation
 from .models import Event, Runner
@@ -15,8 +16,7 @@ INSTALLED = "installed_not_running"
 NOT_INSTALLED = "not_installed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Status:
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """A runner's row together with what was seen of its processes at that moment; both None for a name never known."""
 
     name: str

@@ -37,7 +37,7 @@ def stat(pid: int) -> tuple[str, int, int] | None:
     finally:
         os.close(descriptor)
     # The name stands in parentheses and may hold anything, also parentheses and blanks.
-    fields = text[text.rindex(b")") + 2 :].split()
+    fields = text[text.rindex(b")") + 2 :].split(None, 20)
     return fields[0].decode(), int(fields[1]), int(fields[19])
 
 
@@ -50,7 +50,15 @@ def identify(pid: int) -> ProcessId | None:
 
 
 def alive(process: ProcessId) -> bool:
-    return identify(process.pid) == process
+    return lives(process.pid, process.start_ticks, process.boot_id)
+
+
+def lives(pid: int, start_ticks: int, boot: str) -> bool:
+    """The same from its three facts: asked for every status."""
+    if boot != boot_id():
+        return False
+    seen = stat(pid)
+    return seen is not None and seen[2] == start_ticks and seen[0] not in _DEAD
 
 
 def comm(pid: int) -> str:

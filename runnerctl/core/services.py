@@ -89,6 +89,7 @@ class Services:
                 pat=self.settings.get("github.pat"),
                 token_file=self.settings.state_dir / "tokens",
                 user_agent=USER_AGENT,
+                read_timeout=self.settings.get("github.timeout"),
             )
             return GitHub(settings, clock=self.clock, rng=self.rng)
 

@@ -64,6 +64,14 @@ def duration(text: str) -> float:
         raise ValueError("use seconds, or 90s, 2m, 1h") from exc
 
 
+def patience(text: str) -> float:
+    """A duration that is long enough to wait for anything at all."""
+    seconds = duration(text)
+    if seconds < 0.1:
+        raise ValueError("use at least 100ms")
+    return seconds
+
+
 def url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
@@ -134,6 +142,7 @@ SETTINGS: tuple[Setting, ...] = (
         help="GitHub itself; for GitHub Enterprise Server derived from GITHUB_API_URL",
         parse=url,
     ),
+    _own("github.timeout", "15", "How long GitHub may be silent before a call counts as unanswered", patience),
     Setting(
         key="server.api_token",
         variables=_server("API_TOKEN"),

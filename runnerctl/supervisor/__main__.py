@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from start import main  # noqa: E402 - it is found by the line above
+from start import main
 
 # No interpreter to tear down: nothing is buffered.
 os._exit(main(sys.argv[1:]))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 
 import processes
 from wakeups import SIGKILL, SIGSTOP
+
+TYPE_CHECKING = False  # importing typing, or collections, would cost milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PAUSE = 0.005
 
@@ -40,7 +43,7 @@ def _stopped(life: str, deadline: float) -> list[processes.Process]:
 
 def collect() -> list[tuple[int, int]]:
     """(pid, wait status) of every child that ended, also of those that were adopted from below."""
-    found = []
+    found: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

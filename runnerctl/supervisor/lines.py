@@ -71,19 +71,26 @@ def _clean(line: bytes) -> str:
 def understand(line: str) -> Event | None:
     """None for a line that says nothing about the runner's state."""
     said = _without_time(line)
-    if said == "Listening for Jobs" and said != line:
-        return Event(LISTENING)
-    if said.startswith("Running job: ") and said != line:
-        return Event(RUNNING, said[len("Running job: ") :])
-    if said.startswith("Job ") and said != line:
-        name, middle, result = said[len("Job ") :].rpartition(" completed with result: ")
-        return Event(COMPLETED, name, result) if middle and result.isalpha() else None
+    if said != line and (event := _understand_timed(said)) is not None:
+        return event
     if said in _UPDATE_LINES:
         return Event(UPDATING)
     if said == "Exiting...":
         return Event(STOPPING)
     if said.startswith("An error occurred: "):
         return Event(FAILING, said[len("An error occurred: ") :])
+    return None
+
+
+def _understand_timed(said: str) -> Event | None:
+    """The lines that the Listener always begins with the time."""
+    if said == "Listening for Jobs":
+        return Event(LISTENING)
+    if said.startswith("Running job: "):
+        return Event(RUNNING, said[len("Running job: ") :])
+    if said.startswith("Job "):
+        name, middle, result = said[len("Job ") :].rpartition(" completed with result: ")
+        return Event(COMPLETED, name, result) if middle and result.isalpha() else None
     return None
 
 

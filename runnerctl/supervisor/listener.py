@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
-import contextlib
 import os
 
 import processes
@@ -34,22 +33,34 @@ class Listener:
 
     def signal(self, number: int) -> None:
         """To the Listener alone: what it started is for it to stop, in its own order."""
-        with contextlib.suppress(ProcessLookupError):
+        try:
             signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return
 
     def bury(self) -> None:
         """It was collected: forget it."""
         os.close(self.pidfd)
         if self._pid_file is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._pid_file)
+            unlink_quietly(self._pid_file)
 
     def _write_pid_file(self) -> None:
         if self._pid_file is None:
             return
-        # A convenience for people; a full disk must not cost the runner.
-        with contextlib.suppress(OSError), open(self._pid_file, "w", encoding="ascii") as stream:
-            stream.write(f"{self.process.pid}\n")
+        try:
+            with open(self._pid_file, "w", encoding="ascii") as stream:
+                stream.write(f"{self.process.pid}\n")
+        except OSError:
+            return  # a convenience for people: a full disk must not cost the runner
+
+
+def unlink_quietly(path: str) -> bool:
+    """Whether it was there."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return os.path.lexists(path)
+    return True
 
 
 def exit_of(status: int) -> Exit:

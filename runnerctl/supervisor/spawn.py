@@ -42,7 +42,7 @@ def _become(argv: list[str], environment: dict[str, str], *, directory: str, out
         os.chdir(directory)
         path = argv[0]
         wakeups.forget()
-        os.execve(path, argv, environment)
+        os.execve(path, argv, environment)  # noqa: S606 - no shell is wanted
     except OSError as exc:
         os.write(_CHANNEL, f"{exc.errno} {path}".encode())
     finally:

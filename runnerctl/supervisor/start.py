@@ -114,9 +114,7 @@ def _start(run_dir: str, launch: Launch, log: RunnerLog, lease: int | None) -> S
         raise OSError(2, os.strerror(2), "/proc/self/stat")
     record = Record(run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us)
     record.save()
-    supervision = Supervision(
-        launch=launch, run_dir=run_dir, record=record, log=log, signals=signals, lease=lease
-    )
+    supervision = Supervision(launch=launch, run_dir=run_dir, record=record, log=log, signals=signals, lease=lease)
     try:
         supervision.start()
     except OSError as exc:

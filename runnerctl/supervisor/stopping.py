@@ -63,10 +63,12 @@ class Stop:
         self._rung_ends = now + patience
         return rung
 
-    def deadlines(self) -> list[float]:
+    def deadlines(self, *, occupied: bool) -> list[float]:
         """When to look again although nothing happened."""
         if self.asked is None:
             return []
         if self.begun:
             return [self._rung_ends]
-        return [due for due in (self._grace_ends, self._leaves_by) if due is not None]
+        # What has passed makes it begin, so nothing that is listed here stays in the past.
+        leaves_by = None if occupied else self._leaves_by
+        return [due for due in (self._grace_ends, leaves_by) if due is not None]

@@ -49,10 +49,11 @@ class Supervision:
         self._over = False
         self._unsaved = False
         self._poked = record.phase
+        self._worker_seen: bool | None = None
 
     def start(self) -> None:
         """Starts the Listener. Raises ``OSError`` when it cannot be executed."""
-        _remove(self._update_file)
+        listeners.unlink_quietly(self._update_file)
         self._listener = Listener(self._launch, self._output)
         self._record.listener = self._listener.process
         self._progress.started()
@@ -72,21 +73,25 @@ class Supervision:
 
     def _wait(self) -> None:
         poll = select.poll()
-        for descriptor in (self._signals, self._lease, self._listener and self._listener.pidfd):
+        pidfd = None if self._listener is None else self._listener.pidfd
+        for descriptor in (self._signals, self._lease, pidfd):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         if not self._output.dry:
             poll.register(self._output.reader, select.POLLIN)
         seconds = self._patience(time.monotonic())
+        self._worker_seen = None
         # Rounded up: waking a fraction too early would mean waking many times.
         ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
         if self._lease is not None and any(descriptor == self._lease for descriptor, _ in ready):
             self._read_lease(self._lease)
 
     def _patience(self, now: float) -> float | None:
-        due = self._stop.deadlines()
-        if self._listener is None:
-            due.append(now + _UPDATE_SECONDS if self._awaiting_update else max(self._resume_at, now + 0.001))
+        due = self._stop.deadlines(occupied=self._progress.occupied)
+        if self._listener is None and self._awaiting_update:
+            due.append(now + _UPDATE_SECONDS)
+        elif self._listener is None and not self._progress.working:
+            due.append(self._resume_at)
         if self._watches_worker:
             due.append(now + _WORKER_SECONDS)
         if self._unsaved:
@@ -130,7 +135,7 @@ class Supervision:
     def _read(self) -> None:
         events = self._output.read(to_the_end=self._exit is not None)
         if events:
-            self._progress.take(events, working=processes.working(self._launch.root))
+            self._progress.take(events, working=self._working())
             self._unsaved = True
 
     def _listener_ended(self, ended: Exit) -> None:
@@ -165,7 +170,10 @@ class Supervision:
         return self._unsaved or waits or self._watches_worker
 
     def _working(self) -> bool:
-        return processes.working(self._launch.root)
+        """Looked up once a turn: it is a walk through all of ``/proc``."""
+        if self._worker_seen is None:
+            self._worker_seen = processes.working(self._launch.root)
+        return self._worker_seen
 
     def _step_on(self, rung: str, listener: Listener) -> None:
         self._log.note(f"Stopping: {rung}")
@@ -181,7 +189,9 @@ class Supervision:
         """A pause is on: ends it in time, by a new start or for good. No start while a Worker lives."""
         if self._awaiting_update:
             # Also when asked to stop: killing the update script half-way leaves a runner that cannot start again.
-            self._awaiting_update = not (_remove(self._update_file) or now >= self._resume_at or self._stop.hurried)
+            self._awaiting_update = not (
+                listeners.unlink_quietly(self._update_file) or now >= self._resume_at or self._stop.hurried
+            )
             self._resume_at = self._resume_at if self._awaiting_update else now
         elif self._stop.asked is not None:
             self._over = self._stop.may_begin(now, occupied=self._progress.occupied)
@@ -253,12 +263,3 @@ class Supervision:
     @property
     def _update_file(self) -> str:
         return f"{self._launch.root}/update.finished"
-
-
-def _remove(path: str) -> bool:
-    """Whether it was there."""
-    try:
-        os.unlink(path)
-    except OSError:
-        return os.path.lexists(path)
-    return True

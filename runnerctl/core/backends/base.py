@@ -50,8 +50,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     running: bool
     """Its Listener or Worker lives."""
-    supervised: bool
-    """Its supervisor lives."""
+    supervised: bool | None
+    """Its supervisor lives; None: not looked at, since the Listener runs."""
     pid: int | None
     phase: Phase | None
     """None: nothing was ever started."""

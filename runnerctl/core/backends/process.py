@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from .. import processes
@@ -65,10 +66,10 @@ class ProcessBackend(Backend):
         return json.dumps({"backend": self.name, "mark": "walk", **report})
 
     def poll(self, runner_id: str) -> Observation:
-        return record.observe(record.read(self.run_dir(runner_id)))
+        return record.observe(self._record(runner_id))
 
     def working(self, runner_id: str) -> bool:
-        seen = record.read(self.run_dir(runner_id))
+        seen = self._record(runner_id)
         listener = seen.listener_process if seen else None
         alive = listener is not None and processes.alive(listener)
         return processes.working(listener.pid if listener and alive else None, runner_id)
@@ -79,7 +80,7 @@ class ProcessBackend(Backend):
 
     def interrupt(self, runner_id: str) -> None:
         if not self._signal_supervisor(runner_id, signal.SIGINT):
-            seen = record.read(self.run_dir(runner_id))
+            seen = self._record(runner_id)
             if seen is not None and seen.listener_process is not None:
                 _signal(seen.listener_process, signal.SIGINT)
 
@@ -109,14 +110,22 @@ class ProcessBackend(Backend):
             os.close(descriptor)
 
     def _tree(self, runner_id: str) -> list[int]:
-        seen = record.read(self.run_dir(runner_id))
+        seen = self._record(runner_id)
         tops = [] if seen is None else [seen.supervisor_process, seen.listener_process]
         living = [top.pid for top in tops if top is not None and processes.alive(top)]
         below = [pid for top in living for pid in processes.descendants(top)]
         return list(dict.fromkeys([*living, *below, *processes.marked(runner_id)]))
 
+    def _record(self, runner_id: str) -> record.Record | None:
+        return record.read(f"{self._runs}/{runner_id}/supervisor.json")
+
+    @cached_property
+    def _runs(self) -> str:
+        """As text: joining paths costs more than reading the record."""
+        return str(self.runs_dir)
+
     def _signal_supervisor(self, runner_id: str, number: signal.Signals) -> bool:
-        seen = record.read(self.run_dir(runner_id))
+        seen = self._record(runner_id)
         return seen is not None and not seen.ended and _signal(seen.supervisor_process, number)
 
     def _write_launch(self, run_dir: Path, launch: Launch) -> None:

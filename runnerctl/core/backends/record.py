@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import msgspec
 
@@ -56,10 +55,10 @@ class Record(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(Record).decode
 
 
-def read(run_dir: Path) -> Record | None:
+def read(path: str) -> Record | None:
     """None when there is none, or none that can be read: then nothing is known of the processes."""
     try:
-        descriptor = os.open(f"{run_dir}/supervisor.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -74,9 +73,11 @@ def observe(record: Record | None) -> Observation:
     """The record as far as the kernel bears it out."""
     if record is None:
         return NOTHING
-    listener = record.listener_process
-    running = listener is not None and processes.alive(listener)
-    supervised = not record.ended and processes.alive(record.supervisor_process)
+    listener, supervisor, boot = record.listener, record.supervisor, record.boot_id
+    running = listener is not None and processes.lives(listener.pid, listener.start_ticks, boot)
+    supervised = None
+    if not running:
+        supervised = not record.ended and processes.lives(supervisor.pid, supervisor.start_ticks, boot)
     job, last = record.job, record.last_job
     return Observation(
         running=running,

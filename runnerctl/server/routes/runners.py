@@ -133,11 +133,12 @@ def _name(request: web.Request) -> str:
 
 
 ROUTES = (
+    # The first is found soonest, and this one is asked most.
+    web.get("/api/v1/runners/{name}/status", status),
     web.post("/api/v1/runners", create),
     web.get("/api/v1/runners", listing),
     web.get("/api/v1/runners/{name}", get),
     web.delete("/api/v1/runners/{name}", remove),
-    web.get("/api/v1/runners/{name}/status", status),
     web.post("/api/v1/runners/{name}/start", start),
     web.post("/api/v1/runners/{name}/stop", stop),
 )
