@@ -19,7 +19,7 @@ from runnerctl.core.services import Services
 from runnerctl.core.settings import load
 from runnerctl.core.states import RunnerState as S
 from runnerctl.sandbox.keys import private_key, to_pem
-from tests.cli_running import cli
+from tests.cli_running import cli, on_a_terminal
 
 TO = {
     S.PENDING: (),
@@ -53,25 +53,6 @@ def given_log(services: Services, runner: Runner, *lines: str) -> None:
     run_dir = services.backend.run_dir(runner.id)
     run_dir.mkdir(parents=True)
     (run_dir / "runner.log").write_text("".join(f"{line}\n" for line in lines))
-
-
-def on_a_terminal(*args: str, columns: int = 120) -> tuple[int, str]:
-    """Exit status and output of the program with a terminal as its standard output."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "runnerctl", *args], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                block = os.read(ours, 65536)
-            except OSError:  # how Linux tells that nobody holds the other side any more
-                break
-            shown += block
-        os.close(ours)
-    return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
 # --- status ---

@@ -17,7 +17,7 @@ import requests
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
-from tests.cli_running import Ran
+from tests.cli_running import Ran, on_a_terminal
 from tests.cli_running import cli as run_here
 from tests.host import Host, until
 
@@ -162,6 +162,16 @@ def test_a_wait_that_runs_out_undoes_nothing(host: Host) -> None:
     assert statuses("slow") == ["running"]
 
 
+def test_a_download_is_shown_on_a_terminal_and_the_table_after_it(host: Host) -> None:
+    host.write_env_file(RUNNERCTL_PACKAGE_DIR=str(host.top / "packages"))
+    status, shown = on_a_terminal("create", "ci-1", "--repo", REPO)
+    assert status == 0
+    assert "Downloaded the runner package" in shown
+    *_, header, row = shown.splitlines()
+    assert "NAME" in header
+    assert row.split()[:2] == ["ci-1", "running"]
+
+
 def test_a_name_that_is_taken_is_refused(host: Host) -> None:
     assert create("ci-1").status == 0
     again = create("CI-1")
@@ -292,6 +302,11 @@ def test_draining_several_can_be_interrupted(
 Foreground = Callable[..., subprocess.Popen[str]]
 
 
+def ctrl_c(attached: subprocess.Popen[str]) -> None:
+    """As a terminal does it: the whole process group hears of it."""
+    os.killpg(attached.pid, signal.SIGINT)
+
+
 @pytest.fixture
 def foreground(start: Callable[..., subprocess.Popen[str]], sandbox: Sandbox) -> Foreground:
     def begin(name: str, *more: str) -> subprocess.Popen[str]:
@@ -321,7 +336,7 @@ def test_an_idle_foreground_runner_ends_at_the_first_signal(
     foreground: Foreground, host: Host, sandbox: Sandbox, number: signal.Signals
 ) -> None:
     attached = foreground("fg")
-    attached.send_signal(number)
+    os.killpg(attached.pid, number)
     status, _, stderr = ended(attached)
     assert status == 130
     assert "It takes no more jobs" in stderr
@@ -334,7 +349,7 @@ def test_the_first_ctrl_c_lets_the_job_finish(
 ) -> None:
     attached = foreground("fg", "--output", "json")
     job = given_a_job(host, sandbox, services, "fg")
-    attached.send_signal(signal.SIGINT)
+    ctrl_c(attached)
     assert attached.stderr is not None
     told = next(line for line in attached.stderr if "finished first" in line)
     assert "ask again to stop now" in told
@@ -349,10 +364,10 @@ def test_the_first_ctrl_c_lets_the_job_finish(
 def test_the_second_ctrl_c_stops_now(foreground: Foreground, host: Host, sandbox: Sandbox, services: Services) -> None:
     attached = foreground("fg")
     job = given_a_job(host, sandbox, services, "fg")
-    attached.send_signal(signal.SIGINT)
+    ctrl_c(attached)
     assert attached.stderr is not None
     next(line for line in attached.stderr if "finished first" in line)
-    attached.send_signal(signal.SIGINT)
+    ctrl_c(attached)
     assert ended(attached)[0] == 130
     assert sandbox.wait_job(job.id).conclusion != "success"
     assert statuses("fg") == ["not_installed"]

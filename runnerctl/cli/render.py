@@ -131,13 +131,14 @@ def download_meter(front: Front) -> Callable[[int, int | None], None] | None:
 
     def show(done: int, total: int | None) -> None:
         nonlocal shown
-        share = f" of {total / 1e6:.0f} MB, {done * 100 // total} %" if total else " MB"
-        text = f"Downloading the runner package: {done / 1e6:.0f}{share}"
-        if text == shown:
-            return
-        shown = text
-        # The line is taken away again once everything is there.
-        _write(sys.stderr, "\r\x1b[K" + ("" if done == total else text))
+        if done == total:
+            text = f"Downloaded the runner package, {done / 1e6:.1f} MB\n"
+        else:
+            share = f" of {total / 1e6:.0f} MB, {done * 100 // total} %" if total else " MB"
+            text = f"Downloading the runner package: {done / 1e6:.0f}{share}"
+        if text != shown:
+            shown = text
+            _write(sys.stderr, f"\r\x1b[K{text}")  # over the line as it was
 
     return show
 
