@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from runnerctl.core.errors import ConfigInvalid, RunnerctlError
 from runnerctl.core.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
 from runnerctl.core.settings import Settings
+from runnerctl.core.settings_files import read_env_file
 
 from . import addresses, leases
 from .app import build_app
@@ -36,6 +38,7 @@ _PR_SET_DUMPABLE = 4
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises ``ConfigInvalid`` when it cannot start."""
     _be_undumpable()
+    _leave_to_env_file(settings)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     token = api_token(settings)
     if token is None:
@@ -53,6 +56,14 @@ def serve(settings: Settings) -> None:
 def _be_undumpable() -> None:
     """Keeps other processes of our user from reading our environment and memory through ``/proc``."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _leave_to_env_file(settings: Settings) -> None:
+    """systemd may have put the env file's variables into our environment too: the file alone counts on a reload."""
+    if settings.env_file is not None:
+        for name, value in read_env_file(settings.env_file).items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
 
 
 @contextlib.contextmanager
