@@ -39,7 +39,10 @@ lint: $(VENV)/dev
 
 types: $(VENV)/dev
 	$(BIN)/mypy runnerctl benchmarks
-	cd runnerctl/supervisor && ../../$(BIN)/mypy --config-file ../../setup.cfg *.py
+	# Programs of their own, whose modules are top-level ones where they run.
+	cd runnerctl/supervisor && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../setup.cfg --explicit-package-bases \
+		$$(ls *.py | grep -v __init__)
+	cd runnerctl/sandbox/package/bin/standin && ../../../../../$(BIN)/mypy --config-file ../../../../../setup.cfg *.py
 
 bench: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl

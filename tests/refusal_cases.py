@@ -133,9 +133,7 @@ def _rsa() -> rsa.RSAPrivateKey:
 
 
 def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> bytes:
-    encryption = (
-        serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    )
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
@@ -274,9 +272,7 @@ TROUBLES = [
     Trouble(
         id="key of another App",
         ask=Ask(name="troubled", repo="elsewhere/two"),
-        faults=(
-            always("GET .*/installation$", status=401, body={"message": "A JSON web token could not be decoded"}),
-        ),
+        faults=(always("GET .*/installation$", status=401, body={"message": "A JSON web token could not be decoded"}),),
         code="github_credentials",
         says="refused the App's signature",
         hint="private key belongs to the App",

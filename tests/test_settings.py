@@ -87,14 +87,10 @@ def test_an_env_file_error_names_file_and_line(tmp_path: Path) -> None:
         load(tmp_path, env_file="GITHUB_APP_ID=1\nthis is 'not a line\n")
 
 
-@pytest.mark.parametrize("option", ["env_file", "RUNNERCTL_CONFIG"])
-def test_a_named_file_must_be_there(tmp_path: Path, option: str) -> None:
-    missing = str(tmp_path / "missing")
+@pytest.mark.parametrize("variable", ["RUNNERCTL_ENV_FILE", "RUNNERCTL_CONFIG"])
+def test_a_named_file_must_be_there(tmp_path: Path, variable: str) -> None:
     with pytest.raises(ConfigInvalid, match="missing"):
-        if option == "env_file":
-            settings.load(environ={}, env_file=missing)
-        else:
-            settings.load(environ={option: missing})
+        settings.load(environ={variable: str(tmp_path / "missing")})
 
 
 def test_a_dot_env_that_others_can_write_is_not_read(tmp_path: Path) -> None:
