@@ -3,6 +3,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# compat: a path in a .pth file; the other mode's finder costs every start of the command line 20 ms.
+PIP_OPTIONS := --quiet --disable-pip-version-check --config-settings editable_mode=compat
 
 .PHONY: demo test lint types bench e2e clean
 .DEFAULT_GOAL := help
@@ -17,12 +19,12 @@ help:
 $(VENV)/run: setup.cfg setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11.4 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable .
 	$(BIN)/python -m compileall -q runnerctl
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[dev]'
 	@touch $@
 
 demo: $(VENV)/run

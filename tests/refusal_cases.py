@@ -55,14 +55,17 @@ class Ask:
         return {key: value for key, value in vars(self).items() if value is not None}
 
     def argv(self) -> list[str]:
-        flags = {**self.body(), "runner-version": self.version}
-        words = [("--" + key, flags[key]) for key in ("repo", "org", "labels", "group", "runner-version", "workdir")]
+        given = {
+            "repo": self.repo,
+            "org": self.org,
+            "labels": self.labels,
+            "group": self.group,
+            "runner-version": self.version,
+            "workdir": self.workdir,
+        }
         kind = {None: [], True: ["--ephemeral"], False: ["--persistent"]}[self.ephemeral]
-        return ["create", *kind, *(f"{flag}={value}" for flag, value in _given(words)), "--", self.name]
-
-
-def _given(words: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    return [(flag, value) for flag, value in words if value is not None]
+        flags = [f"--{flag}={value}" for flag, value in given.items() if value is not None]
+        return ["create", *kind, *flags, "--", self.name]
 
 
 # --- What the caller got wrong ---
@@ -409,18 +412,6 @@ TROUBLES = [
         faults=(always(JIT, delay=3.0),),
         code="github_unavailable",
         says="timed out",
-    ),
-    Trouble(
-        id="no answer, and then a conflict that nobody can see the reason of",
-        faults=(
-            Fault(match=JIT, lost_answer=True),
-            Fault(match=LIST, status=200, body={"total_count": 0, "runners": []}),
-            Fault(match=JIT, lost_answer=True),
-            Fault(match=LIST, status=200, body={"total_count": 0, "runners": []}),
-            always(JIT, status=409, body=_TAKEN),
-        ),
-        code="github_unavailable",
-        says="gave no answer when asked to register",
     ),
     Trouble(
         id="unknown group",

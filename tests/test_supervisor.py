@@ -47,7 +47,10 @@ def fork(act=lambda: None):
     return pid
 
 def worker():
-    return fork(lambda: open("/proc/self/comm", "w").write("Runner.Worker"))
+    pid = fork(lambda: open("/proc/self/comm", "w").write("Runner.Worker"))
+    while "Runner.Worker" not in open(f"/proc/{{pid}}/comm").read():
+        pass
+    return pid
 
 def end(pid):
     os.kill(pid, 9)
@@ -234,6 +237,7 @@ def test_the_caller_is_let_go_after_one_line(given):
     assert result.stdout.count(b"\n") == 1
     assert result.stderr == b""  # what came after the line, up to the end of its standard output
     assert os.getsid(it.pid) == it.pid
+    assert os.getsid(it.report["listener"]["pid"]) == it.report["listener"]["pid"]
     assert Path(f"/proc/{it.pid}/cwd").readlink() == Path("/")
 
 
@@ -291,7 +295,8 @@ def test_the_listener_inherits_default_signals_even_if_the_supervisor_was_starte
 
 def test_the_listener_inherits_no_descriptor(given):
     reader, writer = os.pipe()
-    it = given(argv=["/bin/ls", "/proc/self/fd"]).started(lease=reader)
+    left_open = ("/bin/sh", "-c", 'exec 8>&1 9</dev/null; exec "$@"', "sh")
+    it = given(argv=["/bin/ls", "/proc/self/fd"]).started(lease=reader, before=left_open)
     it.ended()
     os.close(reader)
     os.close(writer)
@@ -353,9 +358,9 @@ def test_phases_and_jobs_follow_the_lines_and_are_poked(given, tmp_path):
         it.order("line('Runner update in progress, do not shutdown runner.')")
         assert poked() == (it.life, "updating")
         it.signal(signal.SIGINT)
-        phases = [poked()[1], poked()[1]] if it.ended() else []
-        assert phases in (["stopping", "exited"], ["starting", "exited"])
-    assert it.record["phase"] == "exited"
+        while (phase := poked()[1]) != "exited":
+            assert phase == "stopping"  # not seen if the Listener is quick
+    assert it.ended()["phase"] == "exited"
     assert not (it.run_dir / "runner.pid").exists()
 
 
@@ -416,14 +421,16 @@ def test_a_full_disk_costs_lines_and_is_said_when_it_is_over(given):
     it.logged("zzz")
     size = (it.run_dir / "runner.log").stat().st_size
     _, hard = resource.prlimit(it.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(it.pid, resource.RLIMIT_FSIZE, (size, hard))  # stands in for a full disk: writes fail half-way
+    resource.prlimit(
+        it.pid, resource.RLIMIT_FSIZE, (size + 40, hard)
+    )  # stands in for a full disk: writes fail half-way
     it.order("line('one'); line('two'); say('Running job: build')")
     it.phase("busy")
     resource.prlimit(it.pid, resource.RLIMIT_FSIZE, (hard, hard))
     it.order("line('three')")
     log = it.logged("three")
-    assert "3 lines were dropped" in log
-    assert " one" not in log
+    assert "lines were dropped" in log
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z .", line) for line in log.splitlines())
 
 
 def test_a_flood_neither_fills_the_disk_nor_keeps_the_supervisor_from_listening(given):

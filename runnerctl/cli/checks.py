@@ -17,18 +17,9 @@ def check(settings: Settings) -> list[str]:
 
 
 def _credentials(settings: Settings) -> Iterator[str]:
-    pem = credentials.private_key_pem(settings)
-    if pem is not None:
-        from ..core.github.auth import load_private_key
-
-        load_private_key(pem)
-        if settings.get("github.pat"):
-            yield "GITHUB_PAT is not used: the App is"
-    elif not settings.get("github.pat"):
-        raise ConfigInvalid(
-            "There are no credentials for GitHub",
-            hint="Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, or GITHUB_PAT",
-        )
+    credentials.check_github(settings)
+    if settings.get("github.app_id") and settings.get("github.pat"):
+        yield "GITHUB_PAT is not used: the App is"
 
 
 def _token(settings: Settings) -> Iterator[str]:

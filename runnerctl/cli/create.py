@@ -95,7 +95,7 @@ def command(
         return attached.run(front, services, spec)
     with _terminated_as_interrupted():
         runner = _create(front, services, spec, wait=wait, timeout=timeout)
-    status = runners.as_observed(core.see(services, runner))
+    status = core.see(services, runner)
     render.item(front, runners.document(status), runners.short_row(status), key="name")
     return 0
 

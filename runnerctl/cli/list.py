@@ -53,7 +53,7 @@ def _found(services: Services, *, every: bool, state: RunnerState | None, scope:
     while True:
         page = services.store.page(query)
         for runner in page.items:
-            status = runners.as_observed(core.see(services, runner))
+            status = core.see(services, runner)
             if not lags or (status.runner is not None and status.runner.state is state):
                 yield status
         if page.next is None:

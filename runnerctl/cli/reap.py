@@ -6,7 +6,6 @@ import click
 
 from .. import core
 from ..core.errors import RunnerctlError
-from ..core.services import Services
 from .options import Front, Verb, pass_front
 
 
@@ -20,14 +19,9 @@ def command(front: Front, row_id: str) -> int:
             return 0  # cleared away meanwhile, as rehearsals are: it must not come back
         services = front.services(warn=False)
         core.reap(services, row_id)
-        _finish_task(services, row_id)
+        core.finish_orphans(services, only=row_id)
     except RunnerctlError as exc:
         if front.verbose:
             raise
         return exc.exit_code  # nobody listens to a supervisor's child
     return 0
-
-
-def _finish_task(services: Services, row_id: str) -> None:
-    if any(orphan.runner_id == row_id for orphan in services.store.orphans()):
-        core.finish_orphans(services)

@@ -4,37 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ..core import describe
-from ..core.backends.base import Phase
 from ..core.describe import Status
 from ..core.models import Runner
-from ..core.states import RunnerState
 from .render import Row
-
-_OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
-_STATE_OF = {
-    Phase.STARTING: RunnerState.STARTING,
-    Phase.UPDATING: RunnerState.STARTING,
-    Phase.LISTENING: RunnerState.IDLE,
-    Phase.BUSY: RunnerState.BUSY,
-}
-
-
-def as_observed(status: Status) -> Status:
-    """The status with its runner in the state that its processes show: without a server nobody writes it down."""
-    runner, seen = status.runner, status.seen
-    if runner is None or seen is None or seen.phase is None or not seen.running or runner.state not in _OBSERVED:
-        return status
-    state = _STATE_OF.get(seen.phase, runner.state)
-    return Status(
-        name=status.name,
-        runner=msgspec.structs.replace(runner, state=state),
-        seen=seen,
-        degraded=status.degraded,
-        now=status.now,
-    )
 
 
 def document(status: Status) -> dict[str, Any]:

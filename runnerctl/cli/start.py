@@ -23,6 +23,6 @@ def command(front: Front, name: str) -> None:
     """Start the processes of stopped runner NAME again. One that runs is left as it is."""
     services = front.services()
     runner = core.start_runner(services, name)
-    status = runners.as_observed(core.see(services, runner))
+    status = core.see(services, runner)
     render.talk(front, f"Started runner {runner.name!r}")
     render.item(front, runners.document(status), runners.short_row(status), key="name")

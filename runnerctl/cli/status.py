@@ -39,13 +39,13 @@ def command(front: Front, name: str | None) -> int:
         overview = _overview(services)
         render.card(front, overview, _overview_row(overview), key="state_dir")
         return 0
-    status = runners.as_observed(core.get_runner(services, name))
+    status = core.get_runner(services, name)
     render.card(front, describe.status_document(status), runners.status_row(status), key="name")
     return EXIT_STATUS[status.word]
 
 
 def _overview(services: Services) -> dict[str, Any]:
-    seen = [runners.as_observed(core.see(services, runner)) for runner in services.store.live()]
+    seen = [core.see(services, runner) for runner in services.store.live()]
     return {
         "runners": len(seen),
         "running": sum(status.word == describe.RUNNING for status in seen),

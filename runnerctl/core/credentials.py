@@ -38,15 +38,21 @@ def private_key_pem(settings: Settings) -> str | None:
     return text.replace("\\n", "\n")
 
 
+def required_key_pem(settings: Settings) -> str | None:
+    """The same, but None means that there is a personal access token. Raises ``ConfigInvalid`` for neither."""
+    pem = private_key_pem(settings)
+    if pem is None and not settings.get("github.pat"):
+        raise ConfigInvalid("No GitHub credentials are set", hint="Set GITHUB_APP_ID and a private key, or GITHUB_PAT")
+    return pem
+
+
 def check_github(settings: Settings) -> None:
     """Raises ``ConfigInvalid`` unless there is something to show to GitHub, and a key that can sign."""
-    pem = private_key_pem(settings)
+    pem = required_key_pem(settings)
     if pem is not None:
         from .github.auth import load_private_key
 
         load_private_key(pem)
-    elif not settings.get("github.pat"):
-        raise ConfigInvalid("No GitHub credentials are set", hint="Set GITHUB_APP_ID and a private key, or GITHUB_PAT")
 
 
 def api_token(settings: Settings) -> str | None:

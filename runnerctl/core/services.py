@@ -18,7 +18,6 @@ from .. import __version__
 from . import state_directory
 from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
-from .errors import ConfigInvalid
 from .settings import Settings
 from .store import Store
 
@@ -70,21 +69,17 @@ class Services:
     @cached_property
     def github(self) -> GitHub:
         """Raises ``ConfigInvalid`` when no usable credentials are set."""
-        from .credentials import private_key_pem
+        from .credentials import required_key_pem
         from .github.client import GitHub
         from .github.config import GitHubSettings
 
         with self._building:
-            if not (self.settings.get("github.app_id") or self.settings.get("github.pat")):
-                raise ConfigInvalid(
-                    "No GitHub credentials are set", hint="Set GITHUB_APP_ID and a private key, or GITHUB_PAT"
-                )
             api_url, server_url = self.settings.github_urls
             settings = GitHubSettings(
                 api_url=api_url,
                 server_url=server_url,
                 app_id=self.settings.get("github.app_id"),
-                private_key_pem=private_key_pem(self.settings),
+                private_key_pem=required_key_pem(self.settings),
                 installation_id=self.settings.get("github.installation_id"),
                 pat=self.settings.get("github.pat"),
                 token_file=self.settings.state_dir / "tokens",

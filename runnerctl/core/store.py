@@ -44,26 +44,27 @@ class Store:
 
     def latest(self, name: str) -> Runner | None:
         """The current or last life of that name."""
-        found = self._db.execute(f"{rows.SELECT} WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1", (name.lower(),))
-        row = found.fetchone()
-        return None if row is None else rows.runner(row)
+        found = self._read(f"{rows.SELECT} WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1", name.lower())
+        return rows.runner(found[0]) if found else None
 
     def get(self, runner_id: str) -> Runner | None:
-        row = self._db.execute(f"{rows.SELECT} WHERE id = ?", (runner_id,)).fetchone()
-        return None if row is None else rows.runner(row)
+        found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
+        return rows.runner(found[0]) if found else None
 
     def live(self) -> list[Runner]:
         """Every runner whose life has not ended, oldest first."""
-        return [rows.runner(row) for row in self._db.execute(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY seq")]
+        return [rows.runner(row) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY seq")]
 
     def previous_github_id(self, runner: Runner) -> int | None:
         """GitHub's id of the last registration of that name in that scope, made by an earlier life."""
-        row = self._db.execute(
+        found = self._read(
             "SELECT github_id FROM runner WHERE lower(name) = ? AND lower(scope) = ? AND seq < ?"
             " AND github_id IS NOT NULL ORDER BY seq DESC LIMIT 1",
-            (runner.name.lower(), str(runner.scope).lower(), runner.seq),
-        ).fetchone()
-        return None if row is None else int(row[0])
+            runner.name.lower(),
+            str(runner.scope).lower(),
+            runner.seq,
+        )
+        return int(found[0][0]) if found else None
 
     def page(self, query: RunnerQuery) -> RunnerPage:
         """The runners that fit, oldest first, up to the query's limit."""
@@ -81,13 +82,13 @@ class Store:
             wanted.append("EXISTS (SELECT 1 FROM json_each(labels) WHERE lower(json_each.value) = ?)")
             values.append(query.label.lower())
         statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
-        found = self._db.execute(statement, (*values, query.limit + 1)).fetchall()
+        found = self._read(statement, *values, query.limit + 1)
         items = [rows.runner(row) for row in found[: query.limit]]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
 
     def history(self, runner_id: str) -> list[Event]:
         query = "SELECT runner_id, at, old, new, reason FROM runner_event WHERE runner_id = ? ORDER BY id"
-        return [rows.event(row) for row in self._db.execute(query, (runner_id,))]
+        return [rows.event(row) for row in self._read(query, runner_id)]
 
     # -- writing
 
@@ -157,8 +158,8 @@ class Store:
         """The registrations still to be cleared; only those due, if a time is given."""
         query = "SELECT id, runner_id, scope, name, labels, github_id, reason, tries, next_try_at FROM orphan"
         if due_at is None:
-            return [rows.orphan(row) for row in self._db.execute(f"{query} ORDER BY id")]
-        return [rows.orphan(row) for row in self._db.execute(f"{query} WHERE next_try_at <= ? ORDER BY id", (due_at,))]
+            return [rows.orphan(row) for row in self._read(f"{query} ORDER BY id")]
+        return [rows.orphan(row) for row in self._read(f"{query} WHERE next_try_at <= ? ORDER BY id", due_at)]
 
     def postpone_orphan(self, orphan: Orphan, *, until: float) -> None:
         with self._transaction() as db:
@@ -195,6 +196,12 @@ class Store:
         except sqlite3.Error as exc:
             raise _meaning(exc, self._path) from exc
         return connection
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as exc:
+            raise _meaning(exc, self._path) from exc
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -59,7 +59,12 @@ def _source_files() -> list[Path]:
     for entry in _ENTRIES:
         top = PACKAGE / entry
         found.extend([top] if top.is_file() else (path for path in top.rglob("*") if path.is_file()))
-    return sorted(path for path in found if path.suffix != ".pyc")
+    return sorted(path for path in found if path.suffix != ".pyc" and not _is_hidden(path.relative_to(PACKAGE)))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Caches that developers' tools leave in a source tree."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _release(version: str) -> bytes:

@@ -48,9 +48,9 @@ class Progress:
         for event in events:
             self._take(event)
 
-    def listener_ended(self, ended: Exit) -> None:
-        """Nobody will say how the job ended, except perhaps the exit code."""
-        self._said = records.STARTING
+    def listener_ended(self, ended: Exit, *, phase: str) -> None:
+        """``phase`` is what follows. Nobody will say how the job ended, except perhaps the exit code."""
+        self._said = phase
         if self._record.job is not None and self._over_at is None:
             self._record.job.result = JOB_RESULTS.get(ended.code or 0)
             self._over_at = time.time()

@@ -55,13 +55,18 @@ def _keep_only(output: int, channel: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(channel, _CHANNEL, inheritable=False)
+    close_others({0, 1, 2, _CHANNEL})
+
+
+def close_others(kept: set[int]) -> None:
+    """Closes every descriptor but those."""
     # By the list and not by closerange, which walks up to the limit where libc has no close_range.
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > _CHANNEL:
-            close_quietly(int(name))
+        if int(name) not in kept:
+            _close(int(name))
 
 
-def close_quietly(descriptor: int) -> None:
+def _close(descriptor: int) -> None:
     try:
         os.close(descriptor)
     except OSError:

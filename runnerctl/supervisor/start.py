@@ -13,6 +13,7 @@ import os
 
 import events
 import jsontext
+import killing
 import launch as launches
 import processes
 import record as records
@@ -39,6 +40,8 @@ def main(arguments: list[str]) -> int:
     """The exit status of the process that was started, or of the supervisor that it became."""
     try:
         run_dir, lease = _parse(arguments)
+        # Somebody may wait for the end of a pipe that was left open to us by mistake: we live for weeks.
+        spawn.close_others({0, 1, 2} if lease is None else {0, 1, 2, lease})
         lock = _lock(run_dir)
         launch = launches.read(f"{run_dir}/launch.json")
         _check_alone(run_dir, launch)
@@ -118,6 +121,7 @@ def _start(run_dir: str, launch: Launch, log: RunnerLog, lease: int | None) -> S
     try:
         supervision.start()
     except OSError as exc:
+        killing.kill_tree(launch.id, seconds=launch.kill_seconds, reap=killing.collect)
         record.phase, record.ended, record.outcome = records.EXITED, True, "failed"
         record.reason = f"{exc.filename}: {exc.strerror}"
         record.save()

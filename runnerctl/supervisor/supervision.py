@@ -18,12 +18,13 @@ from launch import Launch
 from listener import Listener
 from output import Output
 from progress import Progress
-from record import Record
+from record import EXITED, STARTING, STOPPING, UPDATING, Record
 from runner_log import RunnerLog
 
 _WORKER_SECONDS = 0.5
 _UPDATE_SECONDS = 0.25
 _SAVE_SECONDS = 1.0
+_PHASE_AFTER = {exits.RESTART: STARTING, exits.AWAIT_UPDATE: UPDATING, exits.END: STOPPING}
 
 
 class Supervision:
@@ -144,9 +145,9 @@ class Supervision:
             self._listener.bury()
         self._listener = self._record.listener = None
         self._record.last_exit, self._record.last_exit_at = ended, time.time()
-        self._progress.listener_ended(ended)
         self._unsaved = True
         step, seconds = exits.follows(ended, self._launch, self._tally, jobs_run=self._record.jobs_run)
+        self._progress.listener_ended(ended, phase=_PHASE_AFTER[step])
         self._log.note(f"The Listener ended: {ended.meaning}")
         self._awaiting_update = step == exits.AWAIT_UPDATE
         self._resume_at = time.monotonic() + seconds
@@ -236,7 +237,7 @@ class Supervision:
         record.outcome, record.reason = self._outcome()
         if left:
             record.reason = f"processes {', '.join(map(str, left))} survive SIGKILL"
-        record.phase, record.phase_at, record.ended = "exited", time.time(), True
+        record.phase, record.phase_at, record.ended = EXITED, time.time(), True
         self._log.note(f"Ended: {record.outcome}" + (f": {record.reason}" if record.reason else ""))
         self._insist_on_saving()
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
 from . import record
 from .base import Backend, Launch, Observation
+
+if TYPE_CHECKING:
+    import subprocess
 
 _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REPORT_SECONDS = 30.0
@@ -174,6 +176,8 @@ class ProcessBackend(Backend):
         }
 
     def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
+        import subprocess  # only a launch needs it, and a status must be quick
+
         argv = [sys.executable, "-I", "-S", "-B", str(_SUPERVISOR), str(run_dir)]
         lease_end = self._lease(launch.runner_id) if launch.leased else None
         if lease_end is not None:
@@ -205,6 +209,8 @@ class ProcessBackend(Backend):
 
 def _report(process: subprocess.Popen[bytes]) -> dict[str, object]:
     """The supervisor's one line, with a deadline."""
+    import select
+
     assert process.stdout is not None  # noqa: S101 - it was asked for
     ready, _, _ = select.select([process.stdout], [], [], _REPORT_SECONDS)
     line = process.stdout.readline(_MAX_REPORT) if ready else b""

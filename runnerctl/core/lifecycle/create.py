@@ -8,7 +8,15 @@ from typing import Any
 
 from .. import instance
 from ..backends.base import Launch
-from ..errors import BackendFailed, DeadlineExceeded, GitHubNoAnswer, RunnerctlError, RunnerExists
+from ..errors import (
+    BackendFailed,
+    ConfigInvalid,
+    DeadlineExceeded,
+    GitHubError,
+    GitHubNoAnswer,
+    RunnerctlError,
+    RunnerExists,
+)
 from ..models import Runner, RunnerSpec
 from ..packages import Package
 from ..services import Services
@@ -105,10 +113,9 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
     try:
         instance.publish(root, runner.name)
         registered = _register(services, runner)
-    except GitHubNoAnswer:
-        raise
-    except RunnerctlError:
-        services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
+    except (GitHubError, RunnerExists, ConfigInvalid) as exc:
+        if not isinstance(exc, GitHubNoAnswer):
+            services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
     runner = services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
     return start_processes(services, runner, leased=leased)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from .. import names
 from ..errors import RunnerBusy, RunnerExists, RunnerNotFound, ScopeMismatch
 from ..locks import LockHeld, name_lock
 from ..models import Runner, Scope
@@ -18,7 +19,7 @@ def hold(services: Services, name: str, *, wait: float = _PATIENCE_SECONDS) -> I
     """Holds the name for one step. Raises ``RunnerBusy`` when another command keeps it longer than ``wait`` seconds."""
     with ExitStack() as held:
         try:
-            held.enter_context(name_lock(services.locks_dir, name, wait=wait))
+            held.enter_context(name_lock(services.locks_dir, names.runner_name(name), wait=wait))
         except LockHeld as exc:
             raise RunnerBusy(f"Another command is at work on runner {name!r}", hint="Try again in a moment") from exc
         yield
@@ -39,8 +40,8 @@ def hold_for_create(services: Services, name: str) -> Iterator[None]:
 
 
 def named(services: Services, name: str) -> Runner:
-    """The current or last life of that name. Raises ``RunnerNotFound``."""
-    runner = services.store.latest(name)
+    """The current or last life of that name. Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name."""
+    runner = services.store.latest(names.runner_name(name))
     if runner is None:
         raise RunnerNotFound(f"No runner is named {name!r}", hint="`runnerctl list --all` shows what there is and was")
     return runner

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from ..backends.base import Observation, Outcome, Phase
+from ..backends.base import Observation, Outcome
 from ..models import Runner
 from ..services import Services
 from ..states import UNLAUNCHED, Desired, RunnerState
 from . import ending
 from .holding import hold
-
-_STATE_OF = {
-    Phase.LISTENING: RunnerState.IDLE,
-    Phase.BUSY: RunnerState.BUSY,
-    Phase.STARTING: RunnerState.STARTING,
-    Phase.UPDATING: RunnerState.STARTING,
-}
-_OBSERVABLE = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
+from .observing import observed_state
 
 
 def reap(services: Services, runner_id: str, *, wait: float = 30.0) -> Runner | None:
@@ -46,10 +39,8 @@ def _observed(services: Services, runner: Runner, seen: Observation) -> Runner:
     if _never_came_online(services, runner, seen):
         services.backend.kill(runner.id)
         return _finish(services, runner, RunnerState.FAILED, "It did not come online in time")
-    new = _STATE_OF.get(seen.phase) if seen.phase else None
-    if new is None or runner.state not in _OBSERVABLE or new is runner.state:
-        return runner
-    return services.store.transition(runner, new, why=seen.job)
+    new = observed_state(runner, seen)
+    return runner if new is runner.state else services.store.transition(runner, new, why=seen.job)
 
 
 def _never_came_online(services: Services, runner: Runner, seen: Observation) -> bool:

@@ -10,6 +10,7 @@ from ..errors import (
     GitHubError,
     GitHubNoAnswer,
     GitHubUnavailable,
+    RunnerBusy,
     RunnerctlError,
     RunnerExists,
 )
@@ -31,18 +32,38 @@ def ask(services: Services, runner: Runner) -> JitConfig:
     try:
         return _generate(services, runner)
     except GitHubConflict as exc:
-        previous = services.store.previous_github_id(runner)
-        found = services.github.find_runner(runner.scope, runner.name)
-        if found is None or previous is None or found.id != previous or not _is_idle_and_offline(found):
+        left = _left_behind(services, runner)
+        if left is None:
             raise RunnerExists(
                 f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
             ) from exc
-        services.github.delete_runner(runner.scope, found.id)
-    except GitHubNoAnswer:
-        found_id = find_ours(services, scope=runner.scope, name=runner.name, labels=runner.labels)
-        if found_id is not None:
-            services.github.delete_runner(runner.scope, found_id)
+        services.github.delete_runner(runner.scope, left)
+    except GitHubNoAnswer as lost:
+        return _ask_once_more(services, runner, lost)
     return _generate(services, runner)
+
+
+def _ask_once_more(services: Services, runner: Runner, lost: GitHubNoAnswer) -> JitConfig:
+    """Takes back what the lost call may have made. While that is not certain, ``lost`` stays what is known."""
+    try:
+        made = find_ours(services, scope=runner.scope, name=runner.name, labels=runner.labels)
+        if made is not None:
+            services.github.delete_runner(runner.scope, made)
+        return _generate(services, runner)
+    except GitHubError as exc:
+        raise lost from exc
+
+
+def _left_behind(services: Services, runner: Runner) -> int | None:
+    """The id of what an earlier life of ours left at GitHub under that name; None if it is somebody else's."""
+    found = services.github.find_runner(runner.scope, runner.name)
+    if found is None or not _is_idle_and_offline(found):
+        return None
+    if found.id == services.store.previous_github_id(runner):
+        return found.id
+    tasks = [task for task in services.store.orphans() if task.name.lower() == runner.name.lower()]
+    unanswered = [task for task in tasks if task.github_id is None and task.scope.same_as(runner.scope)]
+    return found.id if any(_was_never_used(found, task.labels) for task in unanswered) else None
 
 
 def _generate(services: Services, runner: Runner) -> JitConfig:
@@ -59,10 +80,12 @@ def _generate(services: Services, runner: Runner) -> JitConfig:
 def find_ours(services: Services, *, scope: Scope, name: str, labels: tuple[str, ...]) -> int | None:
     """The id of a registration whose making we never heard of: same name and labels, and it never connected."""
     found = services.github.find_runner(scope, name)
-    if found is None or found.version is not None or not _is_idle_and_offline(found):
-        return None
+    return found.id if found is not None and _was_never_used(found, labels) else None
+
+
+def _was_never_used(found: RemoteRunner, labels: tuple[str, ...]) -> bool:
     same = {label.lower() for label in found.labels} == {label.lower() for label in labels}
-    return found.id if same else None
+    return same and found.version is None and _is_idle_and_offline(found)
 
 
 def _is_idle_and_offline(found: RemoteRunner) -> bool:
@@ -94,9 +117,10 @@ def deregister_or_keep_task(services: Services, runner: Runner) -> Runner:
         return runner
 
 
-def finish_orphans(services: Services, *, every: bool = False) -> int:
-    """Tries the orphan tasks that are due (or all) once; returns how many are left."""
-    for orphan in services.store.orphans(due_at=None if every else services.clock.now()):
+def finish_orphans(services: Services, *, only: str | None = None) -> int:
+    """Tries the orphan tasks that are due once, or that of one life whether due or not; returns how many are left."""
+    due = services.store.orphans(due_at=services.clock.now() if only is None else None)
+    for orphan in due if only is None else [each for each in due if each.runner_id == only]:
         try:
             _clear_orphan(services, orphan)
         except RunnerctlError as exc:
@@ -109,7 +133,7 @@ def finish_orphans(services: Services, *, every: bool = False) -> int:
 
 def _clear_orphan(services: Services, orphan: Orphan) -> None:
     github_id = orphan.github_id
-    if github_id is None:
+    if github_id is None and not _is_taken_over(services, orphan):
         github_id = find_ours(services, scope=orphan.scope, name=orphan.name, labels=orphan.labels)
     if github_id is not None:
         services.github.delete_runner(orphan.scope, github_id)
@@ -117,3 +141,13 @@ def _clear_orphan(services: Services, orphan: Orphan) -> None:
     ended = services.store.get(orphan.runner_id)
     if ended is not None and ended.deregistered_at is None:
         services.store.amend(ended, deregistered_at=services.clock.now(), github_status=None, github_busy=None)
+
+
+def _is_taken_over(services: Services, orphan: Orphan) -> bool:
+    """A later life bears that name at GitHub: nothing else can, and what looks like the orphan is that one's."""
+    current = services.store.latest(orphan.name)
+    if current is None or not current.live or not current.scope.same_as(orphan.scope):
+        return False
+    if not current.registered:
+        raise RunnerBusy(f"Runner {orphan.name!r} is being made")
+    return True

@@ -158,5 +158,4 @@ def _clear(services: Services, runner: Runner) -> Removal:
 
 
 def _finish_task(services: Services, runner: Runner) -> None:
-    if any(orphan.runner_id == runner.id for orphan in services.store.orphans()):
-        finish_orphans(services, every=True)
+    finish_orphans(services, only=runner.id)

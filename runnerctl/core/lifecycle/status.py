@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ..describe import Status
 from ..models import Runner
 from ..services import Services
 from .holding import named
+from .observing import observed_state
 
 
 def runner_status(services: Services, name: str) -> Status:
@@ -24,4 +27,7 @@ def get_runner(services: Services, name: str) -> Status:
 def see(services: Services, runner: Runner) -> Status:
     backend = services.backend
     seen = backend.poll(runner.id) if runner.live else None
+    if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
+        # Without a server nobody has written it down yet.
+        runner = msgspec.structs.replace(runner, state=state)
     return Status(name=runner.name, runner=runner, seen=seen, degraded=backend.degraded, now=services.clock.now())

@@ -65,9 +65,7 @@ class Exchange:
             self._socket.close()
 
 
-def call(
-    method: str, url: str, *, headers: dict[str, str], body: bytes = b"", timeout: float = 30.0
-) -> Answer:
+def call(method: str, url: str, *, headers: dict[str, str], body: bytes = b"", timeout: float = 30.0) -> Answer:
     return Exchange(method, url, headers=headers, body=body, timeout=timeout).answer()
 
 
