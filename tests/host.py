@@ -137,7 +137,8 @@ class Host:
 
 
 def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and processes.identify(int(name))]
+    names = os.listdir("/proc")  # noqa: PTH208 - names are all that is wanted
+    return [int(name) for name in names if name.isdigit() and processes.identify(int(name))]
 
 
 def _cmdline(pid: int) -> bytes:

@@ -227,7 +227,7 @@ def test_no_secret_is_told_in_any_form() -> None:
         assert ran.status == 5
         assert token not in ran.stdout + ran.stderr
         assert "***" in ran.stdout + ran.stderr
-    assert json.loads(cli("-o", "json", "status", f"Bearer {token}").stdout)["error"]["code"] == "runner_not_found"
+    assert json.loads(cli("-o", "json", "status", f"Bearer {token}").stdout)["error"]["code"] == "invalid_request"
 
 
 def test_a_reader_that_went_away_is_not_an_error() -> None:

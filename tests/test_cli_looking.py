@@ -272,7 +272,7 @@ def test_config_validate_accepts_a_usable_app(services: Services) -> None:
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({}, "There are no credentials for GitHub"),
+        ({}, "No GitHub credentials are set"),
         ({"GITHUB_APP_ID": "1"}, "GITHUB_APP_ID is set, but no private key"),
         ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY": "nonsense"}, "The App's private key is not a PEM key"),
         ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_B64": "?"}, "is not the base64 of a PEM file"),

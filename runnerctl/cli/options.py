@@ -43,11 +43,11 @@ class Front:
                 render.warn(self, warning)
         return loaded
 
-    def services(self, *, warn: bool = True) -> Services:
-        """The core's services, closed when the command ends."""
+    def services(self, *, warn: bool = True, existing: bool = False) -> Services:
+        """The core's services, closed when the command ends. ``existing``: no state directory is made."""
         from ..core.services import Services
 
-        services = Services.open(self.settings(warn=warn))
+        services = Services.open(self.settings(warn=warn), existing=existing)
         click.get_current_context().call_on_close(services.close)
         return services
 

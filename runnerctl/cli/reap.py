@@ -16,8 +16,8 @@ def command(front: Front, row_id: str) -> int:
     """Bring the life ROW_ID up to date with what is true of its processes; one that moved on is left alone."""
     try:
         if not front.settings(warn=False).state_dir.exists():
-            return 0  # cleared away meanwhile, as rehearsals are: it must not come back
-        services = front.services(warn=False)
+            return 0  # cleared away meanwhile, as rehearsals are
+        services = front.services(warn=False, existing=True)
         core.reap(services, row_id)
         core.finish_orphans(services, only=row_id)
     except RunnerctlError as exc:

@@ -33,21 +33,25 @@ class Services:
     """The ports of one manager process. Safe for threads."""
 
     settings: Settings
+    existing: bool = False
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings) -> Services:
-        """Takes hold of the state directory. Raises ``ConfigInvalid`` when it cannot be used."""
-        state_directory.prepare(settings.state_dir)
-        return cls(settings=settings)
+    def open(cls, settings: Settings, *, existing: bool = False) -> Services:
+        """Takes hold of the state directory. Raises ``ConfigInvalid`` when it cannot be used.
+
+        ``existing``: nothing is made; a state directory that was deleted must not come back.
+        """
+        state_directory.prepare(settings.state_dir, make=not existing)
+        return cls(settings=settings, existing=existing)
 
     @cached_property
     def store(self) -> Store:
         with self._building:
             path = self.settings.state_dir / "runnerctl.db"
-            return Store(path, clock=self.clock, rng=self.rng, host=os.uname().nodename)
+            return Store(path, clock=self.clock, rng=self.rng, host=os.uname().nodename, make=not self.existing)
 
     @cached_property
     def backend(self) -> ProcessBackend:

@@ -14,17 +14,18 @@ from pathlib import Path
 from .errors import ConfigInvalid
 
 
-def prepare(path: Path) -> None:
-    """Makes the directory (0700) if it is missing, and becomes its owner if that is another user and we are root.
+def prepare(path: Path, *, make: bool = True) -> None:
+    """Makes the directory (0700) if it is missing; becomes its owner if that is another user and we are root.
 
     Raises ``ConfigInvalid`` naming user, path and mode when it cannot be used.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         seen = path.stat()
     except OSError as exc:
         raise ConfigInvalid(
-            f"The state directory {str(path)!r} cannot be made by user {_name(os.geteuid())}: {exc.strerror}",
+            f"The state directory {str(path)!r} cannot be used by user {_name(os.geteuid())}: {exc.strerror}",
             hint="Name another one with RUNNERCTL_STATE_DIR",
         ) from exc
     if seen.st_uid != os.geteuid():

@@ -29,8 +29,9 @@ _LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERM
 class Store:
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
-    def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str) -> None:
+    def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
         self._path = path
+        self._make = make
         self._clock = clock
         self._rng = rng
         self._host = host
@@ -188,7 +189,11 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self._path if self._make else _existing(self._path),
+                uri=not self._make,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
             )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -259,6 +264,13 @@ class Store:
 
 
 REMOVE_FIRST = "Choose another name, or remove that runner first"
+
+
+def _existing(path: Path) -> str:
+    """The address of a database that must be there already."""
+    from urllib.parse import quote
+
+    return f"file:{quote(str(path))}?mode=rw"
 
 
 def _statements(script: str) -> list[str]:
