@@ -1,4 +1,4 @@
-"""A load of GET requests over kept connections, from a process of its own: prints answers per second."""
+"""A load of GET requests over kept connections, from a process of its own: prints answers per second as JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 
 class _Client(asyncio.Protocol):
@@ -39,14 +40,24 @@ def _length(head: bytes) -> int:
     return int(head[start:].split(b"\r\n", 1)[0])
 
 
-async def _run(host: str, port: int, request: bytes, *, connections: int, seconds: float) -> float:
+async def _run(order: dict[str, Any]) -> list[list[float]]:
+    """Rates by round and target: turn and turn about, so that what else the machine does hits all alike."""
+    rates = []
+    for _ in range(order["rounds"]):
+        rates.append([await _rate(target, order["connections"], order["seconds"]) for target in order["targets"]])
+    return rates
+
+
+async def _rate(target: dict[str, Any], connections: int, seconds: float) -> float:
+    lines = (f"GET {target['path']} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {target['token']}")
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     loop = asyncio.get_running_loop()
     counts = [0]
     transports = []
     for _ in range(connections):
-        transport, _protocol = await loop.create_connection(lambda: _Client(request, counts), host, port)
-        transports.append(transport)
-    await asyncio.sleep(0.5)
+        made = await loop.create_connection(lambda: _Client(request, counts), "127.0.0.1", target["port"])
+        transports.append(made[0])
+    await asyncio.sleep(seconds / 4)
     began, before = time.perf_counter(), counts[0]
     await asyncio.sleep(seconds)
     rate = (counts[0] - before) / (time.perf_counter() - began)
@@ -56,15 +67,10 @@ async def _run(host: str, port: int, request: bytes, *, connections: int, second
 
 
 def main() -> None:
-    """Takes one JSON argument: host, port, path, token, seconds, connections, cpu."""
+    """Takes one JSON argument: targets (port, path, token), rounds, seconds, connections, cpu."""
     order = json.loads(sys.argv[1])
     os.sched_setaffinity(0, {order["cpu"]})
-    lines = (f"GET {order['path']} HTTP/1.1", f"Host: {order['host']}", f"Authorization: Bearer {order['token']}")
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    rate = asyncio.run(
-        _run(order["host"], order["port"], request, connections=order["connections"], seconds=order["seconds"])
-    )
-    sys.stdout.write(f"{rate}\n")
+    sys.stdout.write(json.dumps(asyncio.run(_run(order))) + "\n")
 
 
 if __name__ == "__main__":

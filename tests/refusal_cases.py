@@ -169,6 +169,8 @@ class BadKey:
     hint: str
     changes: Mapping[str, str | Callable[[], str]]
     """An empty variable counts as unset."""
+    serve: bool = True
+    """Whether a server is started with it, too: each costs half a second."""
 
     def variables(self) -> dict[str, str]:
         return {name: text if isinstance(text, str) else text() for name, text in self.changes.items()}
@@ -189,24 +191,39 @@ BAD_KEYS = [
         says=f"{KEY_FILE} and {KEY_B64} are both set",
         hint="exactly one",
         changes={KEY_FILE: "/nowhere/key.pem"},
+        serve=False,
     ),
     BadKey(id="key without App id", says=f"no {APP}", hint="client id", changes={APP: ""}),
     BadKey(id="App id without key", says="no private key", hint=KEY_FILE, changes={KEY_B64: ""}),
     BadKey(id="no PEM", says="not a PEM key", hint=".pem file", changes={KEY_B64: "", KEY: "hello"}),
     BadKey(id="base64 of rubbish", says="not a PEM key", hint=".pem file", changes={KEY_B64: b64(b"rubbish")}),
-    BadKey(id="base64 of bytes", says="not the base64 of a PEM file", hint="base64 -w0", changes={KEY_B64: "/////w=="}),
-    BadKey(id="no base64", says="not the base64 of a PEM file", hint="base64 -w0", changes={KEY_B64: "%%%"}),
-    BadKey(id="half a key", says="not a PEM key", hint=".pem file", changes={KEY_B64: _half}),
+    BadKey(
+        id="base64 of bytes",
+        says="not the base64 of a PEM file",
+        hint="base64 -w0",
+        changes={KEY_B64: "/////w=="},
+        serve=False,
+    ),
+    BadKey(
+        id="no base64", says="not the base64 of a PEM file", hint="base64 -w0", changes={KEY_B64: "%%%"}, serve=False
+    ),
+    BadKey(id="half a key", says="not a PEM key", hint=".pem file", changes={KEY_B64: _half}, serve=False),
     BadKey(id="encrypted key", says="is encrypted", hint="without a passphrase", changes={KEY_B64: _encrypted}),
     BadKey(id="elliptic key", says="not an RSA key", hint=".pem file", changes={KEY_B64: _elliptic}),
-    BadKey(id="public key", says="is a public key", hint=".pem file", changes={KEY_B64: _public}),
+    BadKey(id="public key", says="is a public key", hint=".pem file", changes={KEY_B64: _public}, serve=False),
     BadKey(
         id="file that is not there",
         says="'/nowhere/key.pem', cannot be read",
         hint="",
         changes={KEY_B64: "", KEY_FILE: "/nowhere/key.pem"},
     ),
-    BadKey(id="directory for a file", says="'/', cannot be read", hint="", changes={KEY_B64: "", KEY_FILE: "/"}),
+    BadKey(
+        id="directory for a file",
+        says="'/', cannot be read",
+        hint="",
+        changes={KEY_B64: "", KEY_FILE: "/"},
+        serve=False,
+    ),
 ]
 
 
@@ -437,9 +454,9 @@ TROUBLES = [
         not_says="Authorization",
     ),
     Trouble(
-        id="persistent: handled and never answered",
+        id="persistent: handled, and the answer lost once",
         ask=Ask(name="troubled", ephemeral=False),
-        faults=(always("POST .*/actions/runners/register$", lost_answer=True),),
+        faults=(Fault(match="POST .*/actions/runners/register$", lost_answer=True),),
         code="backend_failed",
         says="config.sh of runner 'troubled' failed",
     ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .lifecycle.create import Wait, create_runner
     from .lifecycle.operation import Operation, Pause, finish
-    from .lifecycle.reap import reap
+    from .lifecycle.reap import is_current, reap
     from .lifecycle.registration import finish_orphans
     from .lifecycle.remove import Removal, remove_runner
     from .lifecycle.status import get_runner, runner_status, see
@@ -26,6 +26,7 @@ _HOME = {
     "Operation": "lifecycle.operation",
     "Pause": "lifecycle.operation",
     "finish": "lifecycle.operation",
+    "is_current": "lifecycle.reap",
     "reap": "lifecycle.reap",
     "finish_orphans": "lifecycle.registration",
     "Removal": "lifecycle.remove",
@@ -56,6 +57,7 @@ __all__ = [
     "finish",
     "finish_orphans",
     "get_runner",
+    "is_current",
     "reap",
     "remove_runner",
     "runner_status",

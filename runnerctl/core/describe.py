@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from .backends.base import Observation
 from .models import Event, Runner
@@ -16,7 +14,7 @@ INSTALLED = "installed_not_running"
 NOT_INSTALLED = "not_installed"
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class Status(NamedTuple):
     """A runner's row together with what was seen of its processes at that moment; both None for a name never known."""
 
     name: str
@@ -36,19 +34,20 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status_document(status: Status) -> dict[str, Any]:
     """``{"status", "name", "pid"}`` and more."""
     runner, seen = status.runner, status.seen
-    document: dict[str, Any] = {"status": status.word, "name": status.name, "pid": seen.pid if seen else None}
     if runner is None:
-        return document
+        return {"status": NOT_INSTALLED, "name": status.name, "pid": None}
     running = seen is not None and seen.running
-    document.update(
-        state=runner.state,
-        phase=seen.phase if running and seen else runner.state,
-        job=job_document(seen),
-        github=github_document(runner, status.now),
-        degraded=status.degraded if running else None,
-        reason=runner.reason,
-    )
-    return document
+    return {
+        "status": status.word,
+        "name": status.name,
+        "pid": seen.pid if seen else None,
+        "state": runner.state,
+        "phase": seen.phase if running and seen else runner.state,
+        "job": job_document(seen),
+        "github": github_document(runner, status.now),
+        "degraded": status.degraded if running else None,
+        "reason": runner.reason,
+    }
 
 
 def job_document(seen: Observation | None) -> dict[str, Any] | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import msgspec
+from typing import NamedTuple
 
 from . import names
 from .states import LIVE, Desired, RunnerState
@@ -105,10 +104,10 @@ class ProcessId:
     boot_id: str
 
 
-class Runner(msgspec.Struct, frozen=True, kw_only=True):
+class Runner(NamedTuple):
     """One life of a runner: a row of the store.
 
-    A Struct and not a dataclass because lists make thousands of them, and a wide frozen dataclass is slow to make.
+    A tuple and not a dataclass because lists make thousands of them, and a wide frozen dataclass is slow to make.
     """
 
     id: str

@@ -50,15 +50,7 @@ def identify(pid: int) -> ProcessId | None:
 
 
 def alive(process: ProcessId) -> bool:
-    return lives(process.pid, process.start_ticks, process.boot_id)
-
-
-def lives(pid: int, start_ticks: int, boot: str) -> bool:
-    """The same from its three facts: asked for every status."""
-    if boot != boot_id():
-        return False
-    seen = stat(pid)
-    return seen is not None and seen[2] == start_ticks and seen[0] not in _DEAD
+    return identify(process.pid) == process
 
 
 def comm(pid: int) -> str:

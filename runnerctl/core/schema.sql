@@ -1,4 +1,5 @@
--- The store, version 1. Later versions are steps appended in store.py (MIGRATIONS); this file stays as it is.
+-- The store, version 1. Labels are separated by commas: no label holds one.
+-- Later versions are steps appended in store.py (MIGRATIONS); this file stays as it is.
 
 CREATE TABLE runner (
     seq              INTEGER PRIMARY KEY AUTOINCREMENT,

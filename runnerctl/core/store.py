@@ -22,6 +22,7 @@ from .states import TERMINAL, Desired, RunnerState, may_follow
 
 SCHEMA_VERSION = 1
 _BUSY_SECONDS = 15.0
+_MOST_KNOWN = 4096
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
 
@@ -39,18 +40,30 @@ class Store:
         # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
         self._writing = threading.Lock()
         self._opened: list[sqlite3.Connection] = []
+        self._known: dict[str, Runner] = {}
         self._migrate()
 
     # -- reading
 
     def latest(self, name: str) -> Runner | None:
         """The current or last life of that name."""
-        found = self._read(f"{rows.SELECT} WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1", name.lower())
-        return rows.runner(found[0]) if found else None
+        query = "SELECT id, revision FROM runner WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1"
+        found = self._read(query, name.lower())
+        if not found:
+            return None
+        runner_id, revision = found[0]
+        # Most looks find a row that nobody has touched: reading and making it whole again costs more than the query.
+        known = self._known.get(runner_id)
+        return known if known is not None and known.revision == revision else self.get(runner_id)
 
     def get(self, runner_id: str) -> Runner | None:
         found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
-        return rows.runner(found[0]) if found else None
+        if not found:
+            return None
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        runner = self._known[runner_id] = rows.runner(found[0])
+        return runner
 
     def live(self) -> list[Runner]:
         """Every runner whose life has not ended, oldest first."""
@@ -80,7 +93,7 @@ class Store:
             wanted.append("lower(scope) = ?")
             values.append(query.scope.lower())
         if query.label is not None:
-            wanted.append("EXISTS (SELECT 1 FROM json_each(labels) WHERE lower(json_each.value) = ?)")
+            wanted.append("instr(',' || lower(labels) || ',', ',' || ? || ',') > 0")
             values.append(query.label.lower())
         statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
         found = self._read(statement, *values, query.limit + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
@@ -17,6 +18,8 @@ from .keys import DOOR
 
 log = logging.getLogger("runnerctl.server")
 
+_PROCESS = secrets.token_hex(6)
+_count = itertools.count(1)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -24,11 +27,11 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Checks the caller, runs the route, turns what it raises into a problem; every answer carries the request's id."""
     asked = request.headers.get("X-Request-Id")
-    request_id = asked if asked and _SANE_ID.fullmatch(asked) else secrets.token_hex(8)
+    request_id = asked if asked and _SANE_ID.fullmatch(asked) else _new_id()
     request["id"] = request_id
     allow = None
     try:
-        if request.path not in PUBLIC:
+        if request.rel_url.raw_path not in PUBLIC:
             request.app[DOOR].check(request.headers.get("Authorization"))
         answer = await handler(request)
     except RunnerctlError as exc:
@@ -44,6 +47,11 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         if allow:
             answer.headers["Allow"] = allow
     return answer
+
+
+def _new_id() -> str:
+    """Unique among all answers of all servers, and needs no entropy for each."""
+    return f"{_PROCESS}-{next(_count):x}"
 
 
 def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:

@@ -81,7 +81,8 @@ class Watcher:
     def _look(self) -> None:
         try:
             for runner in self._services.store.live():
-                self._heal(runner.id)
+                if not core.is_current(self._services, runner):
+                    self._heal(runner.id)
             if self._services.store.orphans(due_at=self._services.clock.now()):
                 self._healers.submit(self._finish_orphans)
         except (RunnerctlError, RuntimeError) as exc:

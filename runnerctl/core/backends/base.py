@@ -10,8 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 
 class Phase(StrEnum):
@@ -45,7 +44,7 @@ class Launch:
     """True: the processes end when the process that launched them does."""
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True):
+class Observation(NamedTuple):
     """What was seen of a runner's processes at one moment."""
 
     running: bool

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
-from . import record
 from .base import Backend, Launch, Observation
+from .records import Records
 
 if TYPE_CHECKING:
     import subprocess
@@ -68,11 +68,11 @@ class ProcessBackend(Backend):
         return json.dumps({"backend": self.name, "mark": "walk", **report})
 
     def poll(self, runner_id: str) -> Observation:
-        return record.observe(self._record(runner_id))
+        return self._records.observe(runner_id)
 
     def working(self, runner_id: str) -> bool:
-        seen = self._record(runner_id)
-        listener = seen.listener_process if seen else None
+        seen = self._records.read(runner_id)
+        listener = seen.listener if seen else None
         alive = listener is not None and processes.alive(listener)
         return processes.working(listener.pid if listener and alive else None, runner_id)
 
@@ -82,9 +82,10 @@ class ProcessBackend(Backend):
 
     def interrupt(self, runner_id: str) -> None:
         if not self._signal_supervisor(runner_id, signal.SIGINT):
-            seen = self._record(runner_id)
-            if seen is not None and seen.listener_process is not None:
-                _signal(seen.listener_process, signal.SIGINT)
+            seen = self._records.read(runner_id)
+            listener = seen.listener if seen else None
+            if listener is not None:
+                _signal(listener, signal.SIGINT)
 
     def kill(self, runner_id: str) -> None:
         """The supervisor goes first: it would take the deaths for exits and act on them."""
@@ -96,7 +97,7 @@ class ProcessBackend(Backend):
                 raise BackendFailed(f"Processes {tree} of runner {runner_id} survive SIGKILL")
             time.sleep(0.01)
 
-    @property
+    @cached_property
     def degraded(self) -> str | None:
         root = ", which is root" if os.geteuid() == 0 else ""
         return f"Jobs run as the manager's own user{root}: its files cannot be kept from them"
@@ -112,23 +113,19 @@ class ProcessBackend(Backend):
             os.close(descriptor)
 
     def _tree(self, runner_id: str) -> list[int]:
-        seen = self._record(runner_id)
-        tops = [] if seen is None else [seen.supervisor_process, seen.listener_process]
+        seen = self._records.read(runner_id)
+        tops = [] if seen is None else [seen.supervisor, seen.listener]
         living = [top.pid for top in tops if top is not None and processes.alive(top)]
         below = [pid for top in living for pid in processes.descendants(top)]
         return list(dict.fromkeys([*living, *below, *processes.marked(runner_id)]))
 
-    def _record(self, runner_id: str) -> record.Record | None:
-        return record.read(f"{self._runs}/{runner_id}/supervisor.json")
-
     @cached_property
-    def _runs(self) -> str:
-        """As text: joining paths costs more than reading the record."""
-        return str(self.runs_dir)
+    def _records(self) -> Records:
+        return Records(str(self.runs_dir))
 
     def _signal_supervisor(self, runner_id: str, number: signal.Signals) -> bool:
-        seen = self._record(runner_id)
-        return seen is not None and not seen.ended and _signal(seen.supervisor_process, number)
+        seen = self._records.read(runner_id)
+        return seen is not None and not seen.ended and _signal(seen.supervisor, number)
 
     def _write_launch(self, run_dir: Path, launch: Launch) -> None:
         document = {

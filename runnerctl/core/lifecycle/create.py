@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from .. import instance
@@ -156,8 +157,17 @@ def _register(services: Services, runner: Runner) -> dict[str, Any]:
         instance.write_identity(root, jit.encoded)
         seen["github_id"] = jit.runner.id
     else:
-        seen["github_id"] = configure(services, runner, root)
+        seen["github_id"] = _configured(services, runner, root)
     return {**seen, "github_seen_at": services.clock.now()}
+
+
+def _configured(services: Services, runner: Runner, root: Path) -> int:
+    try:
+        return configure(services, runner, root)
+    except RunnerExists:
+        if not registration.make_way(services, runner):
+            raise
+    return configure(services, runner, root)
 
 
 def _undo(services: Services, runner_id: str, exc: BaseException) -> None:

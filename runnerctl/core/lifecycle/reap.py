@@ -24,6 +24,16 @@ def reap(services: Services, runner_id: str, *, wait: float = 30.0) -> Runner | 
         return reconcile(services, runner) if runner is not None and runner.live else runner
 
 
+def is_current(services: Services, runner: Runner) -> bool:
+    """Nothing is to be done for it, at a glance; it may be wrong about a runner that changes just now."""
+    if runner.state is RunnerState.STOPPED:
+        return True
+    seen = services.backend.poll(runner.id)
+    if seen.gone or runner.state is RunnerState.REMOVING or _never_came_online(services, runner, seen):
+        return False
+    return observed_state(runner, seen) is runner.state
+
+
 def reconcile(services: Services, runner: Runner) -> Runner:
     """The same for a caller that holds the name."""
     seen = services.backend.poll(runner.id)

@@ -32,12 +32,10 @@ def ask(services: Services, runner: Runner) -> JitConfig:
     try:
         return _generate(services, runner)
     except GitHubConflict as exc:
-        left = _left_behind(services, runner)
-        if left is None:
+        if not make_way(services, runner):
             raise RunnerExists(
                 f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
             ) from exc
-        services.github.delete_runner(runner.scope, left)
     except GitHubNoAnswer as lost:
         return _ask_once_more(services, runner, lost)
     return _generate(services, runner)
@@ -52,6 +50,12 @@ def _ask_once_more(services: Services, runner: Runner, lost: GitHubNoAnswer) -> 
         return _generate(services, runner)
     except GitHubError as exc:
         raise lost from exc
+
+
+def make_way(services: Services, runner: Runner) -> bool:
+    """Deletes what an earlier life of ours left at GitHub under that name; False if there is none such."""
+    left = _left_behind(services, runner)
+    return left is not None and services.github.delete_runner(runner.scope, left)
 
 
 def _left_behind(services: Services, runner: Runner) -> int | None:

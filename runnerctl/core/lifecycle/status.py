@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from ..describe import Status
 from ..models import Runner
 from ..services import Services
@@ -29,5 +27,5 @@ def see(services: Services, runner: Runner) -> Status:
     seen = backend.poll(runner.id) if runner.live else None
     if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
-        runner = msgspec.structs.replace(runner, state=state)
+        runner = runner._replace(state=state)
     return Status(name=runner.name, runner=runner, seen=seen, degraded=backend.degraded, now=services.clock.now())

@@ -1,0 +1,154 @@
+"""The supervisor's record of its runner, ``supervisor.json``, and what it says together with ``/proc``."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+from ..models import ProcessId
+from .base import NOTHING, Observation, Outcome, Phase
+from .liveness import Liveness
+
+_MAX_SIZE = 64 * 1024
+
+
+class Job(NamedTuple):
+    name: str
+    started_at: float | None = None
+    result: str | None = None
+    ended_at: float | None = None
+
+
+class Record(NamedTuple):
+    """What the supervisor wrote last; ``runnerctl/supervisor/record.py`` documents the fields."""
+
+    supervisor: ProcessId
+    listener: ProcessId | None
+    phase: Phase
+    online_at: float | None
+    job: Job | None
+    last_job: Job | None
+    jobs_run: int
+    ended: bool
+    outcome: Outcome | None
+    reason: str | None
+
+
+def decode(text: bytes) -> Record:
+    """Raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything that no supervisor wrote."""
+    document = json.loads(text)
+    get, boot_id = document.get, document["boot_id"]
+    return Record(
+        supervisor=_process(document["supervisor"], boot_id),
+        listener=_process(document["listener"], boot_id) if get("listener") else None,
+        phase=Phase(document["phase"]),
+        online_at=get("online_at"),
+        job=_job(get("job")),
+        last_job=_job(get("last_job")),
+        jobs_run=int(get("jobs_run", 0)),
+        ended=bool(get("ended")),
+        outcome=Outcome(document["outcome"]) if get("outcome") else None,
+        reason=get("reason"),
+    )
+
+
+def _process(document: dict[str, int], boot_id: str) -> ProcessId:
+    return ProcessId(pid=int(document["pid"]), start_ticks=int(document["start_ticks"]), boot_id=str(boot_id))
+
+
+def _job(document: dict[str, Any] | None) -> Job | None:
+    return Job(**{name: document.get(name) for name in Job._fields}) if document else None  # type: ignore[arg-type]
+
+
+class _Known(NamedTuple):
+    """A record that was read, with what follows from it while its Listener lives."""
+
+    version: tuple[int, int]
+    record: Record
+    while_running: Observation
+
+
+class Records:
+    """The records below ``runs_dir``; each is decoded once for as long as its file stays the same."""
+
+    def __init__(self, runs_dir: str, *, limit: int = 4096) -> None:
+        self._runs_dir = runs_dir
+        self._limit = limit
+        self._known: dict[str, _Known] = {}
+        self._liveness = Liveness(limit=limit)
+
+    def read(self, runner_id: str) -> Record | None:
+        """None when there is none, or none that can be read: then nothing is known of the processes."""
+        known = self._look_up(runner_id)
+        return known.record if known else None
+
+    def observe(self, runner_id: str) -> Observation:
+        """The record as far as the kernel bears it out."""
+        known = self._look_up(runner_id)
+        if known is None:
+            return NOTHING
+        record = known.record
+        if record.listener is not None and self._liveness.lives(record.listener):
+            return known.while_running
+        supervised = not record.ended and self._liveness.lives(record.supervisor)
+        return _observation(record, running=False, supervised=supervised)
+
+    def _look_up(self, runner_id: str) -> _Known | None:
+        path = f"{self._runs_dir}/{runner_id}/supervisor.json"
+        try:
+            seen = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - a Path costs more than the look
+        except OSError:
+            return None
+        # The supervisor replaces the file whole: another content is another inode.
+        version = (seen.st_ino, seen.st_mtime_ns)
+        known = self._known.get(runner_id)
+        if known is not None and known.version == version:
+            return known
+        return self._learn(runner_id, _read(path), version)
+
+    def _learn(self, runner_id: str, record: Record | None, version: tuple[int, int]) -> _Known | None:
+        if record is None:
+            return None
+        if len(self._known) >= self._limit:
+            self._known.clear()
+        known = _Known(
+            version=version,
+            record=record,
+            while_running=_observation(record, running=True, supervised=None),
+        )
+        self._known[runner_id] = known
+        return known
+
+
+def _read(path: str) -> Record | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return decode(os.read(descriptor, _MAX_SIZE))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _observation(record: Record, *, running: bool, supervised: bool | None) -> Observation:
+    job, last = record.job, record.last_job
+    return Observation(
+        running=running,
+        supervised=supervised,
+        pid=record.listener.pid if running and record.listener is not None else None,
+        phase=record.phase if running or supervised or record.ended else Phase.EXITED,
+        job=job.name if job and running else None,
+        job_started_at=job.started_at if job and running else None,
+        last_job=last.name if last else None,
+        last_job_result=last.result if last else None,
+        last_job_ended_at=last.ended_at if last else None,
+        jobs_run=record.jobs_run,
+        online_at=record.online_at,
+        ended=record.ended,
+        outcome=record.outcome,
+        reason=record.reason,
+    )
