@@ -69,6 +69,7 @@ class Host:
             "GITHUB_WFA_RUNNER_SERVER__BIND": "127.0.0.1:0",
             "RUNNERCTL_REMOVE_SETTLE": "0.2s",
             "RUNNERCTL_DRAIN_SETTLE": "0.2s",
+            "RUNNERCTL_MIN_FREE_SPACE": "0",
             **changes,
         }
 

@@ -270,7 +270,7 @@ def test_reap_keeps_quiet_about_errors_unless_verbose(tmp_path: Path) -> None:
     broken = {"RUNNERCTL_STATE_DIR": str(tmp_path / "file")}
     ran = cli("reap", "row", env=broken)
     assert (ran.status, ran.stdout, ran.stderr) == (2, "", "")
-    assert "cannot be made" in cli("--verbose", "reap", "row", env=broken).stderr
+    assert "cannot be used" in cli("--verbose", "reap", "row", env=broken).stderr
 
 
 def test_the_env_file_of_the_flag_counts(tmp_path: Path) -> None:

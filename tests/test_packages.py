@@ -299,7 +299,6 @@ BAD = {
     "truncated archive": Bad(serving(RUNNER[:90]), RUNNER[:90], PackageInvalid, "is truncated"),
     "no archive": Bad(serving(b"<html>"), b"<html>", PackageInvalid, "not a readable"),
     "no runner": Bad(serving(NO_RUNNER), NO_RUNNER, PackageInvalid, "no executable"),
-    "connection lost": Bad(HangingUpServer, RUNNER, GitHubUnavailable, "failed: "),
     "endless redirect": Bad(RedirectingServer, RUNNER, GitHubRefused, "redirected more than 5 times"),
 }
 
@@ -311,6 +310,88 @@ def test_a_bad_download_leaves_nothing_and_can_be_repeated(store, tmp_path, bad)
     assert left_over(tmp_path / "packages") == []
     with served(ReleaseServer()) as good:
         assert store.fetch(release_at(good.url)).path.is_dir()
+
+
+class ResumingServer(ReleaseServer):
+    """Sends the rest of what is asked for by a range; hangs up in the middle of the whole."""
+
+    ranges: tuple[str | None, ...] = ()
+
+    def answer(self, request):
+        asked = request.headers["Range"]
+        self.ranges += (asked,)
+        if asked is None:
+            self.head(request, len(self.content))
+            request.wfile.write(self.content[:100])
+            return
+        self.rest(request, int(asked.removeprefix("bytes=").removesuffix("-")))
+
+    def rest(self, request, start: int) -> None:
+        size = len(self.content)
+        self.head(request, size - start, 206, Content_Range=f"bytes {start}-{size - 1}/{size}")
+        request.wfile.write(self.content[start:])
+
+
+class RangelessServer(ResumingServer):
+    """Knows no ranges: sends the whole."""
+
+    def rest(self, request, _start):
+        self.head(request, len(self.content))
+        request.wfile.write(self.content)
+
+
+class MisplacingServer(ResumingServer):
+    """Sends another part than was asked for."""
+
+    def rest(self, request, _start):
+        size = len(self.content)
+        self.head(request, size, 206, Content_Range=f"bytes 0-{size - 1}/{size}")
+        request.wfile.write(self.content)
+
+
+def interrupted(store: PackageStore, server: ReleaseServer) -> None:
+    with pytest.raises(GitHubUnavailable, match="failed: "):
+        store.fetch(release_at(server.url))
+
+
+@pytest.mark.parametrize("kind", [ResumingServer, RangelessServer])
+def test_an_interrupted_download_goes_on_where_it_stopped_if_the_server_can(store, tmp_path, kind):
+    seen: list[tuple[int, int | None]] = []
+    with served(kind()) as server:
+        interrupted(store, server)
+        assert store.ready("2.336.0", PLATFORM) is None
+        package = store.fetch(release_at(server.url), progress=lambda done, total: seen.append((done, total)))
+    assert server.ranges == (None, "bytes=100-")
+    assert seen[-1] == (len(RUNNER), len(RUNNER))
+    assert store.changed(package, contents=True) == []
+    assert left_over(tmp_path / "packages") == [".2.336.0-linux-x64.manifest.json", "2.336.0-linux-x64"]
+
+
+def test_a_beginning_of_something_else_is_not_built_upon(store, tmp_path):
+    with served(ResumingServer()) as server:
+        interrupted(store, server)
+        (part,) = (tmp_path / "packages" / ".partial").glob("*.part")
+        part.write_bytes(b"x" * 100)
+        interrupted(store, server)  # continued, found wrong, begun anew: where this server hangs up
+        assert server.ranges == (None, "bytes=100-", None)
+        assert part.read_bytes() == RUNNER[:100]
+
+
+def test_a_part_that_was_not_asked_for_is_refused(store, tmp_path):
+    with served(MisplacingServer()) as server:
+        interrupted(store, server)
+        with pytest.raises(GitHubRefused, match="HTTP 206"):
+            store.fetch(release_at(server.url))
+    assert left_over(tmp_path / "packages") == []
+
+
+def test_an_archive_that_came_whole_is_not_asked_for_again(store, tmp_path):
+    with served(ResumingServer()) as server:
+        interrupted(store, server)
+        (part,) = (tmp_path / "packages" / ".partial").glob("*.part")
+        part.write_bytes(RUNNER)
+        assert store.fetch(release_at(server.url)).path.is_dir()
+        assert server.ranges == (None,)
 
 
 STATUSES = {
@@ -451,6 +532,17 @@ def _delete(path: Path) -> None:
 def test_a_file_that_was_meddled_with_is_named(store, fetched, meddle):
     meddle(fetched.path / "bin/Runner.Listener")
     assert store.changed(fetched) == ["bin/Runner.Listener"]
+
+
+def test_content_that_changed_without_a_trace_is_found_by_reading(store, fetched):
+    file = fetched.path / "bin/Runner.Listener"
+    found = file.stat()
+    file.chmod(0o755)
+    with file.open("r+b") as writing:
+        writing.write(b"L")
+    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert store.changed(fetched) == []
+    assert store.changed(fetched, contents=True) == ["bin/Runner.Listener"]
 
 
 def test_a_file_that_was_added_is_named(store, fetched):

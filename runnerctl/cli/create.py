@@ -14,6 +14,7 @@ from ..core.models import Runner, RunnerSpec, Scope
 from ..core.services import Services
 from . import render, runners
 from .options import Front, Verb, duration, pass_front
+from .package import warn_of
 
 COMPLETED = "completed"
 _ONLINE_SECONDS = 60.0
@@ -121,6 +122,7 @@ def _create(front: Front, services: Services, spec: RunnerSpec, *, wait: str | N
     )
     runner = core.finish(operation, clock=services.clock)
     render.talk(front, f"Created runner {runner.name!r} for {runner.scope}")
+    warn_of(front, services, runner.version, runner.scope)
     if wait != COMPLETED:
         return runner
     from .ends import until_completed

@@ -16,6 +16,7 @@ from ..core.states import RunnerState
 from . import render, runners
 from .ends import LOOK_SECONDS, not_completed
 from .options import Front, Output
+from .package import warn_of
 
 EXIT_INTERRUPTED = 130
 _STOP_NOW = 2
@@ -61,6 +62,7 @@ def run(front: Front, services: Services, spec: RunnerSpec) -> int:
         runner = core.finish(operation, clock=services.clock)
         requests.attending = True
         render.talk(front, f"Created runner {runner.name!r} for {runner.scope}; Ctrl-C ends it")
+        warn_of(front, services, runner.version, runner.scope)
         try:
             _attend(front, services, runner, requests)
         finally:

@@ -25,6 +25,8 @@ COMMANDS = {
     "logs": "Show a runner's log",
     "start": "Start a stopped runner again",
     "stop": "Stop a runner and keep it installed",
+    "reconcile": "Put right what a crash or an outage left",
+    "package": "List, fetch, prune and verify runner packages",
     "config": "Show or check the settings in force",
     "serve": "Offer the REST API",
     "sandbox": "Run a local GitHub for rehearsals",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import core
-from ..core import describe
+from ..core import describe, sizes
 from ..core.services import Services
 from . import render, runners
 from .options import Front, Verb, pass_front
@@ -56,9 +56,22 @@ def _overview(services: Services) -> dict[str, Any]:
         "backend": services.backend.name,
         "degraded": services.backend.degraded,
         "orphans": len(services.store.orphans()),
+        "limits": {name: services.settings.get(name) for name in ("max_runners", "min_free_space")},
+        "sizes": core.disk_sizes(services)._asdict(),
     }
 
 
 def _overview_row(overview: dict[str, Any]) -> dict[str, Any]:
     row = {name.upper(): value for name, value in overview.items()}
-    return {**row, "STATES": [f"{count} {state}" for state, count in overview["states"].items()]}
+    limits = overview["limits"]
+    return {
+        **row,
+        "STATES": [f"{count} {state}" for state, count in overview["states"].items()],
+        "LIMITS": [
+            f"{limits['max_runners'] or 'any number of'} runners",
+            f"{sizes.shown(limits['min_free_space'])} free",
+        ],
+        "SIZES": [
+            f"{name} {'not counted' if size is None else sizes.shown(size)}" for name, size in overview["sizes"].items()
+        ],
+    }

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .lifecycle.create import Wait, create_runner
     from .lifecycle.operation import Operation, Pause, finish
-    from .lifecycle.reap import is_current, reap
+    from .lifecycle.reap import decide, reap
     from .lifecycle.registration import finish_orphans
     from .lifecycle.remove import Removal, remove_runner
+    from .lifecycle.retention import Pruned, prune
+    from .lifecycle.sizing import disk_sizes
     from .lifecycle.status import get_runner, runner_status, see
     from .lifecycle.stop import Stop, start_runner, stop_runner
     from .models import Runner, RunnerSpec, Scope
@@ -26,11 +28,14 @@ _HOME = {
     "Operation": "lifecycle.operation",
     "Pause": "lifecycle.operation",
     "finish": "lifecycle.operation",
-    "is_current": "lifecycle.reap",
+    "decide": "lifecycle.reap",
     "reap": "lifecycle.reap",
     "finish_orphans": "lifecycle.registration",
     "Removal": "lifecycle.remove",
     "remove_runner": "lifecycle.remove",
+    "Pruned": "lifecycle.retention",
+    "prune": "lifecycle.retention",
+    "disk_sizes": "lifecycle.sizing",
     "get_runner": "lifecycle.status",
     "runner_status": "lifecycle.status",
     "see": "lifecycle.status",
@@ -46,6 +51,7 @@ _HOME = {
 __all__ = [
     "Operation",
     "Pause",
+    "Pruned",
     "Removal",
     "Runner",
     "RunnerSpec",
@@ -54,10 +60,12 @@ __all__ = [
     "Stop",
     "Wait",
     "create_runner",
+    "disk_sizes",
     "finish",
     "finish_orphans",
     "get_runner",
-    "is_current",
+    "decide",
+    "prune",
     "reap",
     "remove_runner",
     "runner_status",

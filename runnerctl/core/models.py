@@ -205,3 +205,12 @@ class RunnerPage:
     items: list[Runner]
     next: int | None
     """Where the next page begins; None on the last."""
+
+
+class Sighting(NamedTuple):
+    """A registration as GitHub listed it."""
+
+    runner_id: str
+    status: str
+    busy: bool
+    at: float

@@ -2,29 +2,30 @@
 
     <store>/2.336.0-linux-x64/                      the package, read-only
     <store>/.2.336.0-linux-x64.manifest.json        what its files were when it was unpacked
-    <store>/.partial/2.336.0-linux-x64.RANDOM/      a fetch under way, or what a crash left of one
-    <store>/.locks/2.336.0-linux-x64.lock           held by whoever fetches it
+    <store>/.partial/2.336.0-linux-x64.RANDOM/      a fetch or removal under way, or what a crash left of one
+    <store>/.partial/2.336.0-linux-x64.SHA.part     an archive's beginning: the next fetch goes on from there
+    <store>/.locks/2.336.0-linux-x64.lock           held by whoever fetches or removes it
 
-A package appears by one rename, complete and verified, or not at all.
+A package appears by one rename, complete and verified, or not at all; it goes by one rename, too.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import manifests
 from .clock import Clock
 from .directories import check_directory, disk_errors
-from .errors import BackendFailed
-from .locks import file_lock
+from .errors import BackendFailed, GitHubUnavailable, RunnerctlError
+from .locks import LockHeld, file_lock
 from .releases import LATEST, Release
 from .syscalls import sync_file_system
 from .trash import delete_tree
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .downloads import Progress
 
 _NAME = re.compile(r"(\d+\.\d+\.\d+)-(linux-[a-z0-9]+)", re.ASCII)
+_LEFTOVER = re.compile(rf"({_NAME.pattern})\.", re.ASCII)
 _FETCH_SECONDS = 2400.0
 """As long as the slowest download may take, and its unpacking."""
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -71,15 +73,16 @@ class PackageStore:
     def fetch(self, release: Release, *, progress: Progress | None = None) -> Package:
         """Download, verify and unpack a release unless it is here; several who ask at once download it once.
 
-        Raises ``GitHubUnavailable``, ``GitHubRefused``, ``PackageInvalid``, ``DiskFull`` or ``ConfigInvalid``; nothing
-        of a failed fetch stays, and a package that was here is never touched.
+        Raises ``GitHubUnavailable``, ``GitHubRefused``, ``PackageInvalid``, ``DiskFull`` or ``ConfigInvalid``. Of a
+        failed fetch nothing stays but what an interrupted download can go on from; a package that was here is never
+        touched.
         """
         package = self.ready(release.version, release.platform)
         if package is not None:
             return package
         check_directory(self._directory)
         name = f"{release.version}-{release.platform}"
-        with file_lock(self._directory / ".locks" / f"{name}.lock", wait=_FETCH_SECONDS, clock=self._clock):
+        with self._lock(name, wait=_FETCH_SECONDS):
             package = self.ready(release.version, release.platform)
             return package if package is not None else self._fetch(name, release, progress)
 
@@ -92,36 +95,126 @@ class PackageStore:
         found = [self.ready(name[1], name[2]) for name in names if name]
         return sorted((package for package in found if package), key=_by_version)
 
-    def changed(self, package: Package) -> Sequence[str]:
-        """The files that are no longer what was unpacked (replaced, resized, written to, gone, or new), sorted."""
+    def inode(self, package: Package) -> int | None:
+        """Which directory the package is now; a package that was removed and fetched again is another."""
         try:
-            recorded = json.loads(self._manifest(package.path.name).read_bytes())["files"]
-        except (OSError, ValueError, KeyError, TypeError):
-            recorded = {}
-        present = _facts(package.path)
-        return sorted(path for path in recorded.keys() | present.keys() if recorded.get(path) != present.get(path))
+            return package.path.stat().st_ino
+        except OSError:
+            return None
+
+    def unpacked_at(self, package: Package) -> float | None:
+        """When it was unpacked; None if that is not known any more."""
+        try:
+            return self._manifest(package.path.name).stat().st_mtime
+        except OSError:
+            return None
+
+    def changed(self, package: Package, *, contents: bool = False) -> Sequence[str]:
+        """The files that are no longer what was unpacked (replaced, resized, written to, gone, or new), sorted.
+
+        ``contents``: every byte is read, too, and compared with the sha256 of when it was unpacked.
+        """
+        recorded = self._recorded(package)
+        present = manifests.facts(package.path)
+        changed = {
+            path for path in recorded.files.keys() | present.keys() if recorded.files.get(path) != present.get(path)
+        }
+        if contents:
+            unsuspected = [path for path in present if path not in changed and path in recorded.contents]
+            read = manifests.contents(package.path, unsuspected)
+            changed |= {path for path in unsuspected if read[path] != recorded.contents[path]}
+        return sorted(changed)
+
+    def remove(self, package: Package, *, used: Callable[[], bool]) -> bool:
+        """Take a package away unless it is ``used``, which is asked again when nobody can find the package any more.
+
+        False, and the package is as it was, if it is used or gone, or if somebody is at work on it.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._lock(package.path.name, wait=0))
+            except LockHeld:
+                return False
+            if used() or self.inode(package) is None:
+                return False
+            return self._remove(package, used)
+
+    def _remove(self, package: Package, used: Callable[[], bool]) -> bool:
+        name = package.path.name
+        with self._scratch(name) as scratch, disk_errors(package.path):
+            package.path.rename(scratch / "tree")
+            # Who linked it before the rename can be seen by now; who looks after it finds no package, or another.
+            if used():
+                (scratch / "tree").rename(package.path)
+                return False
+            self._manifest(name).unlink(missing_ok=True)
+        return True
+
+    def remove_leftovers(self, *, dry_run: bool = False) -> Sequence[Path]:
+        """What crashes and interrupted downloads left, and nobody is at work on, removed. Says what it was."""
+        found = [path for path in (self._directory / ".partial").glob("*") if _LEFTOVER.match(path.name)]
+        found += [path for path in self._directory.glob(".*.manifest.json") if not self._package_of(path).exists()]
+        removed = []
+        for path in found:
+            name = _LEFTOVER.match(path.name.removeprefix("."))
+            with suppress(LockHeld), self._lock(name[1] if name else path.name, wait=0):
+                if not dry_run:
+                    delete_tree(path)
+                removed.append(path)
+        return removed
+
+    def _package_of(self, manifest: Path) -> Path:
+        return self._directory / manifest.name.removeprefix(".").removesuffix(".manifest.json")
+
+    def _lock(self, name: str, *, wait: float) -> AbstractContextManager[None]:
+        return file_lock(self._directory / ".locks" / f"{name}.lock", wait=wait, clock=self._clock)
+
+    def _recorded(self, package: Package) -> manifests.Manifest:
+        return manifests.read(self._manifest(package.path.name))
 
     def _fetch(self, name: str, release: Release, progress: Progress | None) -> Package:
         # Only here: a create that finds its package must not pay for tarfile and hashlib.
         from . import archives
-        from .downloads import download
 
-        with self._scratch(name) as scratch:
-            archive, tree = scratch / release.filename, scratch / "tree"
-            download(release, archive, clock=self._clock, progress=progress)
-            with disk_errors(tree):
-                tree.mkdir()
-                tree.chmod(0o755)
-            archives.unpack(archive, tree)
+        archive = self._directory / ".partial" / f"{name}.{release.sha256[:16]}.part"
+        with self._scratch(name, keep=archive) as scratch:
+            tree = scratch / "tree"
+            with self._kept_if_interrupted(archive):
+                self._download(release, archive, progress)
+            try:
+                with disk_errors(tree):
+                    tree.mkdir()
+                    tree.chmod(0o755)
+                archives.unpack(archive, tree)
+            finally:
+                archive.unlink(missing_ok=True)
             with disk_errors(tree):
                 self._publish(name, tree)
         return Package(version=release.version, platform=release.platform, path=self._directory / name)
+
+    def _download(self, release: Release, archive: Path, progress: Progress | None) -> None:
+        from .downloads import download
+
+        download(release, archive, clock=self._clock, progress=progress)
+
+    @contextmanager
+    def _kept_if_interrupted(self, archive: Path) -> Iterator[None]:
+        """A failed download stays only if going on from there may help."""
+        try:
+            yield
+        except BaseException as exc:
+            wrong = isinstance(exc, RunnerctlError) and not isinstance(exc, GitHubUnavailable)
+            if archive.exists() and (wrong or archive.stat().st_size == 0):
+                archive.unlink()
+            raise
 
     def _publish(self, name: str, tree: Path) -> None:
         _make_read_only(tree)
         # Inodes and times survive the rename below, so the manifest can be there first.
         manifest = tree.parent / "manifest"
-        manifest.write_text(json.dumps({"files": _facts(tree)}))
+        manifests.write(manifest, tree)
+        now = self._clock.now()
+        os.utime(manifest, (now, now))
         manifest.replace(self._manifest(name))
         # A power cut after the rename must not leave a package of empty files.
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -133,13 +226,14 @@ class PackageStore:
             os.close(descriptor)
 
     @contextmanager
-    def _scratch(self, name: str) -> Iterator[Path]:
+    def _scratch(self, name: str, *, keep: Path | None = None) -> Iterator[Path]:
         """A directory on the store's file system. Whoever holds the lock owns all that bear the name: leftovers go."""
         partial = self._directory / ".partial"
         with disk_errors(partial):
             partial.mkdir(mode=0o700, exist_ok=True)
             for leftover in partial.glob(f"{name}.*"):
-                delete_tree(leftover)
+                if leftover != keep:
+                    delete_tree(leftover)
             scratch = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=partial))
         try:
             yield scratch
@@ -164,14 +258,3 @@ def _make_read_only(tree: Path) -> None:
                 path.chmod(path.stat().st_mode & ~_WRITABLE)
         if directory != str(tree):
             Path(directory).chmod(0o555)
-
-
-def _facts(tree: Path) -> dict[str, list[int]]:
-    """(inode, size, mtime) of every file; not ctime, which each runner's hard link changes."""
-    facts = {}
-    for directory, _, files in os.walk(tree):
-        for file in files:
-            path = os.path.join(directory, file)  # noqa: PTH118 — ten thousand files: Path costs more than lstat
-            found = os.lstat(path)
-            facts[os.path.relpath(path, tree)] = [found.st_ino, found.st_size, found.st_mtime_ns]
-    return facts

@@ -117,6 +117,20 @@ def resolve(
     return offered
 
 
+def newest_offer(cache: Path, *, platform: str, key: str) -> str | None:
+    """The newest version that GitHub was ever heard to offer under a ``key`` that begins so; None if none is known."""
+    try:
+        entries = json.loads(cache.read_bytes())
+        offers = [
+            str(entry["release"]["version"])
+            for name, entry in entries.items()
+            if name.startswith(key) and name.endswith(f" {platform}")
+        ]
+        return max(offers, key=lambda version: [int(part) for part in version.split(".")], default=None)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return None
+
+
 def _offered(platform: str, downloads: Sequence[Download]) -> Release | None:
     """What the scope is offered for the platform; its ``sha256`` may be empty."""
     offers = [offer for offer in map(_offer, downloads) if offer is not None and offer.platform == platform]

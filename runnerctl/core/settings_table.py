@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import durations
+from . import durations, sizes
 from .errors import InvalidRequest
 
 DEFAULT_STATE_DIR = "/var/lib/runnerctl"
@@ -70,6 +70,21 @@ def patience(text: str) -> float:
     if seconds < 0.1:
         raise ValueError("use at least 100ms")
     return seconds
+
+
+def retention(text: str) -> float:
+    """How long something is kept: never so short that it could go before its runner's last step is written."""
+    seconds = duration(text)
+    if seconds < 60:
+        raise ValueError("use at least 1m")
+    return seconds
+
+
+def size(text: str) -> int:
+    try:
+        return sizes.count(text)
+    except InvalidRequest as exc:
+        raise ValueError("use bytes, or 500M, 2G") from exc
 
 
 def url(text: str) -> str:
@@ -202,6 +217,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _own("state_dir", DEFAULT_STATE_DIR, "Database, locks, logs, token cache"),
     _own("package_dir", None, "Unpacked runner packages; default BASE_DIR/.packages"),
+    _own("max_runners", None, "How many runners may live on this host at once; not set: any number", positive),
+    _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),
+    _own("log_retention", "7d", "How long logs stay after their runner's end, and old _diag files", retention),
+    _own("history_retention", "30d", "How long it is known that a runner was there", retention),
     _own("start_timeout", "120", "A runner that is not online by then failed to start", duration),
     _own("remove_settle", "3", "How long remove watches for a job dispatched just before", duration),
     _own("drain_settle", "60", "The same for remove --drain", duration),

@@ -9,15 +9,15 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from . import rows
 from .clock import Clock
-from .errors import ConfigInvalid, DiskFull, InvalidTransition, Overloaded, RunnerctlError, RunnerExists
-from .models import Event, Orphan, Runner, RunnerPage, RunnerQuery, RunnerSpec
+from .errors import ConfigInvalid, DiskFull, InvalidTransition, Overloaded, QuotaExceeded, RunnerctlError, RunnerExists
+from .models import Event, Orphan, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from .states import TERMINAL, Desired, RunnerState, may_follow
 
 SCHEMA_VERSION = 1
@@ -106,8 +106,11 @@ class Store:
 
     # -- writing
 
-    def admit(self, spec: RunnerSpec, *, root: Path) -> Runner:
-        """A new life in ``pending``, if its name is free on this host. Raises ``RunnerExists``."""
+    def admit(self, spec: RunnerSpec, *, root: Path, most: int | None = None) -> Runner:
+        """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
+
+        Raises ``RunnerExists`` or ``QuotaExceeded``.
+        """
         now = self._clock.now()
         runner_id = self._new_id()
         values = {
@@ -124,6 +127,7 @@ class Store:
         columns = rows.encoded(values)
         marks = ", ".join("?" * len(columns))
         with self._transaction() as db:
+            self._check_quota(db, most)
             try:
                 db.execute(f"INSERT INTO runner ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))
             except sqlite3.IntegrityError as exc:
@@ -155,6 +159,35 @@ class Store:
         with self._transaction() as db:
             self._update(db, runner, changes)
         return self._must_get(runner.id)
+
+    def note_sightings(self, sightings: Iterable[Sighting]) -> None:
+        """What GitHub listed, in one commit; no change of the rows that any writer could mind."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE runner SET github_status = ?, github_busy = ?, github_seen_at = ? WHERE id = ?",
+                [(seen.status, int(seen.busy), seen.at, seen.runner_id) for seen in sightings],
+            )
+        # The revision stays, so what is remembered by it must go.
+        self._known.clear()
+
+    # -- forgetting
+
+    def ended_before(self, when: float, *, limit: int) -> list[str]:
+        """The lives that ended before then and that no orphan task needs, oldest first."""
+        query = (
+            f"SELECT id FROM runner WHERE NOT ({_LIVE_SQL}) AND ended_at < ?"
+            " AND NOT EXISTS (SELECT 1 FROM orphan WHERE orphan.runner_id = runner.id) ORDER BY seq LIMIT ?"
+        )
+        return [str(row[0]) for row in self._read(query, when, limit)]
+
+    def forget(self, runner_ids: Sequence[str]) -> int:
+        """Deletes lives that have ended, with their history; says how many events that were."""
+        marks = ", ".join("?" * len(runner_ids))
+        ended = f"(SELECT id FROM runner WHERE id IN ({marks}) AND NOT ({_LIVE_SQL}))"
+        with self._transaction() as db:
+            events = db.execute(f"DELETE FROM runner_event WHERE runner_id IN {ended}", tuple(runner_ids)).rowcount
+            db.execute(f"DELETE FROM runner WHERE id IN {ended}", tuple(runner_ids))
+        return events
 
     # -- orphaned registrations
 
@@ -237,6 +270,17 @@ class Store:
             except sqlite3.Error as exc:
                 raise _meaning(exc, self._path) from exc
 
+    @staticmethod
+    def _check_quota(db: sqlite3.Connection, most: int | None) -> None:
+        if most is None:
+            return
+        living = db.execute(f"SELECT count(*) FROM runner WHERE {_LIVE_SQL}").fetchone()[0]
+        if living >= most:
+            raise QuotaExceeded(
+                f"This host has {living} runners, and max_runners allows {most}",
+                hint="Remove a runner or wait for one to end, or raise max_runners",
+            )
+
     def _update(self, db: sqlite3.Connection, runner: Runner, changes: dict[str, Any]) -> None:
         columns = rows.encoded(changes)
         assignments = ", ".join(f"{column} = ?" for column in columns)
@@ -256,7 +300,7 @@ class Store:
 
     def _must_get(self, runner_id: str) -> Runner:
         runner = self.get(runner_id)
-        assert runner is not None, runner_id  # noqa: S101 - rows are never deleted
+        assert runner is not None, runner_id  # noqa: S101 - rows are deleted long after their end only
         return runner
 
     def _new_id(self) -> str:

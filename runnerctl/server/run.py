@@ -8,6 +8,7 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -33,11 +34,13 @@ log = logging.getLogger("runnerctl.server")
 
 _FINISH_SECONDS = 20.0
 _PR_SET_DUMPABLE = 4
+_MOST_FILES = 65536
 
 
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises ``ConfigInvalid`` when it cannot start."""
     _be_undumpable()
+    _take_many_files()
     _leave_to_env_file(settings)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     token = api_token(settings)
@@ -51,6 +54,12 @@ def serve(settings: Settings) -> None:
     check_github(settings)
     with _alone(services), contextlib.closing(services), contextlib.closing(addresses.listen(address)) as listening:
         asyncio.run(_serve(services, listening, token=token))
+
+
+def _take_many_files() -> None:
+    """Each runner that is watched takes descriptors; the soft limit is often 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MOST_FILES) if hard > 0 else _MOST_FILES, hard))
 
 
 def _be_undumpable() -> None:

@@ -1,4 +1,4 @@
-"""Keeps the store true to the runners: hears the supervisors' pokes, and looks at every live runner now and then.
+"""Keeps the store true to the runners: hears the supervisors' pokes, notices deaths, and looks at all now and then.
 
 A poke is a hint; a lost one is made good by the next look.
 """
@@ -11,68 +11,86 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from runnerctl import core
+from runnerctl.core import reconcile
 from runnerctl.core.errors import RunnerBusy, RunnerctlError
-from runnerctl.core.models import Runner
+from runnerctl.core.listings import Listings
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 
+from .deaths import Deaths
 from .offload import Offload
 
 log = logging.getLogger("runnerctl.server")
 
 LOOK_SECONDS = 10.0
 _MAX_POKE = 4096
-_HEALERS = 4
+_HEALERS = 16
 
 
 class Watcher:
-    """A thread of its own, with a few more for what a look finds to do."""
+    """A thread of its own, with some more for what it finds to do."""
 
     def __init__(self, services: Services, offload: Offload, loop: asyncio.AbstractEventLoop) -> None:
         self._services = services
         self._offload = offload
         self._loop = loop
         self._socket = _bind(services)
+        self._deaths = Deaths(self._socket.fileno())
+        self._listings = Listings(services)
         self._healers = ThreadPoolExecutor(_HEALERS, thread_name_prefix="heal")
         self._pending: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._asking = threading.Lock()
 
     def start(self) -> None:
         """Looks at every live runner once, so that what outlived the last server is known again; then watches."""
+        for runner in self._services.store.live():
+            self._follow(runner.id)
         self._look()
         self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
         self._services.events_socket.unlink(missing_ok=True)
-        self._socket.close()
+        _wake(self._socket)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
         self._healers.shutdown(wait=False, cancel_futures=True)
+        self._deaths.close()
+        self._socket.close()
 
     def _watch(self) -> None:
         clock = self._services.clock
         next_look = clock.monotonic() + LOOK_SECONDS
         while not self._stopped.is_set():
-            self._socket.settimeout(max(0.01, next_look - clock.monotonic()))
-            try:
-                self._heard(self._socket.recv(_MAX_POKE))
-            except TimeoutError:
+            poked, lost = self._deaths.wait(max(0.01, next_look - clock.monotonic()))
+            for runner_id in lost:
+                self._ring(runner_id)
+                self._heal(runner_id)
+            if poked:
+                self._hear()
+            if clock.monotonic() >= next_look:
                 self._look()
                 next_look = clock.monotonic() + LOOK_SECONDS
-            except OSError:
-                return  # closed: the server stops
 
-    def _heard(self, poke: bytes) -> None:
-        try:
-            runner_id = str(json.loads(poke)["id"])
-        except (ValueError, KeyError, TypeError):
-            return
-        self._ring(runner_id)
-        self._heal(runner_id)
+    def _hear(self) -> None:
+        """All that was poked so far."""
+        while True:
+            try:
+                poke = self._socket.recv(_MAX_POKE)
+            except (BlockingIOError, OSError):
+                return
+            try:
+                runner_id = str(json.loads(poke)["id"])
+            except (ValueError, KeyError, TypeError):
+                continue
+            self._ring(runner_id)
+            self._heal(runner_id)
 
     def _ring(self, runner_id: str) -> None:
         if not self._loop.is_closed():
@@ -80,29 +98,32 @@ class Watcher:
 
     def _look(self) -> None:
         try:
-            for runner in self._services.store.live():
-                if not core.is_current(self._services, runner):
-                    self._heal(runner.id)
+            for finding in reconcile.glance(self._services, self._services.store.live(), self._listings):
+                self._submit(finding.runner.id, self._put_right, finding)
             if self._services.store.orphans(due_at=self._services.clock.now()):
                 self._healers.submit(self._finish_orphans)
-        except (RunnerctlError, RuntimeError) as exc:
-            log.warning("look failed: %s", exc)
+            self._healers.submit(self._ask_github)
+        except RunnerctlError as exc:
+            log.warning("look failed: %s", exc.message)
+        except RuntimeError:
+            return  # the pool is shut down: the server stops
 
     def _heal(self, runner_id: str) -> None:
+        self._submit(runner_id, self._reap, runner_id)
+
+    def _submit(self, runner_id: str, work: Callable[..., None], *args: object) -> None:
         """Once at a time for a runner, however often it pokes; a poke during that work is not lost."""
         with self._lock:
             if runner_id in self._pending or self._stopped.is_set():
                 return
             self._pending.add(runner_id)
-        self._healers.submit(self._reap, runner_id)
+        self._healers.submit(self._guarded, runner_id, work, *args)
 
-    def _reap(self, runner_id: str) -> None:
+    def _guarded(self, runner_id: str, work: Callable[..., None], *args: object) -> None:
         with self._lock:
             self._pending.discard(runner_id)
         try:
-            runner = core.reap(self._services, runner_id, wait=0)
-            if runner is not None and runner.state is RunnerState.REMOVING:
-                self._resume(runner)
+            work(*args)
         except RunnerBusy:
             return  # a command is at work on it; it or the next look sees to the rest
         except RunnerctlError as exc:
@@ -110,13 +131,31 @@ class Watcher:
         except Exception:
             log.exception("runner could not be brought up to date", extra={"runner_id": runner_id})
         finally:
+            self._follow(runner_id)
             self._ring(runner_id)
 
-    def _resume(self, runner: Runner) -> None:
-        """A removal whose command is gone, once GitHub let go of the runner: taken to its end."""
-        quiet = self._services.clock.now() - runner.changed_at > 3 * LOOK_SECONDS
-        if quiet and runner.deregistered_at is not None and not self._services.backend.working(runner.id):
-            core.finish(core.remove_runner(self._services, runner.name), clock=self._services.clock)
+    def _reap(self, runner_id: str) -> None:
+        core.reap(self._services, runner_id, wait=0)
+
+    def _put_right(self, finding: reconcile.Finding) -> None:
+        done = reconcile.put_right(self._services, finding, self._listings)
+        if done.error is not None:
+            raise done.error
+
+    def _follow(self, runner_id: str) -> None:
+        if not self._stopped.is_set():
+            self._deaths.follow(runner_id, self._services.backend.processes(runner_id))
+
+    def _ask_github(self) -> None:
+        """One at a time: an answer that takes longer than the next look is waited for by one thread only."""
+        if not self._asking.acquire(blocking=False):
+            return
+        try:
+            self._listings.refresh(self._services.store.live())
+        except RunnerctlError as exc:
+            log.warning("GitHub could not be asked for its runners: %s", exc.message)
+        finally:
+            self._asking.release()
 
     def _finish_orphans(self) -> None:
         try:
@@ -125,11 +164,16 @@ class Watcher:
             log.warning("orphan tasks wait: %s", exc.message)
 
 
+def _wake(hearing: socket.socket) -> None:
+    """So that the thread that waits sees the end."""
+    hearing.shutdown(socket.SHUT_RDWR)
+
+
 def _bind(services: Services) -> socket.socket:
     """The datagram socket that supervisors poke; ours alone, since ``serve`` holds the lock."""
     path = services.events_socket
     path.unlink(missing_ok=True)
-    hearing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    hearing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
     # A path beyond 107 bytes does not fit into a socket address; through the directory's descriptor any does.
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -37,7 +37,7 @@ RESTART, AWAIT_UPDATE, END = "restart", "await update", "end"
 
 
 class Exit:
-    """How a process ended: by exit ``code`` or by ``signal``, the other is None."""
+    """How a process ended: by exit ``code`` or by ``signal``, the other is None. Neither: it was not our child."""
 
     __slots__ = ("code", "signal")
 
@@ -46,7 +46,13 @@ class Exit:
         self.signal = signal
 
     @property
+    def unknown(self) -> bool:
+        return self.code is None and self.signal is None
+
+    @property
     def meaning(self) -> str:
+        if self.unknown:
+            return "unknown"
         if self.signal is not None:
             return _SIGNAL_MEANINGS.get(self.signal, f"killed by signal {self.signal}")
         return _MEANINGS.get(self.code or 0, f"unknown exit code {self.code}")
@@ -87,6 +93,8 @@ def outcome(
 
     ``configured``: its identity files are still there. ``error``: what the Listener said last of an error, or "".
     """
+    if ended.unknown:
+        return _unknown_outcome(launch, jobs_run=jobs_run, configured=configured, stop_asked=stop_asked)
     clean = ended.code in (DONE, UPDATE, UPDATE_ONCE) or ended.code in JOB_RESULTS
     if launch.ephemeral and clean and (jobs_run > 0 or not configured):
         return "completed", None
@@ -98,3 +106,12 @@ def outcome(
         return "stopped", "its Listener ended by itself"
     again = f", {tally.in_a_row} times in a row" if tally.in_a_row > launch.restart_limit else ""
     return "failed", ended.meaning + again + (f": {error}" if error else "")
+
+
+def _unknown_outcome(launch: Launch, *, jobs_run: int, configured: bool, stop_asked: bool) -> tuple[str, str | None]:
+    # It takes its identity files away as the very last, and only when it ends as it should.
+    if launch.ephemeral and jobs_run > 0 and not configured:
+        return "completed", None
+    if stop_asked:
+        return "stopped", None
+    return "failed", "its Listener ended while nobody watched" if configured else "registration was deleted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+import cgroups
 import processes
 from wakeups import SIGKILL, SIGSTOP
 
@@ -13,26 +14,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PAUSE = 0.005
+_REMOVE_SECONDS = 1.0
 
 
-def kill_tree(life: str, *, seconds: float, reap: Callable[[], object]) -> list[int]:
+class Tree:
+    """All that a runner started, by its marks: below us or its Listener, in its cgroup, or with its life's variable."""
+
+    __slots__ = ("_life", "_listener", "cgroup")
+
+    def __init__(self, life: str, *, cgroup: str | None, listener: processes.Process | None = None) -> None:
+        self._life = life
+        self._listener = listener
+        self.cgroup = cgroup
+
+    def living(self) -> list[processes.Process]:
+        inside = set() if self.cgroup is None else cgroups.pids(self.cgroup)
+        return processes.tree(self._life, listener=self._listener, inside=inside)
+
+
+def kill_tree(tree: Tree, *, seconds: float, reap: Callable[[], object]) -> list[int]:
     """The pids that were left when the time ran out; normally none. ``reap`` is called to collect the dead."""
     deadline = time.monotonic() + seconds
-    while left := _stopped(life, deadline):
+    if tree.cgroup is not None:
+        cgroups.kill(tree.cgroup)
+    while left := _stopped(tree, deadline):
         for process in left:
             processes.send(process, SIGKILL)
         if time.monotonic() > deadline:
             return [process.pid for process in left]
         time.sleep(_PAUSE)
         reap()
+    if tree.cgroup is not None:
+        cgroups.remove(tree.cgroup, seconds=_REMOVE_SECONDS)
     return []
 
 
-def _stopped(life: str, deadline: float) -> list[processes.Process]:
+def _stopped(tree: Tree, deadline: float) -> list[processes.Process]:
     """The whole tree, held still first: whatever forks all the time would outrun a walk."""
     known: set[tuple[int, int]] = set()
     while True:
-        found = processes.tree(life)
+        found = tree.living()
         new = [process for process in found if (process.pid, process.start_ticks) not in known]
         for process in new:
             processes.send(process, SIGSTOP)

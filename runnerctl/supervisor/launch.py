@@ -27,9 +27,9 @@ class Launch:
     """One runner, as ``launch.json`` describes it. Durations are in seconds."""
 
     __slots__ = (
-        "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds", "listener", "log_keep",
-        "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root", "shutdown_grace",
-        "terminate_seconds",
+        "cgroup", "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds", "listener",
+        "log_keep", "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root",
+        "shutdown_grace", "terminate_seconds",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -41,6 +41,7 @@ class Launch:
         self.ephemeral = part.value("ephemeral") is True
         self.pid_file = part.optional("pid_file")
         self.events = part.optional("events")
+        self.cgroup = part.optional("cgroup")
         self.reap = None if part.value("reap", None) is None else Program(part.inner("reap"))
         restart, stop, log = part.inner("restart"), part.inner("stop"), part.inner("log")
         self.restart_seconds = restart.number("seconds", 5)

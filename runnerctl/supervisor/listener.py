@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
 import os
+import select
 
 import processes
 from exits import Exit
 from launch import Launch
 from output import Output
+from processes import Process
 from spawn import spawn
 
 
 class Listener:
     """A Listener that was started and not yet buried."""
 
-    def __init__(self, launch: Launch, output: Output) -> None:
-        """Starts it. Raises ``OSError`` naming the path when it cannot be executed."""
-        self._pid_file = launch.pid_file
-        writer = output.writer()
-        try:
-            pid = spawn(launch.listener.argv, launch.listener.environment, directory=launch.root, output=writer)
-        finally:
-            os.close(writer)
-        process = processes.look(pid)
-        if process is None:
-            raise OSError(3, os.strerror(3), f"/proc/{pid}")
+    def __init__(self, process: Process, *, pidfd: int, pid_file: str | None, adopted: bool) -> None:
         self.process = process
-        # It cannot be anybody else: its pid stays taken until we collect it.
-        self.pidfd = os.pidfd_open(pid)
+        self.pidfd = pidfd
+        self._pid_file = pid_file
+        self.adopted = adopted
+        """It is no child of ours: how it ended will stay unknown."""
         self._write_pid_file()
+
+    @property
+    def ended(self) -> bool:
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
 
     def signal(self, number: int) -> None:
         """To the Listener alone: what it started is for it to stop, in its own order."""
@@ -52,6 +52,33 @@ class Listener:
                 stream.write(f"{self.process.pid}\n")
         except OSError:
             return  # a convenience for people: a full disk must not cost the runner
+
+
+def start(launch: Launch, output: Output, *, cgroup: str | None) -> Listener:
+    """Raises ``OSError`` naming the path when it cannot be executed or brought into the cgroup."""
+    writer = output.writer()
+    program = launch.listener
+    try:
+        pid = spawn(program.argv, program.environment, directory=launch.root, output=writer, cgroup=cgroup)
+    finally:
+        os.close(writer)
+    process = processes.look(pid)
+    if process is None:
+        raise OSError(3, os.strerror(3), f"/proc/{pid}")
+    # It cannot be anybody else: its pid stays taken until we collect it.
+    return Listener(process, pidfd=os.pidfd_open(pid), pid_file=launch.pid_file, adopted=False)
+
+
+def adopt(process: Process, launch: Launch) -> Listener | None:
+    """One that a supervisor before us started; None if it does not live any more."""
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:
+        return None
+    if not processes.lives(process.pid, process.start_ticks):
+        os.close(pidfd)
+        return None
+    return Listener(process, pidfd=pidfd, pid_file=launch.pid_file, adopted=True)
 
 
 def unlink_quietly(path: str) -> bool:

@@ -24,6 +24,10 @@ class Output:
         self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.dry = True
 
+    def resume(self) -> None:
+        """A Listener from before us has it open: what it wrote meanwhile is still in there."""
+        self.dry = False
+
     def writer(self) -> int:
         """For the Listener. Open for reading too: if we die, its writes go on to succeed, without SIGPIPE."""
         self.dry = False

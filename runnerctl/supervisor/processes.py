@@ -79,32 +79,33 @@ def below(pid: int, everyone: dict[int, Process]) -> list[Process]:
     return found
 
 
-def tree(life: str) -> list[Process]:
-    """All that this runner started: what is below us, and what carries the life's mark wherever it is now."""
-    us = os.getpid()
+def tree(life: str, *, listener: Process | None, inside: set[int]) -> list[Process]:
+    """Below us or ``listener``, who may be no child of ours; ``inside``; or carrying the life's mark, wherever."""
     all_of_them = everyone()
-    found = {process.pid: process for process in below(us, all_of_them)}
+    found = {process.pid: process for process in below(os.getpid(), all_of_them)}
+    if listener is not None and (top := all_of_them.get(listener.pid)) and top.start_ticks == listener.start_ticks:
+        found |= {process.pid: process for process in [top, *below(top.pid, all_of_them)]}
+    found |= {pid: all_of_them[pid] for pid in inside if pid in all_of_them}
     found |= {pid: process for pid, process in all_of_them.items() if pid not in found and _carries(pid, life)}
-    found.pop(us, None)
+    found.pop(os.getpid(), None)
     return list(found.values())
 
 
-def working(root: str) -> bool:
-    """Whether a Worker lives below us or under that root: a job is running."""
+def working(root: str, *, life: str, inside: set[int]) -> bool:
+    """Whether a Worker lives below us, ``inside``, under that root or with that mark: a job is running."""
     all_of_them = everyone()
     workers = [process for process in all_of_them.values() if process.name == WORKER]
     if not workers:
         return False
     ours = {process.pid for process in below(os.getpid(), all_of_them)}
-    return any(worker.pid in ours or is_under(worker.pid, root) for worker in workers)
+    ours |= inside
+    return any(each.pid in ours or is_under(each.pid, root) or _carries(each.pid, life) for each in workers)
 
 
-def at_home(root: str) -> Process | None:
-    """A Listener or Worker that lives under that root, whoever started it."""
-    for process in everyone().values():
-        if process.name in (WORKER, LISTENER) and is_under(process.pid, root):
-            return process
-    return None
+def at_home(root: str, *names: str) -> Process | None:
+    """The oldest process of such a name under that root, whoever started it: a Listener is older than its jobs."""
+    found = [each for each in everyone().values() if each.name in names and is_under(each.pid, root)]
+    return min(found, key=lambda process: process.start_ticks, default=None)
 
 
 def is_under(pid: int, root: str) -> bool:

@@ -10,11 +10,14 @@ import time
 import lines
 import record as records
 from exits import JOB_RESULTS, Exit, Tally
+from job import Job
 from lines import Event
-from record import Job, Record
+from record import Record
 
 _MAX_NAME = 256
 _MAX_ERROR = 500
+_START_SECONDS = 60.0
+"""From the line of a job to its Worker, at most."""
 
 
 class Progress:
@@ -25,6 +28,7 @@ class Progress:
         self._tally = tally
         self._said = records.STARTING
         self._over_at: float | None = None
+        self._outlived = False
         self.working = False
         """A Worker lived when last looked."""
         self.error = ""
@@ -41,7 +45,25 @@ class Progress:
     def started(self) -> None:
         """A new Listener runs."""
         self._said = records.STARTING
+        self._outlived = False
         self.error = ""
+
+    def adopted(self, *, working: bool) -> None:
+        """A runner that was online or busy before us is so still."""
+        said = self._record.phase
+        self._said = records.LISTENING if said == records.BUSY else said
+        self.working = working
+
+    def found_at_work(self) -> None:
+        """A Worker without a Listener: no line will tell of its job any more."""
+        if self._record.job is None:
+            self._record.jobs_run += 1
+
+    def doubt(self) -> None:
+        """The line that ended the job, or began it, may have died with the supervisor before us."""
+        job = self._record.job
+        if job is not None and not self.working and time.time() - job.started_at > _START_SECONDS:
+            self._over_at = self._over_at or time.time()
 
     def take(self, events: list[Event], *, working: bool) -> None:
         self.working = working
@@ -51,6 +73,7 @@ class Progress:
     def listener_ended(self, ended: Exit, *, phase: str) -> None:
         """``phase`` is what follows. Nobody will say how the job ended, except perhaps the exit code."""
         self._said = phase
+        self._outlived = True
         if self._record.job is not None and self._over_at is None:
             self._record.job.result = JOB_RESULTS.get(ended.code or 0)
             self._over_at = time.time()
@@ -58,6 +81,8 @@ class Progress:
     def settle(self, *, working: bool) -> bool:
         """Closes a job that is over, sets the phase; True when a job was closed."""
         self.working = working
+        if working and self._outlived and self._over_at is not None:
+            self._over_at = time.time()
         closed = not working and self._over_at is not None
         if closed:
             self._close()

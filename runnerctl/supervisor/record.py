@@ -10,24 +10,16 @@ import time
 
 import jsontext
 from exits import Exit
+from job import Job
 from processes import Process
+
+TYPE_CHECKING = False  # importing typing would cost milliseconds
+if TYPE_CHECKING:
+    from before import Before
 
 STARTING, BUSY, LISTENING, UPDATING, STOPPING, EXITED = (
     "starting", "busy", "listening", "updating", "stopping", "exited",
 )  # fmt: skip
-_MAX_SIZE = 64 * 1024
-
-
-class Job:
-    """A job that runs or ran; ``result`` is None as long as nobody said one."""
-
-    __slots__ = ("ended_at", "name", "result", "started_at")
-
-    def __init__(self, name: str, *, started_at: float) -> None:
-        self.name = name
-        self.started_at = started_at
-        self.result: str | None = None
-        self.ended_at: float | None = None
 
 
 class Record:
@@ -39,6 +31,8 @@ class Record:
         self.boot_id = boot_id
         self.supervisor = supervisor
         self.listener: Process | None = None
+        self.cgroup: str | None = None
+        """The runner's own; None: its processes are known by a walk alone."""
         self.phase = STARTING
         self.phase_at = time.time()
         self.online_at: float | None = None
@@ -52,6 +46,17 @@ class Record:
         self.ended = False
         self.outcome: str | None = None
         self.reason: str | None = None
+
+    @property
+    def mark(self) -> str:
+        return "walk" if self.cgroup is None else "cgroup"
+
+    def resume(self, before: Before) -> None:
+        """Goes on where the supervisor before us ended."""
+        self.cgroup, self.stop_asked = before.cgroup, before.stop_asked
+        self.phase, self.phase_at, self.online_at = before.phase, before.phase_at or self.phase_at, before.online_at
+        self.job, self.last_job = before.job, before.last_job
+        self.jobs_run, self.restarts = before.jobs_run, before.restarts
 
     def save(self) -> None:
         """Raises ``OSError``; what was saved before then stays."""
@@ -71,6 +76,8 @@ class Record:
             "boot_id": self.boot_id,
             "supervisor": self.supervisor.identity(),
             "listener": self.listener and self.listener.identity(),
+            "mark": self.mark,
+            "cgroup": self.cgroup,
             "phase": self.phase,
             "phase_at": self.phase_at,
             "online_at": self.online_at,
@@ -88,21 +95,3 @@ class Record:
             "outcome": self.outcome,
             "reason": self.reason,
         }  # fmt: skip
-
-
-def listener_before(run_dir: str) -> tuple[str, int, int] | None:
-    """(boot id, pid, start ticks) of the Listener in the record that a supervisor before us left, if there is one."""
-    try:
-        descriptor = os.open(f"{run_dir}/supervisor.json", os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        document = jsontext.loads(os.read(descriptor, _MAX_SIZE).decode())
-    except (OSError, ValueError):
-        return None
-    finally:
-        os.close(descriptor)
-    if not isinstance(document, dict) or not isinstance(document.get("listener"), dict):
-        return None
-    listener = document["listener"]
-    return str(document.get("boot_id")), int(listener.get("pid", 0)), int(listener.get("start_ticks", 0))

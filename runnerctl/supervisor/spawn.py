@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import resource
 
+import cgroups
 import wakeups
 
 _CHANNEL = 3
 
 
-def spawn(argv: list[str], environment: dict[str, str], *, directory: str, output: int) -> int:
+def spawn(
+    argv: list[str], environment: dict[str, str], *, directory: str, output: int, cgroup: str | None = None
+) -> int:
     """Its pid, once it runs: own session, stdin from ``/dev/null``, stdout and stderr to ``output``, no core dumps.
 
-    Raises ``OSError``, naming the path, when the directory or the program cannot be used.
+    It is in ``cgroup`` before it does anything. Raises ``OSError``, naming the path, when the cgroup, the directory or
+    the program cannot be used.
     """
     reader, writer = os.pipe()
     # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
     held = wakeups.hold()
     pid = os.fork()
     if pid == 0:
-        _become(argv, environment, directory=directory, output=output, channel=writer)
+        _become(argv, environment, directory=directory, output=output, channel=writer, cgroup=cgroup)
     wakeups.release(held)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
@@ -32,13 +36,19 @@ def spawn(argv: list[str], environment: dict[str, str], *, directory: str, outpu
     return pid
 
 
-def _become(argv: list[str], environment: dict[str, str], *, directory: str, output: int, channel: int) -> None:
+def _become(
+    argv: list[str], environment: dict[str, str], *, directory: str, output: int, channel: int, cgroup: str | None
+) -> None:
     """Never returns; what prevents the exec goes through ``channel``, which the exec closes."""
     path = directory
     try:
         os.setsid()
         _keep_only(output, channel)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if cgroup is not None:
+            path = cgroup
+            cgroups.join(cgroup)
+            path = directory
         os.chdir(directory)
         path = argv[0]
         wakeups.forget()

@@ -1,7 +1,9 @@
 """From the command line to a supervisor of its own session that has a Listener: the program's entry.
 
+With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
-started ends at once, with 0, or 5 when this runner has processes already, or 1 when it cannot be started.
+started ends at once, with 0, or 5 when this runner has processes already, 6 when there is nothing to adopt, or 1 when
+it cannot be started.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import fcntl
 import gc
 import os
 
+import before as befores
+import cgroups
 import events
 import jsontext
 import killing
@@ -19,13 +23,15 @@ import processes
 import record as records
 import spawn
 import wakeups
+from before import Before
 from launch import Launch, LaunchInvalid
+from processes import Process
 from record import Record
 from runner_log import RunnerLog
 from supervision import Supervision
 
 _PR_SET_CHILD_SUBREAPER = 36
-_FAILED, _ALREADY = 1, 5
+_FAILED, _ALREADY, _NOTHING_LIVES = 1, 5, 6
 
 
 class Refused(Exception):
@@ -36,32 +42,39 @@ class Refused(Exception):
         self.status = status
 
 
+class _Arguments:
+    __slots__ = ("adopt", "lease", "run_dir")
+
+    def __init__(self, arguments: list[str]) -> None:
+        """``RUN_DIR``, ``RUN_DIR --adopt`` or ``RUN_DIR --lease-fd N``."""
+        self.adopt = arguments[1:] == ["--adopt"]
+        leased = len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit()
+        if len(arguments) != 1 and not self.adopt and not leased:
+            raise Refused("Usage: supervisor RUN_DIR [--adopt | --lease-fd N]")
+        self.run_dir = os.path.abspath(arguments[0])
+        self.lease = int(arguments[2]) if leased else None
+        if self.lease is not None:
+            os.set_inheritable(self.lease, False)
+
+
 def main(arguments: list[str]) -> int:
     """The exit status of the process that was started, or of the supervisor that it became."""
     try:
-        run_dir, lease = _parse(arguments)
+        asked = _Arguments(arguments)
         # Somebody may wait for the end of a pipe that was left open to us by mistake: we live for weeks.
-        spawn.close_others({0, 1, 2} if lease is None else {0, 1, 2, lease})
-        lock = _lock(run_dir)
-        launch = launches.read(f"{run_dir}/launch.json")
-        _check_alone(run_dir, launch)
+        spawn.close_others({0, 1, 2} if asked.lease is None else {0, 1, 2, asked.lease})
+        lock = _lock(asked.run_dir)
+        launch = launches.read(f"{asked.run_dir}/launch.json")
+        adopted = _check_alive(asked.run_dir, launch) if asked.adopt else None
+        if adopted is None:
+            _check_alone(asked.run_dir, launch)
     except (Refused, LaunchInvalid) as exc:
         _report({"error": str(exc)})
         return exc.status if isinstance(exc, Refused) else _FAILED
     gc.freeze()
     if os.fork() > 0:
         return 0
-    return _supervise(run_dir, launch, lease=lease, lock=lock)
-
-
-def _parse(arguments: list[str]) -> tuple[str, int | None]:
-    if len(arguments) == 1:
-        return os.path.abspath(arguments[0]), None
-    if len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit():
-        lease = int(arguments[2])
-        os.set_inheritable(lease, False)
-        return os.path.abspath(arguments[0]), lease
-    raise Refused("Usage: supervisor RUN_DIR [--lease-fd N]")
+    return _supervise(asked, launch, adopted, lock=lock)
 
 
 def _lock(run_dir: str) -> int:
@@ -77,22 +90,40 @@ def _lock(run_dir: str) -> int:
     return descriptor
 
 
+class _Adopted:
+    """What a supervisor before us left: its record and a Listener, or None if only a Worker lives."""
+
+    __slots__ = ("before", "listener")
+
+    def __init__(self, before: Before, listener: Process | None) -> None:
+        self.before = before
+        self.listener = listener
+
+
 def _check_alone(run_dir: str, launch: Launch) -> None:
     """A supervisor before us may have died and left its Listener, or a Worker, at work."""
-    before = records.listener_before(run_dir)
-    if before is not None and before[0] == processes.boot_id() and processes.lives(*before[1:]):
-        raise Refused(f"its Listener, process {before[1]}, lives without a supervisor", status=_ALREADY)
-    left = processes.at_home(launch.root)
+    left = Before(run_dir).listener(launch.root)
+    if left is not None:
+        raise Refused(f"its Listener, process {left.pid}, lives without a supervisor", status=_ALREADY)
+    left = processes.at_home(launch.root, processes.LISTENER, processes.WORKER)
     if left is not None:
         raise Refused(f"a {left.name} of it, process {left.pid}, lives already", status=_ALREADY)
 
 
-def _supervise(run_dir: str, launch: Launch, *, lease: int | None, lock: int) -> int:
-    log = RunnerLog(f"{run_dir}/runner.log", max_bytes=launch.log_max_bytes, keep=launch.log_keep)
+def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
+    before = Before(run_dir)
+    listener = before.listener(launch.root)
+    if listener is None and not befores.working(launch, before.cgroup or launch.cgroup):
+        raise Refused("neither a Listener nor a Worker of it lives", status=_NOTHING_LIVES)
+    return _Adopted(before, listener)
+
+
+def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, lock: int) -> int:
+    log = RunnerLog(f"{asked.run_dir}/runner.log", max_bytes=launch.log_max_bytes, keep=launch.log_keep)
     try:
-        supervision = _start(run_dir, launch, log, lease)
+        supervision = _start(asked, launch, adopted, log)
     except OSError as exc:
-        _report({"error": f"{exc.filename or run_dir}: {exc.strerror}"})
+        _report({"error": f"{exc.filename or asked.run_dir}: {exc.strerror}"})
         return _FAILED
     _let_go_of_caller()
     try:
@@ -109,32 +140,49 @@ def _supervise(run_dir: str, launch: Launch, *, lease: int | None, lock: int) ->
     return 0
 
 
-def _start(run_dir: str, launch: Launch, log: RunnerLog, lease: int | None) -> Supervision:
+def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: RunnerLog) -> Supervision:
     _become_supervisor()
     signals = wakeups.listen()
     us = processes.look(os.getpid())
     if us is None:
         raise OSError(2, os.strerror(2), "/proc/self/stat")
-    record = Record(run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us)
-    record.save()
-    supervision = Supervision(launch=launch, run_dir=run_dir, record=record, log=log, signals=signals, lease=lease)
+    record = Record(asked.run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us)
+    if adopted is not None:
+        record.resume(adopted.before)
+    elif launch.cgroup is not None and cgroups.make(launch.cgroup):
+        record.cgroup = launch.cgroup
+    supervision = Supervision(
+        launch=launch, run_dir=asked.run_dir, record=record, log=log, signals=signals, lease=asked.lease
+    )
+    if adopted is not None:
+        log.note("The supervisor before died: going on")
+        supervision.adopt(adopted.listener)
+    else:
+        record.save()
+        _start_listener(supervision, record, launch)
+    _report(
+        {
+            "supervisor": us.identity(),
+            "listener": record.listener and record.listener.identity(),
+            "boot_id": record.boot_id,
+            "mark": record.mark,
+            "cgroup": record.cgroup,
+        }
+    )
+    return supervision
+
+
+def _start_listener(supervision: Supervision, record: Record, launch: Launch) -> None:
+    """Raises ``OSError`` when it cannot be executed; nothing is left of it then."""
     try:
         supervision.start()
     except OSError as exc:
-        killing.kill_tree(launch.id, seconds=launch.kill_seconds, reap=killing.collect)
+        tree = killing.Tree(launch.id, cgroup=launch.cgroup)
+        killing.kill_tree(tree, seconds=launch.kill_seconds, reap=killing.collect)
         record.phase, record.ended, record.outcome = records.EXITED, True, "failed"
         record.reason = f"{exc.filename}: {exc.strerror}"
         record.save()
         raise
-    listener = record.listener
-    _report(
-        {
-            "supervisor": us.identity(),
-            "listener": listener and listener.identity(),
-            "boot_id": record.boot_id,
-        }
-    )
-    return supervision
 
 
 def _become_supervisor() -> None:

@@ -6,10 +6,10 @@ import os
 import select
 import time
 
+import before
 import exits
 import killing
 import listener as listeners
-import processes
 import stopping
 import wakeups
 from events import poke
@@ -17,8 +17,9 @@ from exits import Exit, Tally
 from launch import Launch
 from listener import Listener
 from output import Output
+from processes import Process
 from progress import Progress
-from record import EXITED, STARTING, STOPPING, UPDATING, Record
+from record import BUSY, EXITED, STARTING, STOPPING, UPDATING, Record
 from runner_log import RunnerLog
 
 _WORKER_SECONDS = 0.5
@@ -47,6 +48,8 @@ class Supervision:
         self._exit: Exit | None = None
         self._resume_at = 0.0
         self._awaiting_update = False
+        self._outlived = False
+        """A Worker outlived a Listener that will not be followed by another."""
         self._over = False
         self._unsaved = False
         self._poked = record.phase
@@ -55,9 +58,36 @@ class Supervision:
     def start(self) -> None:
         """Starts the Listener. Raises ``OSError`` when it cannot be executed."""
         listeners.unlink_quietly(self._update_file)
-        self._listener = Listener(self._launch, self._output)
+        self._listener = self._spawn()
         self._record.listener = self._listener.process
         self._progress.started()
+        self._save()
+
+    def _spawn(self) -> Listener:
+        try:
+            return listeners.start(self._launch, self._output, cgroup=self._record.cgroup)
+        except OSError as exc:
+            if self._record.cgroup is None or exc.filename != self._record.cgroup:
+                raise
+            self._log.note(f"Its processes are not in a cgroup of their own: {exc.strerror}")
+            self._record.cgroup = None
+            return listeners.start(self._launch, self._output, cgroup=None)
+
+    def adopt(self, process: Process | None) -> None:
+        """Goes on with a Listener that is no child of ours, or with what is left without one."""
+        self._listener = None if process is None else listeners.adopt(process, self._launch)
+        self._record.listener = None if self._listener is None else self._listener.process
+        working = self._working()
+        self._output.resume()
+        self._progress.adopted(working=working)
+        self._read()
+        self._progress.doubt()
+        if self._record.stop_asked is not None:
+            self._stop.ask(self._record.stop_asked, time.monotonic())
+        if self._listener is None:
+            self._progress.found_at_work()
+            self._listener_ended(Exit())
+        self._progress.settle(working=working)
         self._save()
 
     def run(self) -> None:
@@ -132,6 +162,10 @@ class Supervision:
         for pid, status in killing.collect():
             if self._listener is not None and pid == self._listener.process.pid:
                 self._exit = listeners.exit_of(status)
+        if self._listener is not None and self._listener.adopted and self._listener.ended:
+            # The update script must not be killed half-way: that would leave a runner that cannot start again.
+            updating = self._record.phase == UPDATING
+            self._exit = Exit(code=exits.UPDATE) if updating else Exit()
 
     def _read(self) -> None:
         events = self._output.read(to_the_end=self._exit is not None)
@@ -147,11 +181,12 @@ class Supervision:
         self._record.last_exit, self._record.last_exit_at = ended, time.time()
         self._unsaved = True
         step, seconds = exits.follows(ended, self._launch, self._tally, jobs_run=self._record.jobs_run)
-        self._progress.listener_ended(ended, phase=_PHASE_AFTER[step])
+        self._outlived = step == exits.END and ended.code is None and not self._stop.begun and self._working()
+        self._progress.listener_ended(ended, phase=BUSY if self._outlived else _PHASE_AFTER[step])
         self._log.note(f"The Listener ended: {ended.meaning}")
         self._awaiting_update = step == exits.AWAIT_UPDATE
         self._resume_at = time.monotonic() + seconds
-        self._over = step == exits.END
+        self._over = step == exits.END and not self._outlived
 
     def _decide(self, now: float) -> None:
         if self._looks_worthwhile and self._progress.settle(working=self._working()):
@@ -173,7 +208,7 @@ class Supervision:
     def _working(self) -> bool:
         """Looked up once a turn: it is a walk through all of ``/proc``."""
         if self._worker_seen is None:
-            self._worker_seen = processes.working(self._launch.root)
+            self._worker_seen = before.working(self._launch, self._cgroup)
         return self._worker_seen
 
     def _step_on(self, rung: str, listener: Listener) -> None:
@@ -188,7 +223,11 @@ class Supervision:
 
     def _between_listeners(self, now: float) -> None:
         """A pause is on: ends it in time, by a new start or for good. No start while a Worker lives."""
-        if self._awaiting_update:
+        if self._outlived:
+            # It ends its job without a Listener; GitHub keeps the job for some minutes.
+            forced = self._stop.asked is not None and self._stop.may_begin(now, occupied=True)
+            self._over = forced or not self._progress.working
+        elif self._awaiting_update:
             # Also when asked to stop: killing the update script half-way leaves a runner that cannot start again.
             self._awaiting_update = not (
                 listeners.unlink_quietly(self._update_file) or now >= self._resume_at or self._stop.hurried
@@ -259,7 +298,14 @@ class Supervision:
             time.sleep(_SAVE_SECONDS / 10)
 
     def _kill(self) -> list[int]:
-        return killing.kill_tree(self._launch.id, seconds=self._launch.kill_seconds, reap=self._reap)
+        listener = None if self._listener is None else self._listener.process
+        tree = killing.Tree(self._launch.id, cgroup=self._cgroup, listener=listener)
+        return killing.kill_tree(tree, seconds=self._launch.kill_seconds, reap=self._reap)
+
+    @property
+    def _cgroup(self) -> str | None:
+        # Also one that could not be joined may have been joined by an earlier Listener.
+        return self._record.cgroup or self._launch.cgroup
 
     @property
     def _update_file(self) -> str:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from ..models import ProcessId
+
 
 class Phase(StrEnum):
     """What the Listener is doing, by its own lines and by its Worker."""
@@ -87,6 +89,21 @@ class Backend(ABC):
     @abstractmethod
     def poll(self, runner_id: str) -> Observation:
         """Cheap: one small file and two looks into ``/proc``."""
+
+    @abstractmethod
+    def processes(self, runner_id: str) -> tuple[ProcessId, ...]:
+        """Those whose death matters: of the last that was heard, living or not."""
+
+    @abstractmethod
+    def supervised(self, runner_id: str) -> bool:
+        """Whether its supervisor lives: asked apart, for a status needs it only when no Listener runs."""
+
+    @abstractmethod
+    def adopt(self, runner_id: str) -> bool:
+        """Gives a supervisor to processes whose own died; False when nothing lives: there is only a life to end.
+
+        Never stops or signals anything. Already supervised is fine. Raises ``BackendFailed``.
+        """
 
     @abstractmethod
     def working(self, runner_id: str) -> bool:

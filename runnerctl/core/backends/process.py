@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
+from . import cgroups
 from .base import Backend, Launch, Observation
 from .records import Records
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REPORT_SECONDS = 30.0
 _MAX_REPORT = 64 * 1024
+_REMOVE_SECONDS = 1.0
+_ALREADY, _NOTHING_LIVES = 5, 6
+"""Exit statuses of a supervisor that is not needed."""
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = (
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
@@ -65,15 +69,33 @@ class ProcessBackend(Backend):
         report = self._start(run_dir, launch)
         if "error" in report:
             raise BackendFailed(f"Runner {launch.name!r} could not be started: {report['error']}")
-        return json.dumps({"backend": self.name, "mark": "walk", **report})
+        return json.dumps({"backend": self.name, **report})
+
+    def adopt(self, runner_id: str) -> bool:
+        status, report = _run([*_supervisor_argv(self.run_dir(runner_id)), "--adopt"])
+        if status not in (0, _ALREADY, _NOTHING_LIVES) or (status == 0 and "error" in report):
+            raise BackendFailed(f"Runner {runner_id} could not be adopted: {report.get('error')}")
+        return status != _NOTHING_LIVES
 
     def poll(self, runner_id: str) -> Observation:
         return self._records.observe(runner_id)
+
+    def processes(self, runner_id: str) -> tuple[ProcessId, ...]:
+        seen = self._records.read(runner_id)
+        if seen is None or seen.ended:
+            return ()
+        return (seen.supervisor,) if seen.listener is None else (seen.supervisor, seen.listener)
+
+    def supervised(self, runner_id: str) -> bool:
+        return self._records.supervised(runner_id)
 
     def working(self, runner_id: str) -> bool:
         seen = self._records.read(runner_id)
         listener = seen.listener if seen else None
         alive = listener is not None and processes.alive(listener)
+        cgroup = self._cgroup(runner_id)
+        if cgroup is not None and any(processes.comm(pid) == processes.WORKER_COMM for pid in cgroups.pids(cgroup)):
+            return True
         return processes.working(listener.pid if listener and alive else None, runner_id)
 
     def drain(self, runner_id: str) -> None:
@@ -90,12 +112,18 @@ class ProcessBackend(Backend):
     def kill(self, runner_id: str) -> None:
         """The supervisor goes first: it would take the deaths for exits and act on them."""
         deadline = time.monotonic() + self.ladder.kill
-        while tree := self._tree(runner_id):
+        cgroup = self._cgroup(runner_id)
+        self._signal_supervisor(runner_id, signal.SIGKILL)
+        if cgroup is not None:
+            cgroups.kill(cgroup)
+        while tree := self._tree(runner_id, cgroup):
             for pid in tree:
                 _kill(pid)
             if time.monotonic() > deadline:
                 raise BackendFailed(f"Processes {tree} of runner {runner_id} survive SIGKILL")
             time.sleep(0.01)
+        if cgroup is not None:
+            cgroups.remove(cgroup, seconds=_REMOVE_SECONDS)
 
     @cached_property
     def degraded(self) -> str | None:
@@ -112,12 +140,19 @@ class ProcessBackend(Backend):
         if descriptor is not None:
             os.close(descriptor)
 
-    def _tree(self, runner_id: str) -> list[int]:
+    def _tree(self, runner_id: str, cgroup: str | None) -> list[int]:
         seen = self._records.read(runner_id)
         tops = [] if seen is None else [seen.supervisor, seen.listener]
         living = [top.pid for top in tops if top is not None and processes.alive(top)]
         below = [pid for top in living for pid in processes.descendants(top)]
-        return list(dict.fromkeys([*living, *below, *processes.marked(runner_id)]))
+        inside = [] if cgroup is None else cgroups.pids(cgroup)
+        return list(dict.fromkeys([*living, *below, *inside, *processes.marked(runner_id)]))
+
+    def _cgroup(self, runner_id: str) -> str | None:
+        """Where its processes are, by its supervisor's word; before it has spoken, where they were to be."""
+        seen = self._records.read(runner_id)
+        named = seen.cgroup if seen is not None and seen.cgroup else _launch_cgroup(self.run_dir(runner_id))
+        return named if cgroups.belongs_to(named, runner_id) else None
 
     @cached_property
     def _records(self) -> Records:
@@ -137,6 +172,7 @@ class ProcessBackend(Backend):
             "ephemeral": launch.ephemeral,
             "pid_file": str(run_dir / "runner.pid"),
             "events": str(self.events),
+            "cgroup": cgroups.place_for(launch.runner_id),
             "reap": {"argv": [*self.reap_argv, launch.runner_id], "env": dict(self.reap_environment)},
             "restart": {"seconds": 5, "limit": 10},
             "stop": {
@@ -173,35 +209,54 @@ class ProcessBackend(Backend):
         }
 
     def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
-        import subprocess  # only a launch needs it, and a status must be quick
-
-        argv = [sys.executable, "-I", "-S", "-B", str(_SUPERVISOR), str(run_dir)]
+        argv = _supervisor_argv(run_dir)
         lease_end = self._lease(launch.runner_id) if launch.leased else None
         if lease_end is not None:
             argv += ["--lease-fd", str(lease_end)]
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"PATH": _JOB_PATH, "LANG": "C.UTF-8"},
-                cwd="/",
-                pass_fds=() if lease_end is None else (lease_end,),
-            )
-        except OSError as exc:
-            raise BackendFailed(f"Runner {launch.name!r} could not be started: {exc.strerror}") from exc
+            return _run(argv, kept=() if lease_end is None else (lease_end,))[1]
         finally:
             if lease_end is not None:
                 os.close(lease_end)
-        with process:
-            return _report(process)
 
     def _lease(self, runner_id: str) -> int:
         """The end of a pipe for the supervisor; ours stays open until released or until this process ends."""
         theirs, ours = os.pipe2(os.O_CLOEXEC)
         self._leases[runner_id] = ours
         return theirs
+
+
+def _supervisor_argv(run_dir: Path) -> list[str]:
+    return [sys.executable, "-I", "-S", "-B", str(_SUPERVISOR), str(run_dir)]
+
+
+def _run(argv: list[str], *, kept: tuple[int, ...] = ()) -> tuple[int, dict[str, object]]:
+    """The exit status and the report of a supervisor's start."""
+    import subprocess  # only a start needs it, and a status must be quick
+
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": _JOB_PATH, "LANG": "C.UTF-8"},
+            cwd="/",
+            pass_fds=kept,
+        )
+    except OSError as exc:
+        return 1, {"error": f"its supervisor was not started: {exc.strerror}"}
+    with process:
+        report = _report(process)
+    return process.returncode, report
+
+
+def _launch_cgroup(run_dir: Path) -> str | None:
+    try:
+        named = json.loads((run_dir / "launch.json").read_bytes()).get("cgroup")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return named if isinstance(named, str) else None
 
 
 def _report(process: subprocess.Popen[bytes]) -> dict[str, object]:

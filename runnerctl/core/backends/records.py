@@ -33,6 +33,7 @@ class Record(NamedTuple):
     ended: bool
     outcome: Outcome | None
     reason: str | None
+    cgroup: str | None
 
 
 def decode(text: bytes) -> Record:
@@ -50,6 +51,7 @@ def decode(text: bytes) -> Record:
         ended=bool(get("ended")),
         outcome=Outcome(document["outcome"]) if get("outcome") else None,
         reason=get("reason"),
+        cgroup=get("cgroup"),
     )
 
 
@@ -93,6 +95,11 @@ class Records:
             return known.while_running
         supervised = not record.ended and self._liveness.lives(record.supervisor)
         return _observation(record, running=False, supervised=supervised)
+
+    def supervised(self, runner_id: str) -> bool:
+        """Its supervisor lives and has not said its last word."""
+        known = self._look_up(runner_id)
+        return known is not None and not known.record.ended and self._liveness.lives(known.record.supervisor)
 
     def _look_up(self, runner_id: str) -> _Known | None:
         path = f"{self._runs_dir}/{runner_id}/supervisor.json"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import instance
-from ..backends.base import Launch
 from ..errors import (
     BackendFailed,
     ConfigInvalid,
@@ -24,11 +23,13 @@ from ..services import Services
 from ..states import RunnerState
 from ..store import REMOVE_FIRST
 from . import ending, registration
+from .admission import admit
 from .configure import configure
 from .holding import hold_for_create
+from .launching import start_processes
 from .operation import Operation, Pause
 from .reap import reap, reconcile
-from .unpacking import package_for
+from .unpacking import with_package
 
 Progress = Callable[[int, int | None], None]
 
@@ -88,7 +89,7 @@ def _create(services: Services, spec: RunnerSpec, *, leased: bool, progress: Pro
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)
-        runner = services.store.admit(spec, root=services.root(spec.name))
+        runner = admit(services, spec)
         try:
             return _bring_up(services, runner, leased=leased, progress=progress)
         except BaseException as exc:
@@ -108,8 +109,9 @@ def _make_room(services: Services, spec: RunnerSpec) -> None:
 
 
 def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
-    package = package_for(services, runner.scope, runner.version, progress)
-    root = _make_root(services, runner, package)
+    package, root = with_package(
+        services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
+    )
     runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
     try:
         instance.publish(root, runner.name)
@@ -120,19 +122,6 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
         raise
     runner = services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
     return start_processes(services, runner, leased=leased)
-
-
-def start_processes(services: Services, runner: Runner, *, leased: bool = False) -> Runner:
-    """For a runner in ``starting``: its processes run when this returns."""
-    launch = Launch(
-        runner_id=runner.id,
-        name=runner.name,
-        root=services.root(runner.name),
-        ephemeral=runner.ephemeral,
-        leased=leased,
-    )
-    handle = services.backend.launch(launch)
-    return services.store.amend(runner, handle=handle, started_at=services.clock.now())
 
 
 def _make_root(services: Services, runner: Runner, package: Package) -> instance.Root:
@@ -176,4 +165,9 @@ def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
     if runner is None or not runner.live:
         return
     reason = exc.message if isinstance(exc, RunnerctlError) else f"Interrupted by {type(exc).__name__}"
-    ending.clear(services, ending.begin(services, runner, RunnerState.FAILED, reason=reason))
+    try:
+        runner = ending.begin(services, runner, RunnerState.FAILED, reason=reason)
+    except RunnerctlError:
+        services.backend.kill(runner_id)  # it cannot be written down, but what was refused must not run
+        raise
+    ending.clear(services, runner)

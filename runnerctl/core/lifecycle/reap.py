@@ -1,91 +1,82 @@
-"""One life brought up to date with what is true of its processes."""
+"""One life brought up to date with what is true of its processes and, where it was listed, with GitHub."""
 
 from __future__ import annotations
 
-from ..backends.base import Observation, Outcome
 from ..models import Runner
+from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
-from ..states import UNLAUNCHED, Desired, RunnerState
+from ..states import RunnerState
 from . import ending
 from .holding import hold
-from .observing import observed_state
+from .launching import start_processes
 
 
-def reap(services: Services, runner_id: str, *, wait: float = 30.0) -> Runner | None:
+def reap(services: Services, runner_id: str, *, wait: float = 30.0, absences: int = 0) -> Runner | None:
     """Reconciles this one life now; one that moved on or ended is left alone. None if it never was.
 
-    Raises ``RunnerBusy`` when its name stays held for ``wait`` seconds.
+    ``absences``: how often in a row GitHub did not list it. Raises ``RunnerBusy`` when its name stays held for
+    ``wait`` seconds.
     """
     runner = services.store.get(runner_id)
     if runner is None or not runner.live:
         return runner
     with hold(services, runner.name, wait=wait):
         runner = services.store.get(runner_id)
-        return reconcile(services, runner) if runner is not None and runner.live else runner
+        return reconcile(services, runner, absences=absences) if runner is not None and runner.live else runner
 
 
-def is_current(services: Services, runner: Runner) -> bool:
-    """Nothing is to be done for it, at a glance; it may be wrong about a runner that changes just now."""
-    if runner.state is RunnerState.STOPPED:
-        return True
-    seen = services.backend.poll(runner.id)
-    if seen.gone or runner.state is RunnerState.REMOVING or _never_came_online(services, runner, seen):
-        return False
-    return observed_state(runner, seen) is runner.state
-
-
-def reconcile(services: Services, runner: Runner) -> Runner:
+def reconcile(services: Services, runner: Runner, *, absences: int = 0) -> Runner:
     """The same for a caller that holds the name."""
-    seen = services.backend.poll(runner.id)
-    if not seen.gone:
-        return _observed(services, runner, seen)
-    if services.backend.working(runner.id):
-        return runner  # a Worker outlived Listener and supervisor: its job is finished first
-    return _after_the_end(services, runner, seen)
+    return _apply(services, runner, decide(services, runner, absences=absences))
 
 
-def _observed(services: Services, runner: Runner, seen: Observation) -> Runner:
-    """Its processes live: the state follows what they do."""
-    if _never_came_online(services, runner, seen):
-        services.backend.kill(runner.id)
-        return _finish(services, runner, RunnerState.FAILED, "It did not come online in time")
-    new = observed_state(runner, seen)
-    return runner if new is runner.state else services.store.transition(runner, new, why=seen.job)
+def decide(services: Services, runner: Runner, *, absences: int = 0) -> Action:
+    """What is to be done about it. Without the name held, only a glance: it may change just now."""
+    return plan(_look(services, runner, absences), now=services.clock.now(), limits=limits(services))
 
 
-def _never_came_online(services: Services, runner: Runner, seen: Observation) -> bool:
-    if runner.state is not RunnerState.STARTING or seen.online_at is not None or runner.started_at is None:
-        return False
-    return services.clock.now() - runner.started_at > services.settings.start_timeout
+def limits(services: Services) -> Limits:
+    ladder = services.backend.ladder
+    return Limits(
+        start=services.settings.start_timeout,
+        stop=ladder.interrupt + ladder.terminate + ladder.kill + 10.0,
+    )
 
 
-def _after_the_end(services: Services, runner: Runner, seen: Observation) -> Runner:
-    """No process is left."""
-    if runner.state is RunnerState.REMOVING:
-        return ending.clear(services, runner)
-    if runner.state is RunnerState.STOPPED:
+def _look(services: Services, runner: Runner, absences: int) -> Seen:
+    backend = services.backend
+    seen = backend.poll(runner.id)
+    supervised = backend.supervised(runner.id) if seen.running else bool(seen.supervised)
+    # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
+    if (seen.running and supervised) or runner.state is RunnerState.STOPPED:
+        working = seen.job is not None
+    else:
+        working = backend.working(runner.id)
+    return Seen(runner=runner, processes=seen, supervised=supervised, working=working, absences=absences)
+
+
+def _apply(services: Services, runner: Runner, action: Action) -> Runner:
+    store, backend = services.store, services.backend
+    if action.step is Step.NOTE and action.state is not None:
+        return store.transition(runner, action.state, why=action.reason)
+    if action.step is Step.ADOPT:
+        backend.adopt(runner.id)
+    elif action.step is Step.STOP:
+        backend.kill(runner.id)
+        return reconcile(services, runner)
+    elif action.step is Step.REST:
+        return store.transition(runner, RunnerState.STOPPED, why=action.reason, reason=action.reason, handle=None)
+    elif action.step is Step.START:
+        states = (RunnerState.STOPPED, RunnerState.STARTING)
+        return start_processes(services, store.transition(runner, *states, why=action.reason, reason=action.reason))
+    elif action.step is Step.FINISH and action.state is not None:
+        return _finish(services, runner, action)
+    return runner
+
+
+def _finish(services: Services, runner: Runner, action: Action) -> Runner:
+    """Ends its life; a job that turned up meanwhile is finished first."""
+    if not services.backend.poll(runner.id).gone and services.backend.working(runner.id):
         return runner
-    state, reason = verdict(runner, seen)
-    if state is RunnerState.STOPPED:
-        return services.store.transition(runner, state, why=reason, reason=reason, handle=None)
-    return _finish(services, runner, state, reason)
-
-
-def verdict(runner: Runner, seen: Observation) -> tuple[RunnerState, str | None]:
-    """What it means that no process is left, by how far the life had come and how the processes ended; and why."""
-    if runner.state in UNLAUNCHED:
-        return RunnerState.FAILED, "Its creation was interrupted"
-    if seen.outcome is Outcome.COMPLETED:
-        return RunnerState.COMPLETED, None
-    if runner.desired is Desired.GONE:
-        return RunnerState.REMOVED, seen.reason
-    reason = seen.reason or ("It was stopped" if seen.ended else "Its processes ended without a word")
-    # A persistent runner keeps its registration and may be started again; so may an ephemeral one that was
-    # stopped before any job came. Anything else about an ephemeral runner is the end of it.
-    if not runner.ephemeral or (seen.outcome is Outcome.STOPPED and seen.jobs_run == 0):
-        return RunnerState.STOPPED, reason
-    return RunnerState.FAILED, reason
-
-
-def _finish(services: Services, runner: Runner, state: RunnerState, reason: str | None) -> Runner:
-    return ending.clear(services, ending.begin(services, runner, state, reason=reason))
+    assert action.state is not None  # noqa: S101 - FINISH carries one
+    return ending.clear(services, ending.begin(services, runner, action.state, reason=action.reason))

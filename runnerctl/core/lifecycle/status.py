@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..describe import Status
 from ..models import Runner
+from ..plan import observed_state
 from ..services import Services
 from .holding import named
-from .observing import observed_state
 
 
 def runner_status(services: Services, name: str) -> Status:

@@ -8,8 +8,8 @@ from ..errors import InvalidTransition, RunnerctlError, RunnerNotFound
 from ..models import Runner
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
-from .create import start_processes
 from .holding import hold, named
+from .launching import start_processes
 from .operation import Operation, Pause
 from .reap import reconcile
 

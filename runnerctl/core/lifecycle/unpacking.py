@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from .. import releases
+from ..errors import BackendFailed
 from ..models import Scope
 from ..packages import Package
 from ..services import Services
+
+T = TypeVar("T")
+
+
+def with_package(
+    services: Services,
+    scope: Scope,
+    version: str,
+    progress: Callable[[int, int | None], None] | None,
+    use: Callable[[Package], T],
+) -> tuple[Package, T]:
+    """The package and what ``use``, which must link it first of all, makes of it.
+
+    A package may be pruned between the look for it and the links to it: then it is fetched and used once more.
+    """
+    for again in (True, False):
+        package = package_for(services, scope, version, progress)
+        before = services.packages.inode(package)
+        try:
+            made = use(package)
+        except BackendFailed:
+            if not again or _is_still(services, package, before):
+                raise
+        else:
+            if _is_still(services, package, before):
+                return package, made
+    raise BackendFailed(f"Runner package {package.version} was removed while it was linked", hint="Try again")
+
+
+def _is_still(services: Services, package: Package, inode: int | None) -> bool:
+    return inode is not None and services.packages.inode(package) == inode
 
 
 def package_for(

@@ -1,0 +1,99 @@
+"""What GitHub lists, scope by scope: asked seldom, for all runners of a scope at once, and never one by one.
+
+A listing that failed is unknown: it neither counts as an absence nor ends a count.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import RunnerctlError
+from .models import Runner, Scope, Sighting
+from .plan import Limits
+
+if TYPE_CHECKING:
+    from .github.answers import RemoteRunner
+    from .services import Services
+
+log = logging.getLogger("runnerctl.core")
+
+LEAST_SECONDS = 60.0
+"""Between two listings of a scope."""
+BUDGET = 0.25
+"""The share of what GitHub has left for us until its reset that listings may spend."""
+_LAG_SECONDS = 30.0
+"""A listing that is older than a registration by less than this may not know it yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Absence:
+    count: int
+    counted_at: float
+
+
+class Listings:
+    """Remembers, for one process that sweeps, when each scope was listed and which runners were missing."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._due_at: dict[Scope, float] = {}
+        self._absences: dict[str, _Absence] = {}
+
+    def refresh(self, runners: Iterable[Runner]) -> list[Scope]:
+        """Lists the scopes of these runners whose turn has come; returns those that were listed."""
+        by_scope: dict[Scope, list[Runner]] = {}
+        for runner in runners:
+            if runner.registered:
+                by_scope.setdefault(runner.scope, []).append(runner)
+        now = self._services.clock.monotonic()
+        due = [scope for scope in by_scope if self._due_at.get(scope, 0.0) <= now]
+        return [scope for scope in due if self._list(scope, by_scope[scope], shared_by=len(by_scope))]
+
+    def absences(self, runner: Runner) -> int:
+        """In how many listings in a row, far enough apart, the runner was missing."""
+        absence = self._absences.get(runner.id)
+        return absence.count if absence else 0
+
+    def _list(self, scope: Scope, runners: list[Runner], *, shared_by: int) -> bool:
+        clock = self._services.clock
+        asked_at = clock.now()
+        try:
+            listed = self._services.github.list_runners(scope)
+        except RunnerctlError as exc:
+            log.warning("runners of %s could not be listed: %s", scope, exc.message)
+            self._due_at[scope] = clock.monotonic() + max(LEAST_SECONDS, exc.retry_after or 0.0)
+            return False
+        self._due_at[scope] = clock.monotonic() + self._pause(calls=1 + len(listed) // 100, shared_by=shared_by)
+        self._compare(runners, {remote.id: remote for remote in listed}, asked_at)
+        return True
+
+    def _pause(self, *, calls: int, shared_by: int) -> float:
+        """So long that all scopes together stay within the budget."""
+        rate = self._services.github.rate_limit
+        if rate is None:
+            return LEAST_SECONDS
+        left = max(1.0, rate.reset_at - self._services.clock.now())
+        affordable = max(1.0, BUDGET * rate.remaining)
+        return max(LEAST_SECONDS, left * calls * shared_by / affordable)
+
+    def _compare(self, runners: list[Runner], listed: dict[int, RemoteRunner], asked_at: float) -> None:
+        sightings = []
+        for runner in runners:
+            remote = listed.get(runner.github_id or 0)
+            if remote is None:
+                self._missed(runner, asked_at)
+                continue
+            self._absences.pop(runner.id, None)
+            sightings.append(Sighting(runner_id=runner.id, status=remote.status, busy=remote.busy, at=asked_at))
+        self._services.store.note_sightings(sightings)
+
+    def _missed(self, runner: Runner, asked_at: float) -> None:
+        if asked_at - max(runner.started_at or 0.0, runner.created_at) < _LAG_SECONDS:
+            return
+        before = self._absences.get(runner.id)
+        if before is None or asked_at - before.counted_at >= Limits().absence:
+            count = before.count + 1 if before else 1
+            self._absences[runner.id] = _Absence(count=count, counted_at=asked_at)

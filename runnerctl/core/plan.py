@@ -1,0 +1,144 @@
+"""What is to be done about one runner, decided from what is known of it; nothing is touched here.
+
+What could not be observed is unknown, and nothing is done because of it. GitHub's word alone ends a runner only
+when it said twice, a minute apart, that there is none, and no job runs here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from .backends.base import Observation, Outcome, Phase
+from .models import Runner
+from .states import UNLAUNCHED, Desired, RunnerState
+
+S = RunnerState
+
+_STATE_OF = {Phase.LISTENING: S.IDLE, Phase.BUSY: S.BUSY, Phase.STARTING: S.STARTING, Phase.UPDATING: S.STARTING}
+_OBSERVABLE = frozenset({S.STARTING, S.IDLE, S.BUSY})
+
+CRASH_LOOP_SECONDS = 60.0
+"""A persistent runner that died sooner after its start is not started again by itself."""
+
+
+class Step(StrEnum):
+    KEEP = "keep"
+    NOTE = "note"
+    """Write down the state that was observed."""
+    ADOPT = "adopt"
+    """Its supervisor is dead and its processes live: give them a new one."""
+    STOP = "stop"
+    """Its stop took too long: kill what is left."""
+    REST = "rest"
+    """It has stopped."""
+    START = "start"
+    """It should run and does not: start its processes again."""
+    RESUME = "resume"
+    """A removal whose command is gone: go on with it."""
+    FINISH = "finish"
+    """Its life ends in ``state``."""
+
+
+class Action(NamedTuple):
+    """One step for one runner."""
+
+    step: Step
+    state: RunnerState | None = None
+    reason: str | None = None
+
+
+class Limits(NamedTuple):
+    """Deadlines, in seconds."""
+
+    start: float = 120.0
+    stop: float = 60.0
+    quiet: float = 30.0
+    """A removal in which nothing happened for so long has lost its command."""
+    absence: float = 60.0
+    """Between two listings that do not hold a runner, before it counts as gone at GitHub."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """All that is known of one runner at one moment."""
+
+    runner: Runner
+    processes: Observation
+    supervised: bool
+    working: bool
+    """A job runs, proven by the kernel."""
+    absences: int = 0
+    """How many listings in a row did not hold it, ``Limits.absence`` apart."""
+
+
+KEEP = Action(Step.KEEP)
+
+
+def plan(seen: Seen, *, now: float, limits: Limits) -> Action:
+    """The one next step; KEEP when all is as it should be."""
+    if not seen.processes.gone or seen.working:
+        return _of_living(seen, now, limits)
+    runner = seen.runner
+    if runner.state is S.REMOVING:
+        return Action(Step.FINISH, runner.ending or S.REMOVED, runner.reason)
+    if runner.state is S.STOPPED:
+        return KEEP
+    return _of_ended(seen, now)
+
+
+def observed_state(runner: Runner, processes: Observation) -> RunnerState:
+    """The state that its processes show; the row's own where seeing decides nothing."""
+    if processes.gone or processes.phase is None or runner.state not in _OBSERVABLE:
+        return runner.state
+    return _STATE_OF.get(processes.phase, runner.state)
+
+
+def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
+    runner, processes = seen.runner, seen.processes
+    if not seen.supervised:
+        return Action(Step.ADOPT)
+    if runner.state is S.REMOVING:
+        return _of_removing(seen, now, limits)
+    if runner.state is S.STOPPING:
+        overdue = not seen.working and now - runner.changed_at > limits.stop
+        return Action(Step.STOP, reason="Its stop took too long") if overdue else KEEP
+    if _never_came_online(runner, processes, now, limits):
+        return Action(Step.FINISH, S.FAILED, "It did not come online in time")
+    if seen.absences > 1 and not seen.working:
+        return Action(Step.FINISH, S.FAILED, "GitHub does not know it any more")
+    new = observed_state(runner, processes)
+    return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
+
+
+def _of_removing(seen: Seen, now: float, limits: Limits) -> Action:
+    lost = now - seen.runner.changed_at > limits.quiet and seen.runner.deregistered_at is not None
+    return Action(Step.RESUME) if lost and not seen.working else KEEP
+
+
+def _never_came_online(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:
+    if runner.state is not S.STARTING or processes.online_at is not None or runner.started_at is None:
+        return False
+    return now - runner.started_at > limits.start
+
+
+def _of_ended(seen: Seen, now: float) -> Action:
+    """No process is left: what that means depends on how far the life had come and how the processes ended."""
+    runner, processes = seen.runner, seen.processes
+    if runner.state in UNLAUNCHED:
+        return Action(Step.FINISH, S.FAILED, "Its creation was interrupted")
+    if processes.outcome is Outcome.COMPLETED:
+        return Action(Step.FINISH, S.COMPLETED)
+    if runner.desired is Desired.GONE:
+        return Action(Step.FINISH, S.REMOVED, processes.reason)
+    reason = processes.reason or ("It was stopped" if processes.ended else "Its processes ended without a word")
+    if not runner.ephemeral:
+        # Without a word: a reboot, or something that killed the whole tree. It should run, so it is started again.
+        lasted = runner.started_at is not None and now - runner.started_at > CRASH_LOOP_SECONDS
+        again = runner.desired is Desired.RUNNING and not processes.ended and lasted
+        return Action(Step.START if again else Step.REST, reason=reason)
+    # An ephemeral runner that was stopped before any job came may be started again; anything else is its end.
+    if processes.outcome is Outcome.STOPPED and processes.jobs_run == 0:
+        return Action(Step.REST, reason=reason)
+    return Action(Step.FINISH, S.FAILED, reason)

@@ -1,0 +1,80 @@
+"""The sweep: every live runner looked at, and what is not as it should be put right.
+
+Deciding (``plan.plan``) is apart from doing; each is done under the runner's name, after another look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from .errors import RunnerBusy, RunnerctlError
+from .lifecycle import reap as reaping
+from .lifecycle.operation import finish
+from .lifecycle.registration import finish_orphans
+from .lifecycle.remove import remove_runner
+from .listings import Listings
+from .models import Runner
+from .plan import Action, Step
+from .services import Services
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A runner about which something is to be done, or was."""
+
+    runner: Runner
+    action: Action
+    error: RunnerctlError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    findings: tuple[Finding, ...]
+    orphans: int
+    """Registrations that are still to be cleared at GitHub."""
+
+
+def glance(services: Services, runners: Iterable[Runner], listings: Listings | None = None) -> list[Finding]:
+    """What is to be done, by a look that holds nothing. No GitHub call."""
+    findings = []
+    for runner in runners:
+        absences = listings.absences(runner) if listings else 0
+        action = reaping.decide(services, runner, absences=absences)
+        if action.step is not Step.KEEP:
+            findings.append(Finding(runner=runner, action=action))
+    return findings
+
+
+def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool = False) -> Sweep:
+    """Looks at everything once and puts right what it finds, several runners at a time.
+
+    ``listings`` asks GitHub where its turn has come; without, only this host is looked at.
+    """
+    runners = services.store.live()
+    if listings is not None:
+        listings.refresh(runners)
+    findings = glance(services, runners, listings)
+    if dry_run:
+        return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sweep") as pool:
+        done = tuple(pool.map(lambda finding: put_right(services, finding, listings), findings))
+    return Sweep(findings=done, orphans=finish_orphans(services))
+
+
+def put_right(services: Services, finding: Finding, listings: Listings | None = None) -> Finding:
+    """One runner; what it meets is part of the result. One that a command is at work on is left to it."""
+    runner = finding.runner
+    try:
+        if finding.action.step is Step.RESUME:
+            finish(remove_runner(services, runner.name), clock=services.clock)
+        else:
+            reaping.reap(services, runner.id, wait=0, absences=listings.absences(runner) if listings else 0)
+    except RunnerBusy:
+        return finding
+    except RunnerctlError as exc:
+        return Finding(runner=runner, action=finding.action, error=exc)
+    return finding

@@ -1,0 +1,90 @@
+"""What the supervisor before us left: its record, and what of the runner still lives."""
+
+from __future__ import annotations
+
+import os
+
+import cgroups
+import jsontext
+import processes
+import record as records
+import stopping
+from job import Job
+from launch import Launch
+from processes import Process
+
+_MAX_SIZE = 64 * 1024
+_PHASES = (records.STARTING, records.LISTENING, records.BUSY, records.UPDATING, records.STOPPING)
+_STOPS = (stopping.DRAIN, stopping.GRACE, stopping.NOW)
+
+
+class Before:
+    """The last ``supervisor.json`` of a run directory; without one, or without a readable one, nothing is known."""
+
+    __slots__ = (
+        "_boot_id", "_document", "cgroup", "job", "jobs_run", "last_job", "online_at", "phase", "phase_at", "restarts",
+        "stop_asked",
+    )  # fmt: skip
+
+    def __init__(self, run_dir: str) -> None:
+        document = self._document = _read(f"{run_dir}/supervisor.json")
+        self._boot_id = document.get("boot_id")
+        self.phase = _one_of(document.get("phase"), _PHASES) or records.STARTING
+        self.phase_at = _number(document.get("phase_at"))
+        self.online_at = _number(document.get("online_at"))
+        self.job = _job(document.get("job"))
+        self.last_job = _job(document.get("last_job"))
+        self.jobs_run = int(_number(document.get("jobs_run")) or 0)
+        self.restarts = int(_number(document.get("restarts")) or 0)
+        self.stop_asked = _one_of(document.get("stop_asked"), _STOPS)
+        cgroup = document.get("cgroup")
+        self.cgroup = cgroup if isinstance(cgroup, str) and cgroup.startswith("/") else None
+
+    def listener(self, root: str) -> Process | None:
+        """The one in the record, if it lives."""
+        known = self._document.get("listener")
+        if known is None:
+            # Perhaps its supervisor died just after starting it.
+            return processes.at_home(root, processes.LISTENER)
+        if not isinstance(known, dict) or self._boot_id != processes.boot_id():
+            return None
+        seen = processes.look(int(_number(known.get("pid")) or 0))
+        return seen if seen and seen.lives and seen.start_ticks == known.get("start_ticks") else None
+
+
+def working(launch: Launch, cgroup: str | None) -> bool:
+    """Whether a Worker of that runner lives."""
+    inside = set() if cgroup is None else cgroups.pids(cgroup)
+    return processes.working(launch.root, life=launch.id, inside=inside)
+
+
+def _read(path: str) -> dict[str, object]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return {}
+    try:
+        document = jsontext.loads(os.read(descriptor, _MAX_SIZE).decode())
+    except (OSError, ValueError):
+        return {}
+    finally:
+        os.close(descriptor)
+    return document if isinstance(document, dict) else {}
+
+
+def _one_of(value: object, allowed: tuple[str, ...]) -> str | None:
+    return value if isinstance(value, str) and value in allowed else None
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _job(value: object) -> Job | None:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return None
+    job = Job(value["name"], started_at=_number(value.get("started_at")) or 0.0)
+    result = value.get("result")
+    job.result = result if isinstance(result, str) else None
+    job.ended_at = _number(value.get("ended_at"))
+    return job

@@ -1,0 +1,178 @@
+"""What is decided about a runner, from what is known of it: pure, so every case is a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runnerctl.core.backends.base import NOTHING, Observation, Outcome, Phase
+from runnerctl.core.models import Runner, Scope
+from runnerctl.core.plan import Action, Limits, Seen, Step, plan
+from runnerctl.core.states import LIVE, Desired, RunnerState
+
+S = RunnerState
+NOW = 10_000.0
+
+
+def runner(state: RunnerState = S.IDLE, **changes: Any) -> Runner:
+    made = Runner(
+        id="abc",
+        seq=1,
+        name="a",
+        scope=Scope(owner="o", repo="r"),
+        state=state,
+        desired=Desired.RUNNING,
+        revision=1,
+        labels=("a",),
+        ephemeral=True,
+        daemonize=True,
+        group=None,
+        version="2.336.0",
+        workdir="_work",
+        root="/x/a",
+        root_inode=(1, 2),
+        asked_at=NOW - 600,
+        github_id=7,
+        github_status="offline",
+        github_busy=False,
+        github_seen_at=NOW - 600,
+        deregistered_at=None,
+        handle="{}",
+        ending=None,
+        reason=None,
+        drain_until=None,
+        created_at=NOW - 600,
+        changed_at=NOW - 600,
+        started_at=NOW - 600,
+        ended_at=None,
+    )
+    return made._replace(**changes)
+
+
+def alive(phase: Phase = Phase.LISTENING, **changes: Any) -> Observation:
+    online = {"online_at": None} if phase is Phase.STARTING else {"online_at": NOW - 500}
+    return Observation(running=True, supervised=None, pid=5, phase=phase, **{**online, **changes})
+
+
+def ended(outcome: Outcome | None, **changes: Any) -> Observation:
+    return NOTHING._replace(phase=Phase.EXITED, ended=outcome is not None, outcome=outcome, **changes)
+
+
+def decided(row: Runner, processes: Observation, **more: Any) -> Action:
+    facts = {"supervised": processes.running, "working": processes.phase is Phase.BUSY, **more}
+    return plan(Seen(runner=row, processes=processes, **facts), now=NOW, limits=Limits())
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "step", "new"),
+    [
+        (S.STARTING, Phase.LISTENING, Step.NOTE, S.IDLE),
+        (S.IDLE, Phase.BUSY, Step.NOTE, S.BUSY),
+        (S.BUSY, Phase.LISTENING, Step.NOTE, S.IDLE),
+        (S.IDLE, Phase.UPDATING, Step.NOTE, S.STARTING),
+        (S.IDLE, Phase.LISTENING, Step.KEEP, None),
+        (S.BUSY, Phase.BUSY, Step.KEEP, None),
+        (S.STOPPING, Phase.BUSY, Step.KEEP, None),
+    ],
+)
+def test_the_state_follows_the_processes(state: RunnerState, phase: Phase, step: Step, new: RunnerState | None) -> None:
+    assert decided(runner(state), alive(phase))[:2] == (step, new)
+
+
+@pytest.mark.parametrize("state", [S.STARTING, S.IDLE, S.BUSY, S.STOPPING, S.REMOVING])
+def test_processes_without_a_supervisor_get_one_and_nothing_else_happens(state: RunnerState) -> None:
+    for absences in (0, 5):
+        assert decided(runner(state), alive(), supervised=False, absences=absences).step is Step.ADOPT
+
+
+@pytest.mark.parametrize("state", sorted(LIVE - {S.STOPPED, S.PENDING, S.REGISTERED}))
+def test_a_worker_that_outlived_all_else_is_adopted_and_never_cleared(state: RunnerState) -> None:
+    assert decided(runner(state), ended(None), working=True).step is Step.ADOPT
+
+
+@pytest.mark.parametrize(
+    ("processes", "desired", "ephemeral", "expected"),
+    [
+        (ended(Outcome.COMPLETED, jobs_run=1), Desired.RUNNING, True, (Step.FINISH, S.COMPLETED)),
+        (ended(Outcome.FAILED), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
+        (ended(Outcome.STOPPED), Desired.STOPPED, True, (Step.REST, None)),
+        (ended(Outcome.STOPPED, jobs_run=1), Desired.STOPPED, True, (Step.FINISH, S.FAILED)),
+        (ended(None), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
+        (ended(Outcome.STOPPED), Desired.STOPPED, False, (Step.REST, None)),
+        (ended(Outcome.FAILED), Desired.RUNNING, False, (Step.REST, None)),
+        (ended(None), Desired.RUNNING, False, (Step.START, None)),
+        (ended(None), Desired.STOPPED, False, (Step.REST, None)),
+        (ended(Outcome.FAILED), Desired.GONE, False, (Step.FINISH, S.REMOVED)),
+        (NOTHING, Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
+    ],
+)
+def test_how_processes_ended_decides_what_becomes_of_the_runner(
+    processes: Observation, desired: Desired, ephemeral: bool, expected: tuple[Step, RunnerState | None]
+) -> None:
+    assert decided(runner(S.IDLE, desired=desired, ephemeral=ephemeral), processes)[:2] == expected
+
+
+def test_a_persistent_runner_that_died_right_after_its_start_is_not_started_again() -> None:
+    row = runner(S.STARTING, ephemeral=False, started_at=NOW - 5)
+    assert decided(row, ended(None)).step is Step.REST
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.REGISTERED])
+def test_an_interrupted_creation_fails(state: RunnerState) -> None:
+    action = decided(runner(state, started_at=None), NOTHING)
+    assert action[:2] == (Step.FINISH, S.FAILED)
+    assert "interrupted" in (action.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("age", "online", "step"), [(119, False, Step.KEEP), (121, False, Step.FINISH), (121, True, Step.KEEP)]
+)
+def test_a_start_has_a_deadline_that_being_online_once_meets(age: float, online: bool, step: Step) -> None:
+    processes = alive(Phase.STARTING, online_at=NOW if online else None)
+    assert decided(runner(S.STARTING, started_at=NOW - age), processes).step is step
+
+
+@pytest.mark.parametrize(
+    ("absences", "phase", "step"),
+    [
+        (0, Phase.LISTENING, Step.KEEP),
+        (1, Phase.LISTENING, Step.KEEP),
+        (2, Phase.LISTENING, Step.FINISH),
+        (9, Phase.BUSY, Step.NOTE),
+    ],
+)
+def test_github_must_miss_a_runner_twice_and_a_job_outweighs_it(absences: int, phase: Phase, step: Step) -> None:
+    assert decided(runner(S.IDLE), alive(phase), absences=absences).step is step
+
+
+@pytest.mark.parametrize(
+    ("age", "working", "step"), [(10, False, Step.KEEP), (99, False, Step.STOP), (99, True, Step.KEEP)]
+)
+def test_a_stop_has_a_deadline_that_a_job_suspends(age: float, working: bool, step: Step) -> None:
+    assert decided(runner(S.STOPPING, changed_at=NOW - age), alive(), working=working).step is step
+
+
+@pytest.mark.parametrize(
+    ("age", "deregistered", "working", "step"),
+    [
+        (5, True, False, Step.KEEP),
+        (99, True, False, Step.RESUME),
+        (99, False, False, Step.KEEP),
+        (99, True, True, Step.KEEP),
+    ],
+)
+def test_a_removal_without_its_command_goes_on_once_github_let_go(
+    age: float, deregistered: bool, working: bool, step: Step
+) -> None:
+    row = runner(S.REMOVING, changed_at=NOW - age, deregistered_at=NOW - age if deregistered else None)
+    assert decided(row, alive(), working=working).step is step
+
+
+def test_a_removal_ends_as_it_was_meant_to() -> None:
+    row = runner(S.REMOVING, ending=S.COMPLETED, reason="done")
+    assert decided(row, ended(Outcome.STOPPED)) == Action(Step.FINISH, S.COMPLETED, "done")
+
+
+def test_a_stopped_runner_is_left_alone() -> None:
+    assert decided(runner(S.STOPPED, desired=Desired.STOPPED), ended(Outcome.STOPPED)).step is Step.KEEP
