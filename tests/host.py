@@ -17,6 +17,7 @@ import requests
 
 from runnerctl import core
 from runnerctl.core import processes, settings
+from runnerctl.core.backends import cgroups
 from runnerctl.core.models import Runner, RunnerSpec, Scope
 from runnerctl.core.services import Services
 
@@ -117,10 +118,17 @@ class Host:
 
     def processes(self) -> list[int]:
         """Everything that still runs for any runner of this host."""
-        runs = self.state_dir / "runners"
-        lives = [path.name for path in runs.iterdir()] if runs.exists() else []
-        marked = [pid for life in lives for pid in processes.marked(life)]
+        marked = [pid for life in self._lives() for pid in processes.marked(life)]
         return sorted({*marked, *self._supervisors()})
+
+    def cgroups(self) -> list[str]:
+        """Those of this host's runners that are still there."""
+        places = [place for life in self._lives() if (place := cgroups.place_for(life)) is not None]
+        return [place for place in places if Path(place).exists()]
+
+    def _lives(self) -> list[str]:
+        runs = self.state_dir / "runners"
+        return [path.name for path in runs.iterdir()] if runs.exists() else []
 
     def _supervisors(self) -> list[int]:
         needle = str(self.state_dir / "runners").encode()
@@ -135,6 +143,9 @@ class Host:
                 except ProcessLookupError:
                     continue
             time.sleep(0.01)
+        for place in self.cgroups():
+            cgroups.kill(place)
+            cgroups.remove(place, seconds=1.0)
 
 
 def _pids() -> list[int]:

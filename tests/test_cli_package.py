@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -43,11 +43,6 @@ def host(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
     made.kill_everything()
 
 
-@pytest.fixture
-def platform() -> str:
-    return platform_of_machine()
-
-
 def given_packages(sandbox: Sandbox, services: Services, archive: Path, *versions: str) -> list[Package]:
     """One archive serves all: what is in a package does not matter here."""
     for version in versions:
@@ -82,8 +77,9 @@ def test_an_empty_store_is_an_empty_document_and_talk(services: Services) -> Non
     [((), "/repos/actions/runner/releases/latest"), (("--repo", "acme/widgets"), "/actions/runners/downloads")],
 )
 def test_a_fetched_package_is_told_and_listed(
-    services: Services, host: Host, sandbox: Sandbox, platform: str, options: tuple[str, ...], asked: str
+    services: Services, host: Host, sandbox: Sandbox, options: tuple[str, ...], asked: str
 ) -> None:
+    platform = platform_of_machine()
     ran = cli("package", "fetch", *options, "-o", "json")
     assert ran.status == 0
     assert any(call.path.endswith(asked) for call in sandbox.calls)
@@ -131,7 +127,6 @@ def test_an_interrupted_fetch_goes_on(services: Services, host: Host, sandbox: S
     assert (ran.status, ran.error["code"]) == (9, "github_unavailable")
     (part,) = partial(host)
     assert (host.package_dir / ".partial" / part).stat().st_size == 1000
-    # The next answer is cut after 1,000 bytes of the whole; it could not succeed by being long enough.
     assert cli("package", "fetch").status == 0
     assert partial(host) == []
     assert cli("package", "verify").status == 0
@@ -181,6 +176,15 @@ def test_prune_cleans_up_after_interrupted_downloads_but_not_under_one(
         assert len(partial(host)) == 1
     assert len(packaging.prune(services).leftovers) == 1
     assert partial(host) == []
+
+
+def test_a_manifest_goes_only_if_its_package_has_gone(services: Services, host: Host) -> None:
+    packaging.fetch(services, "latest")
+    crashed = host.package_dir / f".2.300.0-{platform_of_machine()}.manifest.json"
+    crashed.write_text("{}")
+    assert packaging.prune(services).leftovers == [crashed]
+    assert not crashed.exists()
+    assert cli("package", "verify").status == 0
 
 
 def test_a_package_that_is_linked_while_it_is_removed_stays(services: Services, host: Host) -> None:
@@ -330,13 +334,10 @@ def test_an_old_version_is_doubted_before_github_refuses_it(
     assert doubt is None if says is None else says in str(doubt)
 
 
-def create_with(version: str) -> Callable[[str], str]:
-    def run(name: str) -> str:
-        ran = cli("create", name, "--repo", "acme/widgets", "--runner-version", version)
-        assert ran.status == 0
-        return ran.stderr
-
-    return run
+def warnings_of_create(name: str, version: str) -> str:
+    ran = cli("create", name, "--repo", "acme/widgets", "--runner-version", version)
+    assert ran.status == 0
+    return ran.stderr
 
 
 def test_create_and_list_warn_of_a_package_that_gets_too_old(
@@ -345,10 +346,10 @@ def test_create_and_list_warn_of_a_package_that_gets_too_old(
     (old,) = given_packages(sandbox, services, archive, "2.335.0")
     sandbox.add_release("2.336.0", archive)
     create(services, host.spec("latest"))  # hears what GitHub offers
-    make = create_with("2.335.0")
-    assert "Warning" not in make("fresh")
+    assert "Warning" not in warnings_of_create("fresh", "2.335.0")
     given_age(services, old, days=26)
-    assert "Warning: Runner 2.335.0 was unpacked 26 days ago and GitHub offers 2.336.0" in make("aged")
+    said = warnings_of_create("aged", "2.335.0")
+    assert "Warning: Runner 2.335.0 was unpacked 26 days ago and GitHub offers 2.336.0" in said
     assert "Warning: Runner 2.335.0 was unpacked 26 days ago" in cli("package", "list").stderr
     assert cli("package", "list", "--quiet").stderr == ""
     for name in ("fresh", "aged"):
@@ -358,7 +359,7 @@ def test_create_and_list_warn_of_a_package_that_gets_too_old(
 
 def test_create_warns_of_a_version_below_githubs_minimum(services: Services, sandbox: Sandbox, archive: Path) -> None:
     sandbox.add_release("2.328.0", archive)
-    assert "is older than 2.329.0, the oldest that GitHub lets register" in create_with("2.328.0")("ancient")
+    assert "is older than 2.329.0, the oldest that GitHub lets register" in warnings_of_create("ancient", "2.328.0")
 
 
 def test_when_it_was_unpacked_is_told_by_the_clock(host: Host) -> None:

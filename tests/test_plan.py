@@ -154,19 +154,18 @@ def test_a_stop_has_a_deadline_that_a_job_suspends(age: float, working: bool, st
 
 
 @pytest.mark.parametrize(
-    ("age", "deregistered", "working", "step"),
+    ("age", "task", "working", "step"),
     [
-        (5, True, False, Step.KEEP),
-        (99, True, False, Step.RESUME),
-        (99, False, False, Step.KEEP),
-        (99, True, True, Step.KEEP),
+        (5, False, False, Step.KEEP),
+        (99, False, False, Step.RESUME),
+        (99, True, False, Step.KEEP),
+        (99, False, True, Step.KEEP),
     ],
 )
-def test_a_removal_without_its_command_goes_on_once_github_let_go(
-    age: float, deregistered: bool, working: bool, step: Step
+def test_a_removal_without_its_command_goes_on_unless_a_job_or_a_task_is_in_the_way(
+    age: float, task: bool, working: bool, step: Step
 ) -> None:
-    row = runner(S.REMOVING, changed_at=NOW - age, deregistered_at=NOW - age if deregistered else None)
-    assert decided(row, alive(), working=working).step is step
+    assert decided(runner(S.REMOVING, changed_at=NOW - age), alive(), working=working, task=task).step is step
 
 
 def test_a_removal_ends_as_it_was_meant_to() -> None:

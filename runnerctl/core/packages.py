@@ -152,19 +152,21 @@ class PackageStore:
 
     def remove_leftovers(self, *, dry_run: bool = False) -> Sequence[Path]:
         """What crashes and interrupted downloads left, and nobody is at work on, removed. Says what it was."""
-        found = [path for path in (self._directory / ".partial").glob("*") if _LEFTOVER.match(path.name)]
-        found += [path for path in self._directory.glob(".*.manifest.json") if not self._package_of(path).exists()]
         removed = []
-        for path in found:
-            name = _LEFTOVER.match(path.name.removeprefix("."))
-            with suppress(LockHeld), self._lock(name[1] if name else path.name, wait=0):
-                if not dry_run:
-                    delete_tree(path)
-                removed.append(path)
+        for path in [*(self._directory / ".partial").glob("*"), *self._directory.glob(".*.manifest.json")]:
+            named = _LEFTOVER.match(path.name.removeprefix("."))
+            if named is None or self._is_manifest_of_package(path, named[1]):
+                continue
+            with suppress(LockHeld), self._lock(named[1], wait=0):
+                # Looked at again: a fetch may have ended before the lock was ours.
+                if os.path.lexists(path) and not self._is_manifest_of_package(path, named[1]):
+                    removed.append(path)
+                    if not dry_run:
+                        delete_tree(path)
         return removed
 
-    def _package_of(self, manifest: Path) -> Path:
-        return self._directory / manifest.name.removeprefix(".").removesuffix(".manifest.json")
+    def _is_manifest_of_package(self, path: Path, name: str) -> bool:
+        return path == self._manifest(name) and (self._directory / name).exists()
 
     def _lock(self, name: str, *, wait: float) -> AbstractContextManager[None]:
         return file_lock(self._directory / ".locks" / f"{name}.lock", wait=wait, clock=self._clock)

@@ -69,6 +69,8 @@ class Seen:
     supervised: bool
     working: bool
     """A job runs, proven by the kernel."""
+    task: bool = False
+    """A task to clear its registration is kept."""
     absences: int = 0
     """How many listings in a row did not hold it, ``Limits.absence`` apart."""
 
@@ -113,8 +115,10 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
 
 
 def _of_removing(seen: Seen, now: float, limits: Limits) -> Action:
-    lost = now - seen.runner.changed_at > limits.quiet and seen.runner.deregistered_at is not None
-    return Action(Step.RESUME) if lost and not seen.working else KEEP
+    # While GitHub has not let go, an orphan task tries that at its own pace.
+    waits = seen.working or seen.task
+    lost = now - seen.runner.changed_at > limits.quiet
+    return Action(Step.RESUME) if lost and not waits else KEEP
 
 
 def _never_came_online(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:

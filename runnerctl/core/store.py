@@ -208,6 +208,9 @@ class Store:
             return [rows.orphan(row) for row in self._read(f"{query} ORDER BY id")]
         return [rows.orphan(row) for row in self._read(f"{query} WHERE next_try_at <= ? ORDER BY id", due_at)]
 
+    def has_orphan(self, runner_id: str) -> bool:
+        return bool(self._read("SELECT 1 FROM orphan WHERE runner_id = ?", runner_id))
+
     def postpone_orphan(self, orphan: Orphan, *, until: float) -> None:
         with self._transaction() as db:
             db.execute("UPDATE orphan SET tries = tries + 1, next_try_at = ? WHERE id = ?", (until, orphan.id))

@@ -24,7 +24,8 @@ def loads(text: str) -> object:
     text = text.strip()
     try:
         value, end = _scan(text, 0)
-    except StopIteration:
+    except (StopIteration, SystemError):
+        # It cannot name the place: the exception for that is in the module that is not imported.
         raise ValueError("Not JSON") from None
     if end != len(text):
         raise ValueError("Text after the JSON value")

@@ -52,7 +52,8 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
         working = seen.job is not None
     else:
         working = backend.working(runner.id)
-    return Seen(runner=runner, processes=seen, supervised=supervised, working=working, absences=absences)
+    task = runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id)
+    return Seen(runner=runner, processes=seen, supervised=supervised, working=working, task=task, absences=absences)
 
 
 def _apply(services: Services, runner: Runner, action: Action) -> Runner:

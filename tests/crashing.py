@@ -1,0 +1,86 @@
+"""A command that is killed at one of its commits: ``python -m tests.crashing OPERATION NAME NUMBER before|after``.
+
+The commits are counted by the store itself, so every one there is can be reached, and none is forgotten. Settings
+come from the environment. The exit status is 0 when the operation ended before that commit was reached.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runnerctl import core
+from runnerctl.core import settings
+from runnerctl.core.clock import SystemClock
+from runnerctl.core.models import RunnerSpec, Scope
+from runnerctl.core.reconcile import sweep
+from runnerctl.core.services import Services
+from runnerctl.core.store import Store
+
+
+class DiesAtCommit(Store):
+    """Kills its process at one commit: just before it, with all effects done, or just after."""
+
+    def __init__(self, *args: Any, number: int, when: str, **options: Any) -> None:
+        self._left = number
+        self._when = when
+        self._armed = False
+        super().__init__(*args, **options)
+        self._armed = True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if not self._armed:
+            with super()._transaction() as db:
+                yield db
+            return
+        self._left -= 1
+        with super()._transaction() as db:
+            yield db
+            if self._left == 0 and self._when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spec(name: str, *, ephemeral: bool) -> RunnerSpec:
+    return RunnerSpec.of(name=name, scope=Scope.of(repo="acme/widgets"), labels="linux", ephemeral=ephemeral)
+
+
+OPERATIONS: dict[str, Callable[[Services, str], object]] = {
+    "create": lambda services, name: core.create_runner(services, spec(name, ephemeral=True)),
+    "create persistent": lambda services, name: core.create_runner(services, spec(name, ephemeral=False)),
+    "remove": core.remove_runner,
+    "remove by force": lambda services, name: core.remove_runner(services, name, force=True),
+    "stop": core.stop_runner,
+    "start": core.start_runner,
+    "reap": lambda services, name: core.reap(services, services.store.latest(name).id),  # type: ignore[union-attr]
+    "sweep": lambda services, _: sweep(services),
+}
+
+
+def main() -> None:
+    operation, name, number, when = sys.argv[1:]
+    services = Services.open(settings.load())
+    path = services.settings.state_dir / "runnerctl.db"
+    services.__dict__["store"] = DiesAtCommit(
+        path,
+        clock=SystemClock(),
+        rng=random.SystemRandom(),
+        host=os.uname().nodename,
+        number=int(number),
+        when=when,
+    )
+    done = OPERATIONS[operation](services, name)
+    if hasattr(done, "send"):
+        core.finish(done, clock=services.clock)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Whoever acts may be killed at any of its commits: one sweep then leaves nothing without an owner, and no job lost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runnerctl import core
+from runnerctl.core.reconcile import sweep
+from runnerctl.core.services import Services
+from runnerctl.core.states import RunnerState
+from runnerctl.sandbox import Sandbox
+from tests.crashing import OPERATIONS
+from tests.host import Host, create, remove, stop, until
+from tests.test_reconcile import REPO, JumpingClock
+
+MOST_COMMITS = 12
+ONLINE = core.Wait.ONLINE
+
+
+def crash(host: Host, operation: str, name: str, number: int, when: str) -> bool:
+    """Whether that commit was reached, and the process so killed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.crashing", operation, name, str(number), when],
+        env=host.environment(PYTHONPATH=str(Path.cwd()), PYTHONDONTWRITEBYTECODE="1"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+def nothing(services: Services, host: Host, name: str) -> None:
+    return
+
+
+def an_idle_runner(services: Services, host: Host, name: str) -> None:
+    create(services, host.spec(name, ephemeral=False), wait=ONLINE)
+
+
+def a_stopped_runner(services: Services, host: Host, name: str) -> None:
+    an_idle_runner(services, host, name)
+    stop(services, name)
+
+
+def a_runner_whose_processes_died(services: Services, host: Host, name: str) -> None:
+    runner = create(services, host.spec(name), wait=ONLINE)
+    services.backend.kill(runner.id)
+
+
+GIVEN: dict[str, Callable[[Services, Host, str], None]] = {
+    "create": nothing,
+    "create persistent": nothing,
+    "remove": an_idle_runner,
+    "remove by force": an_idle_runner,
+    "stop": an_idle_runner,
+    "start": a_stopped_runner,
+    "reap": a_runner_whose_processes_died,
+    "sweep": a_runner_whose_processes_died,
+}
+
+
+def test_every_operation_is_in_the_matrix() -> None:
+    assert set(GIVEN) == set(OPERATIONS)
+
+
+def crashes(host: Host, services: Services, operation: str, when: str) -> Iterator[str]:
+    """The names of runners whose operation was killed: one for each commit it makes."""
+    for number in range(1, MOST_COMMITS + 1):
+        name = f"r{number}"
+        GIVEN[operation](services, host, name)
+        if not crash(host, operation, name, number, when):
+            assert number > 1, "the operation commits nothing"
+            return
+        yield name
+    raise AssertionError(f"more than {MOST_COMMITS} commits")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("operation", list(OPERATIONS))
+def test_a_kill_at_any_commit_is_healed_by_one_sweep(
+    services: Services, host: Host, sandbox: Sandbox, operation: str, when: str
+) -> None:
+    clock = services.clock = JumpingClock()
+    for name in crashes(host, services, operation, when):
+        clock.ahead += 61
+        swept = sweep(services)
+        assert [finding for finding in swept.findings if finding.error] == []
+        assert swept.orphans == 0
+        everything_has_an_owner(services, host, sandbox)
+        if runs(services, name):
+            job = sandbox.submit_job(REPO, [name], [{"run": "true"}])
+            assert sandbox.wait_job(job, timeout=20).conclusion == "success"
+        put_away(services, name)
+    everything_has_an_owner(services, host, sandbox)
+
+
+def runs(services: Services, name: str) -> bool:
+    runner = services.store.latest(name)
+    return runner is not None and runner.state in {RunnerState.STARTING, RunnerState.IDLE}
+
+
+def everything_has_an_owner(services: Services, host: Host, sandbox: Sandbox) -> None:
+    """Directories, registrations and processes all belong to a live row, and no live row is half-made or half-gone."""
+    # The supervisor's own reap may hold a name at the moment of the sweep: then it is the owner, and soon done.
+    until(lambda: not any(runner.state is RunnerState.REMOVING for runner in services.store.live()), seconds=5)
+    live = {runner.name: runner for runner in services.store.live()}
+    assert {runner.state for runner in live.values()} <= {
+        RunnerState.STARTING,
+        RunnerState.IDLE,
+        RunnerState.STOPPED,
+    }
+    assert set(host.roots()) == set(live)
+    assert {registered.name for registered in sandbox.runners()} == set(live)
+    running = {name for name in live if core.runner_status(services, name).word == "running"}
+    assert running == {name for name in live if live[name].state is not RunnerState.STOPPED}
+    if not running:
+        until(lambda: not host.processes())
+
+
+def put_away(services: Services, name: str) -> None:
+    runner = services.store.latest(name)
+    if runner is not None and runner.live:
+        remove(services, name, force=True)
