@@ -134,6 +134,12 @@ class Host:
         needle = str(self.state_dir / "runners").encode()
         return [pid for pid in _pids() if needle in _cmdline(pid) and b"supervisor" in _cmdline(pid)]
 
+    def reapers(self) -> list[int]:
+        """What the supervisors of this host started when their runners ended."""
+        runs = self.state_dir / "runners"
+        lives = [path.name.encode() for path in runs.iterdir()] if runs.exists() else []
+        return [pid for pid in _pids() if b"reap" in (words := _cmdline(pid).split(b"\0")) and set(words) & set(lives)]
+
     def kill_everything(self) -> None:
         deadline = time.monotonic() + 5
         while (left := self.processes()) and time.monotonic() < deadline:

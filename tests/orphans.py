@@ -94,6 +94,7 @@ class Orphan(Supervised):
 
     def long_job(self, name: str = "build") -> ProcessId:
         """A job that runs until it is allowed to finish; its Worker."""
+        self.phase("listening")
         self.order(f"w = long_worker(); say('Running job: {name}')")
         self.phase("busy")
         pid = until(lambda: (self.root / "working").exists() and (self.root / "working").read_text())

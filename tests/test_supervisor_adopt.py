@@ -72,6 +72,7 @@ def test_a_job_in_progress_is_adopted_and_completes(orphan):
 
 def test_what_the_listener_said_meanwhile_is_not_lost(orphan):
     it = orphan().started()
+    it.phase("listening")
     it.job()
     it.loses_its_supervisor()
     it.job_ends(result="Failed")
