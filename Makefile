@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # compat: a path in a .pth file; the other mode's finder costs every start of the command line 20 ms.
 PIP_OPTIONS := --quiet --disable-pip-version-check --config-settings editable_mode=compat
 
-.PHONY: demo test lint types bench e2e clean
+.PHONY: help demo test lint types bench soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make lint    ruff and the import contract"
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
+	@echo "make soak    thousands of lives while everything breaks, and long races; some minutes"
 
 $(VENV)/run: setup.cfg setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11.4 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -49,6 +50,11 @@ types: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/dev
+	$(BIN)/python -m compileall -q runnerctl
+	$(BIN)/python -m benchmarks.soak 2000
+	RACES=200 $(BIN)/python -m pytest tests/test_never_lose_a_job.py --timeout 900
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,50 @@ class Ground:
 
     def remove(self, name: str) -> None:
         self.request("DELETE", f"/api/v1/runners/{name}?force=true")
+
+
+@dataclass(kw_only=True)
+class Serving:
+    """A server that may be killed and comes back; what its runners are in stays."""
+
+    top: Path
+    github: dict[str, str] = field(repr=False)
+    token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    _url: str = ""
+    _process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Serving:
+        self._start(_env_file(self.top, self.github, self.token))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGTERM)
+
+    def restart(self, number: signal.Signals) -> None:
+        self._end(number)
+        self._start(self.top / "runnerctl.env")
+
+    def request(self, method: str, path: str, body: Any = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return requests.request(method, f"{self._url}{path}", json=body, headers=headers, timeout=60)
+
+    def pidfds(self) -> int:
+        """How many processes the server holds."""
+        assert self._process is not None
+        links = [os.readlink(path) for path in Path(f"/proc/{self._process.pid}/fd").iterdir()]  # noqa: PTH115
+        return sum("pidfd" in link for link in links)
+
+    def _start(self, env_file: Path) -> None:
+        argv = [sys.executable, "-m", "runnerctl", "--env-file", str(env_file), "serve"]
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+        with (self.top / "serve.log").open("a") as log:
+            self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        self._url = _line(self._process).split()[-1]
+
+    def _end(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+        self._process.communicate(timeout=60)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState as S
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create, remove
+from tests.test_refused_hosts import tmpfs
 
 MOST = 5
 MANY = 20
@@ -108,20 +108,15 @@ def test_too_little_free_space_refuses_before_anything_is_made(
 
 
 @pytest.mark.parametrize("which", ["RUNNERCTL_STATE_DIR", "RUNNERCTL_PACKAGE_DIR", "RUNNERCTL_BASE_DIR"])
-def test_the_small_disk_is_named(as_root: None, host: Host, tmp_path: Path, which: str) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(disk)], check=True)
-    try:
-        changes = {which: str(disk / "there"), "RUNNERCTL_MIN_FREE_SPACE": "2M"}
+def test_the_small_disk_is_named(host: Host, tmp_path: Path, which: str) -> None:
+    with tmpfs(tmp_path / "disk", "size=1m,mode=700"):
+        changes = {which: str(tmp_path / "disk" / "there"), "RUNNERCTL_MIN_FREE_SPACE": "2M"}
         if which == "RUNNERCTL_BASE_DIR":
             changes["GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR"] = ""
         services = host.services(**changes)
-        with pytest.raises(DiskFull, match=f"free for '{disk}/there'"):
+        with pytest.raises(DiskFull, match=f"free for '{tmp_path}/disk/there'"):
             create(services, host.spec("one"))
         services.close()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 # --- What is said of it ---

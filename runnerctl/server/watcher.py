@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from runnerctl import core
 from runnerctl.core import reconcile
 from runnerctl.core.errors import RunnerBusy, RunnerctlError
+from runnerctl.core.lifecycle import retention
 from runnerctl.core.listings import Listings
 from runnerctl.core.services import Services
 
@@ -26,6 +27,7 @@ from .offload import Offload
 log = logging.getLogger("runnerctl.server")
 
 LOOK_SECONDS = 10.0
+PRUNE_SECONDS = 3600.0
 _MAX_POKE = 4096
 _HEALERS = 16
 
@@ -46,6 +48,7 @@ class Watcher:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._asking = threading.Lock()
+        self._next_prune = 0.0
 
     def start(self) -> None:
         """Looks at every live runner once, so that what outlived the last server is known again; then watches."""
@@ -103,6 +106,9 @@ class Watcher:
             if self._services.store.orphans(due_at=self._services.clock.now()):
                 self._healers.submit(self._finish_orphans)
             self._healers.submit(self._ask_github)
+            if self._services.clock.monotonic() >= self._next_prune:
+                self._next_prune = self._services.clock.monotonic() + PRUNE_SECONDS
+                self._healers.submit(self._prune)
         except RunnerctlError as exc:
             log.warning("look failed: %s", exc.message)
         except RuntimeError:
@@ -156,6 +162,12 @@ class Watcher:
             log.warning("GitHub could not be asked for its runners: %s", exc.message)
         finally:
             self._asking.release()
+
+    def _prune(self) -> None:
+        try:
+            retention.prune(self._services)
+        except RunnerctlError as exc:
+            log.warning("old logs and history stay for now: %s", exc.message)
 
     def _finish_orphans(self) -> None:
         try:
