@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -224,8 +225,6 @@ def elsewhere(tmp_path: Path, sandbox: Sandbox) -> Callable[..., Any]:
 
 
 UNUSABLE = [
-    pytest.param("base_dir", "below a file", "is not a directory", id="runners below a file"),
-    pytest.param("base_dir", "read-only", "cannot write", id="runners on a read-only disk"),
     pytest.param("package_dir", "below a file", "is not a directory", id="packages below a file"),
     pytest.param("package_dir", "read-only", "cannot write", id="packages on a read-only disk"),
 ]
@@ -246,6 +245,24 @@ def test_a_directory_that_cannot_be_used_is_named(
             assert says in by_command.message
             assert str(disk) in by_command.message
             assert place.left() == NOTHING
+
+
+@pytest.mark.parametrize(("how", "says"), [("below a file", "is not a directory"), ("read-only", "cannot write")])
+def test_without_a_place_for_runners_nothing_is_made_and_no_server_starts(
+    tmp_path: Path, sandbox: Sandbox, how: str, says: str
+) -> None:
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=64k,ro") if how == "read-only" else nullcontext():
+        if how == "below a file":
+            disk.write_text("a file")
+        host = Moved.at(tmp_path, sandbox, {"base_dir": disk / "there"})
+        for argv in (["create", "homeless", "--repo", "acme/widgets"], ["serve"]):
+            done = host.cli("--output", "json", *argv)
+            error = json.loads(done.stdout)["error"]
+            assert (done.returncode, error["code"]) == (2, "config_invalid")
+            assert says in error["message"]
+            assert str(disk) in error["message"]
+    assert sandbox.runners() == []
 
 
 def test_a_disk_too_small_for_the_package_is_said_and_nothing_stays(
