@@ -40,16 +40,19 @@ class Before:
         cgroup = document.get("cgroup")
         self.cgroup = cgroup if isinstance(cgroup, str) and cgroup.startswith("/") else None
 
-    def listener(self, root: str) -> Process | None:
-        """The one in the record, if it lives."""
+    def recorded(self) -> Process | None:
+        """The Listener of the record, if it lives."""
         known = self._document.get("listener")
-        if known is None:
-            # Perhaps its supervisor died just after starting it.
-            return processes.at_home(root, processes.LISTENER)
         if not isinstance(known, dict) or self._boot_id != processes.boot_id():
             return None
         seen = processes.look(int(_number(known.get("pid")) or 0))
         return seen if seen and seen.lives and seen.start_ticks == known.get("start_ticks") else None
+
+    def listener(self, root: str) -> Process | None:
+        """The living Listener, also one whose supervisor died just after starting it."""
+        if self._document.get("listener") is None:
+            return processes.at_home(root, processes.LISTENER)
+        return self.recorded()
 
 
 def working(launch: Launch, cgroup: str | None) -> bool:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 
+from wakeups import SIGCHLD
+
 _PAUSE = 0.005
+_CLONE3 = 435
+"""The same number on every architecture that has cgroups worth the name."""
+_CLONE_INTO_CGROUP = 0x2_0000_0000
 
 
 def make(path: str) -> bool:
@@ -20,6 +26,27 @@ def make(path: str) -> bool:
         return True
     _rmdir(path)
     return False
+
+
+def fork_into(path: str) -> int | None:
+    """As ``os.fork``, the child being born in there; None where that cannot be done: then ``join`` may still do.
+
+    Moving a process instead waits for every CPU once: 10 to 30 ms of a start. Only while there is a single thread.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
+        arguments = (ctypes.c_uint64 * 11)(_CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, descriptor)
+        # PyDLL: the interpreter's lock is held on both sides, as it is by os.fork.
+        clone3 = ctypes.PyDLL(None).syscall
+        clone3.restype = ctypes.c_long
+        pid: int = clone3(ctypes.c_long(_CLONE3), ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
+    finally:
+        os.close(descriptor)
+    return None if pid < 0 else pid
 
 
 def join(path: str) -> None:

@@ -22,9 +22,12 @@ def spawn(
     reader, writer = os.pipe()
     # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
     held = wakeups.hold()
-    pid = os.fork()
+    pid = None if cgroup is None else cgroups.fork_into(cgroup)
+    to_join = cgroup if pid is None else None
+    if pid is None:
+        pid = os.fork()
     if pid == 0:
-        _become(argv, environment, directory=directory, output=output, channel=writer, cgroup=cgroup)
+        _become(argv, environment, directory=directory, output=output, channel=writer, to_join=to_join)
     wakeups.release(held)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
@@ -37,7 +40,7 @@ def spawn(
 
 
 def _become(
-    argv: list[str], environment: dict[str, str], *, directory: str, output: int, channel: int, cgroup: str | None
+    argv: list[str], environment: dict[str, str], *, directory: str, output: int, channel: int, to_join: str | None
 ) -> None:
     """Never returns; what prevents the exec goes through ``channel``, which the exec closes."""
     path = directory
@@ -45,9 +48,9 @@ def _become(
         os.setsid()
         _keep_only(output, channel)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if cgroup is not None:
-            path = cgroup
-            cgroups.join(cgroup)
+        if to_join is not None:
+            path = to_join
+            cgroups.join(to_join)
             path = directory
         os.chdir(directory)
         path = argv[0]

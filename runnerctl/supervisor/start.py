@@ -102,7 +102,7 @@ class _Adopted:
 
 def _check_alone(run_dir: str, launch: Launch) -> None:
     """A supervisor before us may have died and left its Listener, or a Worker, at work."""
-    left = Before(run_dir).listener(launch.root)
+    left = Before(run_dir).recorded()
     if left is not None:
         raise Refused(f"its Listener, process {left.pid}, lives without a supervisor", status=_ALREADY)
     left = processes.at_home(launch.root, processes.LISTENER, processes.WORKER)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import names
 from ..backends.base import Phase
 from ..errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..models import Runner, Scope
@@ -21,6 +22,8 @@ from .stop import until_gone
 
 _JOB_END_SECONDS = 15.0
 """GitHub may call a runner busy for a while after its Listener reported the job's end."""
+_WORKER_LEAVES_SECONDS = 1.0
+"""GitHub knows of a job's end before its Worker is gone."""
 _HINT = "Wait for the job, or pass --drain to wait, --force to kill it"
 
 
@@ -48,6 +51,8 @@ def remove_runner(
     Raises ``RunnerBusy``, ``ScopeMismatch``, ``RunnerNotFound``; when GitHub cannot be asked, its error: then the
     processes are left alone, the runner stays ``removing`` and a task is kept.
     """
+    if not (force or drain):
+        yield from _worker_may_leave(services, name)
     with hold(services, name):
         runner = named(services, name)
         check_scope(runner, scope)
@@ -62,6 +67,15 @@ def remove_runner(
         yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
         return _clear(services, runner)
     return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
+
+
+def _worker_may_leave(services: Services, name: str) -> Operation[None]:
+    """A workflow that removes its runner after the job must not be refused because the Worker is just leaving."""
+    runner = services.store.latest(names.runner_name(name))
+    if runner is not None and runner.live:
+        yield Pause(
+            runner_id=runner.id, until=lambda: not services.backend.working(runner.id), seconds=_WORKER_LEAVES_SECONDS
+        )
 
 
 def _begin(services: Services, runner: Runner, *, may_be_busy: bool) -> Runner:
@@ -117,7 +131,13 @@ def _job_turned_up(services: Services, runner: Runner, *, drain: bool) -> Operat
     if not services.backend.poll(runner.id).running:
         return False
     seconds = services.settings.get("drain_settle" if drain else "remove_settle")
-    return (yield Pause(runner_id=runner.id, until=lambda: _took_a_job(services, runner), seconds=seconds))
+    yield Pause(runner_id=runner.id, until=lambda: _is_settled(services, runner), seconds=seconds)
+    return _took_a_job(services, runner)
+
+
+def _is_settled(services: Services, runner: Runner) -> bool:
+    """A job came, or none can: a Listener that is told of the deletion ends by itself."""
+    return _took_a_job(services, runner) or services.backend.poll(runner.id).gone
 
 
 def _took_a_job(services: Services, runner: Runner) -> bool:
