@@ -21,32 +21,43 @@ class Deaths:
         self._lock = threading.Lock()
         self._held: dict[str, dict[ProcessId, int]] = {}
         self._whose: dict[int, str] = {}
+        self._dead: dict[str, frozenset[ProcessId]] = {}
 
-    def follow(self, runner_id: str, living: Iterable[ProcessId]) -> None:
-        """From now on these processes are that runner's; none means that it is forgotten."""
+    def follow(self, runner_id: str, named: Iterable[ProcessId]) -> bool:
+        """From now on these processes are that runner's; none means that it is forgotten.
+
+        Whether one of them was found dead that was not known to be: it died before it could be followed.
+        """
         with self._lock:
-            held = self._held.pop(runner_id, {})
-            kept = {process: held.pop(process, None) for process in living}
-            for descriptor in held.values():
+            before = self._held.pop(runner_id, {})
+            known_dead = self._dead.pop(runner_id, frozenset())
+            held = {process: before.pop(process, None) for process in named}
+            for descriptor in before.values():
                 self._drop(descriptor)
-            followed = {
-                process: self._take(runner_id, process) if descriptor is None else descriptor
-                for process, descriptor in kept.items()
-            }
-            if found := {process: descriptor for process, descriptor in followed.items() if descriptor is not None}:
-                self._held[runner_id] = found
+            for process in [each for each, descriptor in held.items() if descriptor is None]:
+                held[process] = self._take(runner_id, process)
+            dead = frozenset(process for process, descriptor in held.items() if descriptor is None)
+            if dead:
+                self._dead[runner_id] = dead
+            if living := {process: descriptor for process, descriptor in held.items() if descriptor is not None}:
+                self._held[runner_id] = living
+            return bool(dead - known_dead)
 
     def wait(self, seconds: float) -> tuple[bool, list[str]]:
         """(``also`` can be read, the runners that lost a process), after ``seconds`` at most."""
         ready = [descriptor for descriptor, _ in self._epoll.poll(seconds)]
         with self._lock:
-            lost = {self._whose[descriptor]: descriptor for descriptor in ready if descriptor in self._whose}
-            for runner_id, descriptor in lost.items():
-                self._drop(descriptor)
-                self._held[runner_id] = {
-                    process: each for process, each in self._held[runner_id].items() if each != descriptor
-                }
-        return self._also in ready, list(lost)
+            lost = [self._bury(descriptor) for descriptor in ready if descriptor in self._whose]
+        return self._also in ready, list(dict.fromkeys(lost))
+
+    def _bury(self, descriptor: int) -> str:
+        runner_id = self._whose[descriptor]
+        held = self._held[runner_id]
+        (process,) = [each for each, number in held.items() if number == descriptor]
+        del held[process]
+        self._dead[runner_id] = self._dead.get(runner_id, frozenset()) | {process}
+        self._drop(descriptor)
+        return runner_id
 
     def close(self) -> None:
         with self._lock:
@@ -58,7 +69,7 @@ class Deaths:
         try:
             descriptor = os.pidfd_open(process.pid)
         except OSError:
-            return None  # dead, or no descriptor to be had: the next look finds out
+            return None
         if not processes.alive(process):
             os.close(descriptor)
             return None

@@ -28,6 +28,7 @@ log = logging.getLogger("runnerctl.server")
 
 LOOK_SECONDS = 10.0
 PRUNE_SECONDS = 3600.0
+_BUSY_SECONDS = 0.5
 _MAX_POKE = 4096
 _HEALERS = 16
 
@@ -43,7 +44,8 @@ class Watcher:
         self._deaths = Deaths(self._socket.fileno())
         self._listings = Listings(services)
         self._healers = ThreadPoolExecutor(_HEALERS, thread_name_prefix="heal")
-        self._pending: set[str] = set()
+        self._at_work: set[str] = set()
+        self._again: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -118,27 +120,38 @@ class Watcher:
         self._submit(runner_id, self._reap, runner_id)
 
     def _submit(self, runner_id: str, work: Callable[..., None], *args: object) -> None:
-        """Once at a time for a runner, however often it pokes; a poke during that work is not lost."""
+        """Once at a time for a runner, however often it pokes; a poke during that work is followed by another look."""
         with self._lock:
-            if runner_id in self._pending or self._stopped.is_set():
+            if self._stopped.is_set():
                 return
-            self._pending.add(runner_id)
+            if runner_id in self._at_work:
+                self._again.add(runner_id)
+                return
+            self._at_work.add(runner_id)
         self._healers.submit(self._guarded, runner_id, work, *args)
 
     def _guarded(self, runner_id: str, work: Callable[..., None], *args: object) -> None:
-        with self._lock:
-            self._pending.discard(runner_id)
         try:
             work(*args)
         except RunnerBusy:
-            return  # a command is at work on it; it or the next look sees to the rest
+            self._later(runner_id)  # a command is at work on it; what it leaves is seen to then
         except RunnerctlError as exc:
             log.warning("runner %s could not be brought up to date: %s", runner_id, exc.message)
         except Exception:
             log.exception("runner could not be brought up to date", extra={"runner_id": runner_id})
         finally:
-            self._follow(runner_id)
+            died = self._follow(runner_id)
             self._ring(runner_id)
+            with self._lock:
+                self._at_work.discard(runner_id)
+                again = died or runner_id in self._again
+                self._again.discard(runner_id)
+            if again:
+                self._heal(runner_id)
+
+    def _later(self, runner_id: str) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.call_later, _BUSY_SECONDS, self._heal, runner_id)
 
     def _reap(self, runner_id: str) -> None:
         core.reap(self._services, runner_id, wait=0)
@@ -148,9 +161,11 @@ class Watcher:
         if done.error is not None:
             raise done.error
 
-    def _follow(self, runner_id: str) -> None:
-        if not self._stopped.is_set():
-            self._deaths.follow(runner_id, self._services.backend.processes(runner_id))
+    def _follow(self, runner_id: str) -> bool:
+        """Whether a process of it died before it could be followed."""
+        if self._stopped.is_set():
+            return False
+        return self._deaths.follow(runner_id, self._services.backend.processes(runner_id))
 
     def _ask_github(self) -> None:
         """One at a time: an answer that takes longer than the next look is waited for by one thread only."""
