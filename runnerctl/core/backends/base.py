@@ -95,6 +95,10 @@ class Backend(ABC):
         """Those whose death matters: of the last that was heard, living or not."""
 
     @abstractmethod
+    def forget(self, runner_id: str) -> None:
+        """The life has ended: nothing of it need be remembered."""
+
+    @abstractmethod
     def supervised(self, runner_id: str) -> bool:
         """Whether its supervisor lives: asked apart, for a status needs it only when no Listener runs."""
 

@@ -46,6 +46,13 @@ class Liveness:
             self._held.move_to_end(key)
             return True
 
+    def forget(self, process: ProcessId) -> None:
+        """Nobody will ask for it again."""
+        with self._lock:
+            held = self._held.pop((process.pid, process.start_ticks), None)
+            if held is not None:
+                os.close(held.descriptor)
+
     def close(self) -> None:
         with self._lock:
             while self._held:

@@ -86,6 +86,9 @@ class ProcessBackend(Backend):
             return ()
         return (seen.supervisor,) if seen.listener is None else (seen.supervisor, seen.listener)
 
+    def forget(self, runner_id: str) -> None:
+        self._records.forget(runner_id)
+
     def supervised(self, runner_id: str) -> bool:
         return self._records.supervised(runner_id)
 

@@ -101,6 +101,17 @@ class Records:
         known = self._look_up(runner_id)
         return known is not None and not known.record.ended and self._liveness.lives(known.record.supervisor)
 
+    def forget(self, runner_id: str) -> None:
+        """Its life has ended: nothing of it is held any longer."""
+        self._let_go(runner_id, set())
+
+    def _let_go(self, runner_id: str, kept: set[ProcessId | None]) -> None:
+        known = self._known.pop(runner_id, None)
+        if known is not None:
+            for process in (known.record.supervisor, known.record.listener):
+                if process is not None and process not in kept:
+                    self._liveness.forget(process)
+
     def _look_up(self, runner_id: str) -> _Known | None:
         path = f"{self._runs_dir}/{runner_id}/supervisor.json"
         try:
@@ -119,6 +130,7 @@ class Records:
             return None
         if len(self._known) >= self._limit:
             self._known.clear()
+        self._let_go(runner_id, {record.supervisor, record.listener})
         known = _Known(
             version=version,
             record=record,

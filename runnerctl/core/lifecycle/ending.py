@@ -30,4 +30,6 @@ def clear(services: Services, runner: Runner) -> Runner:
     instance.discard(
         services.settings.base_dir, root=services.root(runner.name), inode=runner.root_inode, runner_id=runner.id
     )
-    return services.store.transition(runner, runner.ending or RunnerState.REMOVED, why=runner.reason)
+    ended = services.store.transition(runner, runner.ending or RunnerState.REMOVED, why=runner.reason)
+    services.backend.forget(runner.id)
+    return ended
