@@ -11,6 +11,7 @@ import pytest
 from runnerctl import core
 from runnerctl.core import processes
 from runnerctl.core.errors import (
+    GitHubRefused,
     InvalidTransition,
     RunnerBusy,
     RunnerExists,
@@ -20,7 +21,7 @@ from runnerctl.core.errors import (
 from runnerctl.core.models import Scope
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
-from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 
 REPO = "acme/widgets"
@@ -248,3 +249,19 @@ def test_jobs_get_a_clean_environment_and_no_secret_of_ours(
     assert "RUNNER_NAME=curious" in text
     for secret in ("hunter2", host.token, host.github["GITHUB_APP_PRIVATE_KEY_B64"][:40], "RUNNERCTL_STATE_DIR"):
         assert secret not in text
+
+
+def test_an_unusable_jit_configuration_leaves_no_registration(services: Services, host: Host, sandbox: Sandbox) -> None:
+    """GitHub has registered the runner by then."""
+    made = services.github.generate_jitconfig(
+        Scope.of(repo=REPO), name="broken", group_id=1, labels=("self-hosted", "linux", "broken"), workdir="_work"
+    )
+    answer = {
+        "runner": {"id": made.runner.id, "name": "broken", "os": "unknown", "status": "offline", "busy": False}
+        | {"labels": []},
+        "encoded_jit_config": "bm90IGEgY29uZmlndXJhdGlvbg==",
+    }
+    sandbox.add_fault(Fault(match="generate-jitconfig", status=201, body=answer))
+    with pytest.raises(GitHubRefused):
+        create(services, host.spec("broken"))
+    assert (sandbox.runners(), host.roots()) == ([], [])

@@ -115,11 +115,13 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
     runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
     try:
         instance.publish(root, runner.name)
-        registered = _register(services, runner)
+        registered, encoded = _register(services, runner)
     except (GitHubError, RunnerExists, ConfigInvalid) as exc:
         if not isinstance(exc, GitHubNoAnswer):
             services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
+    if encoded is not None:
+        instance.write_identity(services.root(runner.name), encoded)
     runner = services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
     return start_processes(services, runner, leased=leased)
 
@@ -137,17 +139,16 @@ def _make_root(services: Services, runner: Runner, package: Package) -> instance
     )
 
 
-def _register(services: Services, runner: Runner) -> dict[str, Any]:
-    """What is to be written of the registration."""
-    root = services.root(runner.name)
-    seen: dict[str, Any] = {"github_status": "offline", "github_busy": False}
+def _register(services: Services, runner: Runner) -> tuple[dict[str, Any], str | None]:
+    """What is to be written of the registration, and an ephemeral runner's JIT configuration."""
+    encoded = None
     if runner.ephemeral:
         jit = registration.ask(services, runner)
-        instance.write_identity(root, jit.encoded)
-        seen["github_id"] = jit.runner.id
+        github_id, encoded = jit.runner.id, jit.encoded
     else:
-        seen["github_id"] = _configured(services, runner, root)
-    return {**seen, "github_seen_at": services.clock.now()}
+        github_id = _configured(services, runner, services.root(runner.name))
+    seen = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
+    return {**seen, "github_id": github_id}, encoded
 
 
 def _configured(services: Services, runner: Runner, root: Path) -> int:
