@@ -63,11 +63,11 @@ def _beside_bare(place: Ground, body: Path) -> Iterator[Figure]:
 
 
 def _list(place: Ground) -> float:
-    """Milliseconds between the requests sent and their answers received, all pages together."""
+    """Milliseconds that the server says it took, all pages together."""
     milliseconds, seen, cursor = 0.0, 0, ""
     while True:
         page = place.request("GET", f"/api/v1/runners?limit=1000{cursor}")
-        milliseconds += 1000 * page.elapsed.total_seconds()
+        milliseconds += float(page.headers["Server-Timing"].partition("dur=")[2])
         document = page.json()
         seen += len(document["items"])
         if document["next"] is None:

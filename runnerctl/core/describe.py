@@ -69,11 +69,10 @@ def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
 
 def runner_document(runner: Runner) -> dict[str, Any]:
     """All that the row tells; no process is looked at."""
-    scope = {"repo": str(runner.scope)} if runner.scope.repo else {"org": runner.scope.owner}
     return {
         "name": runner.name,
         "id": runner.id,
-        **scope,
+        ("repo" if runner.scope.repo else "org"): runner.scope.text,
         "state": runner.state,
         "desired": runner.desired,
         "labels": runner.labels,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from . import names
@@ -35,6 +36,11 @@ class Scope:
         return cls(owner=owner, repo=repo if slash else None)
 
     def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def text(self) -> str:
+        """``owner/repo``, or the organization's login: put together once, for lists show it thousands of times."""
         return f"{self.owner}/{self.repo}" if self.repo else self.owner
 
     @property

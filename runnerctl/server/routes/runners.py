@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import time
 
 from aiohttp import web
 
@@ -74,6 +75,7 @@ def _full(services: core.Services, name: str) -> dict[str, object]:
 
 
 async def listing(request: web.Request) -> web.Response:
+    began = time.perf_counter()
     bodies.only(request, "state", "repo", "label", "all", "limit", "cursor")
     services = request.app[SERVICES]
     limit = bodies.number(request, "limit", default=100, least=1, most=1000)
@@ -86,8 +88,11 @@ async def listing(request: web.Request) -> web.Response:
         limit=limit,
     )
     if limit > _INLINE_ROWS:
-        return await request.app[OFFLOAD].call(lambda: _page(services.store.page(query)))
-    return _page(services.store.page(query))
+        answer = await request.app[OFFLOAD].call(lambda: _page(services.store.page(query)))
+    else:
+        answer = _page(services.store.page(query))
+    answer.headers["Server-Timing"] = f"list;dur={1000 * (time.perf_counter() - began):.2f}"
+    return answer
 
 
 def _page(page: RunnerPage) -> web.Response:
