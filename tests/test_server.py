@@ -269,7 +269,8 @@ def test_a_runner_that_is_no_daemon_ends_with_the_server(serve: Callable[..., Se
 
 def test_a_runner_that_is_no_daemon_ends_though_the_server_was_killed(serve: Callable[..., Server], host: Host) -> None:
     server = serve()
-    server.create("attached", daemonize=False, wait="online")
+    assert server.create("attached", daemonize=False, wait="online").status_code == 201
+    assert host.processes() != []
     server.signal(signal.SIGKILL)
     until(lambda: not host.processes())
 
