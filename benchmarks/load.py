@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from typing import Any
 
 
@@ -49,13 +50,13 @@ async def _run(order: dict[str, Any]) -> list[list[float]]:
 
 
 async def _rate(target: dict[str, Any], connections: int, seconds: float) -> float:
-    lines = (f"GET {target['path']} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {target['token']}")
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    requests = [_request(path, target["token"]) for path in target["paths"]]
     loop = asyncio.get_running_loop()
     counts = [0]
     transports = []
-    for _ in range(connections):
-        made = await loop.create_connection(lambda: _Client(request, counts), "127.0.0.1", target["port"])
+    for number in range(connections):
+        client = partial(_Client, requests[number % len(requests)], counts)
+        made = await loop.create_connection(client, "127.0.0.1", target["port"])
         transports.append(made[0])
     await asyncio.sleep(seconds / 4)
     began, before = time.perf_counter(), counts[0]
@@ -66,8 +67,13 @@ async def _rate(target: dict[str, Any], connections: int, seconds: float) -> flo
     return rate
 
 
+def _request(path: str, token: str) -> bytes:
+    lines = (f"GET {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
 def main() -> None:
-    """Takes one JSON argument: targets (port, path, token), rounds, seconds, connections, cpu."""
+    """Takes one JSON argument: targets (port, paths, token), rounds, seconds, connections, cpu."""
     order = json.loads(sys.argv[1])
     os.sched_setaffinity(0, {order["cpu"]})
     sys.stdout.write(json.dumps(asyncio.run(_run(order))) + "\n")

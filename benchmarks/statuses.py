@@ -22,7 +22,7 @@ from runnerctl.core.store import Store
 from .figure import Figure, median
 from .ground import REPO, Ground, ground
 
-_PATH = "/api/v1/runners/watched/status"
+_NAMES = [f"watched-{number}" for number in range(16)]
 _SECONDS = 0.4
 _ROUNDS = 20
 _CONNECTIONS = 16
@@ -31,24 +31,27 @@ _LISTED = 5000
 
 def measure(top: Path) -> Iterator[Figure]:
     with ground(top) as place:
-        place.create("watched")
+        for name in _NAMES:
+            place.create(name)
         body = top / "body"
-        body.write_bytes(place.request("GET", "/api/v1/runners/watched/status").content)
+        body.write_bytes(place.request("GET", _path(_NAMES[0])).content)
         yield from _beside_bare(place, body)
-        place.remove("watched")
+        for name in _NAMES:
+            place.remove(name)
         _fill(top / "state" / "runnerctl.db")
         milliseconds = median([_list(place) for _ in range(5)])
         yield Figure(name="5,000 runners in 5 pages", value=milliseconds, unit="ms", bound=60)
 
 
 def _beside_bare(place: Ground, body: Path) -> Iterator[Figure]:
-    """Both servers on one core, the load on another."""
+    """Both servers on one core, the load on another: all ask for one runner, then each for its own."""
     server_cpu, client_cpu = _cores()
     _pin(place.server_pid, server_cpu)
     with _bare(body) as bare_port:
-        ports = (urlsplit(place.url).port, bare_port)
+        ours, paths = urlsplit(place.url).port, [_path(name) for name in _NAMES]
+        asked = ((ours, paths[:1]), (ours, paths), (bare_port, paths))
         order = {
-            "targets": [{"port": port, "path": _PATH, "token": place.token} for port in ports],
+            "targets": [{"port": port, "paths": each, "token": place.token} for port, each in asked],
             "rounds": _ROUNDS,
             "seconds": _SECONDS,
             "connections": _CONNECTIONS,
@@ -56,10 +59,16 @@ def _beside_bare(place: Ground, body: Path) -> Iterator[Figure]:
         }
         argv = [sys.executable, "-m", "benchmarks.load", json.dumps(order)]
         rates = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
-    yield Figure(name="GET …/status", value=median([ours for ours, _ in rates]), unit="/s", bound=3000, at_least=True)
-    yield Figure(name="bare aiohttp handler, same bytes", value=median([bare for _, bare in rates]), unit="/s")
-    ratio = median([ours / bare for ours, bare in rates])
-    yield Figure(name="status / bare handler", value=ratio, unit="×", bound=0.5, at_least=True)
+    yield Figure(name="bare aiohttp handler, same bytes", value=median([bare for *_, bare in rates]), unit="/s")
+    for column, name in enumerate(("GET …/status of one runner", "GET …/status of 16 runners")):
+        rate = median([each[column] for each in rates])
+        ratio = median([each[column] / each[-1] for each in rates])
+        yield Figure(name=name, value=rate, unit="/s", bound=3000, at_least=True)
+        yield Figure(name=f"{name} / bare", value=ratio, unit="×", bound=0.5, at_least=True)
+
+
+def _path(name: str) -> str:
+    return f"/api/v1/runners/{name}/status"
 
 
 def _list(place: Ground) -> float:

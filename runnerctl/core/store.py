@@ -39,6 +39,7 @@ class Store:
         self._local = threading.local()
         # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
         self._writing = threading.Lock()
+        self._commits = 0
         self._opened: list[sqlite3.Connection] = []
         self._known: dict[str, Runner] = {}
         self._migrate()
@@ -55,6 +56,11 @@ class Store:
         # Most looks find a row that nobody has touched: reading and making it whole again costs more than the query.
         known = self._known.get(runner_id)
         return known if known is not None and known.revision == revision else self.get(runner_id)
+
+    def mark(self) -> tuple[int, int]:
+        """Stays the same, within one thread, for as long as nobody commits anything to the database."""
+        # SQLite counts what others than this connection commit.
+        return self._commits, int(self._read("PRAGMA data_version")[0][0])
 
     def get(self, runner_id: str) -> Runner | None:
         found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
@@ -266,6 +272,7 @@ class Store:
                 try:
                     yield db
                     db.execute("COMMIT")
+                    self._commits += 1
                 except BaseException:
                     if db.in_transaction:
                         db.execute("ROLLBACK")

@@ -13,11 +13,15 @@ from aiohttp import web
 from runnerctl.core.errors import Forbidden, RunnerctlError, Unauthorized
 from runnerctl.core.redact import redact
 
-_encode = msgspec.json.Encoder().encode
+encoded = msgspec.json.Encoder().encode
 
 
 def json_answer(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(body=_encode(document), status=status, headers=headers, content_type="application/json")
+    return encoded_answer(encoded(document), status=status, headers=headers)
+
+
+def encoded_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
@@ -42,5 +46,5 @@ def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
         document["retry_after"] = math.ceil(exc.retry_after or 1)
         headers["Retry-After"] = str(document["retry_after"])
     return web.Response(
-        body=_encode(document), status=exc.http_status, headers=headers, content_type="application/problem+json"
+        body=encoded(document), status=exc.http_status, headers=headers, content_type="application/problem+json"
     )

@@ -8,7 +8,8 @@ from runnerctl.core.services import Services
 
 from .auth import Door
 from .bodies import MAX_BODY
-from .keys import DOOR, OFFLOAD, READINESS, SERVICES
+from .keys import DOOR, LOOKS, OFFLOAD, READINESS, SERVICES
+from .looks import Looks
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
@@ -21,6 +22,7 @@ def build_app(services: Services, *, token: str) -> web.Application:
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
     app[DOOR] = Door(token)
+    app[LOOKS] = Looks(services)
     app[READINESS] = Readiness(services=services)
     for module in (health, runners, logs):
         app.add_routes(module.ROUTES)

@@ -15,8 +15,8 @@ from runnerctl.core.models import RunnerPage, RunnerQuery
 from runnerctl.core.states import RunnerState
 
 from .. import bodies
-from ..answers import json_answer
-from ..keys import OFFLOAD, SERVICES
+from ..answers import encoded_answer, json_answer
+from ..keys import LOOKS, OFFLOAD, SERVICES
 
 _INLINE_ROWS = 200
 """Longer lists are read in a thread: the loop must not stand still for them."""
@@ -59,8 +59,8 @@ def _removal(removal: core.Removal) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    """One query and a look into ``/proc``: quick enough for the loop itself."""
-    return json_answer(describe.status_document(core.runner_status(request.app[SERVICES], _name(request))))
+    """A query at most and a look at two processes: quick enough for the loop itself."""
+    return encoded_answer(request.app[LOOKS].status(_name(request)))
 
 
 async def get(request: web.Request) -> web.Response:

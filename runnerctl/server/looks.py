@@ -1,0 +1,80 @@
+"""Statuses for many who ask at once: one look for all who ask in the same turn of the event loop.
+
+Requests that are handled in one turn had all arrived before it began, so a look made in that turn is news to each of
+them: the one asked last is answered as truly as if it had looked itself. From one turn to the next, rows are kept only
+while the store says that nobody has committed anything; processes are looked at in every turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from runnerctl import core
+from runnerctl.core import describe
+from runnerctl.core.models import Runner
+
+from .answers import encoded
+
+_MOST_KEPT = 4096
+
+
+class _Said(NamedTuple):
+    """An answer, and what it tells."""
+
+    answer: bytes
+    status: describe.Status
+
+    def tells(self, status: describe.Status) -> bool:
+        """Whether it tells this, too. Rows and observations are compared by identity: equal ones are seldom made."""
+        then, runner = self.status, status.runner
+        if then.runner is not runner or then.seen is not status.seen or then.degraded != status.degraded:
+            return False
+        # How long ago GitHub was seen is told in tenths of a second.
+        return runner is None or describe.github_document(runner, then.now) == describe.github_document(
+            runner, status.now
+        )
+
+
+class Looks:
+    """For the loop's thread alone."""
+
+    def __init__(self, services: core.Services) -> None:
+        self._services = services
+        self._this_turn: dict[str, bytes] = {}
+        self._mark: object = None
+        self._rows: dict[str, Runner] = {}
+        self._said: dict[str, _Said] = {}
+
+    def status(self, name: str) -> bytes:
+        """The status document of that name as JSON."""
+        answer = self._this_turn.get(name)
+        if answer is None:
+            if not self._this_turn:
+                self._begin_turn()
+            answer = self._this_turn[name] = self._look(name)
+        return answer
+
+    def _begin_turn(self) -> None:
+        mark = self._services.store.mark()
+        if mark != self._mark or len(self._rows) > _MOST_KEPT:
+            self._mark = mark
+            self._rows.clear()
+        # Runs before the loop reads from any connection again.
+        asyncio.get_running_loop().call_soon(self._this_turn.clear)
+
+    def _look(self, name: str) -> bytes:
+        runner = self._rows.get(name) or self._services.store.latest(name)
+        if runner is None:
+            return encoded(describe.status_document(core.runner_status(self._services, name)))
+        self._rows[name] = runner
+        return self._say(core.see(self._services, runner))
+
+    def _say(self, status: describe.Status) -> bytes:
+        """The same things seen make the same bytes: most of those who ask, ask again before anything has changed."""
+        said = self._said.get(status.name)
+        if said is None or not said.tells(status):
+            if len(self._said) > _MOST_KEPT:
+                self._said.clear()
+            said = self._said[status.name] = _Said(encoded(describe.status_document(status)), status)
+        return said.answer
