@@ -158,7 +158,10 @@ def test_lists_are_filtered(store: Store, query: RunnerQuery, found: list[str]) 
     admit(store, "a")
     admit(store, "b", repo="o/other", labels="gpu")
     end(store, admit(store, "gone"))
-    assert [runner.name for runner in store.page(query).items] == found
+    page = store.page(query)
+    assert [runner.name for runner in page.items] == found
+    for runner, listed in zip(page.items, store.listed(query).items, strict=True):
+        assert listed == tuple(getattr(runner, field) for field in listed._fields)
 
 
 def test_live_runners_are_those_whose_life_has_not_ended(store: Store) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .backends.base import Observation
-from .models import Event, Runner
+from .models import Event, Listed, Runner
 
 RUNNING = "running"
 INSTALLED = "installed_not_running"
@@ -67,7 +67,7 @@ def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
     }
 
 
-def runner_document(runner: Runner) -> dict[str, Any]:
+def runner_document(runner: Runner | Listed) -> dict[str, Any]:
     """All that the row tells; no process is looked at."""
     return {
         "name": runner.name,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from . import names
 from .states import LIVE, Desired, RunnerState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,29 @@ class Runner(NamedTuple):
         return self.github_id is not None and self.deregistered_at is None
 
 
+class Listed(NamedTuple):
+    """As much of a runner as a long list tells; the fields mean what those of ``Runner`` mean."""
+
+    id: str
+    seq: int
+    name: str
+    scope: Scope
+    state: RunnerState
+    desired: Desired
+    labels: tuple[str, ...]
+    ephemeral: bool
+    daemonize: bool
+    group: str | None
+    version: str
+    workdir: str
+    github_id: int | None
+    reason: str | None
+    created_at: float
+    changed_at: float
+    started_at: float | None
+    ended_at: float | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """One step of a runner's history."""
@@ -207,8 +232,8 @@ class RunnerQuery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunnerPage:
-    items: list[Runner]
+class RunnerPage(Generic[T]):
+    items: list[T]
     next: int | None
     """Where the next page begins; None on the last."""
 

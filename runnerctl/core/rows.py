@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from .models import Event, Orphan, Runner, RunnerSpec, Scope
+from .models import Event, Listed, Orphan, Runner, RunnerSpec, Scope
 from .states import Desired, RunnerState
 
 _COLUMNS = """
@@ -13,7 +13,12 @@ _COLUMNS = """
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
     handle ending reason drain_until created_at changed_at started_at ended_at
 """
+_LISTED = """
+    id seq name scope state desired labels ephemeral daemonize runner_group version workdir
+    github_id reason created_at changed_at started_at ended_at
+"""
 SELECT = f"SELECT {', '.join(_COLUMNS.split())} FROM runner"
+SELECT_LISTED = f"SELECT {', '.join(_LISTED.split())} FROM runner"
 
 _STATES = {str(state): state for state in RunnerState}
 _DESIRED = {str(desired): desired for desired in Desired}
@@ -35,6 +40,19 @@ def runner(row: tuple[Any, ...]) -> Runner:
         github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
         handle, None if ending is None else _STATES[ending], reason, drain_until,
         created_at, changed_at, started_at, ended_at,
+    ))  # fmt: skip
+
+
+def listed(row: tuple[Any, ...]) -> Listed:
+    """From a row of ``SELECT_LISTED``."""
+    (
+        id_, seq, name, scope, state, desired, labels, ephemeral, daemonize, group, version, workdir,
+        github_id, reason, created_at, changed_at, started_at, ended_at,
+    ) = row  # fmt: skip
+    return Listed._make((
+        id_, seq, name, _scope(scope), _STATES[state], _DESIRED[desired], tuple(labels.split(",")),
+        ephemeral == 1, daemonize == 1, group, version, workdir,
+        github_id, reason, created_at, changed_at, started_at, ended_at,
     ))  # fmt: skip
 
 

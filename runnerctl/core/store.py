@@ -9,21 +9,22 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import rows
 from .clock import Clock
 from .errors import ConfigInvalid, DiskFull, InvalidTransition, Overloaded, QuotaExceeded, RunnerctlError, RunnerExists
-from .models import Event, Orphan, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
+from .models import Event, Listed, Orphan, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from .states import TERMINAL, Desired, RunnerState, may_follow
 
 SCHEMA_VERSION = 1
 _BUSY_SECONDS = 15.0
 _MOST_KNOWN = 4096
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
 
 
@@ -86,8 +87,15 @@ class Store:
         )
         return int(found[0][0]) if found else None
 
-    def page(self, query: RunnerQuery) -> RunnerPage:
+    def page(self, query: RunnerQuery) -> RunnerPage[Runner]:
         """The runners that fit, oldest first, up to the query's limit."""
+        return self._page(query, rows.SELECT, rows.runner)
+
+    def listed(self, query: RunnerQuery) -> RunnerPage[Listed]:
+        """The same for who only wants to tell them: half the time of a page."""
+        return self._page(query, rows.SELECT_LISTED, rows.listed)
+
+    def _page(self, query: RunnerQuery, select: str, make: Callable[[tuple[Any, ...]], T]) -> RunnerPage[T]:
         wanted = ["seq > ?"]
         values: list[object] = [query.after]
         if query.state is not None:
@@ -101,9 +109,9 @@ class Store:
         if query.label is not None:
             wanted.append("instr(',' || lower(labels) || ',', ',' || ? || ',') > 0")
             values.append(query.label.lower())
-        statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
+        statement = f"{select} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
         found = self._read(statement, *values, query.limit + 1)
-        items = [rows.runner(row) for row in found[: query.limit]]
+        items = [make(row) for row in found[: query.limit]]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
 
     def history(self, runner_id: str) -> list[Event]:

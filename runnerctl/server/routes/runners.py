@@ -11,7 +11,7 @@ from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import describe, names
-from runnerctl.core.models import RunnerPage, RunnerQuery
+from runnerctl.core.models import Listed, RunnerPage, RunnerQuery
 from runnerctl.core.states import RunnerState
 
 from .. import bodies
@@ -88,14 +88,14 @@ async def listing(request: web.Request) -> web.Response:
         limit=limit,
     )
     if limit > _INLINE_ROWS:
-        answer = await request.app[OFFLOAD].call(lambda: _page(services.store.page(query)))
+        answer = await request.app[OFFLOAD].call(lambda: _page(services.store.listed(query)))
     else:
-        answer = _page(services.store.page(query))
+        answer = _page(services.store.listed(query))
     answer.headers["Server-Timing"] = f"list;dur={1000 * (time.perf_counter() - began):.2f}"
     return answer
 
 
-def _page(page: RunnerPage) -> web.Response:
+def _page(page: RunnerPage[Listed]) -> web.Response:
     cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
     return json_answer({"items": [describe.runner_document(runner) for runner in page.items], "next": cursor})
 
