@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import click
 
@@ -58,4 +57,4 @@ def _found(services: Services, *, every: bool, state: RunnerState | None, scope:
                 yield status
         if page.next is None:
             return
-        query = replace(query, after=page.next)
+        query = query._replace(after=page.next)

@@ -5,6 +5,7 @@ Commands are imported when they are called for: ``runnerctl --help`` imports Cli
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -96,6 +97,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """The program: runs ``args`` (default: the process's) and exits."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without '…' is no reason to fail
+    # Imports make thousands of objects that stay: looking for garbage among them is a twentieth of a short command.
+    gc.set_threshold(20_000)
     sys.exit(run(sys.argv[1:] if args is None else args))
 
 

@@ -102,8 +102,7 @@ class RunnerSpec:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProcessId:
+class ProcessId(NamedTuple):
     """A process is more than its pid: a reused pid has other start ticks, a rebooted host another boot id."""
 
     pid: int
@@ -190,8 +189,7 @@ class Listed(NamedTuple):
     ended_at: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """One step of a runner's history."""
 
     runner_id: str
@@ -201,8 +199,7 @@ class Event:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Orphan:
+class Orphan(NamedTuple):
     """A registration that may be left at GitHub although its runner is gone here."""
 
     id: int
@@ -217,8 +214,7 @@ class Orphan:
     next_try_at: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunnerQuery:
+class RunnerQuery(NamedTuple):
     """Which runners a list is about."""
 
     every: bool = False
@@ -231,8 +227,7 @@ class RunnerQuery:
     limit: int = 100
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunnerPage(Generic[T]):
+class RunnerPage(NamedTuple, Generic[T]):
     items: list[T]
     next: int | None
     """Where the next page begins; None on the last."""

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import settings_files
 from .errors import ConfigInvalid
@@ -25,8 +25,7 @@ from .settings_table import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Value:
+class Value(NamedTuple):
     """A setting's effective value and where it came from."""
 
     setting: Setting

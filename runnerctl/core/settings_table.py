@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import durations, sizes
 from .errors import InvalidRequest
@@ -22,8 +21,7 @@ MARKS = ("RUNNERCTL_LIFE",)
 """Variables of ours that a job finds in its environment: a job may call runnerctl."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: its key in the config file, its variables (the first is the documented one), its default."""
 
     key: str

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import processes
 from ..errors import BackendFailed, DiskFull
@@ -35,8 +35,7 @@ _PASSED_ON = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class StopLadder:
+class StopLadder(NamedTuple):
     """Patience on each rung, in seconds."""
 
     interrupt: float = 30.0
