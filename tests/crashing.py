@@ -18,6 +18,7 @@ from typing import Any
 from runnerctl import core
 from runnerctl.core import settings
 from runnerctl.core.clock import SystemClock
+from runnerctl.core.lifecycle.replacing import replace_lost
 from runnerctl.core.models import RunnerSpec, Scope
 from runnerctl.core.reconcile import sweep
 from runnerctl.core.services import Services
@@ -62,6 +63,7 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
     "start": core.start_runner,
     "reap": lambda services, name: core.reap(services, services.store.latest(name).id),  # type: ignore[union-attr]
     "sweep": lambda services, _: sweep(services),
+    "replace": lambda services, _: replace_lost(services),
 }
 
 

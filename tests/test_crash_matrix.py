@@ -55,6 +55,13 @@ def a_runner_whose_processes_died(services: Services, host: Host, name: str) -> 
     services.backend.kill(runner.id)
 
 
+def a_runner_to_be_made_again(services: Services, host: Host, name: str) -> None:
+    runner = create(services, host.spec(name), wait=ONLINE)
+    services.store.keep_replacement(runner)
+    services.backend.kill(runner.id)
+    core.reap(services, runner.id)
+
+
 GIVEN: dict[str, Callable[[Services, Host, str], None]] = {
     "create": nothing,
     "create persistent": nothing,
@@ -64,6 +71,7 @@ GIVEN: dict[str, Callable[[Services, Host, str], None]] = {
     "start": a_stopped_runner,
     "reap": a_runner_whose_processes_died,
     "sweep": a_runner_whose_processes_died,
+    "replace": a_runner_to_be_made_again,
 }
 
 

@@ -105,6 +105,11 @@ def test_a_worker_that_outlived_all_else_is_adopted_and_never_cleared(state: Run
         (ended(None), Desired.STOPPED, False, (Step.REST, None)),
         (ended(Outcome.FAILED), Desired.GONE, False, (Step.FINISH, S.REMOVED)),
         (NOTHING, Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
+        (ended(Outcome.DELETED), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
+        (ended(Outcome.DELETED), Desired.RUNNING, False, (Step.FINISH, S.FAILED)),
+        (ended(Outcome.OUTDATED), Desired.RUNNING, True, (Step.RENEW, None)),
+        (ended(Outcome.OUTDATED), Desired.RUNNING, False, (Step.RENEW, None)),
+        (ended(Outcome.OUTDATED), Desired.STOPPED, False, (Step.REST, None)),
     ],
 )
 def test_how_processes_ended_decides_what_becomes_of_the_runner(
@@ -116,6 +121,13 @@ def test_how_processes_ended_decides_what_becomes_of_the_runner(
 def test_a_persistent_runner_that_died_right_after_its_start_is_not_started_again() -> None:
     row = runner(S.STARTING, ephemeral=False, started_at=NOW - 5)
     assert decided(row, ended(None)).step is Step.REST
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OUTDATED, Outcome.STOPPED, Outcome.FAILED])
+@pytest.mark.parametrize("ephemeral", [True, False])
+def test_a_start_that_was_interrupted_is_not_judged_by_what_was_there_before(outcome: Outcome, ephemeral: bool) -> None:
+    row = runner(S.STARTING, handle=None, ephemeral=ephemeral)
+    assert decided(row, ended(outcome)).step is Step.START
 
 
 @pytest.mark.parametrize("state", [S.PENDING, S.REGISTERED])
@@ -138,12 +150,20 @@ def test_a_start_has_a_deadline_that_being_online_once_meets(age: float, online:
     [
         (0, Phase.LISTENING, Step.KEEP),
         (1, Phase.LISTENING, Step.KEEP),
-        (2, Phase.LISTENING, Step.FINISH),
+        (2, Phase.LISTENING, Step.REPLACE),
         (9, Phase.BUSY, Step.NOTE),
     ],
 )
 def test_github_must_miss_a_runner_twice_and_a_job_outweighs_it(absences: int, phase: Phase, step: Step) -> None:
     assert decided(runner(S.IDLE), alive(phase), absences=absences).step is step
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ephemeral": False}, {"daemonize": False}, {"desired": Desired.STOPPED}, {"jobs_run": 1}]
+)
+def test_only_an_ephemeral_runner_that_somebody_still_waits_for_is_made_again(changes: dict[str, Any]) -> None:
+    processes = alive(jobs_run=changes.pop("jobs_run", 0))
+    assert decided(runner(S.IDLE, **changes), processes, absences=2)[:2] == (Step.FINISH, S.FAILED)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_github_is_listed_at_most_once_a_minute(
 def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
-    create(services, host.spec("ghost"), wait=ONLINE)
+    create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
     sandbox.idle_lie = True  # an idle poll that is told of the deletion would end the Listener by itself
     sandbox.add_fault(Fault(match="/sandbox/broker/message", delay=30, times=None))
     sweep(services)
@@ -100,6 +100,7 @@ def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
     clock.ahead += 61
     assert steps(sweep(services, listings)) == [("ghost", Step.FINISH)]
     assert state_of(services, "ghost") is RunnerState.FAILED
+    assert not services.store.has_replacement("ghost")
     assert host.processes() == []
     assert host.roots() == []
     assert registration not in [each.id for each in sandbox.runners()]

@@ -460,7 +460,7 @@ def test_the_record_is_never_seen_half_written(given):
         pytest.param(exits(0, after=RAN_A_JOB), True, True, "completed", None, 0, id="ephemeral ran its job"),
         pytest.param(exits(0), True, False, "completed", None, 0, id="ephemeral is deregistered"),
         pytest.param(exits(0), True, True, "stopped", "ended by itself", 0, id="ephemeral ended without a job"),
-        pytest.param(exits(0), False, False, "failed", "registration was deleted", 0, id="persistent is deleted"),
+        pytest.param(exits(0), False, False, "deleted", "registration was deleted", 0, id="persistent is deleted"),
         pytest.param(exits(0), False, True, "stopped", "ended by itself", 0, id="persistent ended"),
         pytest.param(exits(1), False, True, "failed", "fatal error", 0, id="fatal"),
         pytest.param(
@@ -478,7 +478,10 @@ def test_the_record_is_never_seen_half_written(given):
             exits(2, after=RAN_A_JOB), True, True, "failed", "may pass", 0, id="ephemeral fails after its job"
         ),
         pytest.param(exits(5), False, True, "failed", "another session", 1, id="conflict"),
-        pytest.param(exits(7), False, True, "failed", "too old", 0, id="too old"),
+        pytest.param(exits(7), False, True, "outdated", "too old", 0, id="too old"),
+        pytest.param(exits(7), True, True, "outdated", "too old", 0, id="too old before its job"),
+        pytest.param(exits(7, after=RAN_A_JOB), True, True, "failed", "too old", 0, id="too old after its job"),
+        pytest.param(exits(7), False, False, "failed", "too old", 0, id="too old and unconfigured"),
         pytest.param(exits(102, after=RAN_A_JOB), True, True, "completed", None, 0, id="job result as exit code"),
         pytest.param(exits(134), False, True, "failed", "aborted", 0, id="134"),
         pytest.param(exits(99), False, True, "failed", "unknown exit code 99", 0, id="unknown"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .. import core
 from ..core.errors import SomeFailed
 from ..core.reconcile import Finding
 from . import render
@@ -37,6 +38,10 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
     if not swept.findings:
         render.talk(front, "Everything is as it should be")
     render.items(front, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
+    for runner in swept.replaced:
+        render.talk(front, f"{runner.name} was made again: GitHub had lost it")
+    for reason in core.held_back(services):
+        render.talk(front, reason)
     if swept.orphans:
         render.talk(front, f"{swept.orphans} registrations are still to be cleared at GitHub; they are tried again")
     failures = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]

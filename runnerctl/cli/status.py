@@ -56,6 +56,7 @@ def _overview(services: Services) -> dict[str, Any]:
         "backend": services.backend.name,
         "degraded": services.backend.degraded,
         "orphans": len(services.store.orphans()),
+        "held_back": core.held_back(services),
         "limits": {name: services.settings.get(name) for name in ("max_runners", "min_free_space")},
         "sizes": core.disk_sizes(services)._asdict(),
     }

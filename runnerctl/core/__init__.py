@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .lifecycle.breaker import held_back
     from .lifecycle.create import Wait, create_runner
     from .lifecycle.operation import Operation, Pause, finish
     from .lifecycle.reap import decide, reap
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .services import Services
 
 _HOME = {
+    "held_back": "lifecycle.breaker",
     "Wait": "lifecycle.create",
     "create_runner": "lifecycle.create",
     "Operation": "lifecycle.operation",
@@ -64,6 +66,7 @@ __all__ = [
     "finish",
     "finish_orphans",
     "get_runner",
+    "held_back",
     "decide",
     "prune",
     "reap",

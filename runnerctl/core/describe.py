@@ -21,6 +21,7 @@ class Status(NamedTuple):
     runner: Runner | None
     seen: Observation | None
     degraded: str | None
+    """What is not as it should be with a runner that runs, or holds back one that does not."""
     now: float
 
     @property
@@ -45,7 +46,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "phase": seen.phase if running and seen else runner.state,
         "job": job_document(seen),
         "github": github_document(runner, status.now),
-        "degraded": status.degraded if running else None,
+        "degraded": status.degraded,
         "reason": runner.reason,
     }
 

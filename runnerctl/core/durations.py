@@ -16,3 +16,11 @@ def seconds(text: str) -> float:
     if form is None:
         raise InvalidRequest(f"Duration {text!r} is not understood", hint="Use seconds, or 90s, 2m, 1h")
     return float(form[1]) * _SECONDS[form[2] or "s"]
+
+
+def shown(duration: float) -> str:
+    """For people: ``45 s``, ``5 min``, ``2 h``; never ``0 s``."""
+    seconds_ = max(1, round(duration))
+    if seconds_ < 120:
+        return f"{seconds_} s"
+    return f"{round(seconds_ / 60)} min" if seconds_ < 7200 else f"{round(seconds_ / 3600)} h"

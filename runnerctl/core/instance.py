@@ -15,6 +15,7 @@ Names of runners begin with a letter or a digit, so the dot names are ours.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ __all__ = [
     "Root",
     "build",
     "publish",
+    "change_package",
     "discard",
     "is_at",
     "is_taken",
@@ -110,6 +112,27 @@ def publish(root: Root, name: str) -> Root:
     return published
 
 
+def change_package(root: Path, inode: tuple[int, int], package: Package) -> None:
+    """Give a published directory another package; what is not the package's stays. Half done before is fine.
+
+    The runner's processes must be dead. Raises ``BackendFailed`` if anything else stands there.
+    """
+    versioned = f"bin.{package.version}"
+    with disk_errors(root):
+        descriptor = os.open(root, _DIRECTORY)
+        try:
+            if _inode(descriptor) != inode:
+                raise BackendFailed(f"{str(root)!r} is not the directory that was built")
+            delete_tree(root / versioned)
+            _take_package(descriptor, package)
+            with os.scandir(descriptor) as entries:
+                older = [e.name for e in entries if e.name.startswith("bin.") and e.name != versioned]
+        finally:
+            os.close(descriptor)
+    for name in older:
+        delete_tree(root / name)
+
+
 def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner_id: str) -> None:
     """Delete a life's directory, published or not; only the directory with that inode, and what bears the life's id.
 
@@ -177,14 +200,25 @@ def _take_package(root: int, package: Package) -> None:
     try:
         versioned = f"bin.{package.version}"
         share_tree("bin", versioned, source_dir=source, target_dir=root)
-        os.symlink(versioned, "bin", dir_fd=root)
-        os.symlink(package.path.absolute() / "externals", "externals", dir_fd=root)
+        _link("bin", versioned, root)
+        _link("externals", str(package.path.absolute() / "externals"), root)
         with os.scandir(source) as entries:
             for entry in entries:
                 if entry.name in _SCRIPTS or entry.name.endswith(".template"):
+                    with suppress(FileNotFoundError):
+                        os.unlink(entry.name, dir_fd=root)
                     copy(entry.name, source, root)
     finally:
         os.close(source)
+
+
+def _link(name: str, target: str, root: int) -> None:
+    """In place of another link, at once."""
+    new = f".{name}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(new, dir_fd=root)
+    os.symlink(target, new, dir_fd=root)
+    os.rename(new, name, src_dir_fd=root, dst_dir_fd=root)
 
 
 def _make_own_directories(root: int, owner: tuple[int, int] | None) -> None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import RunnerctlError
-from .models import Runner, Scope, Sighting
+from .models import Absence, Runner, Scope, Sighting
 from .plan import Limits
 
 if TYPE_CHECKING:
@@ -28,19 +27,13 @@ _LAG_SECONDS = 30.0
 """A listing that is older than a registration by less than this may not know it yet."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Absence:
-    count: int
-    counted_at: float
-
-
 class Listings:
-    """Remembers, for one process that sweeps, when each scope was listed and which runners were missing."""
+    """Remembers, for one process that sweeps, when each scope was listed; the store, which runners were missing."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._due_at: dict[Scope, float] = {}
-        self._absences: dict[str, _Absence] = {}
+        self._absences: dict[str, Absence] = {}
 
     def refresh(self, runners: Iterable[Runner]) -> list[Scope]:
         """Lists the scopes of these runners whose turn has come; returns those that were listed."""
@@ -49,13 +42,14 @@ class Listings:
             if runner.registered:
                 by_scope.setdefault(runner.scope, []).append(runner)
         now = self._services.clock.monotonic()
+        self._absences = self._services.store.absences()
         due = [scope for scope in by_scope if self._due_at.get(scope, 0.0) <= now]
         return [scope for scope in due if self._list(scope, by_scope[scope], shared_by=len(by_scope))]
 
     def absences(self, runner: Runner) -> int:
         """In how many listings in a row, far enough apart, the runner was missing."""
         absence = self._absences.get(runner.id)
-        return absence.count if absence else 0
+        return absence.times if absence else 0
 
     def _list(self, scope: Scope, runners: list[Runner], *, shared_by: int) -> bool:
         clock = self._services.clock
@@ -80,20 +74,28 @@ class Listings:
         return max(LEAST_SECONDS, left * calls * shared_by / affordable)
 
     def _compare(self, runners: list[Runner], listed: dict[int, RemoteRunner], asked_at: float) -> None:
-        sightings = []
+        store = self._services.store
+        seen, missed = [], {}
         for runner in runners:
             remote = listed.get(runner.github_id or 0)
-            if remote is None:
-                self._missed(runner, asked_at)
-                continue
-            self._absences.pop(runner.id, None)
-            sightings.append(Sighting(runner_id=runner.id, status=remote.status, busy=remote.busy, at=asked_at))
-        self._services.store.note_sightings(sightings)
+            if remote is not None:
+                seen.append(Sighting(runner_id=runner.id, status=remote.status, busy=remote.busy, at=asked_at))
+            elif (absence := self._missed(runner, asked_at)) is not None:
+                missed[runner.id] = absence
+        store.note_sightings(seen)
+        back = [sighting.runner_id for sighting in seen if sighting.runner_id in self._absences]
+        if back or missed:
+            store.note_absences(missed, seen=back)
+            self._absences = store.absences()
 
-    def _missed(self, runner: Runner, asked_at: float) -> None:
+    def _missed(self, runner: Runner, asked_at: float) -> Absence | None:
+        """Its absence if this listing counts; what was listed soon after a start, or after the last, tells nothing."""
         if asked_at - max(runner.started_at or 0.0, runner.created_at) < _LAG_SECONDS:
-            return
+            return None
         before = self._absences.get(runner.id)
-        if before is None or asked_at - before.counted_at >= Limits().absence:
-            count = before.count + 1 if before else 1
-            self._absences[runner.id] = _Absence(count=count, counted_at=asked_at)
+        if before is None:
+            return Absence(times=1, counted_at=asked_at)
+        if asked_at < before.counted_at:
+            return before._replace(counted_at=asked_at)  # the clock was set back: count from here
+        far_apart = asked_at - before.counted_at >= Limits().absence
+        return Absence(times=before.times + 1, counted_at=asked_at) if far_apart else None

@@ -214,6 +214,16 @@ class Orphan(NamedTuple):
     next_try_at: float
 
 
+class Backoff(NamedTuple):
+    """A scope in which nothing is begun by ourselves for a while."""
+
+    scope: Scope
+    until: float
+    tries: int
+    """How often in a row it went wrong."""
+    reason: str
+
+
 class RunnerQuery(NamedTuple):
     """Which runners a list is about."""
 
@@ -231,6 +241,13 @@ class RunnerPage(NamedTuple, Generic[T]):
     items: list[T]
     next: int | None
     """Where the next page begins; None on the last."""
+
+
+class Absence(NamedTuple):
+    """How many listings in a row, far enough apart, did not hold a registration."""
+
+    times: int
+    counted_at: float
 
 
 class Sighting(NamedTuple):

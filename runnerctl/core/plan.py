@@ -37,8 +37,12 @@ class Step(StrEnum):
     """It should run and does not: start its processes again."""
     RESUME = "resume"
     """A removal whose command is gone: go on with it."""
+    RENEW = "renew"
+    """GitHub refuses its version: give it the one that is offered, and start it again."""
     FINISH = "finish"
     """Its life ends in ``state``."""
+    REPLACE = "replace"
+    """The same, and another life of its name is to follow."""
 
 
 class Action(NamedTuple):
@@ -109,7 +113,9 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
     if _never_came_online(runner, processes, now, limits):
         return Action(Step.FINISH, S.FAILED, "It did not come online in time")
     if seen.absences > 1 and not seen.working:
-        return Action(Step.FINISH, S.FAILED, "GitHub does not know it any more")
+        # Somebody counts on an ephemeral runner that had no job yet; another life of a persistent one is GitHub's wish.
+        wanted = runner.ephemeral and runner.daemonize and runner.desired is Desired.RUNNING and not processes.jobs_run
+        return Action(Step.REPLACE if wanted else Step.FINISH, S.FAILED, "GitHub does not know it any more")
     new = observed_state(runner, processes)
     return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
 
@@ -132,17 +138,25 @@ def _of_ended(seen: Seen, now: float) -> Action:
     runner, processes = seen.runner, seen.processes
     if runner.state in UNLAUNCHED:
         return Action(Step.FINISH, S.FAILED, "Its creation was interrupted")
-    if processes.outcome is Outcome.COMPLETED:
-        return Action(Step.FINISH, S.COMPLETED)
-    if runner.desired is Desired.GONE:
-        return Action(Step.FINISH, S.REMOVED, processes.reason)
+    if processes.outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
+        done = processes.outcome is Outcome.COMPLETED
+        return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
     reason = processes.reason or ("It was stopped" if processes.ended else "Its processes ended without a word")
-    if not runner.ephemeral:
-        # Without a word: a reboot, or something that killed the whole tree. It should run, so it is started again.
-        lasted = runner.started_at is not None and now - runner.started_at > CRASH_LOOP_SECONDS
-        again = runner.desired is Desired.RUNNING and not processes.ended and lasted
-        return Action(Step.START if again else Step.REST, reason=reason)
+    if runner.desired is Desired.RUNNING and (again := _again(runner, processes, now)) is not None:
+        return Action(again, reason=reason)
+    if processes.outcome is Outcome.DELETED:
+        return Action(Step.FINISH, S.FAILED, reason)  # somebody wanted that
     # An ephemeral runner that was stopped before any job came may be started again; anything else is its end.
-    if processes.outcome is Outcome.STOPPED and processes.jobs_run == 0:
-        return Action(Step.REST, reason=reason)
-    return Action(Step.FINISH, S.FAILED, reason)
+    rests = not runner.ephemeral or (processes.outcome is Outcome.STOPPED and processes.jobs_run == 0)
+    return Action(Step.REST, reason=reason) if rests else Action(Step.FINISH, S.FAILED, reason)
+
+
+def _again(runner: Runner, processes: Observation, now: float) -> Step | None:
+    """How one that should run comes to run again by itself; None if it does not."""
+    if processes.ended:
+        if runner.state is S.STARTING and runner.handle is None:
+            return Step.START  # a start that was interrupted: what ended is what was there before
+        return Step.RENEW if processes.outcome is Outcome.OUTDATED else None
+    # Without a word: a reboot, or something that killed the whole tree.
+    lasted = runner.started_at is not None and now - runner.started_at > CRASH_LOOP_SECONDS
+    return Step.START if lasted and not runner.ephemeral else None

@@ -14,6 +14,7 @@ from .lifecycle import reap as reaping
 from .lifecycle.operation import finish
 from .lifecycle.registration import finish_orphans
 from .lifecycle.remove import remove_runner
+from .lifecycle.replacing import replace_lost
 from .listings import Listings
 from .models import Runner
 from .plan import Action, Step
@@ -36,6 +37,8 @@ class Sweep:
     findings: tuple[Finding, ...]
     orphans: int
     """Registrations that are still to be cleared at GitHub."""
+    replaced: tuple[Runner, ...] = ()
+    """The new lives of runners that GitHub had lost."""
 
 
 def glance(services: Services, runners: Iterable[Runner], listings: Listings | None = None) -> list[Finding]:
@@ -62,7 +65,7 @@ def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sweep") as pool:
         done = tuple(pool.map(lambda finding: put_right(services, finding, listings), findings))
-    return Sweep(findings=done, orphans=finish_orphans(services))
+    return Sweep(findings=done, orphans=finish_orphans(services), replaced=tuple(replace_lost(services)))
 
 
 def put_right(services: Services, finding: Finding, listings: Listings | None = None) -> Finding:

@@ -96,16 +96,18 @@ def resolve(
     cache: Path,
     key: str,
     clock: Clock,
+    fresh: bool = False,
 ) -> Release:
     """The release to take for ``version`` (``latest``, or numbers without ``v``), by default for this machine.
 
     ``downloads`` asks GitHub what the scope is offered; ``release`` looks up a public release by version (always None
     for GitHub Enterprise Server). Offers are kept for 6 h in the JSON file ``cache`` under ``key``, which must tell
-    scopes and API addresses apart. Raises ``PackageInvalid`` for a version that does not exist or cannot be verified.
+    scopes and API addresses apart; ``fresh``: GitHub is asked all the same. Raises ``PackageInvalid`` for a version
+    that does not exist or cannot be verified.
     """
     platform = platform or platform_of_machine()
     offers = _Cache(cache, key=key, clock=clock)
-    offered = offers.read(platform) or _offered(platform, downloads())
+    offered = (None if fresh else offers.read(platform)) or _offered(platform, downloads())
     if version == LATEST and offered is None:
         raise PackageInvalid(f"GitHub offers no runner for {platform} to {key}", hint="Name a version, such as 2.336.0")
     if offered is None or version not in {LATEST, offered.version}:

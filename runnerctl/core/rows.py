@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from .models import Event, Listed, Orphan, Runner, RunnerSpec, Scope
+from .models import Backoff, Event, Listed, Orphan, Runner, RunnerSpec, Scope
 from .states import Desired, RunnerState
 
 _COLUMNS = """
@@ -104,6 +104,11 @@ def orphan(row: tuple[Any, ...]) -> Orphan:
         tries=tries,
         next_try_at=next_try_at,
     )
+
+
+def backoff(row: tuple[Any, ...]) -> Backoff:
+    scope, until, tries, reason = row
+    return Backoff(scope=Scope.parse(scope), until=until, tries=tries, reason=reason)
 
 
 def orphan_values(runner: Runner, *, reason: str, now: float) -> tuple[Any, ...]:

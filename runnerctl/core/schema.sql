@@ -1,5 +1,5 @@
 -- The store, version 1. Labels are separated by commas: no label holds one.
--- Later versions are steps appended in store.py (MIGRATIONS); this file stays as it is.
+-- Later versions are steps appended in database.py (MIGRATIONS); this file stays as it is.
 
 CREATE TABLE runner (
     seq              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,4 +63,33 @@ CREATE TABLE orphan (
     created_at  REAL NOT NULL,
     tries       INTEGER NOT NULL DEFAULT 0,
     next_try_at REAL NOT NULL
+) STRICT;
+
+-- Lives that lost their registration and are to be followed by another of their name.
+CREATE TABLE replacement (
+    runner_id   TEXT PRIMARY KEY REFERENCES runner (id),
+    created_at  REAL NOT NULL
+) STRICT;
+
+-- Registrations that no command asked for; they are counted by scope.
+CREATE TABLE own_registration (
+    id          INTEGER PRIMARY KEY,
+    scope       TEXT NOT NULL,
+    at          REAL NOT NULL
+) STRICT;
+CREATE INDEX own_registration_by_scope ON own_registration (scope, at);
+
+-- Scopes in which nothing is begun without a command for a while.
+CREATE TABLE backoff (
+    scope       TEXT PRIMARY KEY,
+    until       REAL NOT NULL,
+    tries       INTEGER NOT NULL,
+    reason      TEXT NOT NULL
+) STRICT;
+
+-- Listings of GitHub in a row, far enough apart, that did not hold a registration.
+CREATE TABLE absence (
+    runner_id   TEXT PRIMARY KEY REFERENCES runner (id),
+    times       INTEGER NOT NULL,
+    counted_at  REAL NOT NULL
 ) STRICT;

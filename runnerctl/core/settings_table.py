@@ -216,6 +216,8 @@ SETTINGS: tuple[Setting, ...] = (
     _own("state_dir", DEFAULT_STATE_DIR, "Database, locks, logs, token cache"),
     _own("package_dir", None, "Unpacked runner packages; default BASE_DIR/.packages"),
     _own("max_runners", None, "How many runners may live on this host at once; not set: any number", positive),
+    _own("replace_lost", "true", "Whether an idle ephemeral runner that GitHub no longer knows is made again", boolean),
+    _own("own_registrations", "30", "How many registrations a scope may see without a command in 5 minutes", positive),
     _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),
     _own("log_retention", "7d", "How long logs stay after their runner's end, and old _diag files", retention),
     _own("history_retention", "30d", "How long it is known that a runner was there", retention),

@@ -1,49 +1,36 @@
-"""What is known of every runner: SQLite, guarded transitions, an event log.
-
-All processes of a host share one file (command line, server, reap). Each thread has its own connection; writes are
-``BEGIN IMMEDIATE``, so that two writers never both believe they saw the newest row.
-"""
+"""What is known of every runner: guarded transitions, an event log."""
 
 from __future__ import annotations
 
 import random
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from . import rows
 from .clock import Clock
-from .errors import ConfigInvalid, DiskFull, InvalidTransition, Overloaded, QuotaExceeded, RunnerctlError, RunnerExists
-from .models import Event, Listed, Orphan, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
+from .duties import Duties
+from .errors import InvalidTransition, QuotaExceeded, RunnerExists
+from .models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from .states import TERMINAL, Desired, RunnerState, may_follow
 
-SCHEMA_VERSION = 1
-_BUSY_SECONDS = 15.0
 _MOST_KNOWN = 4096
+REMOVE_FIRST = "Choose another name, or remove that runner first"
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
 
 
-class Store:
+class Store(Duties):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
-        self._path = path
-        self._make = make
         self._clock = clock
         self._rng = rng
         self._host = host
-        self._local = threading.local()
-        # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
-        self._writing = threading.Lock()
-        self._commits = 0
-        self._opened: list[sqlite3.Connection] = []
         self._known: dict[str, Runner] = {}
-        self._migrate()
+        super().__init__(path, make=make)
 
     # -- reading
 
@@ -57,11 +44,6 @@ class Store:
         # Most looks find a row that nobody has touched: reading and making it whole again costs more than the query.
         known = self._known.get(runner_id)
         return known if known is not None and known.revision == revision else self.get(runner_id)
-
-    def mark(self) -> tuple[int, int]:
-        """Stays the same, within one thread, for as long as nobody commits anything to the database."""
-        # SQLite counts what others than this connection commit.
-        return self._commits, int(self._read("PRAGMA data_version")[0][0])
 
     def get(self, runner_id: str) -> Runner | None:
         found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
@@ -184,13 +166,28 @@ class Store:
         # The revision stays, so what is remembered by it must go.
         self._known.clear()
 
+    def absences(self) -> dict[str, Absence]:
+        """By life; one that was seen again, or never missed, is not among them."""
+        found = self._read("SELECT runner_id, times, counted_at FROM absence")
+        return {runner_id: Absence(times, counted_at) for runner_id, times, counted_at in found}
+
+    def note_absences(self, missed: Mapping[str, Absence], *, seen: Iterable[str]) -> None:
+        """Lives that a listing did not hold, and such as it held again, in one commit."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM absence WHERE runner_id = ?", [(runner_id,) for runner_id in seen])
+            db.executemany(
+                "INSERT OR REPLACE INTO absence (runner_id, times, counted_at) VALUES (?, ?, ?)",
+                [(runner_id, *absence) for runner_id, absence in missed.items()],
+            )
+
     # -- forgetting
 
     def ended_before(self, when: float, *, limit: int) -> list[str]:
-        """The lives that ended before then and that no orphan task needs, oldest first."""
+        """The lives that ended before then and that nothing to be done needs, oldest first."""
         query = (
             f"SELECT id FROM runner WHERE NOT ({_LIVE_SQL}) AND ended_at < ?"
-            " AND NOT EXISTS (SELECT 1 FROM orphan WHERE orphan.runner_id = runner.id) ORDER BY seq LIMIT ?"
+            " AND NOT EXISTS (SELECT 1 FROM orphan WHERE orphan.runner_id = runner.id)"
+            " AND NOT EXISTS (SELECT 1 FROM replacement WHERE replacement.runner_id = runner.id) ORDER BY seq LIMIT ?"
         )
         return [str(row[0]) for row in self._read(query, when, limit)]
 
@@ -200,93 +197,11 @@ class Store:
         ended = f"(SELECT id FROM runner WHERE id IN ({marks}) AND NOT ({_LIVE_SQL}))"
         with self._transaction() as db:
             events = db.execute(f"DELETE FROM runner_event WHERE runner_id IN {ended}", tuple(runner_ids)).rowcount
+            db.execute(f"DELETE FROM absence WHERE runner_id IN {ended}", tuple(runner_ids))
             db.execute(f"DELETE FROM runner WHERE id IN {ended}", tuple(runner_ids))
         return events
 
-    # -- orphaned registrations
-
-    def keep_orphan(self, runner: Runner, *, reason: str) -> None:
-        """Remembers that a registration may be left at GitHub. Twice for one life is once."""
-        now = self._clock.now()
-        with self._transaction() as db:
-            db.execute(
-                "INSERT INTO orphan (runner_id, scope, name, labels, github_id, reason, created_at, next_try_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (runner_id) DO NOTHING",
-                rows.orphan_values(runner, reason=reason, now=now),
-            )
-
-    def orphans(self, *, due_at: float | None = None) -> list[Orphan]:
-        """The registrations still to be cleared; only those due, if a time is given."""
-        query = "SELECT id, runner_id, scope, name, labels, github_id, reason, tries, next_try_at FROM orphan"
-        if due_at is None:
-            return [rows.orphan(row) for row in self._read(f"{query} ORDER BY id")]
-        return [rows.orphan(row) for row in self._read(f"{query} WHERE next_try_at <= ? ORDER BY id", due_at)]
-
-    def has_orphan(self, runner_id: str) -> bool:
-        return bool(self._read("SELECT 1 FROM orphan WHERE runner_id = ?", runner_id))
-
-    def postpone_orphan(self, orphan: Orphan, *, until: float) -> None:
-        with self._transaction() as db:
-            db.execute("UPDATE orphan SET tries = tries + 1, next_try_at = ? WHERE id = ?", (until, orphan.id))
-
-    def forget_orphan(self, runner_id: str) -> None:
-        with self._transaction() as db:
-            db.execute("DELETE FROM orphan WHERE runner_id = ?", (runner_id,))
-
     # -- inside
-
-    def close(self) -> None:
-        """Closes every thread's connection; the store is not used after that."""
-        for connection in self._opened:
-            connection.close()
-        self._opened.clear()
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            self._opened.append(connection)
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(
-                self._path if self._make else _existing(self._path),
-                uri=not self._make,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-        except sqlite3.Error as exc:
-            raise _meaning(exc, self._path) from exc
-        return connection
-
-    def _read(self, query: str, *values: object) -> list[Any]:
-        try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as exc:
-            raise _meaning(exc, self._path) from exc
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing:
-            db = self._db
-            try:
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                    db.execute("COMMIT")
-                    self._commits += 1
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as exc:
-                raise _meaning(exc, self._path) from exc
 
     @staticmethod
     def _check_quota(db: sqlite3.Connection, most: int | None) -> None:
@@ -323,43 +238,3 @@ class Store:
 
     def _new_id(self) -> str:
         return "".join(self._rng.choice(_ID_ALPHABET) for _ in range(10))
-
-    def _migrate(self) -> None:
-        with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise ConfigInvalid(
-                    f"The database {str(self._path)!r} was written by a newer runnerctl",
-                    hint="Upgrade runnerctl, or name another state directory",
-                )
-            if version == 0:
-                for statement in _statements(Path(__file__).with_name("schema.sql").read_text()):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-REMOVE_FIRST = "Choose another name, or remove that runner first"
-
-
-def _existing(path: Path) -> str:
-    """The address of a database that must be there already."""
-    from urllib.parse import quote
-
-    return f"file:{quote(str(path))}?mode=rw"
-
-
-def _statements(script: str) -> list[str]:
-    """Its single statements: ``executescript`` would commit the transaction around them."""
-    plain = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
-    return [statement for statement in plain.split(";") if statement.strip()]
-
-
-def _meaning(exc: sqlite3.Error, path: Path) -> RunnerctlError:
-    text = str(exc)
-    if "full" in text:
-        return DiskFull(f"No space is left for the database {str(path)!r}", hint="Free some space and try again")
-    if "unable to open" in text or "readonly" in text or "not a database" in text or "malformed" in text:
-        return ConfigInvalid(f"The database {str(path)!r} cannot be used: {text}")
-    if "locked" in text:
-        return Overloaded(f"The database {str(path)!r} stayed locked for {_BUSY_SECONDS:.0f} s", hint="Try again")
-    return RunnerctlError(f"The database {str(path)!r} failed: {text}")

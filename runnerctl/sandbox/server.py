@@ -172,6 +172,15 @@ class Sandbox:
     def clock_offset(self, seconds: float) -> None:
         self._github.knobs.clock_offset = seconds
 
+    @property
+    def minimum_version(self) -> str:
+        """Older runners get no messages from now on."""
+        return self._github.settings.minimum_version
+
+    @minimum_version.setter
+    def minimum_version(self, version: str) -> None:
+        self._github.settings = dataclasses.replace(self._github.settings, minimum_version=version)
+
     def revoke_tokens(self) -> None:
         """All installation tokens are worth nothing from now on."""
         self._ask(lambda: self._github.tokens.forget_all(TokenKind.INSTALLATION))

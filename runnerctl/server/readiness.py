@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runnerctl import core
 from runnerctl.core.errors import RunnerctlError
 from runnerctl.core.services import Services
 
@@ -31,4 +32,5 @@ class Readiness:
             "backend": self.services.backend.name,
             "degraded": self.services.backend.degraded,
             "orphans": len(self.services.store.orphans()),
+            "held_back": core.held_back(self.services),
         }

@@ -18,6 +18,7 @@ from runnerctl import core
 from runnerctl.core import reconcile
 from runnerctl.core.errors import RunnerBusy, RunnerctlError
 from runnerctl.core.lifecycle import retention
+from runnerctl.core.lifecycle.replacing import replace_lost
 from runnerctl.core.listings import Listings
 from runnerctl.core.services import Services
 
@@ -50,6 +51,7 @@ class Watcher:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._asking = threading.Lock()
+        self._replacing = threading.Lock()
         self._next_prune = 0.0
 
     def start(self) -> None:
@@ -107,6 +109,8 @@ class Watcher:
                 self._submit(finding.runner.id, self._put_right, finding)
             if self._services.store.orphans(due_at=self._services.clock.now()):
                 self._healers.submit(self._finish_orphans)
+            if self._services.store.replacements():
+                self._healers.submit(self._replace_lost)
             self._healers.submit(self._ask_github)
             if self._services.clock.monotonic() >= self._next_prune:
                 self._next_prune = self._services.clock.monotonic() + PRUNE_SECONDS
@@ -183,6 +187,17 @@ class Watcher:
             retention.prune(self._services)
         except RunnerctlError as exc:
             log.warning("old logs and history stay for now: %s", exc.message)
+
+    def _replace_lost(self) -> None:
+        if not self._replacing.acquire(blocking=False):
+            return
+        try:
+            for runner in replace_lost(self._services):
+                log.info("runner %r was made again: GitHub had lost it", runner.name)
+        except RunnerctlError as exc:
+            log.warning("lost runners wait: %s", exc.message)
+        finally:
+            self._replacing.release()
 
     def _finish_orphans(self) -> None:
         try:

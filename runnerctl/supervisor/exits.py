@@ -33,6 +33,8 @@ _MEANINGS = {
 }
 _SIGNAL_MEANINGS = {2: "interrupted", 6: _MEANINGS[134], 9: _MEANINGS[137], 11: _MEANINGS[139], 15: _MEANINGS[143]}
 
+_DELETED = "its registration was deleted"
+
 RESTART, AWAIT_UPDATE, END = "restart", "await update", "end"
 
 
@@ -87,25 +89,36 @@ def follows(ended: Exit, launch: Launch, tally: Tally, *, jobs_run: int) -> tupl
 
 
 def outcome(
-    ended: Exit, launch: Launch, tally: Tally, *, jobs_run: int, configured: bool, stop_asked: bool, error: str
+    ended: Exit,
+    launch: Launch,
+    tally: Tally,
+    *,
+    jobs_run: int,
+    configured: bool,
+    stop_asked: bool,
+    deleted: bool,
+    error: str,
 ) -> tuple[str, str | None]:
-    """``completed``, ``stopped`` or ``failed``, and why.
+    """``completed``, ``stopped``, ``deleted``, ``outdated`` or ``failed``, and why.
 
-    ``configured``: its identity files are still there. ``error``: what the Listener said last of an error, or "".
+    ``configured``: its identity files are still there. ``deleted``: the Listener said that its registration is gone.
+    ``error``: what it said last of an error, or "".
     """
     if ended.unknown:
         return _unknown_outcome(launch, jobs_run=jobs_run, configured=configured, stop_asked=stop_asked)
     clean = ended.code in (DONE, UPDATE, UPDATE_ONCE) or ended.code in JOB_RESULTS
-    if launch.ephemeral and clean and (jobs_run > 0 or not configured):
+    if launch.ephemeral and clean and (jobs_run > 0 or not (configured or deleted)):
         return "completed", None
     if stop_asked:
         return "stopped", None
     if clean and not configured:
-        return "failed", "registration was deleted"
+        return "deleted", _DELETED
     if ended.code == DONE or ended.code in JOB_RESULTS:
         return "stopped", "its Listener ended by itself"
     again = f", {tally.in_a_row} times in a row" if tally.in_a_row > launch.restart_limit else ""
-    return "failed", ended.meaning + again + (f": {error}" if error else "")
+    may_go_on = configured and not (launch.ephemeral and jobs_run > 0)
+    word = "outdated" if ended.code == TOO_OLD and may_go_on else "failed"
+    return word, ended.meaning + again + (f": {error}" if error else "")
 
 
 def _unknown_outcome(launch: Launch, *, jobs_run: int, configured: bool, stop_asked: bool) -> tuple[str, str | None]:
@@ -114,4 +127,4 @@ def _unknown_outcome(launch: Launch, *, jobs_run: int, configured: bool, stop_as
         return "completed", None
     if stop_asked:
         return "stopped", None
-    return "failed", "its Listener ended while nobody watched" if configured else "registration was deleted"
+    return ("failed", "its Listener ended while nobody watched") if configured else ("deleted", _DELETED)

@@ -14,8 +14,8 @@ _CONTROLS = {
 _DIGITS = str.maketrans("123456789", "000000000")
 _CUT = " […]"
 
-LISTENING, RUNNING, COMPLETED, UPDATING, STOPPING, FAILING = (
-    "listening", "running", "completed", "updating", "stopping", "failing",
+LISTENING, RUNNING, COMPLETED, UPDATING, STOPPING, FAILING, DELETED = (
+    "listening", "running", "completed", "updating", "stopping", "failing", "deleted",
 )  # fmt: skip
 _UPDATE_LINES = (
     "Runner update in progress, do not shutdown runner.",
@@ -75,6 +75,8 @@ def understand(line: str) -> Event | None:
         return event
     if said in _UPDATE_LINES:
         return Event(UPDATING)
+    if said.startswith("The runner no longer exists on the server."):
+        return Event(DELETED)
     if said == "Exiting...":
         return Event(STOPPING)
     if said.startswith("An error occurred: "):

@@ -32,6 +32,8 @@ class Progress:
         self.working = False
         """A Worker lived when last looked."""
         self.error = ""
+        self.deleted = False
+        """It was told that GitHub has no registration of it any more."""
 
     @property
     def occupied(self) -> bool:
@@ -109,6 +111,8 @@ class Progress:
             self._said = records.STOPPING
         elif event.kind == lines.FAILING:
             self.error = event.text[:_MAX_ERROR]
+        elif event.kind == lines.DELETED:
+            self.deleted = True
 
     def _online(self) -> None:
         self._said = records.LISTENING

@@ -288,6 +288,7 @@ class Supervision:
             jobs_run=self._record.jobs_run,
             configured=os.path.exists(f"{self._launch.root}/.runner"),
             stop_asked=self._stop.asked is not None,
+            deleted=self._progress.deleted,
             error=self._progress.error,
         )
 

@@ -31,6 +31,10 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     STOPPED = "stopped"
     FAILED = "failed"
+    DELETED = "deleted"
+    """GitHub has no registration of it any more, and its Listener was told so."""
+    OUTDATED = "outdated"
+    """GitHub refuses that version of the runner, and it had no job yet or may have more."""
 
 
 class Launch(NamedTuple):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..backends.base import Launch
+from ..errors import RunnerctlError
 from ..models import Runner
 from ..services import Services
+from ..states import RunnerState
 
 
 def start_processes(services: Services, runner: Runner, *, leased: bool = False) -> Runner:
@@ -18,3 +22,17 @@ def start_processes(services: Services, runner: Runner, *, leased: bool = False)
     )
     handle = services.backend.launch(launch)
     return services.store.amend(runner, handle=handle, started_at=services.clock.now())
+
+
+def start_again(services: Services, runner: Runner, *, why: str | None = None, **changes: Any) -> Runner:
+    """The same for one without processes. One that cannot be started rests in ``stopped``, and the error is raised."""
+    stopped = () if runner.state is RunnerState.STOPPED else (RunnerState.STOPPED,)
+    # Without a handle its start is not finished, whatever the last processes left behind.
+    runner = services.store.transition(runner, *stopped, RunnerState.STARTING, why=why, handle=None, **changes)
+    try:
+        return start_processes(services, runner)
+    except RunnerctlError as exc:
+        services.store.transition(
+            services.store.get(runner.id) or runner, RunnerState.STOPPED, why=exc.message, reason=exc.message
+        )
+        raise

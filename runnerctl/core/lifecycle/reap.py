@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
 from ..states import RunnerState
 from . import ending
 from .holding import hold
-from .launching import start_processes
+from .launching import start_again
+from .renewing import renew
 
 
 def reap(services: Services, runner_id: str, *, wait: float = 30.0, absences: int = 0) -> Runner | None:
@@ -57,27 +60,60 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
 
 
 def _apply(services: Services, runner: Runner, action: Action) -> Runner:
-    store, backend = services.store, services.backend
-    if action.step is Step.NOTE and action.state is not None:
-        return store.transition(runner, action.state, why=action.reason)
-    if action.step is Step.ADOPT:
-        backend.adopt(runner.id)
-    elif action.step is Step.STOP:
-        backend.kill(runner.id)
-        return reconcile(services, runner)
-    elif action.step is Step.REST:
-        return store.transition(runner, RunnerState.STOPPED, why=action.reason, reason=action.reason, handle=None)
-    elif action.step is Step.START:
-        states = (RunnerState.STOPPED, RunnerState.STARTING)
-        return start_processes(services, store.transition(runner, *states, why=action.reason, reason=action.reason))
-    elif action.step is Step.FINISH and action.state is not None:
-        return _finish(services, runner, action)
+    return _DO[action.step](services, runner, action)
+
+
+def _keep(_: Services, runner: Runner, __: Action) -> Runner:
     return runner
+
+
+def _note(services: Services, runner: Runner, action: Action) -> Runner:
+    assert action.state is not None  # noqa: S101 - that step carries one
+    return services.store.transition(runner, action.state, why=action.reason)
+
+
+def _adopt(services: Services, runner: Runner, _: Action) -> Runner:
+    services.backend.adopt(runner.id)
+    return runner
+
+
+def _stop(services: Services, runner: Runner, _: Action) -> Runner:
+    services.backend.kill(runner.id)
+    return reconcile(services, runner)
+
+
+def _rest(services: Services, runner: Runner, action: Action) -> Runner:
+    reason = action.reason
+    return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason, handle=None)
+
+
+def _start(services: Services, runner: Runner, action: Action) -> Runner:
+    return start_again(services, runner, why=action.reason, reason=action.reason)
+
+
+def _renew(services: Services, runner: Runner, _: Action) -> Runner:
+    return renew(services, runner)
 
 
 def _finish(services: Services, runner: Runner, action: Action) -> Runner:
     """Ends its life; a job that turned up meanwhile is finished first."""
     if not services.backend.poll(runner.id).gone and services.backend.working(runner.id):
         return runner
-    assert action.state is not None  # noqa: S101 - FINISH carries one
+    if action.step is Step.REPLACE and services.settings.get("replace_lost"):
+        services.store.keep_replacement(runner)
+    assert action.state is not None  # noqa: S101 - that step carries one
     return ending.clear(services, ending.begin(services, runner, action.state, reason=action.reason))
+
+
+_DO: dict[Step, Callable[[Services, Runner, Action], Runner]] = {
+    Step.KEEP: _keep,
+    Step.NOTE: _note,
+    Step.ADOPT: _adopt,
+    Step.STOP: _stop,
+    Step.REST: _rest,
+    Step.START: _start,
+    Step.RENEW: _renew,
+    Step.RESUME: _keep,  # the removal itself does that
+    Step.FINISH: _finish,
+    Step.REPLACE: _finish,
+}

@@ -56,6 +56,7 @@ def remove_runner(
     with hold(services, name):
         runner = named(services, name)
         check_scope(runner, scope)
+        services.store.forget_replacement(name)
         if not runner.live:
             _finish_task(services, runner)
             return Removal(runner=runner, draining=False)

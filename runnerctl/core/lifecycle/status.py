@@ -6,6 +6,8 @@ from ..describe import Status
 from ..models import Runner
 from ..plan import observed_state
 from ..services import Services
+from ..states import WITH_PROCESS, Desired, RunnerState
+from . import breaker
 from .holding import named
 
 
@@ -28,4 +30,13 @@ def see(services: Services, runner: Runner) -> Status:
     if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
         runner = runner._replace(state=state)
-    return Status(name=runner.name, runner=runner, seen=seen, degraded=backend.degraded, now=services.clock.now())
+    degraded = backend.degraded if seen is not None and seen.running else _held_back(services, runner)
+    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
+
+
+def _held_back(services: Services, runner: Runner) -> str | None:
+    """Why one that should run does not, where that is the breaker's doing."""
+    waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS
+    if not waits and not (runner.state is RunnerState.FAILED and services.store.has_replacement(runner.name)):
+        return None
+    return next(iter(breaker.held_back(services, runner.scope)), None)

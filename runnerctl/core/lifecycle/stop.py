@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import InvalidTransition, RunnerctlError, RunnerNotFound
+from ..errors import InvalidTransition, RunnerNotFound
 from ..models import Runner
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
 from .holding import hold, named
-from .launching import start_processes
+from .launching import start_again
 from .operation import Operation, Pause
 from .reap import reconcile
 
@@ -58,14 +58,7 @@ def start_runner(services: Services, name: str) -> Runner:
             return runner
         if runner.state is not RunnerState.STOPPED:
             raise InvalidTransition(f"Runner {name!r} is {runner.state} and cannot be started now")
-        runner = services.store.transition(runner, RunnerState.STARTING, desired=Desired.RUNNING, reason=None)
-        try:
-            return start_processes(services, runner)
-        except RunnerctlError as exc:
-            services.store.transition(
-                services.store.get(runner.id) or runner, RunnerState.STOPPED, why=exc.message, reason=exc.message
-            )
-            raise
+        return start_again(services, runner, desired=Desired.RUNNING, reason=None)
 
 
 def _live(services: Services, name: str) -> Runner:

@@ -44,10 +44,15 @@ def _is_still(services: Services, package: Package, inode: int | None) -> bool:
 
 
 def package_for(
-    services: Services, scope: Scope, version: str, progress: Callable[[int, int | None], None] | None
+    services: Services,
+    scope: Scope,
+    version: str,
+    progress: Callable[[int, int | None], None] | None,
+    *,
+    fresh: bool = False,
 ) -> Package:
     """Ready to be linked. A version that is unpacked already costs no call; ``latest`` is what GitHub rolled out to
-    that scope, remembered for six hours."""
+    that scope, remembered for six hours unless it must be ``fresh``."""
     platform = releases.platform_of_machine()
     if version != "latest" and (ready := services.packages.ready(version, platform)):
         return ready
@@ -59,5 +64,6 @@ def package_for(
         release=services.github.release,
         cache=services.settings.state_dir / "releases.json",
         clock=services.clock,
+        fresh=fresh,
     )
     return services.packages.ready(release.version, platform) or services.packages.fetch(release, progress=progress)

@@ -6,7 +6,7 @@ import os
 import time
 
 from . import broker, http1, identity, runservice, waiting
-from .broker import Broker, RegistrationDeleted, ServerFailed, SessionConflict, SessionLost
+from .broker import Broker, RegistrationDeleted, ServerFailed, SessionConflict, SessionLost, VersionTooOld
 from .dispatch import CANCELED, RESULTS, RunningJob
 from .release import VERSION
 from .terminal import complain, mark_milestone, say, success, timestamp
@@ -74,6 +74,9 @@ class Session:
             complain("The runner no longer exists on the server. Cleaning up local configuration.")
             identity.remove(self._runner.root)
             return OK
+        except VersionTooOld:
+            self._close()
+            raise
 
     # Until there is a session.
 

@@ -1,0 +1,127 @@
+"""The file that all processes of a host share: SQLite, a connection for each thread, one writer at a time.
+
+Writes are ``BEGIN IMMEDIATE``, so that two writers never both believe they saw the newest row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
+
+SCHEMA_VERSION = 1
+_BUSY_SECONDS = 15.0
+
+
+class Database:
+    """Safe for threads. What SQLite raises comes out as one of our errors."""
+
+    def __init__(self, path: Path, *, make: bool = True) -> None:
+        self._path = path
+        self._make = make
+        self._local = threading.local()
+        # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
+        self._writing = threading.Lock()
+        self._commits = 0
+        self._opened: list[sqlite3.Connection] = []
+        self._migrate()
+
+    def mark(self) -> tuple[int, int]:
+        """Stays the same, within one thread, for as long as nobody commits anything to the database."""
+        # SQLite counts what others than this connection commit.
+        return self._commits, int(self._read("PRAGMA data_version")[0][0])
+
+    def close(self) -> None:
+        """Closes every thread's connection; the store is not used after that."""
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            self._opened.append(connection)
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self._path if self._make else _existing(self._path),
+                uri=not self._make,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except sqlite3.Error as exc:
+            raise _meaning(exc, self._path) from exc
+        return connection
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as exc:
+            raise _meaning(exc, self._path) from exc
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._writing:
+            db = self._db
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                    self._commits += 1
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as exc:
+                raise _meaning(exc, self._path) from exc
+
+    def _migrate(self) -> None:
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise ConfigInvalid(
+                    f"The database {str(self._path)!r} was written by a newer runnerctl",
+                    hint="Upgrade runnerctl, or name another state directory",
+                )
+            if version == 0:
+                for statement in _statements(Path(__file__).with_name("schema.sql").read_text()):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _existing(path: Path) -> str:
+    """The address of a database that must be there already."""
+    from urllib.parse import quote
+
+    return f"file:{quote(str(path))}?mode=rw"
+
+
+def _statements(script: str) -> list[str]:
+    """Its single statements: ``executescript`` would commit the transaction around them."""
+    plain = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    return [statement for statement in plain.split(";") if statement.strip()]
+
+
+def _meaning(exc: sqlite3.Error, path: Path) -> RunnerctlError:
+    text = str(exc)
+    if "full" in text:
+        return DiskFull(f"No space is left for the database {str(path)!r}", hint="Free some space and try again")
+    if "unable to open" in text or "readonly" in text or "not a database" in text or "malformed" in text:
+        return ConfigInvalid(f"The database {str(path)!r} cannot be used: {text}")
+    if "locked" in text:
+        return Overloaded(f"The database {str(path)!r} stayed locked for {_BUSY_SECONDS:.0f} s", hint="Try again")
+    return RunnerctlError(f"The database {str(path)!r} failed: {text}")

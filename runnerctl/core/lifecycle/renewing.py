@@ -1,0 +1,50 @@
+"""A runner whose version GitHub refuses gets the version that GitHub offers; its registration stays."""
+
+from __future__ import annotations
+
+from .. import instance
+from ..errors import BackendFailed, RunnerctlError
+from ..models import Runner
+from ..packages import Package
+from ..services import Services
+from ..states import RunnerState
+from ..version_policy import order
+from . import breaker, ending
+from .launching import start_again
+from .unpacking import package_for, with_package
+
+
+def renew(services: Services, runner: Runner) -> Runner:
+    """For a runner without processes whose name is held: it runs again, or its life ends if nothing newer is offered.
+
+    While its scope is left alone, nothing happens. Raises what a download or a start raises; the next sweep tries
+    again.
+    """
+    if breaker.backoff(services, runner.scope) is not None:
+        return runner
+    _ = services.github  # that this process has no credentials is no reason for others to wait
+    try:
+        offered = package_for(services, runner.scope, "latest", None, fresh=True)
+        if order(offered.version) <= order(runner.version):
+            return _end(services, runner, offered)
+        package, _ = with_package(
+            services, runner.scope, offered.version, None, lambda package: _take(services, runner, package)
+        )
+        why = f"Updated from {runner.version} to {package.version}: GitHub refused the older"
+        started = start_again(services, runner, why=why, version=package.version, reason=None)
+    except RunnerctlError as exc:
+        breaker.went_wrong(services, runner.scope, exc)
+        raise
+    breaker.went_well(services, runner.scope)
+    return started
+
+
+def _take(services: Services, runner: Runner, package: Package) -> None:
+    if runner.root_inode is None:
+        raise BackendFailed(f"Runner {runner.name!r} has no directory")
+    instance.change_package(services.root(runner.name), runner.root_inode, package)
+
+
+def _end(services: Services, runner: Runner, offered: Package) -> Runner:
+    reason = f"GitHub refuses version {runner.version} and offers {offered.version}, which is not newer"
+    return ending.clear(services, ending.begin(services, runner, RunnerState.FAILED, reason=reason))
