@@ -130,7 +130,7 @@ def test_jobs_of_other_users_get_through_whatever_the_umask(make, umask):
 def test_another_user_may_add_to_the_root_but_not_replace_what_is_ours(make):
     root = make(owner=(65534, 65533)).path
     found = root.stat()
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 65533, 0o1771)
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 65533, 0o1770)
     owners = {name: (root / name).stat().st_uid for name in ["_diag", "home", "tmp", "bin", "run.sh"]}
     assert owners == {"_diag": 65534, "home": 65534, "tmp": 65534, "bin": 0, "run.sh": 0}
 

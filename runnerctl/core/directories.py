@@ -40,6 +40,20 @@ def _make(path: Path, mode: int) -> None:
         path.chmod(mode)  # whatever the umask: jobs of other users must get through
 
 
+def check_passable(path: Path) -> None:
+    """Make sure that every user gets through to what is in ``path``. Raises ``ConfigInvalid`` naming what is shut."""
+    for each in (path, *path.parents):
+        try:
+            mode = each.stat().st_mode
+        except FileNotFoundError:
+            continue  # it will be made, and passable
+        if not mode & stat.S_IXOTH:
+            raise ConfigInvalid(
+                f"The users that jobs run as cannot pass {str(each)!r} (mode {stat.S_IMODE(mode):04o})",
+                hint="Choose another base directory, or chmod o+x that one",
+            )
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Says what an ``OSError`` on ``path`` means: disk full, no access, or a failure of its own."""

@@ -229,9 +229,11 @@ def _make_own_directories(root: int, owner: tuple[int, int] | None) -> None:
 
 
 def _open_to(root: int, owner: tuple[int, int] | None) -> None:
-    """The job may add to the root; the sticky bit keeps it from replacing what is ours."""
+    """The job may add to the root; the sticky bit keeps it from replacing what is ours. Others get nothing: what a job
+    makes is often readable by all.
+    """
     if owner is None:
         os.fchmod(root, 0o755)
         return
     os.fchown(root, -1, owner[1])
-    os.fchmod(root, 0o1771)
+    os.fchmod(root, 0o1770)

@@ -151,10 +151,18 @@ class Runner(NamedTuple):
     """While ``removing``: the state in which this life ends."""
     reason: str | None
     drain_until: float | None
+    job_uid: int | None
+    job_gid: int | None
+    """Whom its jobs run as; None: as the manager."""
     created_at: float
     changed_at: float
     started_at: float | None
     ended_at: float | None
+
+    @property
+    def job_user(self) -> tuple[int, int] | None:
+        """(uid, gid)."""
+        return None if self.job_uid is None or self.job_gid is None else (self.job_uid, self.job_gid)
 
     @property
     def live(self) -> bool:

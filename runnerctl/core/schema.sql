@@ -29,6 +29,8 @@ CREATE TABLE runner (
     ending           TEXT,
     reason           TEXT,
     drain_until      REAL,
+    job_uid          INTEGER,
+    job_gid          INTEGER,
     created_at       REAL NOT NULL,
     changed_at       REAL NOT NULL,
     started_at       REAL,
@@ -38,6 +40,9 @@ CREATE TABLE runner (
 -- A name is unique on a host, whatever its scope, while its runner lives.
 CREATE UNIQUE INDEX runner_live_name ON runner (host, lower(name))
     WHERE state NOT IN ('completed', 'failed', 'removed');
+-- A user is one runner's alone until its life has ended, which is after all that was that user's is gone.
+CREATE UNIQUE INDEX runner_live_user ON runner (host, job_uid)
+    WHERE state NOT IN ('completed', 'failed', 'removed') AND job_uid IS NOT NULL;
 CREATE INDEX runner_by_name ON runner (lower(name), seq);
 CREATE INDEX runner_by_state ON runner (state, seq);
 

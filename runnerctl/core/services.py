@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import state_directory
@@ -68,7 +68,19 @@ class Services:
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),
             user_agent=USER_AGENT,
+            **self._isolation(),
         )
+
+    def _isolation(self) -> dict[str, Any]:
+        if self.settings.get("run_as") is None:
+            return {}
+        from .job_users import groups
+
+        return {
+            "isolates": True,
+            "groups": groups(self.settings.get("run_as_groups") or ()),
+            "most_processes": self.settings.get("limits.processes"),
+        }
 
     @cached_property
     def github(self) -> GitHub:

@@ -78,6 +78,16 @@ def retention(text: str) -> float:
     return seconds
 
 
+def words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+def job_users(text: str) -> tuple[str, ...]:
+    from . import job_users  # few hosts name any
+
+    return job_users.parse(text)
+
+
 def size(text: str) -> int:
     try:
         return sizes.count(text)
@@ -216,6 +226,9 @@ SETTINGS: tuple[Setting, ...] = (
     _own("state_dir", DEFAULT_STATE_DIR, "Database, locks, logs, token cache"),
     _own("package_dir", None, "Unpacked runner packages; default BASE_DIR/.packages"),
     _own("max_runners", None, "How many runners may live on this host at once; not set: any number", positive),
+    _own("run_as", None, "Users that jobs run as, one a runner: names, NAME-{1..32}, ids, 60001-60032", job_users),
+    _own("run_as_groups", None, "Supplementary groups of those users' jobs, such as docker; not set: none", words),
+    _own("limits.processes", None, "How many processes a runner may have at once; needs run_as", positive),
     _own("replace_lost", "true", "Whether an idle ephemeral runner that GitHub no longer knows is made again", boolean),
     _own("own_registrations", "30", "How many registrations a scope may see without a command in 5 minutes", positive),
     _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),

@@ -102,10 +102,13 @@ class Store(Duties):
 
     # -- writing
 
-    def admit(self, spec: RunnerSpec, *, root: Path, most: int | None = None) -> Runner:
+    def admit(
+        self, spec: RunnerSpec, *, root: Path, most: int | None = None, users: Sequence[tuple[int, int]] | None = None
+    ) -> Runner:
         """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
 
-        Raises ``RunnerExists`` or ``QuotaExceeded``.
+        It gets the first of ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. Raises
+        ``RunnerExists`` or ``QuotaExceeded``.
         """
         now = self._clock.now()
         runner_id = self._new_id()
@@ -120,10 +123,12 @@ class Store(Duties):
             "changed_at": now,
             **rows.of_spec(spec),
         }
-        columns = rows.encoded(values)
-        marks = ", ".join("?" * len(columns))
         with self._transaction() as db:
             self._check_quota(db, most)
+            if users is not None:
+                values["job_uid"], values["job_gid"] = self._free_user(db, users)
+            columns = rows.encoded(values)
+            marks = ", ".join("?" * len(columns))
             try:
                 db.execute(f"INSERT INTO runner ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))
             except sqlite3.IntegrityError as exc:
@@ -213,6 +218,17 @@ class Store(Duties):
                 f"This host has {living} runners, and max_runners allows {most}",
                 hint="Remove a runner or wait for one to end, or raise max_runners",
             )
+
+    @staticmethod
+    def _free_user(db: sqlite3.Connection, users: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        taken = {row[0] for row in db.execute(f"SELECT job_uid FROM runner WHERE {_LIVE_SQL} AND job_uid IS NOT NULL")}
+        for uid, gid in users:
+            if uid not in taken:
+                return uid, gid
+        raise QuotaExceeded(
+            "Every user that jobs may run as has a runner, or processes of its own",
+            hint="Remove a runner or wait for one to end, or name more users in run_as",
+        )
 
     def _update(self, db: sqlite3.Connection, runner: Runner, changes: dict[str, Any]) -> None:
         columns = rows.encoded(changes)

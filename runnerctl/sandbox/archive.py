@@ -21,13 +21,16 @@ _RELEASED = 1_784_505_600  # one date for all: the same version is always the sa
 _SHORTEST_SHEBANG_LIMIT = 127  # kernels before 5.1; those after it allow 255
 
 
-def build_archive(target: Path, *, version: str, files: int = 0, size: int = 0) -> Path:
+def build_archive(
+    target: Path, *, version: str, files: int = 0, size: int = 0, interpreter: Path | None = None
+) -> Path:
     """Write the package of that ``version`` to ``target`` and return it.
 
-    Its programs run with the interpreter that builds it, so it is good for this machine only. ``files`` and ``size``
-    (bytes, unpacked) are what it is padded to in all, for measuring with a package as large as the real one.
+    Its programs run with ``interpreter``, by default the one that builds it, so it is good for this machine only.
+    ``files`` and ``size`` (bytes, unpacked) are what it is padded to in all, for measuring with a package as large as
+    the real one.
     """
-    contents = dict(_contents(version))
+    contents = dict(_contents(version, (interpreter or Path(sys.executable)).resolve()))
     padding = files - len(contents)
     with (
         target.open("wb") as file,
@@ -41,14 +44,14 @@ def build_archive(target: Path, *, version: str, files: int = 0, size: int = 0) 
     return target
 
 
-def _contents(version: str) -> Iterator[tuple[str, bytes]]:
+def _contents(version: str, interpreter: Path) -> Iterator[tuple[str, bytes]]:
     for path in _source_files():
         name = path.relative_to(PACKAGE).as_posix()
         data = path.read_bytes()
         if name == "bin/standin/release.py":
             data = _release(version)
         if name in _PROGRAMS:
-            data = _interpreter_line(Path(name).name) + data
+            data = _interpreter_line(Path(name).name, str(interpreter)) + data
         yield name, data
         if name.startswith("bin/standin/"):
             yield cache_from_source(name), _compiled(name, data)
@@ -72,9 +75,8 @@ def _release(version: str) -> bytes:
     return f'VERSION = "{version}"\nCOMMIT = "{commit}"\n'.encode()
 
 
-def _interpreter_line(program: str) -> bytes:
+def _interpreter_line(program: str, interpreter: str) -> bytes:
     """How the kernel finds the interpreter; whichever way, ``/proc/PID/comm`` becomes the program's name."""
-    interpreter = str(Path(sys.executable).resolve())
     # One word: the kernel hands everything after the path over as one argument.
     line = f"#!{interpreter} -ISB"
     if len(line) < _SHORTEST_SHEBANG_LIMIT and len(interpreter.split()) == 1:

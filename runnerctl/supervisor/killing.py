@@ -7,6 +7,7 @@ import time
 
 import cgroups
 import processes
+from jobuser import JobUser
 from wakeups import SIGKILL, SIGSTOP
 
 TYPE_CHECKING = False  # importing typing, or collections, would cost milliseconds
@@ -18,12 +19,17 @@ _REMOVE_SECONDS = 1.0
 
 
 class Tree:
-    """All that a runner started, by its marks: below us or its Listener, in its cgroup, or with its life's variable."""
+    """All that a runner started, by its marks: below us or its Listener, in its cgroup, its user's, or with its life's
+    variable.
+    """
 
-    __slots__ = ("_life", "_listener", "cgroup")
+    __slots__ = ("_life", "_listener", "cgroup", "user")
 
-    def __init__(self, life: str, *, cgroup: str | None, listener: processes.Process | None = None) -> None:
+    def __init__(
+        self, life: str, *, cgroup: str | None, user: JobUser | None, listener: processes.Process | None = None
+    ) -> None:
         self._life = life
+        self.user = user
         self._listener = listener
         self.cgroup = cgroup
 
@@ -37,6 +43,9 @@ def kill_tree(tree: Tree, *, seconds: float, reap: Callable[[], object]) -> list
     deadline = time.monotonic() + seconds
     if tree.cgroup is not None:
         cgroups.kill(tree.cgroup)
+    while tree.user is not None and tree.user.kill_all() and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        reap()
     while left := _stopped(tree, deadline):
         for process in left:
             processes.send(process, SIGKILL)
@@ -44,6 +53,7 @@ def kill_tree(tree: Tree, *, seconds: float, reap: Callable[[], object]) -> list
             return [process.pid for process in left]
         time.sleep(_PAUSE)
         reap()
+    reap()  # whoever inherits them from us may be slow to bury them, and until then they count as their user's
     if tree.cgroup is not None:
         cgroups.remove(tree.cgroup, seconds=_REMOVE_SECONDS)
     return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import jsontext
+from jobuser import JobUser
 
 _MAX_SIZE = 1024 * 1024
 
@@ -23,13 +24,23 @@ class Program:
         self.environment = part.mapping("env")
 
 
+def _user(part: _Part) -> JobUser:
+    return JobUser(
+        uid=part.identifier("uid"),
+        gid=part.identifier("gid"),
+        groups=part.identifiers("groups"),
+        private_tmp=part.optional("private_tmp"),
+        processes=None if part.value("processes", None) is None else int(part.number("processes", 0)),
+    )
+
+
 class Launch:
     """One runner, as ``launch.json`` describes it. Durations are in seconds."""
 
     __slots__ = (
         "cgroup", "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds", "listener",
         "log_keep", "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root",
-        "shutdown_grace", "terminate_seconds",
+        "shutdown_grace", "terminate_seconds", "user",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -42,6 +53,7 @@ class Launch:
         self.pid_file = part.optional("pid_file")
         self.events = part.optional("events")
         self.cgroup = part.optional("cgroup")
+        self.user = None if part.value("user", None) is None else _user(part.inner("user"))
         self.reap = None if part.value("reap", None) is None else Program(part.inner("reap"))
         restart, stop, log = part.inner("restart"), part.inner("stop"), part.inner("log")
         self.restart_seconds = restart.number("seconds", 5)
@@ -101,6 +113,19 @@ class _Part:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
             raise self._wrong(key, "a number that is not negative")
         return value
+
+    def identifier(self, key: str) -> int:
+        """A uid or gid, and never root's."""
+        value = self.value(key)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:
+            raise self._wrong(key, "an id above 0")
+        return value
+
+    def identifiers(self, key: str) -> list[int]:
+        value = self.value(key, [])
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list of ids")
+        return [_Part({key: each}, self._name).identifier(key) for each in value]
 
     def strings(self, key: str) -> list[str]:
         value = self.value(key)

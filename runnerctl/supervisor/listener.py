@@ -59,7 +59,9 @@ def start(launch: Launch, output: Output, *, cgroup: str | None) -> Listener:
     writer = output.writer()
     program = launch.listener
     try:
-        pid = spawn(program.argv, program.environment, directory=launch.root, output=writer, cgroup=cgroup)
+        pid = spawn(
+            program.argv, program.environment, directory=launch.root, output=writer, cgroup=cgroup, user=launch.user
+        )
     finally:
         os.close(writer)
     process = processes.look(pid)

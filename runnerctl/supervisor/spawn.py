@@ -7,17 +7,24 @@ import resource
 
 import cgroups
 import wakeups
+from jobuser import JobUser
 
 _CHANNEL = 3
 
 
 def spawn(
-    argv: list[str], environment: dict[str, str], *, directory: str, output: int, cgroup: str | None = None
+    argv: list[str],
+    environment: dict[str, str],
+    *,
+    directory: str,
+    output: int,
+    cgroup: str | None = None,
+    user: JobUser | None = None,
 ) -> int:
     """Its pid, once it runs: own session, stdin from ``/dev/null``, stdout and stderr to ``output``, no core dumps.
 
-    It is in ``cgroup`` before it does anything. Raises ``OSError``, naming the path, when the cgroup, the directory or
-    the program cannot be used.
+    It is in ``cgroup``, and ``user``'s, before it does anything. Raises ``OSError``, naming the path, when the cgroup,
+    the user, the directory or the program cannot be used.
     """
     reader, writer = os.pipe()
     # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
@@ -27,7 +34,7 @@ def spawn(
     if pid is None:
         pid = os.fork()
     if pid == 0:
-        _become(argv, environment, directory=directory, output=output, channel=writer, to_join=to_join)
+        _become(argv, environment, directory=directory, output=output, channel=writer, to_join=to_join, user=user)
     wakeups.release(held)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
@@ -40,7 +47,14 @@ def spawn(
 
 
 def _become(
-    argv: list[str], environment: dict[str, str], *, directory: str, output: int, channel: int, to_join: str | None
+    argv: list[str],
+    environment: dict[str, str],
+    *,
+    directory: str,
+    output: int,
+    channel: int,
+    to_join: str | None,
+    user: JobUser | None,
 ) -> None:
     """Never returns; what prevents the exec goes through ``channel``, which the exec closes."""
     path = directory
@@ -52,12 +66,14 @@ def _become(
             path = to_join
             cgroups.join(to_join)
             path = directory
+        if user is not None:
+            user.become()
         os.chdir(directory)
         path = argv[0]
         wakeups.forget()
         os.execve(path, argv, environment)  # noqa: S606 - no shell is wanted
     except OSError as exc:
-        os.write(_CHANNEL, f"{exc.errno} {path}".encode())
+        os.write(_CHANNEL, f"{exc.errno} {exc.filename or path}".encode())
     finally:
         os._exit(127)
 

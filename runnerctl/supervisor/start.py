@@ -177,7 +177,7 @@ def _start_listener(supervision: Supervision, record: Record, launch: Launch) ->
     try:
         supervision.start()
     except OSError as exc:
-        tree = killing.Tree(launch.id, cgroup=launch.cgroup)
+        tree = killing.Tree(launch.id, cgroup=launch.cgroup, user=launch.user)
         killing.kill_tree(tree, seconds=launch.kill_seconds, reap=killing.collect)
         record.phase, record.ended, record.outcome = records.EXITED, True, "failed"
         record.reason = f"{exc.filename}: {exc.strerror}"

@@ -300,7 +300,7 @@ class Supervision:
 
     def _kill(self) -> list[int]:
         listener = None if self._listener is None else self._listener.process
-        tree = killing.Tree(self._launch.id, cgroup=self._cgroup, listener=listener)
+        tree = killing.Tree(self._launch.id, cgroup=self._cgroup, user=self._launch.user, listener=listener)
         return killing.kill_tree(tree, seconds=self._launch.kill_seconds, reap=self._reap)
 
     @property

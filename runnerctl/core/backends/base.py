@@ -46,6 +46,8 @@ class Launch(NamedTuple):
     ephemeral: bool
     leased: bool = False
     """True: the processes end when the process that launched them does."""
+    user: tuple[int, int] | None = None
+    """(uid, gid) of those that are run; None: as ourselves."""
 
 
 class Observation(NamedTuple):

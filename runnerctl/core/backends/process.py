@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
-from . import cgroups
+from . import cgroups, user_processes
 from .base import Backend, Launch, Observation
 from .records import Records
 
@@ -54,6 +54,11 @@ class ProcessBackend(Backend):
     reap_argv: tuple[str, ...]
     reap_environment: Mapping[str, str]
     user_agent: str
+    isolates: bool = False
+    """Jobs run as users of their own."""
+    groups: tuple[int, ...] = ()
+    """What those users' jobs may use beside what is theirs."""
+    most_processes: int | None = None
     name: str = "process"
     _leases: dict[str, int] = field(default_factory=dict, repr=False)
 
@@ -118,6 +123,9 @@ class ProcessBackend(Backend):
         self._signal_supervisor(runner_id, signal.SIGKILL)
         if cgroup is not None:
             cgroups.kill(cgroup)
+        user = _launched(self.run_dir(runner_id)).user
+        if user is not None:
+            user_processes.kill_all(user, seconds=self.ladder.kill)
         while tree := self._tree(runner_id, cgroup):
             for pid in tree:
                 _kill(pid)
@@ -129,6 +137,8 @@ class ProcessBackend(Backend):
 
     @cached_property
     def degraded(self) -> str | None:
+        if self.isolates:
+            return None
         root = ", which is root" if os.geteuid() == 0 else ""
         return f"Jobs run as the manager's own user{root}: its files cannot be kept from them"
 
@@ -153,7 +163,7 @@ class ProcessBackend(Backend):
     def _cgroup(self, runner_id: str) -> str | None:
         """Where its processes are, by its supervisor's word; before it has spoken, where they were to be."""
         seen = self._records.read(runner_id)
-        named = seen.cgroup if seen is not None and seen.cgroup else _launch_cgroup(self.run_dir(runner_id))
+        named = seen.cgroup if seen is not None and seen.cgroup else _launched(self.run_dir(runner_id)).cgroup
         return named if cgroups.belongs_to(named, runner_id) else None
 
     @cached_property
@@ -171,6 +181,7 @@ class ProcessBackend(Backend):
             "root": str(launch.root),
             "argv": [str(launch.root / "bin" / "Runner.Listener"), "run", "--startuptype", "service"],
             "env": self.listener_environment(launch),
+            "user": self._user(launch),
             "ephemeral": launch.ephemeral,
             "pid_file": str(run_dir / "runner.pid"),
             "events": str(self.events),
@@ -194,6 +205,18 @@ class ProcessBackend(Backend):
         except OSError as exc:
             raise DiskFull(f"Runner {launch.name!r} could not be started: {exc.strerror}") from exc
 
+    def _user(self, launch: Launch) -> dict[str, Any] | None:
+        if launch.user is None:
+            return None
+        uid, gid = launch.user
+        return {
+            "uid": uid,
+            "gid": gid,
+            "groups": list(self.groups),
+            "private_tmp": str(launch.root / "tmp") if _may_hide_tmp(launch.root) else None,
+            "processes": self.most_processes,
+        }
+
     def listener_environment(self, launch: Launch) -> dict[str, str]:
         """All that the Listener and its jobs inherit: an allow-list, nothing of ours."""
         return {
@@ -201,13 +224,14 @@ class ProcessBackend(Backend):
             "PATH": _JOB_PATH,
             "LANG": "C.UTF-8",
             "HOME": str(launch.root / "home"),
-            "TMPDIR": str(launch.root / "tmp"),
+            # Where it has a /tmp of its own, that is it, and short: a socket's path ends at 107 bytes.
+            "TMPDIR": "/tmp" if launch.user and _may_hide_tmp(launch.root) else str(launch.root / "tmp"),  # noqa: S108
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
             "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
             processes.LIFE_VARIABLE: launch.runner_id,
-            **({"RUNNER_ALLOW_RUNASROOT": "1"} if os.geteuid() == 0 else {}),
+            **({"RUNNER_ALLOW_RUNASROOT": "1"} if launch.user is None and os.geteuid() == 0 else {}),
         }
 
     def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
@@ -253,12 +277,27 @@ def _run(argv: list[str], *, kept: tuple[int, ...] = ()) -> tuple[int, dict[str,
     return process.returncode, report
 
 
-def _launch_cgroup(run_dir: Path) -> str | None:
+class _Launched(NamedTuple):
+    """What was asked of its last supervisor."""
+
+    cgroup: str | None = None
+    user: tuple[int, int] | None = None
+
+
+def _launched(run_dir: Path) -> _Launched:
+    """Read from our own file; nothing is known where there is none."""
     try:
-        named = json.loads((run_dir / "launch.json").read_bytes()).get("cgroup")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return named if isinstance(named, str) else None
+        document = json.loads((run_dir / "launch.json").read_bytes())
+        user = document.get("user")
+        return _Launched(document.get("cgroup"), None if user is None else (int(user["uid"]), int(user["gid"])))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return _Launched()
+
+
+def _may_hide_tmp(root: Path) -> bool:
+    """Whether nothing that the runner needs lies below the directories that it would see others in the place of."""
+    needed = (root, (root / "externals").resolve())
+    return not any(path.is_relative_to(hidden) for path in needed for hidden in ("/tmp", "/var/tmp"))  # noqa: S108
 
 
 def _report(process: subprocess.Popen[bytes]) -> dict[str, object]:

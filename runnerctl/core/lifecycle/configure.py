@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from ..backends.base import Launch
 from ..errors import BackendFailed, RunnerctlError, RunnerExists
@@ -24,7 +25,7 @@ def configure(services: Services, runner: Runner, root: Path) -> int:
     Raises ``RunnerExists`` when GitHub has that name already, ``BackendFailed`` with the script's last words otherwise.
     """
     token = services.github.registration_token(runner.scope)
-    launch = Launch(runner_id=runner.id, name=runner.name, root=root, ephemeral=runner.ephemeral)
+    launch = Launch(runner_id=runner.id, name=runner.name, root=root, ephemeral=runner.ephemeral, user=runner.job_user)
     environment = {**services.backend.listener_environment(launch), "ACTIONS_RUNNER_INPUT_TOKEN": token}
     try:
         done = subprocess.run(
@@ -36,6 +37,7 @@ def configure(services: Services, runner: Runner, root: Path) -> int:
             stderr=subprocess.STDOUT,
             timeout=services.settings.start_timeout,
             check=False,
+            **_as_user(runner),
         )
     except subprocess.TimeoutExpired as exc:
         raise BackendFailed(f"config.sh of runner {runner.name!r} did not end in {exc.timeout:.0f} s") from exc
@@ -44,6 +46,14 @@ def configure(services: Services, runner: Runner, root: Path) -> int:
     if done.returncode != 0:
         raise _failure(runner, done.stdout.decode(errors="replace").replace(token, "***"))
     return agent_id(root)
+
+
+def _as_user(runner: Runner) -> dict[str, Any]:
+    """No job of that user runs yet: nobody else can look into the environment."""
+    if runner.job_user is None:
+        return {}
+    uid, gid = runner.job_user
+    return {"user": uid, "group": gid, "extra_groups": (), "umask": 0o077}
 
 
 def _argv(services: Services, runner: Runner, root: Path) -> list[str]:

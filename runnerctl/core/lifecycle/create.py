@@ -121,7 +121,7 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
             services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
     if encoded is not None:
-        instance.write_identity(services.root(runner.name), encoded)
+        instance.write_identity(services.root(runner.name), encoded, owner=runner.job_user)
     runner = services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
     return start_processes(services, runner, leased=leased)
 
@@ -136,6 +136,7 @@ def _make_root(services: Services, runner: Runner, package: Package) -> instance
         package=package,
         log_link=run_dir / "runner.log",
         pid_link=run_dir / "runner.pid",
+        owner=runner.job_user,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import instance
+from .. import instance, job_traces
 from ..models import Runner
 from ..services import Services
 from ..states import Desired, RunnerState
@@ -26,6 +26,8 @@ def clear(services: Services, runner: Runner) -> Runner:
     Raises ``BackendFailed`` when a process or a mount would not go; the row then stays for another try.
     """
     services.backend.kill(runner.id)
+    if runner.job_uid is not None:
+        job_traces.clear(runner.job_uid)
     runner = deregister_or_keep_task(services, runner)
     instance.discard(
         services.settings.base_dir, root=services.root(runner.name), inode=runner.root_inode, runner_id=runner.id

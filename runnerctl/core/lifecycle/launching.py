@@ -19,6 +19,7 @@ def start_processes(services: Services, runner: Runner, *, leased: bool = False)
         root=services.root(runner.name),
         ephemeral=runner.ephemeral,
         leased=leased,
+        user=runner.job_user,
     )
     handle = services.backend.launch(launch)
     return services.store.amend(runner, handle=handle, started_at=services.clock.now())

@@ -30,7 +30,8 @@ def see(services: Services, runner: Runner) -> Status:
     if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
         runner = runner._replace(state=state)
-    degraded = backend.degraded if seen is not None and seen.running else _held_back(services, runner)
+    shared = backend.degraded if runner.job_uid is None else None
+    degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
 
 

@@ -1,0 +1,106 @@
+"""Whom jobs run as, when that is not ourselves: becoming that user, and ending all that is that user's.
+
+A user is one runner's alone while its life lasts; so everything of that user is that runner's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+
+from wakeups import SIGKILL
+
+_CLONE_NEWNS = 0x20000
+_MS_BIND, _MS_REC, _MS_SLAVE = 4096, 16384, 1 << 19
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+class JobUser:
+    """Ids as numbers; ``private_tmp`` is a directory of the runner's that its processes see as ``/tmp``, or None."""
+
+    __slots__ = ("gid", "groups", "private_tmp", "processes", "uid")
+
+    def __init__(
+        self, *, uid: int, gid: int, groups: list[int], private_tmp: str | None, processes: int | None
+    ) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.groups = groups
+        self.private_tmp = private_tmp
+        self.processes = processes
+        """How many it may have at once; None: as many as the machine lets it."""
+
+    def become(self) -> None:
+        """In a child that is about to exec: there is no way back. Raises ``OSError``."""
+        if self.private_tmp is not None:
+            _own_tmp(self.private_tmp)
+        if self.processes is not None:
+            resource.setrlimit(resource.RLIMIT_NPROC, (self.processes, self.processes))
+        self._drop()
+        # No program can give rights that were dropped: no sudo, no set-user-id.
+        if _libc().prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0))) != 0:
+            raise _error("no_new_privs")
+
+    def kill_all(self) -> bool:
+        """SIGKILL for every process of that user, all at once, so that none can fork; whether any lives yet."""
+        if not self._lives():
+            return False
+        pid = os.fork()
+        if pid == 0:
+            self._kill_and_exit()
+        os.waitpid(pid, 0)
+        return self._lives()
+
+    def _kill_and_exit(self) -> None:
+        """The kernel lets it reach that user's processes and no others, and spares itself."""
+        try:
+            self._drop()
+            # As root this would end the whole host.
+            if os.getresuid() == (self.uid, self.uid, self.uid) and self.uid != 0:
+                os.kill(-1, SIGKILL)
+        finally:
+            os._exit(0)
+
+    def _lives(self) -> bool:
+        return any(self._owns(name) for name in os.listdir("/proc") if name.isdigit())
+
+    def _owns(self, pid: str) -> bool:
+        """The process lives and has that user's id, be it the real or the effective one."""
+        try:
+            with open(f"/proc/{pid}/status", "rb") as stream:
+                text = stream.read()
+        except OSError:
+            return False
+        ids = text[text.index(b"\nUid:") + 5 :].split(b"\n", 1)[0].split()
+        dead = text[text.index(b"\nState:") + 7 :].split()[0] in (b"Z", b"X")
+        return not dead and str(self.uid).encode() in ids
+
+    def _drop(self) -> None:
+        os.setgroups(self.groups)
+        os.setresgid(self.gid, self.gid, self.gid)
+        os.setresuid(self.uid, self.uid, self.uid)
+
+
+def _own_tmp(directory: str) -> None:
+    """A mount namespace of its own, in which ``/tmp`` and ``/var/tmp`` are the runner's directory."""
+    if _libc().unshare(_CLONE_NEWNS) != 0:
+        raise _error("unshare")
+    _mount(None, "/", _MS_REC | _MS_SLAVE)  # what is mounted outside comes in, nothing goes out
+    for point in ("/tmp", "/var/tmp"):  # noqa: S108 - the very directories that must not be shared
+        if os.path.isdir(point):
+            _mount(directory, point, _MS_BIND)
+
+
+def _mount(source: str | None, target: str, flags: int) -> None:
+    if _libc().mount(source and os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
+        raise _error(target)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _error(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), what)
