@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import stat
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import job_traces, job_users
+from runnerctl.core import job_traces, job_users, settings
 from runnerctl.core.backends import user_processes
 from runnerctl.core.errors import BackendFailed, ConfigInvalid, QuotaExceeded
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, until
 from tests.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top
@@ -60,7 +62,7 @@ ATTACKS = {
     "signal init": "kill -0 1 && echo BREACH",
     "read the supervisor's environment": "cat /proc/{supervisor}/environ && echo BREACH",
     "read the supervisor's memory": "head -c 1 /proc/{supervisor}/mem && echo BREACH",
-    "open the supervisor's files": "ls /proc/{supervisor}/fd/ && echo BREACH",
+    "open the supervisor's files": "ls -l /proc/{supervisor}/fd/ | grep -q -e '->' && echo BREACH",
     "read another runner's environment": "cat /proc/{other_listener}/environ && echo BREACH",
     "become root by a set-user-id program": "su -c true < /dev/null && echo BREACH; [ $(id -u) = 0 ] && echo BREACH",
     "gain privileges": "grep -q 'NoNewPrivs:.*0' /proc/self/status && echo BREACH",
@@ -72,7 +74,46 @@ ATTACKS = {
 }
 
 
+ONLY_BY_USER = {
+    "write to the runner's program",
+    "make the runner's program writable",
+    "replace the runner's programs",
+    "put another log in its place",
+    "put another pid in its place",
+    "keep a group of the manager's",
+    "become root by a set-user-id program",
+    "leave the runner's cgroup",
+    "lower its own score for the out-of-memory killer",
+    "signal init",
+}
+"""What only a user of its own keeps a job from."""
+
+
 def test_what_jobs_try_against_manager_and_neighbours_is_refused(isolated: Isolated) -> None:
+    ours = attack(isolated, ATTACKS)
+    assert core.runner_status(isolated.services, "ours").degraded is None
+    assert isolated.services.backend.poll(ours.id).running
+
+
+def test_landlock_refuses_most_of_it_to_jobs_that_run_as_the_manager(
+    landlock: None, host: Host, sandbox: Sandbox
+) -> None:
+    services = Services.open(settings.load(environ={}, env_file=str(host.env_file)))
+    attacked = Isolated(host=host, services=services, sandbox=sandbox)
+    attack(attacked, {name: script for name, script in ATTACKS.items() if name not in ONLY_BY_USER})
+    assert core.runner_status(services, "ours").degraded is not None
+    assert "fine" in attacked.run("ours", "echo fine > $HOME/x && mkdir -p a/b && mv a/b c && cat $HOME/x && ls /usr")
+
+
+@pytest.fixture
+def landlock() -> None:
+    """Skips where the kernel has no Landlock that scopes signals."""
+    create_ruleset, of_version = 444, 1
+    if ctypes.CDLL(None).syscall(create_ruleset, None, ctypes.c_size_t(0), ctypes.c_uint32(of_version)) < 6:
+        pytest.skip("needs root, or a kernel with Landlock 6")  # a machine that CI cannot change
+
+
+def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:
     services, host = isolated.services, isolated.host
     other = isolated.runner("other", ephemeral=False)
     ours = isolated.runner("ours", ephemeral=False)
@@ -90,16 +131,14 @@ def test_what_jobs_try_against_manager_and_neighbours_is_refused(isolated: Isola
     }
     script = "\n".join(
         f"echo {shlex.quote('== ' + name)}; ( {attack.format(**facts)} ) 2>&1 || true"
-        for name, attack in ATTACKS.items()
+        for name, attack in attacks.items()
     )
     said = isolated.run("ours", script)
-    for name in ATTACKS:
+    for name in attacks:
         part = said.partition(f"== {name}\n")[2].partition("\n== ")[0]
         assert f"== {name}" in said
         assert "BREACH" not in part, f"a job could {name}: {part}"
-    record = services.backend.poll(ours.id)
-    assert record.running
-    assert core.runner_status(services, "ours").degraded is None
+    return ours
 
 
 def test_jobs_have_a_home_and_a_tmp_of_their_own(isolated: Isolated) -> None:

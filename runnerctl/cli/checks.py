@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ..core import credentials
 from ..core.errors import ConfigInvalid
+from ..core.job_users import check_job_users
 from ..core.settings import Settings
 
 
 def check(settings: Settings) -> list[str]:
     """What is worth knowing though it is no error. Raises ``ConfigInvalid`` for the first thing that cannot be used."""
-    return [*_credentials(settings), *_token(settings), *_directories(settings)]
+    return [*_credentials(settings), *_token(settings), *_directories(settings), *_job_users(settings)]
 
 
 def _credentials(settings: Settings) -> Iterator[str]:
@@ -40,6 +41,11 @@ def _directories(settings: Settings) -> Iterator[str]:
             )
         if top != path:
             yield f"{key} {str(path)!r} does not exist yet; it is made when it is needed"
+
+
+def _job_users(settings: Settings) -> Iterator[str]:
+    if check_job_users(settings) is None:
+        yield "run_as is not set: jobs run as the manager's own user, and could read its files"
 
 
 def _first_there(path: Path) -> Path:

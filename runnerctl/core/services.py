@@ -73,7 +73,9 @@ class Services:
 
     def _isolation(self) -> dict[str, Any]:
         if self.settings.get("run_as") is None:
-            return {}
+            if not self.settings.get("landlock"):
+                return {}
+            return {"hidden": self.settings.files_of_ours(), "package_dir": self.settings.package_dir}
         from .job_users import groups
 
         return {

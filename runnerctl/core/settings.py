@@ -16,6 +16,7 @@ from .errors import ConfigInvalid
 from .settings_table import (
     BY_VARIABLE,
     DEFAULT_BASE_DIR,
+    DEFAULT_CONFIG_FILE,
     DEFAULT_STATE_DIR,
     LOCATORS,
     MARKS,
@@ -83,6 +84,14 @@ class Settings:
         if server_named and not api_named:
             return _api_of(server), server
         return api, server
+
+    def files_of_ours(self) -> tuple[Path, ...]:
+        """What no job has any business with: state, other runners, keys, tokens, settings."""
+        keys = ("github.private_key_file", "server.api_token_file")
+        named = (*map(self.get, keys), self.environ.get("RUNNERCTL_CONFIG"))
+        files = [Path(each) for each in named if each] + ([self.env_file] if self.env_file else [])
+        standard = [Path(DEFAULT_CONFIG_FILE).parent]
+        return tuple(path.absolute() for path in (self.state_dir, self.base_dir, self.package_dir, *standard, *files))
 
     @property
     def start_timeout(self) -> float:

@@ -20,6 +20,7 @@ from runnerctl.core import settings as settings_module
 from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.directories import check_directory
 from runnerctl.core.errors import ConfigInvalid, RunnerctlError
+from runnerctl.core.job_users import check_job_users
 from runnerctl.core.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
 from runnerctl.core.settings import Settings
@@ -53,6 +54,7 @@ def serve(settings: Settings) -> None:
     address = addresses.parse(settings.get("server.bind"))
     services = Services.open(settings)
     check_directory(settings.base_dir)
+    check_job_users(settings)
     check_github(settings)
     with _alone(services), contextlib.closing(services), contextlib.closing(addresses.listen(address)) as listening:
         asyncio.run(_serve(services, listening, token=token))

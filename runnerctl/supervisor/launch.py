@@ -10,6 +10,11 @@ from jobuser import JobUser
 _MAX_SIZE = 1024 * 1024
 
 
+TYPE_CHECKING = False  # importing typing would cost milliseconds
+if TYPE_CHECKING:
+    from landlock import Confinement
+
+
 class LaunchInvalid(Exception):
     """The launch file is missing or not as agreed; the message says where."""
 
@@ -34,12 +39,19 @@ def _user(part: _Part) -> JobUser:
     )
 
 
+def _confinement(part: _Part) -> Confinement:
+    # Imported where it is wanted: with users of their own, jobs are kept away by those.
+    from landlock import Confinement
+
+    return Confinement(hidden=part.strings("hidden"), home=part.string("home"), shared=part.string("shared"))
+
+
 class Launch:
     """One runner, as ``launch.json`` describes it. Durations are in seconds."""
 
     __slots__ = (
-        "cgroup", "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds", "listener",
-        "log_keep", "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root",
+        "cgroup", "confinement", "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds",
+        "listener", "log_keep", "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root",
         "shutdown_grace", "terminate_seconds", "user",
     )  # fmt: skip
 
@@ -54,6 +66,7 @@ class Launch:
         self.events = part.optional("events")
         self.cgroup = part.optional("cgroup")
         self.user = None if part.value("user", None) is None else _user(part.inner("user"))
+        self.confinement = None if part.value("confine", None) is None else _confinement(part.inner("confine"))
         self.reap = None if part.value("reap", None) is None else Program(part.inner("reap"))
         restart, stop, log = part.inner("restart"), part.inner("stop"), part.inner("log")
         self.restart_seconds = restart.number("seconds", 5)

@@ -60,7 +60,13 @@ def start(launch: Launch, output: Output, *, cgroup: str | None) -> Listener:
     program = launch.listener
     try:
         pid = spawn(
-            program.argv, program.environment, directory=launch.root, output=writer, cgroup=cgroup, user=launch.user
+            program.argv,
+            program.environment,
+            directory=launch.root,
+            output=writer,
+            cgroup=cgroup,
+            user=launch.user,
+            confinement=launch.confinement,
         )
     finally:
         os.close(writer)

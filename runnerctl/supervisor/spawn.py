@@ -9,6 +9,10 @@ import cgroups
 import wakeups
 from jobuser import JobUser
 
+TYPE_CHECKING = False  # importing typing would cost milliseconds
+if TYPE_CHECKING:
+    from landlock import Confinement
+
 _CHANNEL = 3
 
 
@@ -20,11 +24,12 @@ def spawn(
     output: int,
     cgroup: str | None = None,
     user: JobUser | None = None,
+    confinement: Confinement | None = None,
 ) -> int:
     """Its pid, once it runs: own session, stdin from ``/dev/null``, stdout and stderr to ``output``, no core dumps.
 
-    It is in ``cgroup``, and ``user``'s, before it does anything. Raises ``OSError``, naming the path, when the cgroup,
-    the user, the directory or the program cannot be used.
+    It is in ``cgroup``, ``user``'s, and confined, before it does anything. Raises ``OSError``, naming the path, when
+    the cgroup, the user, the directory or the program cannot be used.
     """
     reader, writer = os.pipe()
     # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
@@ -34,7 +39,16 @@ def spawn(
     if pid is None:
         pid = os.fork()
     if pid == 0:
-        _become(argv, environment, directory=directory, output=output, channel=writer, to_join=to_join, user=user)
+        _become(
+            argv,
+            environment,
+            directory=directory,
+            output=output,
+            channel=writer,
+            to_join=to_join,
+            user=user,
+            confinement=confinement,
+        )
     wakeups.release(held)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
@@ -55,6 +69,7 @@ def _become(
     channel: int,
     to_join: str | None,
     user: JobUser | None,
+    confinement: Confinement | None,
 ) -> None:
     """Never returns; what prevents the exec goes through ``channel``, which the exec closes."""
     path = directory
@@ -68,6 +83,8 @@ def _become(
             path = directory
         if user is not None:
             user.become()
+        if confinement is not None:
+            confinement.enter()
         os.chdir(directory)
         path = argv[0]
         wakeups.forget()

@@ -54,6 +54,10 @@ class ProcessBackend(Backend):
     reap_argv: tuple[str, ...]
     reap_environment: Mapping[str, str]
     user_agent: str
+    hidden: tuple[Path, ...] = ()
+    """Kept from jobs that run as ourselves, where the kernel has Landlock."""
+    package_dir: Path | None = None
+    """What those jobs may read of it."""
     isolates: bool = False
     """Jobs run as users of their own."""
     groups: tuple[int, ...] = ()
@@ -182,6 +186,7 @@ class ProcessBackend(Backend):
             "argv": [str(launch.root / "bin" / "Runner.Listener"), "run", "--startuptype", "service"],
             "env": self.listener_environment(launch),
             "user": self._user(launch),
+            "confine": self._confinement(launch),
             "ephemeral": launch.ephemeral,
             "pid_file": str(run_dir / "runner.pid"),
             "events": str(self.events),
@@ -204,6 +209,15 @@ class ProcessBackend(Backend):
             temporary.rename(run_dir / "launch.json")
         except OSError as exc:
             raise DiskFull(f"Runner {launch.name!r} could not be started: {exc.strerror}") from exc
+
+    def _confinement(self, launch: Launch) -> dict[str, Any] | None:
+        if launch.user is not None or self.package_dir is None:
+            return None
+        return {
+            "hidden": list(map(str, self.hidden)),
+            "home": str(launch.root),
+            "shared": str(self.package_dir),
+        }
 
     def _user(self, launch: Launch) -> dict[str, Any] | None:
         if launch.user is None:

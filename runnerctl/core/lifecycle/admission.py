@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from .. import disk
-from ..directories import check_passable
-from ..errors import ConfigInvalid
+from ..job_users import check_job_users, with_processes
 from ..models import Runner, RunnerSpec
 from ..services import Services
 
@@ -26,17 +23,8 @@ def admit(services: Services, spec: RunnerSpec) -> Runner:
 
 def _users(services: Services) -> list[tuple[int, int]] | None:
     """Those of ``run_as`` that nobody else on this host uses now; None where jobs run as ourselves."""
-    named = services.settings.get("run_as")
+    named = check_job_users(services.settings)
     if named is None:
         return None
-    from ..job_users import resolve, with_processes
-
-    if os.geteuid() != 0:
-        raise ConfigInvalid(
-            "run_as is set, and only root can start processes of other users",
-            hint="Run as root, with a state directory that root owns, or leave run_as out",
-        )
-    for path in (services.settings.base_dir, services.settings.package_dir):
-        check_passable(path)
     in_use = with_processes(zombies=True)
-    return [(user.uid, user.gid) for user in resolve(named) if user.uid not in in_use]
+    return [(user.uid, user.gid) for user in named if user.uid not in in_use]
