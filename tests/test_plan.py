@@ -41,7 +41,6 @@ def runner(state: RunnerState = S.IDLE, **changes: Any) -> Runner:
         handle="{}",
         ending=None,
         reason=None,
-        drain_until=None,
         created_at=NOW - 600,
         changed_at=NOW - 600,
         started_at=NOW - 600,

@@ -150,7 +150,6 @@ class Runner(NamedTuple):
     ending: RunnerState | None
     """While ``removing``: the state in which this life ends."""
     reason: str | None
-    drain_until: float | None
     created_at: float
     changed_at: float
     started_at: float | None

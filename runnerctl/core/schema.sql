@@ -28,7 +28,6 @@ CREATE TABLE runner (
     handle           TEXT,
     ending           TEXT,
     reason           TEXT,
-    drain_until      REAL,
     created_at       REAL NOT NULL,
     changed_at       REAL NOT NULL,
     started_at       REAL,
