@@ -54,6 +54,8 @@ class ProcessBackend(Backend):
     reap_argv: tuple[str, ...]
     reap_environment: Mapping[str, str]
     user_agent: str
+    supervisor: Path = _SUPERVISOR
+    """The program that each runner's processes are left to."""
     name: str = "process"
     _leases: dict[str, int] = field(default_factory=dict, repr=False)
 
@@ -71,7 +73,7 @@ class ProcessBackend(Backend):
         return json.dumps({"backend": self.name, **report})
 
     def adopt(self, runner_id: str) -> bool:
-        status, report = _run([*_supervisor_argv(self.run_dir(runner_id)), "--adopt"])
+        status, report = _run([*self._supervisor_argv(self.run_dir(runner_id)), "--adopt"])
         if status not in (0, _ALREADY, _NOTHING_LIVES) or (status == 0 and "error" in report):
             raise BackendFailed(f"Runner {runner_id} could not be adopted: {report.get('error')}")
         return status != _NOTHING_LIVES
@@ -211,7 +213,7 @@ class ProcessBackend(Backend):
         }
 
     def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
-        argv = _supervisor_argv(run_dir)
+        argv = self._supervisor_argv(run_dir)
         lease_end = self._lease(launch.runner_id) if launch.leased else None
         if lease_end is not None:
             argv += ["--lease-fd", str(lease_end)]
@@ -227,9 +229,8 @@ class ProcessBackend(Backend):
         self._leases[runner_id] = ours
         return theirs
 
-
-def _supervisor_argv(run_dir: Path) -> list[str]:
-    return [sys.executable, "-I", "-S", "-B", str(_SUPERVISOR), str(run_dir)]
+    def _supervisor_argv(self, run_dir: Path) -> list[str]:
+        return [sys.executable, "-I", "-S", "-B", str(self.supervisor), str(run_dir)]
 
 
 def _run(argv: list[str], *, kept: tuple[int, ...] = ()) -> tuple[int, dict[str, object]]:
