@@ -41,7 +41,6 @@ def runner(state: RunnerState = S.IDLE, **changes: Any) -> Runner:
         handle="{}",
         ending=None,
         reason=None,
-        drain_until=None,
         job_uid=None,
         job_gid=None,
         created_at=NOW - 600,
@@ -101,6 +100,7 @@ def test_a_worker_that_outlived_all_else_is_adopted_and_never_cleared(state: Run
         (ended(Outcome.STOPPED), Desired.STOPPED, True, (Step.REST, None)),
         (ended(Outcome.STOPPED, jobs_run=1), Desired.STOPPED, True, (Step.FINISH, S.FAILED)),
         (ended(None), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
+        (ended(None), Desired.STOPPED, True, (Step.REST, None)),
         (ended(Outcome.STOPPED), Desired.STOPPED, False, (Step.REST, None)),
         (ended(Outcome.FAILED), Desired.RUNNING, False, (Step.REST, None)),
         (ended(None), Desired.RUNNING, False, (Step.START, None)),
@@ -118,6 +118,17 @@ def test_how_processes_ended_decides_what_becomes_of_the_runner(
     processes: Observation, desired: Desired, ephemeral: bool, expected: tuple[Step, RunnerState | None]
 ) -> None:
     assert decided(runner(S.IDLE, desired=desired, ephemeral=ephemeral), processes)[:2] == expected
+
+
+@pytest.mark.parametrize(
+    ("ephemeral", "jobs_run", "expected"),
+    [(True, 1, (Step.FINISH, S.COMPLETED)), (True, 0, (Step.FINISH, S.FAILED)), (False, 1, (Step.START, None))],
+)
+def test_a_runner_that_took_its_identity_away_after_a_job_has_completed_though_nobody_saw_it_end(
+    ephemeral: bool, jobs_run: int, expected: tuple[Step, RunnerState | None]
+) -> None:
+    row = runner(S.BUSY, ephemeral=ephemeral)
+    assert decided(row, ended(None, jobs_run=jobs_run), unconfigured=True)[:2] == expected
 
 
 def test_a_persistent_runner_that_died_right_after_its_start_is_not_started_again() -> None:

@@ -181,9 +181,9 @@ def test_a_stop_now_ends_a_worker_alone(orphan):
     [
         pytest.param(True, True, CLEANED_UP, "completed", None, id="ephemeral did its job"),
         pytest.param(True, True, "os._exit(0)", "failed", "nobody watched", id="ephemeral with its identity left"),
-        pytest.param(True, False, CLEANED_UP, "failed", "deleted", id="ephemeral never worked"),
+        pytest.param(True, False, CLEANED_UP, "deleted", "deleted", id="ephemeral never worked"),
         pytest.param(False, True, "os._exit(1)", "failed", "nobody watched", id="persistent"),
-        pytest.param(False, False, CLEANED_UP, "failed", "deleted", id="persistent is deleted"),
+        pytest.param(False, False, CLEANED_UP, "deleted", "deleted", id="persistent is deleted"),
     ],
 )
 def test_an_exit_that_nobody_could_see_has_its_outcome(orphan, ephemeral, ran, *, end, outcome, reason):

@@ -54,6 +54,16 @@ def remove_identity(root: Path) -> None:
             os.close(directory)
 
 
+def is_missing(root: Path) -> bool:
+    """The directory stands and is no registered runner: its Listener took the files away, as the last thing it did."""
+    return root.is_dir() and not (root / NAMES[0]).exists()
+
+
+def has_worked(root: Path) -> bool:
+    """A Worker's own log tells of a job there."""
+    return any((root / "_diag").glob("Worker_*"))
+
+
 def decode_jit(encoded_jit: str) -> dict[str, bytes]:
     """The content of each identity file. Other names in the blob are dropped. Raises ``GitHubRefused``."""
     if len(encoded_jit) > MAX_BLOB:

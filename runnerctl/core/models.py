@@ -150,7 +150,6 @@ class Runner(NamedTuple):
     ending: RunnerState | None
     """While ``removing``: the state in which this life ends."""
     reason: str | None
-    drain_until: float | None
     job_uid: int | None
     job_gid: int | None
     """Whom its jobs run as; None: as the manager."""

@@ -77,6 +77,8 @@ class Seen:
     """A task to clear its registration is kept."""
     absences: int = 0
     """How many listings in a row did not hold it, ``Limits.absence`` apart."""
+    unconfigured: bool = False
+    """Its identity files are gone: an ephemeral runner's Listener takes them away when its job is done."""
 
 
 KEEP = Action(Step.KEEP)
@@ -138,17 +140,26 @@ def _of_ended(seen: Seen, now: float) -> Action:
     runner, processes = seen.runner, seen.processes
     if runner.state in UNLAUNCHED:
         return Action(Step.FINISH, S.FAILED, "Its creation was interrupted")
-    if processes.outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
-        done = processes.outcome is Outcome.COMPLETED
+    outcome = processes.outcome if processes.ended else _unsaid_outcome(seen)
+    if outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
+        done = outcome is Outcome.COMPLETED
         return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
     reason = processes.reason or ("It was stopped" if processes.ended else "Its processes ended without a word")
     if runner.desired is Desired.RUNNING and (again := _again(runner, processes, now)) is not None:
         return Action(again, reason=reason)
-    if processes.outcome is Outcome.DELETED:
+    if outcome is Outcome.DELETED:
         return Action(Step.FINISH, S.FAILED, reason)  # somebody wanted that
     # An ephemeral runner that was stopped before any job came may be started again; anything else is its end.
-    rests = not runner.ephemeral or (processes.outcome is Outcome.STOPPED and processes.jobs_run == 0)
+    rests = not runner.ephemeral or (outcome is Outcome.STOPPED and processes.jobs_run == 0)
     return Action(Step.REST, reason=reason) if rests else Action(Step.FINISH, S.FAILED, reason)
+
+
+def _unsaid_outcome(seen: Seen) -> Outcome | None:
+    """As a supervisor that died before its last word would have put it; None where that cannot be told."""
+    runner = seen.runner
+    if runner.ephemeral and seen.unconfigured and seen.processes.jobs_run > 0:
+        return Outcome.COMPLETED
+    return Outcome.STOPPED if runner.desired is Desired.STOPPED and not seen.unconfigured else None
 
 
 def _again(runner: Runner, processes: Observation, now: float) -> Step | None:

@@ -72,12 +72,26 @@ def put_right(services: Services, finding: Finding, listings: Listings | None = 
     """One runner; what it meets is part of the result. One that a command is at work on is left to it."""
     runner = finding.runner
     try:
-        if finding.action.step is Step.RESUME:
-            finish(remove_runner(services, runner.name), clock=services.clock)
-        else:
-            reaping.reap(services, runner.id, wait=0, absences=listings.absences(runner) if listings else 0)
+        _act(services, finding, listings)
+        if finding.action.step is Step.ADOPT:
+            # What the death of its supervisor held up goes on at once.
+            for next_step in glance(services, _still_live(services, runner), listings):
+                _act(services, next_step, listings)
     except RunnerBusy:
         return finding
     except RunnerctlError as exc:
         return Finding(runner=runner, action=finding.action, error=exc)
     return finding
+
+
+def _act(services: Services, finding: Finding, listings: Listings | None) -> None:
+    runner = finding.runner
+    if finding.action.step is Step.RESUME:
+        finish(remove_runner(services, runner.name), clock=services.clock)
+    else:
+        reaping.reap(services, runner.id, wait=0, absences=listings.absences(runner) if listings else 0)
+
+
+def _still_live(services: Services, runner: Runner) -> list[Runner]:
+    current = services.store.get(runner.id)
+    return [current] if current is not None and current.live else []

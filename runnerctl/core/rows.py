@@ -11,7 +11,7 @@ from .states import Desired, RunnerState
 _COLUMNS = """
     id seq name scope state desired revision labels ephemeral daemonize runner_group version workdir root
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
-    handle ending reason drain_until job_uid job_gid created_at changed_at started_at ended_at
+    handle ending reason job_uid job_gid created_at changed_at started_at ended_at
 """
 _LISTED = """
     id seq name scope state desired labels ephemeral daemonize runner_group version workdir
@@ -30,7 +30,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
     (
         id_, seq, name, scope, state, desired, revision, labels, ephemeral, daemonize, group, version, workdir, root,
         device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
-        handle, ending, reason, drain_until, job_uid, job_gid, created_at, changed_at, started_at, ended_at,
+        handle, ending, reason, job_uid, job_gid, created_at, changed_at, started_at, ended_at,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
     return Runner._make((
@@ -38,8 +38,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         ephemeral == 1, daemonize == 1, group, version, workdir, root,
         None if inode is None else (device, inode), asked_at,
         github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
-        handle, None if ending is None else _STATES[ending], reason, drain_until,
-        job_uid, job_gid,
+        handle, None if ending is None else _STATES[ending], reason, job_uid, job_gid,
         created_at, changed_at, started_at, ended_at,
     ))  # fmt: skip
 

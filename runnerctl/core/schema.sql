@@ -28,7 +28,6 @@ CREATE TABLE runner (
     handle           TEXT,
     ending           TEXT,
     reason           TEXT,
-    drain_until      REAL,
     job_uid          INTEGER,
     job_gid          INTEGER,
     created_at       REAL NOT NULL,

@@ -57,9 +57,8 @@ class Progress:
         self.working = working
 
     def found_at_work(self) -> None:
-        """A Worker without a Listener: no line will tell of its job any more."""
-        if self._record.job is None:
-            self._record.jobs_run += 1
+        """A Worker of whose job no line told us: the one before us died with it, or its Listener did."""
+        self._record.jobs_run = max(1, self._record.jobs_run)
 
     def doubt(self) -> None:
         """The line that ended the job, or began it, may have died with the supervisor before us."""
@@ -132,6 +131,10 @@ class Progress:
 
     def _job_over(self, name: str, result: str | None) -> None:
         job = self._record.job
+        if job is None and self._record.jobs_run == 0:
+            # The line that began it died with the supervisor before us.
+            job = self._record.job = Job(name, started_at=time.time())
+            self._record.jobs_run = 1
         if job is None or (self.working and job.name != name):
             return
         job.result = result

@@ -23,6 +23,7 @@ class Stop:
         self._grace_ends: float | None = None
         self._leaves_by: float | None = None
         self._rung_ends = 0.0
+        self._resumed = False
         self.asked: str | None = None
         self.hurried = False
         """Asked twice to stop now."""
@@ -31,11 +32,17 @@ class Stop:
     def begun(self) -> bool:
         return self._climbed > 0
 
+    def resume(self, how: str, now: float) -> None:
+        """Goes on with what was asked of a supervisor before us; who asked it may ask us again, without hurrying."""
+        self.ask(how, now)
+        self._resumed = True
+
     def ask(self, how: str, now: float) -> None:
         """``now`` once more climbs to the next rung at once."""
-        if how == NOW and self.asked == NOW:
+        if how == NOW and self.asked == NOW and not self._resumed:
             self.hurried = True
             self._rung_ends = now
+        self._resumed = False
         if how == GRACE and self._grace_ends is None:
             self._grace_ends = now + self._launch.shutdown_grace
         if _STRENGTH[how] > _STRENGTH[self.asked]:

@@ -82,13 +82,17 @@ class Supervision:
         self._progress.adopted(working=working)
         self._read()
         self._progress.doubt()
-        if self._record.stop_asked is not None:
-            self._stop.ask(self._record.stop_asked, time.monotonic())
-        if self._listener is None:
+        if working and self._record.job is None:
             self._progress.found_at_work()
+        if self._listener is None:
             self._listener_ended(Exit())
         self._progress.settle(working=working)
+        if self._record.stop_asked is not None:
+            self._stop.resume(self._record.stop_asked, time.monotonic())
+        self._hear()
         self._save()
+        # A stop that the one before us did not live to begin has no other occasion.
+        self._decide(time.monotonic())
 
     def run(self) -> None:
         """Until the Listener has ended for good. What it left behind still lives then."""
@@ -285,7 +289,7 @@ class Supervision:
             self._record.last_exit or Exit(signal=wakeups.SIGKILL),
             self._launch,
             self._tally,
-            jobs_run=self._record.jobs_run,
+            jobs_run=self._record.jobs_run or int(self._has_worked),
             configured=os.path.exists(f"{self._launch.root}/.runner"),
             stop_asked=self._stop.asked is not None,
             deleted=self._progress.deleted,
@@ -307,6 +311,14 @@ class Supervision:
     def _cgroup(self) -> str | None:
         # Also one that could not be joined may have been joined by an earlier Listener.
         return self._record.cgroup or self._launch.cgroup
+
+    @property
+    def _has_worked(self) -> bool:
+        """A Worker's own log tells of a job that nobody of us has seen."""
+        try:
+            return any(name.startswith("Worker_") for name in os.listdir(f"{self._launch.root}/_diag"))
+        except OSError:
+            return False
 
     @property
     def _update_file(self) -> str:

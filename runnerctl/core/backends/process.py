@@ -63,6 +63,8 @@ class ProcessBackend(Backend):
     groups: tuple[int, ...] = ()
     """What those users' jobs may use beside what is theirs."""
     most_processes: int | None = None
+    supervisor: Path = _SUPERVISOR
+    """The program that each runner's processes are left to."""
     name: str = "process"
     _leases: dict[str, int] = field(default_factory=dict, repr=False)
 
@@ -80,7 +82,7 @@ class ProcessBackend(Backend):
         return json.dumps({"backend": self.name, **report})
 
     def adopt(self, runner_id: str) -> bool:
-        status, report = _run([*_supervisor_argv(self.run_dir(runner_id)), "--adopt"])
+        status, report = _run([*self._supervisor_argv(self.run_dir(runner_id)), "--adopt"])
         if status not in (0, _ALREADY, _NOTHING_LIVES) or (status == 0 and "error" in report):
             raise BackendFailed(f"Runner {runner_id} could not be adopted: {report.get('error')}")
         return status != _NOTHING_LIVES
@@ -249,7 +251,7 @@ class ProcessBackend(Backend):
         }
 
     def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
-        argv = _supervisor_argv(run_dir)
+        argv = self._supervisor_argv(run_dir)
         lease_end = self._lease(launch.runner_id) if launch.leased else None
         if lease_end is not None:
             argv += ["--lease-fd", str(lease_end)]
@@ -265,9 +267,8 @@ class ProcessBackend(Backend):
         self._leases[runner_id] = ours
         return theirs
 
-
-def _supervisor_argv(run_dir: Path) -> list[str]:
-    return [sys.executable, "-I", "-S", "-B", str(_SUPERVISOR), str(run_dir)]
+    def _supervisor_argv(self, run_dir: Path) -> list[str]:
+        return [sys.executable, "-I", "-S", "-B", str(self.supervisor), str(run_dir)]
 
 
 def _run(argv: list[str], *, kept: tuple[int, ...] = ()) -> tuple[int, dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .. import identity
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
@@ -47,8 +48,11 @@ def limits(services: Services) -> Limits:
 
 
 def _look(services: Services, runner: Runner, absences: int) -> Seen:
-    backend = services.backend
+    backend, root = services.backend, services.root(runner.name)
     seen = backend.poll(runner.id)
+    died = seen.gone and not seen.ended
+    if died and not seen.jobs_run and identity.has_worked(root):
+        seen = seen._replace(jobs_run=1)
     supervised = backend.supervised(runner.id) if seen.running else bool(seen.supervised)
     # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
     if (seen.running and supervised) or runner.state is RunnerState.STOPPED:
@@ -56,7 +60,15 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
     else:
         working = backend.working(runner.id)
     task = runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id)
-    return Seen(runner=runner, processes=seen, supervised=supervised, working=working, task=task, absences=absences)
+    return Seen(
+        runner=runner,
+        processes=seen,
+        supervised=supervised,
+        working=working,
+        task=task,
+        absences=absences,
+        unconfigured=died and identity.is_missing(root),
+    )
 
 
 def _apply(services: Services, runner: Runner, action: Action) -> Runner:
@@ -74,6 +86,8 @@ def _note(services: Services, runner: Runner, action: Action) -> Runner:
 
 def _adopt(services: Services, runner: Runner, _: Action) -> Runner:
     services.backend.adopt(runner.id)
+    if runner.state is RunnerState.STOPPING:
+        services.backend.drain(runner.id)  # the one before may have died before it heard of the stop
     return runner
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import InvalidTransition, RunnerNotFound
-from ..models import Runner
+from ..models import ProcessId, Runner
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
 from .holding import hold, named
@@ -45,9 +47,27 @@ def until_gone(services: Services, runner: Runner, *, patience: float | None = N
     """Waits for the stop ladder, which the supervisor climbs; what is left after that is killed."""
     ladder = services.backend.ladder
     seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
-    gone = yield Pause(runner_id=runner.id, until=lambda: services.backend.poll(runner.id).gone, seconds=seconds)
-    if not gone:
-        services.backend.kill(runner.id)
+    deadline = services.clock.monotonic() + seconds
+    while (left := deadline - services.clock.monotonic()) > 0:
+        lost = partial(_is_lost, services, runner.id, services.backend.processes(runner.id)[:1])
+        yield Pause(runner_id=runner.id, until=lost, seconds=left)
+        if services.backend.poll(runner.id).gone:
+            return
+        if lost():
+            _ask_another(services, runner)
+    services.backend.kill(runner.id)
+
+
+def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> bool:
+    """The supervisor that was asked to stop it has ended, or another has taken its place."""
+    return not services.backend.supervised(runner_id) or services.backend.processes(runner_id)[:1] != asked
+
+
+def _ask_another(services: Services, runner: Runner) -> None:
+    """The supervisor that was asked has died, perhaps before it heard of it."""
+    with hold(services, runner.name):
+        services.backend.adopt(runner.id)
+        services.backend.interrupt(runner.id)
 
 
 def start_runner(services: Services, name: str) -> Runner:
