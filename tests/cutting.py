@@ -38,6 +38,7 @@ class MortalStore(Store):
 
     cut: Cut | None = None
     dead = False
+    deaths = 0
     _left = 0
 
     def doom(self, cut: Cut | None) -> None:
@@ -75,6 +76,7 @@ def cut_at(services: Services, cut: Cut | None) -> Iterator[None]:
     try:
         yield
     except Died:
+        store.deaths += 1
         store._known.clear()
     finally:
         store.doom(None)

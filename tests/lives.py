@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -31,16 +32,18 @@ MAX_RUNNERS = 4
 STRANGER = "stranger"
 SETTINGS = {
     "RUNNERCTL_MAX_RUNNERS": str(MAX_RUNNERS),
-    "RUNNERCTL_REMOVE_SETTLE": "2s",
-    "RUNNERCTL_DRAIN_SETTLE": "2s",
-    "RUNNERCTL_STOP_FORCE": "20s",
+    "RUNNERCTL_REMOVE_SETTLE": "1s",
+    "RUNNERCTL_DRAIN_SETTLE": "1s",
+    "RUNNERCTL_STOP_INTERRUPT": "8s",
+    "RUNNERCTL_STOP_TERMINATE": "4s",
+    "RUNNERCTL_STOP_FORCE": "8s",
 }
 _LIFE = f"{processes.LIFE_VARIABLE}=".encode()
-_HASTE = 10.0
+_HASTE = 4.0
 
 
 class HastyClock(SystemClock):
-    """Deadlines come ten times as soon; what is shown and stored can be set apart from that.
+    """Deadlines come four times as soon; what is shown and stored can be set apart from that.
 
     Operations wait for real processes, which are quick here; a wait that nothing ends should not take its full time.
     """
@@ -57,6 +60,16 @@ class HastyClock(SystemClock):
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds / _HASTE)
+
+
+@contextmanager
+def hearing(services: Services) -> Iterator[socket.socket]:
+    """Somebody hears of every end, as a server does: else each would start a process that reaps it."""
+    path = services.events_socket
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as opened:
+        opened.bind(str(path))
+        yield opened
 
 
 @dataclass(kw_only=True)
@@ -89,19 +102,18 @@ class Lives:
         self.services = self.host.services(**SETTINGS)
         self.services.clock = self.clock
         mortal(self.services)
-        # Somebody hears of every end, as a server does: else each would start a process that reaps it.
-        self._hearing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._hearing.bind(str(self.services.events_socket))
+        self._open = ExitStack()
+        self._open.callback(self.services.close)
+        self._open.callback(self.host.kill_everything)
+        self._socket = self._open.enter_context(hearing(self.services))
 
     def close(self) -> None:
-        self._hearing.close()
-        self.host.kill_everything()
-        self.services.close()
+        self._open.close()
 
     def hear(self) -> None:
         """A full socket would turn pokes away."""
         with suppress(BlockingIOError):
-            while self._hearing.recv(4096):
+            while self._socket.recv(4096):
                 pass
 
     # -- what there is

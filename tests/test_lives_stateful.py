@@ -219,7 +219,9 @@ def make(archive: Path, package_dir: Path, tmp_path: Path) -> Callable[[], Lives
     numbers = itertools.count()
 
     def made() -> Lives:
-        sandbox = Sandbox(archive=archive, settings=Settings(requeue_seconds=2.0, broken_session_seconds=0.2))
+        sandbox = Sandbox(
+            archive=archive, settings=Settings(requeue_seconds=2.0, session_seconds=3.0, broken_session_seconds=0.2)
+        )
         sandbox.start()
         top = tmp_path / str(next(numbers))
         top.mkdir()
