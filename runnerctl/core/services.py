@@ -64,6 +64,7 @@ class Services:
                 terminate=get("stop.terminate"),
                 kill=get("stop.kill"),
                 shutdown_grace=get("stop.shutdown_grace"),
+                settle=get("remove_settle"),
             ),
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),

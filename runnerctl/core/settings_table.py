@@ -236,7 +236,12 @@ SETTINGS: tuple[Setting, ...] = (
     _own("log_retention", "7d", "How long logs stay after their runner's end, and old _diag files", retention),
     _own("history_retention", "30d", "How long it is known that a runner was there", retention),
     _own("start_timeout", "120", "A runner that is not online by then failed to start", duration),
-    _own("remove_settle", "3", "How long remove watches for a job dispatched just before", duration),
+    _own(
+        "remove_settle",
+        "3",
+        "How long remove, and stop after a start or a job, watch for a job dispatched just before",
+        duration,
+    ),
     _own("drain_settle", "60", "The same for remove --drain", duration),
     _own("stop.interrupt", "30", "Patience after SIGINT, before SIGTERM", duration),
     _own("stop.terminate", "10", "Patience after SIGTERM, before SIGKILL", duration),

@@ -52,7 +52,7 @@ class Launch:
     __slots__ = (
         "cgroup", "confinement", "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds",
         "listener", "log_keep", "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root",
-        "shutdown_grace", "terminate_seconds", "user",
+        "settle_seconds", "shutdown_grace", "terminate_seconds", "user",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -76,6 +76,7 @@ class Launch:
         self.terminate_seconds = stop.number("terminate_seconds", 10)
         self.kill_seconds = stop.number("kill_seconds", 5)
         self.shutdown_grace = stop.number("shutdown_grace", 60)
+        self.settle_seconds = stop.number("settle_seconds", 0)
         self.log_max_bytes = int(log.number("max_bytes", 10 * 1024 * 1024))
         self.log_keep = int(log.number("keep", 3))
 

@@ -52,6 +52,12 @@ class Stop:
         """An ephemeral runner now leaves by itself, cleaning up; it is given time for that."""
         if self._launch.ephemeral:
             self._leaves_by = now + self._launch.interrupt_seconds
+        else:
+            self.job_may_come(now)
+
+    def job_may_come(self, now: float) -> None:
+        """GitHub has a Listener that waits for a job: one that was queued is handed over just now, and is not killed."""
+        self._leaves_by = now + self._launch.settle_seconds
 
     def may_begin(self, now: float, *, occupied: bool) -> bool:
         if self.asked is None:

@@ -9,6 +9,7 @@ import time
 import before
 import exits
 import killing
+import lines
 import listener as listeners
 import stopping
 import wakeups
@@ -174,6 +175,8 @@ class Supervision:
     def _read(self) -> None:
         events = self._output.read(to_the_end=self._exit is not None)
         if events:
+            if any(event.kind == lines.LISTENING for event in events):
+                self._stop.job_may_come(time.monotonic())
             self._progress.take(events, working=self._working())
             self._unsaved = True
 

@@ -42,6 +42,8 @@ class StopLadder(NamedTuple):
     terminate: float = 10.0
     kill: float = 5.0
     shutdown_grace: float = 60.0
+    settle: float = 3.0
+    """How long one that just began to wait for a job is not stopped: a job may be on its way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +202,7 @@ class ProcessBackend(Backend):
                 "terminate_seconds": self.ladder.terminate,
                 "kill_seconds": self.ladder.kill,
                 "shutdown_grace": self.ladder.shutdown_grace,
+                "settle_seconds": self.ladder.settle,
             },
             "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},
         }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ..backends.base import Phase
 from ..errors import InvalidTransition, RunnerNotFound
 from ..models import ProcessId, Runner
 from ..services import Services
@@ -31,16 +32,32 @@ def stop_runner(services: Services, name: str, *, now: bool = False) -> Operatio
         runner = _live(services, name)
         if runner.state not in WITH_PROCESS:
             return Stop(runner=services.store.amend(runner, desired=Desired.STOPPED), draining=False)
-        draining = not now and services.backend.working(runner.id)
         if runner.state is not RunnerState.STOPPING:
             runner = services.store.transition(runner, RunnerState.STOPPING, desired=Desired.STOPPED)
-        if draining:
+        if now:
+            services.backend.interrupt(runner.id)
+        else:
             services.backend.drain(runner.id)
-            return Stop(runner=runner, draining=True)
-        services.backend.interrupt(runner.id)
+    if not now and (yield from _has_a_job(services, runner)):
+        return Stop(runner=runner, draining=True)
     yield from until_gone(services, runner)
     with hold(services, name):
         return Stop(runner=_ended(services, runner), draining=False)
+
+
+def _has_a_job(services: Services, runner: Runner) -> Operation[bool]:
+    """Whether it stops later; a job may turn up that was dispatched just before, above all to one just started."""
+    if services.backend.working(runner.id):
+        return True
+    yield Pause(
+        runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=services.backend.ladder.settle + 1.0
+    )
+    return not services.backend.poll(runner.id).gone and services.backend.working(runner.id)
+
+
+def _is_decided(services: Services, runner: Runner) -> bool:
+    seen = services.backend.poll(runner.id)
+    return seen.gone or seen.phase is Phase.BUSY
 
 
 def until_gone(services: Services, runner: Runner, *, patience: float | None = None) -> Operation[None]:

@@ -1,0 +1,248 @@
+"""Whatever is done in whatever order, and whatever breaks meanwhile: nothing leaks, no job is lost, every life ends.
+
+``STATEFUL`` is how many random sequences are tried; without it, some that are the same every time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from runnerctl import core
+from runnerctl.core.errors import ConfigInvalid, Overloaded, RunnerctlError
+from runnerctl.core.listings import Listings
+from runnerctl.core.models import Runner
+from runnerctl.core.reconcile import sweep
+from runnerctl.sandbox import Fault, Sandbox
+from runnerctl.sandbox.state import Settings
+from tests.cutting import Cut, When, cut_at
+from tests.host import Host
+from tests.lives import STRANGER, Lives
+
+EXAMPLES = int(os.environ.get("STATEFUL", "0"))
+REPOS = ("acme/widgets", "acme/gadgets")
+
+new_names = st.sampled_from(("a", "b", "c", "d", "e"))
+choices = st.integers(min_value=0, max_value=5)
+"""Of a runner that is there."""
+cuts = st.one_of(
+    st.none(), st.none(), st.builds(Cut, number=st.integers(min_value=1, max_value=4), when=st.sampled_from(When))
+)
+_EMPTY = {"total_count": 0, "runners": []}
+FAULTS = {
+    "a call fails": Fault(match="/actions/runners", status=502),
+    "three calls fail": Fault(match="/actions/runners", status=503, times=3),
+    "no tokens": Fault(match="access_tokens", status=500, times=3),
+    "too many calls": Fault(match="/actions/runners", rate_limit="secondary", retry_after=60),
+    "the budget is spent": Fault(match="/actions/runners", rate_limit="primary", times=2),
+    "the answer to a create is lost": Fault(match="generate-jitconfig", lost_answer=True),
+    "the answer to a delete is lost": Fault(match="DELETE /repos", lost_answer=True, times=3),
+    "a connection drops": Fault(match="/actions/runners", drop=True),
+    "the name is taken": Fault(match="generate-jitconfig", status=409, body={"message": "Already exists"}),
+    "a list lags behind": Fault(match=r"GET /repos/[^/]+/[^/]+/actions/runners$", status=200, body=_EMPTY),
+    "GitHub is down": Fault(match="/(actions|app)", status=503, times=None),
+}
+NEVER_TOLD = (ConfigInvalid, Overloaded)
+"""Nothing is wrong with settings, directories or the database here."""
+
+
+class RandomLives(RuleBasedStateMachine):
+    """One host and what happens to it."""
+
+    def __init__(self, make: Callable[[], Lives]) -> None:
+        super().__init__()
+        self.lives = make()
+        self.services = self.lives.services
+        self.listings = Listings(self.services)
+
+    # What can be done depends on real processes: a rule that finds nothing to do does nothing, so that hypothesis
+    # sees the same machine each time.
+
+    def named(self, choice: int) -> str:
+        """Mostly one that lives, now and then one that has ended."""
+        live, known = sorted(self.lives.live()), sorted(self.lives.names())
+        names = live if live and choice else known
+        return names[choice % len(names)] if names else "nobody"
+
+    def one(self, choice: int) -> Runner | None:
+        live = sorted(self.lives.live().items())
+        return live[choice % len(live)][1] if live else None
+
+    def attempt(self, act: Callable[[], object], cut: Cut | None) -> None:
+        """Done, refused, or cut short."""
+        with cut_at(self.services, cut):
+            try:
+                done = act()
+                if hasattr(done, "send"):
+                    self.lives.finish(done)  # type: ignore[arg-type]
+            except RunnerctlError as exc:
+                assert type(exc) is not RunnerctlError, exc
+                assert not isinstance(exc, NEVER_TOLD), exc
+
+    # -- commands
+
+    @initialize(kinds=st.lists(st.booleans(), min_size=1, max_size=3))
+    def some_are_there(self, kinds: list[bool]) -> None:
+        for name, ephemeral in zip(("a", "b", "c"), kinds, strict=False):
+            self.create(name, REPOS[0], ephemeral, True, None)
+
+    @rule(name=new_names, repo=st.sampled_from(REPOS), ephemeral=st.booleans(), online=st.booleans(), cut=cuts)
+    def create(self, name: str, repo: str, ephemeral: bool, online: bool, cut: Cut | None) -> None:
+        spec = self.lives.host.spec(name, repo=repo, ephemeral=ephemeral)
+        wait = core.Wait.ONLINE if online else core.Wait.STARTED
+        self.attempt(lambda: core.create_runner(self.services, spec, wait=wait), cut)
+
+    @rule(choice=choices, how=st.sampled_from(("gently", "force", "drain")), cut=cuts)
+    def remove(self, choice: int, how: str, cut: Cut | None) -> None:
+        name = self.named(choice)
+        force, drain = how == "force", how == "drain"
+        if force:
+            self.lives.force(name)
+        self.attempt(lambda: core.remove_runner(self.services, name, force=force, drain=drain, timeout=2.0), cut)
+
+    @rule(choice=choices, now=st.booleans(), cut=cuts)
+    def stop(self, choice: int, now: bool, cut: Cut | None) -> None:
+        name = self.named(choice)
+        if now:
+            self.lives.force(name)
+        self.attempt(lambda: core.stop_runner(self.services, name, now=now), cut)
+
+    @rule(choice=choices, cut=cuts)
+    def start(self, choice: int, cut: Cut | None) -> None:
+        name = self.named(choice)
+        self.attempt(lambda: core.start_runner(self.services, name), cut)
+
+    # -- what looks after them
+
+    @rule(choice=choices, cut=cuts)
+    def reap(self, choice: int, cut: Cut | None) -> None:
+        if (runner := self.one(choice)) is not None:
+            self.attempt(lambda: core.reap(self.services, runner.id, wait=0), cut)
+
+    @rule(listed=st.booleans(), cut=cuts)
+    def sweep(self, listed: bool, cut: Cut | None) -> None:
+        self.attempt(lambda: sweep(self.services, self.listings if listed else None), cut)
+
+    # -- jobs
+
+    @rule(choice=choices)
+    def submit(self, choice: int) -> None:
+        if (runner := self.one(choice)) is not None:
+            self.lives.submit(runner)
+
+    @rule(choice=choices)
+    def a_job_ends(self, choice: int) -> None:
+        if self.lives.jobs:
+            self.lives.end_job(self.lives.jobs[choice % len(self.lives.jobs)])
+
+    # -- what breaks
+
+    @rule(choice=choices, who=st.sampled_from(("supervisor", "listener", "both")))
+    def kill(self, choice: int, who: str) -> None:
+        if (runner := self.one(choice)) is not None:
+            self.lives.kill(runner, who)
+
+    @rule(what=st.sampled_from(sorted(FAULTS)))
+    def github_fails(self, what: str) -> None:
+        self.lives.sandbox.add_fault(FAULTS[what])
+
+    @rule()
+    def github_recovers(self) -> None:
+        self.lives.sandbox.clear_faults()
+
+    @rule(choice=choices)
+    def github_forgets(self, choice: int) -> None:
+        if (runner := self.one(choice)) is not None:
+            self.lives.sandbox.delete_runner(runner.github_id or 0)
+
+    @rule(name=new_names, repo=st.sampled_from(REPOS))
+    def a_stranger_takes_the_name(self, name: str, repo: str) -> None:
+        taken = {(each.scope, each.name) for each in self.lives.sandbox.runners()}
+        if (repo, name) not in taken:
+            self.lives.sandbox.add_runner(repo, name, labels=[STRANGER])
+            self.lives.strangers += 1
+
+    @rule(seconds=st.sampled_from((31.0, 61.0, 130.0, 4000.0)))
+    def time_passes(self, seconds: float) -> None:
+        self.lives.clock.passed += seconds
+
+    @rule(minutes=st.sampled_from((-300, -10, -2, 0, 2, 10, 300)))
+    def our_clock_is_set(self, minutes: int) -> None:
+        self.lives.clock.wrong_by = 60.0 * minutes
+
+    @rule(minutes=st.sampled_from((-30, -2, 0, 2, 90)))
+    def their_clock_is_set(self, minutes: int) -> None:
+        self.lives.sandbox.clock_offset = 60.0 * minutes
+
+    # -- what must be true
+
+    @invariant()
+    def all_is_well(self) -> None:
+        self.lives.check()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self._end()
+        finally:
+            self.lives.close()
+            self.lives.sandbox.stop()
+
+    def _end(self) -> None:
+        self.lives.heal()
+        self.lives.check_healed()
+        for name in sorted(self.lives.names()):
+            self.lives.force(name)
+            self.lives.finish(core.remove_runner(self.services, name, force=True))
+        sweep(self.services, self.listings)
+        self.lives.check_empty()
+
+
+@pytest.fixture
+def make(archive: Path, package_dir: Path, tmp_path: Path) -> Callable[[], Lives]:
+    """A new host with a GitHub of its own, for each example."""
+    numbers = itertools.count()
+
+    def made() -> Lives:
+        sandbox = Sandbox(
+            archive=archive, settings=Settings(requeue_seconds=2.0, session_seconds=3.0, broken_session_seconds=0.2)
+        )
+        sandbox.start()
+        top = tmp_path / str(next(numbers))
+        top.mkdir()
+        host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
+        return Lives(host=host, sandbox=sandbox)
+
+    return made
+
+
+def test_random_lives(make: Callable[[], Lives]) -> None:
+    run_state_machine_as_test(
+        lambda: RandomLives(make),
+        settings=settings(
+            max_examples=EXAMPLES or 20,
+            stateful_step_count=20 if EXAMPLES else 12,
+            deadline=None,
+            derandomize=not EXAMPLES,
+            database=None,
+            print_blob=True,
+            verbosity=Verbosity.verbose,  # what led to a failure that does not come again must be told too
+            phases=(Phase.generate, Phase.shrink) if EXAMPLES else (Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,193 @@
+"""Whenever the power goes, two sweeps after the next boot leave nothing without an owner, and what should run runs.
+
+``POWER_CUTS`` is how often it goes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runnerctl import core
+from runnerctl.core.lifecycle.operation import Operation
+from runnerctl.core.models import Runner, RunnerSpec
+from runnerctl.core.reconcile import sweep
+from runnerctl.core.services import Services
+from runnerctl.core.states import Desired, RunnerState
+from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox.state import Settings
+from tests.cutting import Cut, When, cut_at, mortal
+from tests.host import Host, Server, create, remove, until
+from tests.lives import hearing
+from tests.power import Load, copy_database, give_up_jobs, last_transaction, lose_unsynced, standstill
+from tests.test_reconcile import JumpingClock
+
+CUTS = int(os.environ.get("POWER_CUTS", "8"))
+SEED = int(os.environ.get("POWER_SEED", "11"))
+ONLINE = core.Wait.ONLINE
+MOST_COMMITS = 12
+RUNNING = {RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
+
+
+@pytest.fixture
+def sandbox(archive: Path) -> Iterator[Sandbox]:
+    with Sandbox(
+        archive=archive, settings=Settings(requeue_seconds=2.0, session_seconds=1.0, broken_session_seconds=0.1)
+    ) as running:
+        yield running
+
+
+def test_a_power_cut_at_any_instant_is_healed_by_two_sweeps(
+    host: Host, sandbox: Sandbox, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """The same machine again and again; each time it goes on with what the last left."""
+    rng, clock = random.Random(SEED), JumpingClock()
+    for number in range(CUTS):
+        server = serve(RUNNERCTL_MAX_RUNNERS="5")
+        with Load(server, sandbox, rng):
+            time.sleep(rng.uniform(0.3, 1.0))
+            with standstill(host, server):
+                copied = copy_database(host.state_dir, tmp_path / f"copy-{number}")
+        opens_soundly(copied)
+        boot(host, sandbox, clock, rng)
+    services = host.services()
+    try:
+        for runner in services.store.live():
+            remove(services, runner.name, force=True)
+        everything_has_an_owner(services, host, sandbox)
+        assert services.store.live() == []
+        until(lambda: not host.processes())
+    finally:
+        services.close()
+
+
+def boot(host: Host, sandbox: Sandbox, clock: JumpingClock, rng: random.Random) -> None:
+    """The machine comes back and is looked at twice."""
+    give_up_jobs(sandbox)
+    services = host.services()
+    try:
+        services.clock = clock
+        before = services.store.live()
+        lose_unsynced(host, before, rng)
+        should_run = [runner.id for runner in before if _should_run(services, runner)]
+        for _ in range(2):
+            clock.ahead += 61
+            assert [finding for finding in sweep(services).findings if finding.error] == []
+        everything_has_an_owner(services, host, sandbox)
+        opens_soundly(host.state_dir / "runnerctl.db")
+        for life in should_run:
+            assert services.store.get(life).state in RUNNING  # type: ignore[union-attr]
+    finally:
+        services.close()
+
+
+def _should_run(services: Services, runner: Runner) -> bool:
+    wanted = not runner.ephemeral and runner.desired is Desired.RUNNING and runner.state in RUNNING
+    return wanted and runner.started_at is not None and not services.backend.poll(runner.id).ended
+
+
+def opens_soundly(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    finally:
+        connection.close()
+
+
+def everything_has_an_owner(services: Services, host: Host, sandbox: Sandbox) -> None:
+    live = {runner.name: runner for runner in services.store.live()}
+    assert {runner.state for runner in live.values()} <= {*RUNNING, RunnerState.STOPPED}, live
+    assert all(not runner.ephemeral or runner.state is RunnerState.STOPPED for runner in live.values()), live
+    assert set(host.roots()) == set(live)
+    assert {each.id for each in sandbox.runners()} == {runner.github_id for runner in live.values()}
+    assert services.store.orphans() == []
+    running = {name for name in live if core.runner_status(services, name).word == "running"}
+    assert running == {name for name in live if live[name].state is not RunnerState.STOPPED}
+
+
+OPERATIONS: dict[str, Callable[[Services, RunnerSpec], Operation[Any]]] = {
+    "create": lambda services, spec: core.create_runner(services, dataclasses.replace(spec, ephemeral=True)),
+    "create persistent": core.create_runner,
+    "stop": lambda services, spec: core.stop_runner(services, spec.name),
+    "remove": lambda services, spec: core.remove_runner(services, spec.name),
+}
+Tail = Callable[[bytes, random.Random], bytes]
+TAILS: tuple[Tail, ...] = (
+    lambda _, __: b"",
+    lambda lost, _: bytes(len(lost)),
+    lambda lost, rng: rng.randbytes(len(lost)),
+)
+"""What is on the disk in place of what was not written any more."""
+
+
+@pytest.mark.parametrize("operation", list(OPERATIONS))
+def test_a_commit_that_the_power_cut_short_never_was(
+    host: Host, sandbox: Sandbox, operation: str, tmp_path: Path
+) -> None:
+    """Nobody has acted on it: a commit returns when it is on the disk, and only then comes its effect."""
+    rng, clock = random.Random(f"{SEED} {operation}"), JumpingClock()
+    for number in range(1, MOST_COMMITS):
+        services = host.services()
+        store = mortal(services)
+        with hearing(services):
+            spec = host.spec(f"r{number}", ephemeral=False)
+            if not operation.startswith("create"):
+                create(services, spec, wait=ONLINE)
+            with cut_at(services, Cut(number, When.AFTER)):
+                core.finish(OPERATIONS[operation](services, spec), clock=services.clock)
+            copied = copy_database(host.state_dir, tmp_path / f"copy-{number}")
+            host.kill_everything()
+            services.close()
+        if store.deaths == 0:
+            assert number > 1, "the operation commits nothing"
+            return
+        tear(copied, rng, rng.choice(TAILS))
+        put_back(copied, host.state_dir)
+        boot(host, sandbox, clock, rng)
+    raise AssertionError(f"more than {MOST_COMMITS} commits")
+
+
+def tear(database: Path, rng: random.Random, tail: Tail) -> None:
+    """Within the last commit of its journal, and checks that everything before is there and nothing of it."""
+    journal = database.with_name(f"{database.name}-wal")
+    written = journal.read_bytes()
+    begin, end = last_transaction(written)
+    at = rng.randrange(begin, end)
+    assert begin < end
+    journal.write_bytes(written[:begin])
+    without = dump(database)
+    journal.write_bytes(written)
+    assert dump(database) != without
+    journal.write_bytes(written[:at] + tail(written[at:end], rng))
+    assert dump(database) == without
+
+
+def dump(database: Path) -> list[str]:
+    """All that is in a copy of it, which is left as it lies."""
+    with tempfile.TemporaryDirectory() as top:
+        copied = copy_database(database.parent, Path(top) / "copy")
+        opens_soundly(copied)
+        connection = sqlite3.connect(copied)
+        try:
+            return list(connection.iterdump())
+        finally:
+            connection.close()
+
+
+def put_back(copied: Path, state_dir: Path) -> None:
+    for path in state_dir.glob("runnerctl.db*"):
+        path.unlink()
+    for path in copied.parent.iterdir():
+        if not path.name.endswith("-shm"):  # memory, by another name
+            shutil.copy(path, state_dir)
