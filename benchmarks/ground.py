@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import requests
+
+from . import leftovers
 
 REPO = "bench/bench"
 
@@ -74,11 +77,14 @@ class Serving:
         headers = {"Authorization": f"Bearer {self.token}"}
         return requests.request(method, f"{self._url}{path}", json=body, headers=headers, timeout=60)
 
-    def pidfds(self) -> int:
-        """How many processes the server holds."""
+    def descriptors(self) -> Counter[str]:
+        """What the server has open now, by kind."""
         assert self._process is not None
-        links = [os.readlink(path) for path in Path(f"/proc/{self._process.pid}/fd").iterdir()]  # noqa: PTH115
-        return sum("pidfd" in link for link in links)
+        return leftovers.descriptors(self._process.pid)
+
+    def threads(self) -> int:
+        assert self._process is not None
+        return len(list(Path(f"/proc/{self._process.pid}/task").iterdir()))
 
     def _start(self, env_file: Path) -> None:
         argv = [sys.executable, "-m", "runnerctl", "--env-file", str(env_file), "serve"]

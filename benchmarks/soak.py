@@ -15,30 +15,33 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 
 from runnerctl.core import processes
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.store import Store
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.state import Settings
 
+from . import leftovers
 from .ground import Serving
 
 REPO = "soak/soak"
 AT_ONCE = 20
+_CROWD = 40
 _PATIENCE_SECONDS = 60.0
+_TRIES = 20
+_DAEMON = f"sleep 300.0{os.getpid()}"
+"""Recognised also when it shed every mark."""
 _JOBS = (
     "echo hello",
     "exit 3",
-    "(setsid sleep 300 &) ; nohup sleep 300 >/dev/null 2>&1 & echo left daemons",
-    "env -i setsid sh -c 'sleep 300 & sleep 300' & sleep 0.1",
+    f"(setsid {_DAEMON} &) ; nohup {_DAEMON} >/dev/null 2>&1 & echo left daemons",
+    f"env -i setsid sh -c '{_DAEMON} & {_DAEMON}' & sleep 0.1",
 )
 _FAULTS: tuple[Callable[[], Fault], ...] = (
     lambda: Fault(match="actions/runners", status=502),
@@ -57,13 +60,44 @@ class Soak:
     serving: Serving
     rng: random.Random
     counts: Counter[str] = field(default_factory=Counter)
-    over: threading.Event = field(default_factory=threading.Event)
+
+    def warm_up(self) -> None:
+        """More lives at once than the server has threads for commands, so that each of them has worked."""
+        names = [f"warm-{number}" for number in range(_CROWD)]
+        with ThreadPoolExecutor(_CROWD) as pool:
+            list(pool.map(self._made, names))
+            list(pool.map(lambda name: self._asked("DELETE", f"/{name}?force=true"), names))
+
+    def live_through(self, numbers: range) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self.live, numbers))
+
+    @contextmanager
+    def breaking(self, *, server: bool) -> Iterator[None]:
+        """One thing after another breaks, the ``server`` too."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._break_things, args=(over, server))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.sandbox.clear_faults()
+
+    def settle(self, *kinds: str) -> dict[str, int]:
+        """What is left once nothing of these kinds is (none named: of any kind), or when patience ends."""
+        deadline = time.monotonic() + 2 * _PATIENCE_SECONDS
+        while True:
+            left = leftovers.count(self.serving.top, self.sandbox, daemon=_DAEMON)
+            if not any(left[kind] for kind in kinds or left) or time.monotonic() > deadline:
+                return left
+            time.sleep(1)
 
     def live(self, number: int) -> None:
         """One life: made, perhaps given a job, removed."""
         name = f"soak-{number}"
-        answer = self._asked("POST", "", {"repo": REPO, "name": name})
-        self.counts[f"create {answer}"] += 1
+        answer = self._made(name)
         if answer == 201 and self.rng.random() < 0.7:
             job = self.sandbox.submit_job(REPO, [name], [{"run": self.rng.choice(_JOBS)}])
             with suppress(TimeoutError):
@@ -78,14 +112,23 @@ class Soak:
             time.sleep(0.2)
         self.counts["lives"] += 1
 
-    def break_things(self) -> None:
-        """Until the lives are over: one thing after another."""
-        while not self.over.wait(self.rng.uniform(0.05, 0.4)):
+    def _made(self, name: str) -> int:
+        """The last answer to its create: what fails for a time is asked again, as any client would."""
+        for _ in range(_TRIES):
+            answer = self._asked("POST", "", {"repo": REPO, "name": name})
+            self.counts[f"create {answer}"] += 1
+            if answer in {201, 409}:
+                break
+            time.sleep(0.5)
+        return answer
+
+    def _break_things(self, over: threading.Event, server: bool) -> None:
+        while not over.wait(self.rng.uniform(0.05, 0.4)):
             kind = self.rng.random()
             if kind < 0.5:
                 self.sandbox.add_fault(self.rng.choice(_FAULTS)())
                 self.counts["faults"] += 1
-            elif kind < 0.97:
+            elif kind < 0.97 or not server:
                 self._kill_one()
             else:
                 self.serving.restart(signal.SIGKILL)
@@ -93,14 +136,22 @@ class Soak:
 
     def _kill_one(self) -> None:
         wanted = self.rng.choice(("supervisor", "listener"))
-        records = list((self.serving.top / "state" / "runners").glob("*/supervisor.json"))
-        if not records:
-            return
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            pid = json.loads(self.rng.choice(records[-AT_ONCE:]).read_text())[wanted]["pid"]
-            if processes.identify(pid) is not None:
-                os.kill(pid, signal.SIGKILL)
-                self.counts[f"{wanted} killed"] += 1
+        for record in self._newest_records():
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                pid = json.loads(record.read_text())[wanted]["pid"]
+                if processes.identify(pid) is not None:
+                    os.kill(pid, signal.SIGKILL)
+                    self.counts[f"{wanted} killed"] += 1
+                    return
+
+    def _newest_records(self) -> list[Path]:
+        """In no order: those of the lives that may be under way."""
+        written = {}
+        for path in (self.serving.top / "state" / "runners").glob("*/supervisor.json"):
+            with suppress(OSError):
+                written[path] = path.stat().st_mtime
+        newest = sorted(written, key=written.__getitem__)[-AT_ONCE:]
+        return self.rng.sample(newest, len(newest))
 
     def _asked(self, method: str, path: str, body: object = None) -> int:
         try:
@@ -110,30 +161,11 @@ class Soak:
             return 0
 
 
-def left_over(serving: Serving, sandbox: Sandbox) -> dict[str, int]:
-    """What should be nothing."""
-    store = Store(
-        serving.top / "state" / "runnerctl.db", clock=SystemClock(), rng=random.Random(), host=os.uname().nodename
-    )
-    try:
-        live, orphans = store.live(), store.orphans()
-    finally:
-        store.close()
-    lives = [path.name for path in (serving.top / "state" / "runners").iterdir()]
-    roots = [path for path in (serving.top / "runners").iterdir() if path.name not in {".packages", ".trash"}]
-    trash = serving.top / "runners" / ".trash"
-    return {
-        "processes": len({pid for life in lives for pid in processes.marked(life)}),
-        "directories": len(roots) + (len(list(trash.iterdir())) if trash.exists() else 0),
-        "registrations": len(sandbox.runners()),
-        "live rows": len(live),
-        "orphan tasks": len(orphans),
-        "pidfds of the server": serving.pidfds(),
-    }
-
-
 def soak(lives: int, *, seed: int) -> dict[str, int]:
-    """What is left after that many lives; the figures are printed."""
+    """What is left after that many lives; the figures are printed.
+
+    During the first quarter the server is not killed, and then has nothing open that it had not before.
+    """
     settings = Settings(lease_seconds=5, requeue_seconds=2, session_seconds=5, rate_limit=10_000_000)
     with (
         tempfile.TemporaryDirectory(prefix="runnerctl-soak-") as top,
@@ -142,21 +174,30 @@ def soak(lives: int, *, seed: int) -> dict[str, int]:
     ):
         run = Soak(sandbox=sandbox, serving=serving, rng=random.Random(seed))
         began = time.monotonic()
-        breaking = threading.Thread(target=run.break_things)
-        breaking.start()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(run.live, range(lives)))
-        run.over.set()
-        breaking.join()
-        sandbox.clear_faults()
+        opened = _opened_meanwhile(run, lives // 4)
+        with run.breaking(server=True):
+            run.live_through(range(lives // 4, lives))
         print(f"{lives} lives in {time.monotonic() - began:.0f} s: {dict(sorted(run.counts.items()))}", flush=True)
-        left = left_over(serving, sandbox)
-        deadline = time.monotonic() + 2 * _PATIENCE_SECONDS
-        while any(left.values()) and time.monotonic() < deadline:
-            time.sleep(1)
-            left = left_over(serving, sandbox)
+        left = {**run.settle(), "descriptors": opened}
         print(f"left: {left}", flush=True)
         return left
+
+
+def _opened_meanwhile(run: Soak, lives: int) -> int:
+    """How many more descriptors a warm server has open after that many lives."""
+    run.warm_up()
+    run.settle("processes", "live rows")
+    before = run.serving.descriptors()
+    with run.breaking(server=False):
+        run.live_through(range(lives))
+    run.settle("processes", "live rows")
+    after = run.serving.descriptors()
+    kinds = ", ".join(f"{kind} {before[kind]} → {after[kind]}" for kind in sorted(before | after))
+    print(f"the server's descriptors, before and after {lives} lives: {kinds}", flush=True)
+    more = after - before
+    # Each thread has a connection of its own, two files of it; the third is shared.
+    more["database"] = max(0, after["database"] - 2 * run.serving.threads() - 1)
+    return more.total()
 
 
 def main() -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -195,6 +197,19 @@ def test_a_worker_without_mark_or_parent_is_still_a_job(orphan):
     assert it.adopted().report["listener"] is None
     it.backend.kill(it.life)
     assert not it.backend.working(it.life)
+
+
+def test_a_process_whose_name_is_no_text_hides_no_job(tmp_path):
+    """Whoever runs anything on the host chooses its name."""
+    program = os.fsencode(tmp_path) + b"/\xff\xfe"
+    shutil.copy("/bin/sleep", program)
+    stranger = subprocess.Popen([program, "60"])
+    try:
+        assert processes.comm(stranger.pid) == "\ufffd\ufffd"
+        assert not processes.working(None, "nobody")
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 @pytest.mark.parametrize("orphaned", [False, True])

@@ -264,7 +264,7 @@ class TestControl:
 
     def test_knobs_are_turned_one_by_one(self, sandbox):
         knobs = control(sandbox, "PUT", "knobs", {"idle_lie": True}).json()
-        assert knobs == {"delay_all": 0.0, "idle_lie": True, "clock_offset": 0.0}
+        assert knobs == {"delay_all": 0.0, "idle_lie": True, "dispatch_on_delete": False, "clock_offset": 0.0}
         assert sandbox.idle_lie
         assert control(sandbox, "GET", "knobs").json() == knobs
 

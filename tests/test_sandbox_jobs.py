@@ -286,6 +286,21 @@ def test_a_lie_about_idleness_deletes_the_registration_but_not_the_job(start):
     assert listener.poll().json()["errorKind"] == "RunnerNotFound"
 
 
+def test_a_job_can_be_handed_over_in_the_moment_of_a_deletion(start):
+    sandbox = start()
+    sandbox.dispatch_on_delete = True
+    listener = Listener.of(sandbox, "r1", ["x"]).connect()
+    job_id = sandbox.submit_job("o/r", "x", STEPS)
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(listener.take)
+        assert rest(sandbox, "DELETE", f"/repos/o/r/actions/runners/{listener.id}").status_code == 204
+        job = taking.result(timeout=5)
+    assert sandbox.runners() == []
+    assert listener.complete(job).ok
+    assert sandbox.job(job_id).conclusion == "success"
+    assert listener.poll().json()["errorKind"] == "RunnerNotFound"
+
+
 def test_a_poll_ends_at_once_when_the_runner_is_deleted(start):
     sandbox = start()
     listener = Listener.of(sandbox, "r1", ["x"]).connect()

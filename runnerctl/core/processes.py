@@ -55,7 +55,8 @@ def alive(process: ProcessId) -> bool:
 
 def comm(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+        # A process names itself, in any bytes.
+        return Path(f"/proc/{pid}/comm").read_bytes().decode(errors="replace").rstrip("\n")
     except (FileNotFoundError, ProcessLookupError):
         return ""
 

@@ -58,6 +58,7 @@ class KnobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     delay_all: float | None = None
     idle_lie: bool | None = None
+    dispatch_on_delete: bool | None = None
     clock_offset: float | None = None
 
 

@@ -62,6 +62,8 @@ class Knobs:
     """Seconds that every REST call takes longer."""
     idle_lie: bool = False
     """Runners are shown as not busy, and DELETE answers 204, while a job runs."""
+    dispatch_on_delete: bool = False
+    """Jobs wait until a runner that could run them is deleted: it is then handed one although DELETE answers 204."""
     clock_offset: float = 0.0
     """Seconds by which GitHub's clock is ahead of ours; raising it expires tokens."""
 

@@ -155,6 +155,15 @@ class Sandbox:
         self._github.knobs.idle_lie = on
 
     @property
+    def dispatch_on_delete(self) -> bool:
+        """Hold jobs back, and hand one to its runner in the moment in which DELETE answers 204 for it."""
+        return self._github.knobs.dispatch_on_delete
+
+    @dispatch_on_delete.setter
+    def dispatch_on_delete(self, on: bool) -> None:
+        self._github.knobs.dispatch_on_delete = on
+
+    @property
     def delay_all(self) -> float:
         """Seconds that every REST call takes longer."""
         return self._github.knobs.delay_all

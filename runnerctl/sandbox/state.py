@@ -160,6 +160,15 @@ class GitHub:
         self.dispatch()
         return True
 
+    def deregister_while_dispatching(self, runner: Runner) -> None:
+        """The race that GitHub does not exclude: the runner is let go, and gets a job that was on its way to it."""
+        session = self.sessions.of(runner.id)
+        self.deregister(runner.id)
+        job = next((job for job in self.jobs.waiting() if jobs.fits(job, runner)), None)
+        if job is not None and session is not None and not self.is_busy(runner.id):
+            self._hand_over(job, runner, session)
+            self._changed()
+
     def is_busy(self, runner_id: int) -> bool:
         return self.jobs.held_by(runner_id) is not None
 
@@ -208,7 +217,7 @@ class GitHub:
 
     def dispatch(self) -> None:
         """Hands waiting jobs, oldest first, to connected runners that have none."""
-        for job in self.jobs.waiting():
+        for job in () if self.knobs.dispatch_on_delete else self.jobs.waiting():
             for session in self.sessions.all():
                 runner = self.registry.get(session.runner_id)
                 if runner is not None and not self.is_busy(runner.id) and jobs.fits(job, runner):

@@ -35,7 +35,10 @@ def delete_runner(github: GitHub, ask: Ask) -> Answer:
     if github.is_busy(runner.id) and not github.knobs.idle_lie:
         # The stray quote is GitHub's.
         raise Refusal(422, f'Bad request - Runner "{runner.name}" is still running a job"')
-    github.deregister(runner.id)
+    if github.knobs.dispatch_on_delete:
+        github.deregister_while_dispatching(runner)
+    else:
+        github.deregister(runner.id)
     return Answer(status=204)
 
 
