@@ -160,4 +160,5 @@ def _token(row: tuple[Any, ...]) -> ApiToken:
 
 def _limits(text: str) -> Limits:
     kept: dict[str, Any] = json.loads(text)
-    return Limits(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+    return Limits(**fields)
