@@ -24,6 +24,7 @@ from runnerctl.core.errors import (
     RunnerctlError,
     Unauthorized,
 )
+from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
 from .keys import ACTOR, CLAIMED, DOOR, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
@@ -42,7 +43,7 @@ _INTERNAL = "internal_error"
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Checks the caller, runs the route, turns what it raises into a problem; every answer carries the request's id."""
     asked = request.headers.get("X-Request-Id")
-    request_id = asked if asked and _SANE_ID.fullmatch(asked) else _new_id()
+    request_id = asked if asked and _is_sane(asked) else _new_id()
     request[ID] = request_id
     app = request.app
     rule = app[RULES].get(handler)
@@ -104,6 +105,10 @@ def _tell(request: web.Request, rule: Route | None, result: str) -> None:
             request_id=request[ID],
         )
     )
+
+
+def _is_sane(asked: str) -> bool:
+    return _SANE_ID.fullmatch(asked) is not None and redact(asked) == asked
 
 
 def _new_id() -> str:
