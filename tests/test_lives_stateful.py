@@ -91,8 +91,8 @@ class RandomLives(RuleBasedStateMachine):
                 if hasattr(done, "send"):
                     self.lives.finish(done)  # type: ignore[arg-type]
             except RunnerctlError as exc:
-                assert type(exc) is not RunnerctlError, exc
-                assert not isinstance(exc, NEVER_TOLD), exc
+                if type(exc) is RunnerctlError or isinstance(exc, NEVER_TOLD):
+                    raise
 
     # -- commands
 

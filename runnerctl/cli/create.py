@@ -13,6 +13,7 @@ from ..core.lifecycle.create import Wait
 from ..core.models import Runner, RunnerSpec, Scope
 from ..core.services import Services
 from . import render, runners
+from .auditing import concerning
 from .options import Front, Verb, duration, pass_front
 from .package import warn_of
 
@@ -79,6 +80,7 @@ def command(
         raise click.UsageError("--foreground waits until the end already; leave out --wait")
     scope = Scope.of(repo=repo, org=org)
     services = front.services()
+    concerning(services, "runner.create", [name])
     get = services.settings.get
     spec = RunnerSpec.of(
         name=name,

@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .options import Front, env_file_option, output_option, quiet_option, verbose_option
+from .options import AUDITED, Front, env_file_option, output_option, quiet_option, verbose_option
 
 COMMANDS = {
     "create": "Register a runner and start it",
@@ -28,6 +28,8 @@ COMMANDS = {
     "stop": "Stop a runner and keep it installed",
     "reconcile": "Put right what a crash or an outage left",
     "package": "List, fetch, prune and verify runner packages",
+    "token": "Create, list, rotate and revoke API tokens",
+    "audit": "Show who asked for what",
     "config": "Show or check the settings in force",
     "serve": "Offer the REST API",
     "sandbox": "Run a local GitHub for rehearsals",
@@ -114,11 +116,29 @@ def run(args: Sequence[str]) -> int:
     return status
 
 
+def _invoked(ctx: click.Context) -> int:
+    """What the command changed, or could not change, is told to the audit log."""
+    try:
+        status = root.invoke(ctx) or 0
+    except BaseException as exc:
+        _settle(ctx, exc)
+        raise
+    _settle(ctx, None)
+    return status
+
+
+def _settle(ctx: click.Context, exc: BaseException | None) -> None:
+    if AUDITED in ctx.meta:
+        from .auditing import settle
+
+        settle(ctx, exc)
+
+
 def _run(args: Sequence[str]) -> int:
     try:
         # Not root.main(): it would make exit 1 of a broken pipe.
         with root.make_context("runnerctl", list(args), obj=Front()) as ctx:
-            return root.invoke(ctx) or 0
+            return _invoked(ctx)
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except BrokenPipeError:

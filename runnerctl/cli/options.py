@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -47,10 +48,18 @@ class Front:
         """The core's services, closed when the command ends. ``existing``: no state directory is made."""
         from ..core.services import Services
 
+        context = click.get_current_context()
+        # First: root takes the identity of the state directory's owner.
+        context.meta.setdefault(UID, os.getuid())
         services = Services.open(self.settings(warn=warn), existing=existing)
-        click.get_current_context().call_on_close(services.close)
+        context.call_on_close(services.close)
         return services
 
+
+AUDITED = "runnerctl.audited"
+"""In a context's ``meta``: what the command is about to change."""
+UID = "runnerctl.uid"
+"""In a context's ``meta``: whose command it is."""
 
 pass_front = click.make_pass_decorator(Front)
 

@@ -13,6 +13,7 @@ from ..core.models import Scope
 from ..core.packages import Package
 from ..core.services import Services
 from . import render, runners
+from .auditing import concerning
 from .options import Front, Verb, pass_front
 
 
@@ -63,6 +64,7 @@ def fetch(front: Front, version: str | None, repo: str | None, org: str | None) 
     scope = Scope.of(repo=repo, org=org) if repo or org else None
     services = front.services()
     version = version or services.settings.get("defaults.version")
+    concerning(services, "package.fetch", [version])
     package = packaging.fetch(services, version, scope=scope, progress=render.download_meter(front))
     (facts,) = [facts for facts in packaging.describe(services) if facts.package == package]
     render.item(front, _document(services, facts), _row(services, facts), key="name")
@@ -84,6 +86,8 @@ Examples:
 def prune(front: Front, keep: int, dry_run: bool) -> None:
     """Remove the versions that no runner uses, and what interrupted downloads left. Shows what went."""
     services = front.services()
+    if not dry_run:
+        concerning(services, "package.prune", ["host"])
     done = packaging.prune(services, keep=keep, dry_run=dry_run)
     _show(front, services, done.packages)
     freed = sizes.shown(sum(facts.size or 0 for facts in done.packages))

@@ -10,6 +10,7 @@ from .. import core
 from ..core.errors import SomeFailed
 from ..core.reconcile import Finding
 from . import render
+from .auditing import concerning
 from .options import Front, Verb, pass_front
 
 
@@ -34,6 +35,8 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
     from ..core.reconcile import sweep
 
     services = front.services()
+    if not dry_run:
+        concerning(services, "reconcile", ["host"])
     swept = sweep(services, None if local else Listings(services), dry_run=dry_run)
     if not swept.findings:
         render.talk(front, "Everything is as it should be")

@@ -16,6 +16,7 @@ from ..core.errors import Interrupted, InvalidRequest, RunnerctlError
 from ..core.lifecycle.remove import Removal
 from ..core.services import Services
 from . import render
+from .auditing import concerning
 from .options import Front, Output, Verb, duration, pass_front
 
 _AT_ONCE = 16
@@ -69,6 +70,7 @@ def command(
             render.talk(front, "There is no runner to remove")
         elif not yes:
             _ask(chosen)
+    concerning(services, "runner.remove", chosen)
 
     def remove(name: str, clock: Clock) -> Removal:
         return core.finish(core.remove_runner(services, name, force=force, drain=drain, timeout=timeout), clock=clock)

@@ -85,13 +85,8 @@ def document(output: Output, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if redact(text) != text:
         # Value by value: a mask must not swallow the marks around it.
-        text = json.dumps(_redacted(json.loads(text)), indent=2, ensure_ascii=False)
-    if output is Output.YAML:
-        import yaml
-
-        # By way of JSON: enumerations and tuples are plain words and lists then.
-        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip("\n")
-    _write(sys.stdout, f"{text}\n")
+        content = _redacted(json.loads(text))
+    _write(sys.stdout, _text(output, content))
 
 
 def lines(texts: Iterable[str], stream: TextIO | None = None) -> None:
@@ -105,6 +100,14 @@ def lines(texts: Iterable[str], stream: TextIO | None = None) -> None:
 def assignments(variables: Mapping[str, str]) -> None:
     """``export`` lines for a shell: what they hold is meant to be read, so nothing is masked."""
     _write(sys.stdout, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+
+
+def disclosed(front: Front, content: dict[str, Any], key: str, secret: str) -> None:
+    """A secret that is shown once, and nothing else on standard output; or its document, of which it is a part."""
+    if front.output in {Output.TABLE, Output.NAME}:
+        _write(sys.stdout, f"{secret}\n")
+        return
+    _write(sys.stdout, _text(front.output, {**content, key: secret}))
 
 
 def talk(front: Front, message: str) -> None:
@@ -141,6 +144,16 @@ def download_meter(front: Front) -> Callable[[int, int | None], None] | None:
             _write(sys.stderr, f"\r\x1b[K{text}")  # over the line as it was
 
     return show
+
+
+def _text(output: Output, content: dict[str, Any]) -> str:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    if output is Output.YAML:
+        import yaml
+
+        # By way of JSON: enumerations and tuples are plain words and lists then.
+        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip("\n")
+    return f"{text}\n"
 
 
 def _redacted(value: Any) -> Any:

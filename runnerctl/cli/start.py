@@ -6,6 +6,7 @@ import click
 
 from .. import core
 from . import render, runners
+from .auditing import concerning
 from .options import Front, Verb, pass_front
 
 
@@ -22,6 +23,7 @@ Example:
 def command(front: Front, name: str) -> None:
     """Start the processes of stopped runner NAME again. One that runs is left as it is."""
     services = front.services()
+    concerning(services, "runner.start", [name])
     runner = core.start_runner(services, name)
     status = core.see(services, runner)
     render.talk(front, f"Started runner {runner.name!r}")

@@ -6,6 +6,7 @@ import click
 
 from .. import core
 from . import render, runners
+from .auditing import concerning
 from .options import Front, Verb, pass_front
 
 
@@ -27,6 +28,7 @@ def command(front: Front, name: str, now: bool) -> None:
     A job that runs is finished first, and this does not wait for it.
     """
     services = front.services()
+    concerning(services, "runner.stop", [name])
     stop = core.finish(core.stop_runner(services, name, now=now), clock=services.clock)
     if stop.draining:
         render.talk(front, f"Runner {stop.runner.name!r} finishes its job first, then it stops")

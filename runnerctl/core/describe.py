@@ -32,6 +32,11 @@ class Status(NamedTuple):
         return INSTALLED if self.runner is not None and self.runner.live else NOT_INSTALLED
 
 
+def unknown(name: str) -> Status:
+    """Of a name never known."""
+    return Status(name=name, runner=None, seen=None, degraded=None, now=0.0)
+
+
 def status_document(status: Status) -> dict[str, Any]:
     """``{"status", "name", "pid"}`` and more."""
     runner, seen = status.runner, status.seen
@@ -74,6 +79,7 @@ def runner_document(runner: Runner | Listed) -> dict[str, Any]:
         "name": runner.name,
         "id": runner.id,
         ("repo" if runner.scope.repo else "org"): runner.scope.text,
+        "tenant": runner.tenant,
         "state": runner.state,
         "desired": runner.desired,
         "labels": runner.labels,

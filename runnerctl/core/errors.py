@@ -8,8 +8,9 @@ They are caught at two places only: the Click root group and the aiohttp middlew
       ConfigInvalid
       MethodNotAllowed  NotFound
       Unauthorized  Forbidden
-      RunnerNotFound
+      RunnerNotFound  TokenNotFound
       Conflict                RunnerExists  RunnerBusy  InvalidTransition  ScopeMismatch  QuotaExceeded
+                              TokenExists
       DeadlineExceeded
       BackendFailed  PackageInvalid  DiskFull
       GitHubError             GitHubCredentials  GitHubNotFound  GitHubRefused (GitHubConflict, GitHubBusy)
@@ -95,6 +96,10 @@ class RunnerNotFound(RunnerctlError):
     code, exit_code, http_status = "runner_not_found", 5, 404
 
 
+class TokenNotFound(RunnerctlError):
+    code, exit_code, http_status = "token_not_found", 5, 404
+
+
 class Conflict(RunnerctlError):
     """What was asked does not fit what is there."""
 
@@ -119,6 +124,10 @@ class ScopeMismatch(Conflict):
 
 class QuotaExceeded(Conflict):
     code = "quota_exceeded"
+
+
+class TokenExists(Conflict):
+    code = "token_exists"
 
 
 class DeadlineExceeded(RunnerctlError):

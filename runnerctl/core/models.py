@@ -69,6 +69,8 @@ class RunnerSpec:
     group: str | None = None
     version: str = "latest"
     workdir: str = "_work"
+    tenant: str | None = None
+    """In whose name it was asked for; None: the operator's."""
 
     @classmethod
     def of(
@@ -82,6 +84,7 @@ class RunnerSpec:
         group: str | None = None,
         version: str = "latest",
         workdir: str = "_work",
+        tenant: str | None = None,
     ) -> RunnerSpec:
         """Checks every part; raises ``InvalidRequest`` naming the first field that is wrong."""
         if group is not None and scope.repo is not None:
@@ -99,6 +102,7 @@ class RunnerSpec:
             group=None if group is None else names.group(group),
             version=names.runner_version(version),
             workdir=names.workdir(workdir),
+            tenant=tenant,
         )
 
 
@@ -123,6 +127,7 @@ class Runner(NamedTuple):
     """Grows with every life; pages are cut by it."""
     name: str
     scope: Scope
+    tenant: str | None
     state: RunnerState
     desired: Desired
     revision: int
@@ -180,6 +185,7 @@ class Listed(NamedTuple):
     seq: int
     name: str
     scope: Scope
+    tenant: str | None
     state: RunnerState
     desired: Desired
     labels: tuple[str, ...]
@@ -239,6 +245,8 @@ class RunnerQuery(NamedTuple):
     state: RunnerState | None = None
     scope: str | None = None
     label: str | None = None
+    tenant: str | None = None
+    """Only those of this tenant."""
     after: int = 0
     """Only beyond this seq."""
     limit: int = 100

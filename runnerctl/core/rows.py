@@ -6,19 +6,21 @@ from functools import lru_cache
 from typing import Any
 
 from .models import Backoff, Event, Listed, Orphan, Runner, RunnerSpec, Scope
-from .states import Desired, RunnerState
+from .states import TERMINAL, Desired, RunnerState
 
 _COLUMNS = """
-    id seq name scope state desired revision labels ephemeral daemonize runner_group version workdir root
+    id seq name scope tenant state desired revision labels ephemeral daemonize runner_group version workdir root
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
     handle ending reason job_uid job_gid created_at changed_at started_at ended_at
 """
 _LISTED = """
-    id seq name scope state desired labels ephemeral daemonize runner_group version workdir
+    id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
     github_id reason created_at changed_at started_at ended_at
 """
 SELECT = f"SELECT {', '.join(_COLUMNS.split())} FROM runner"
 SELECT_LISTED = f"SELECT {', '.join(_LISTED.split())} FROM runner"
+
+LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
 
 _STATES = {str(state): state for state in RunnerState}
 _DESIRED = {str(desired): desired for desired in Desired}
@@ -28,13 +30,13 @@ _scope = lru_cache(maxsize=1024)(Scope.parse)
 def runner(row: tuple[Any, ...]) -> Runner:
     """From a row of ``SELECT``; unpacked by position because lists do this thousands of times."""
     (
-        id_, seq, name, scope, state, desired, revision, labels, ephemeral, daemonize, group, version, workdir, root,
-        device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
+        id_, seq, name, scope, tenant, state, desired, revision, labels, ephemeral, daemonize, group, version, workdir,
+        root, device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
         handle, ending, reason, job_uid, job_gid, created_at, changed_at, started_at, ended_at,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
     return Runner._make((
-        id_, seq, name, _scope(scope), _STATES[state], _DESIRED[desired], revision, tuple(labels.split(",")),
+        id_, seq, name, _scope(scope), tenant, _STATES[state], _DESIRED[desired], revision, tuple(labels.split(",")),
         ephemeral == 1, daemonize == 1, group, version, workdir, root,
         None if inode is None else (device, inode), asked_at,
         github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
@@ -46,11 +48,11 @@ def runner(row: tuple[Any, ...]) -> Runner:
 def listed(row: tuple[Any, ...]) -> Listed:
     """From a row of ``SELECT_LISTED``."""
     (
-        id_, seq, name, scope, state, desired, labels, ephemeral, daemonize, group, version, workdir,
+        id_, seq, name, scope, tenant, state, desired, labels, ephemeral, daemonize, group, version, workdir,
         github_id, reason, created_at, changed_at, started_at, ended_at,
     ) = row  # fmt: skip
     return Listed._make((
-        id_, seq, name, _scope(scope), _STATES[state], _DESIRED[desired], tuple(labels.split(",")),
+        id_, seq, name, _scope(scope), tenant, _STATES[state], _DESIRED[desired], tuple(labels.split(",")),
         ephemeral == 1, daemonize == 1, group, version, workdir,
         github_id, reason, created_at, changed_at, started_at, ended_at,
     ))  # fmt: skip
@@ -66,6 +68,7 @@ def of_spec(spec: RunnerSpec) -> dict[str, Any]:
         "group": spec.group,
         "version": spec.version,
         "workdir": spec.workdir,
+        "tenant": spec.tenant,
     }
 
 

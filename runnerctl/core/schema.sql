@@ -7,6 +7,7 @@ CREATE TABLE runner (
     host             TEXT NOT NULL,
     name             TEXT NOT NULL,
     scope            TEXT NOT NULL,
+    tenant           TEXT,
     state            TEXT NOT NULL,
     desired          TEXT NOT NULL,
     revision         INTEGER NOT NULL,
@@ -96,4 +97,18 @@ CREATE TABLE absence (
     runner_id   TEXT PRIMARY KEY REFERENCES runner (id),
     times       INTEGER NOT NULL,
     counted_at  REAL NOT NULL
+) STRICT;
+
+-- API tokens: never the token, only its SHA-256. Scopes are separated by blanks; limits are a JSON object.
+CREATE TABLE api_token (
+    id            TEXT NOT NULL UNIQUE,
+    name          TEXT NOT NULL,
+    tenant        TEXT,
+    digest        TEXT NOT NULL UNIQUE,
+    scopes        TEXT NOT NULL,
+    limits        TEXT NOT NULL,
+    created_at    REAL NOT NULL,
+    expires_at    REAL NOT NULL,
+    last_used_at  REAL,
+    revoked_at    REAL
 ) STRICT;

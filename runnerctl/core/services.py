@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import state_directory
+from .audit import Audit
 from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
 from .settings import Settings
@@ -113,6 +114,12 @@ class Services:
 
         return PackageStore(self.settings.package_dir, clock=self.clock)
 
+    @cached_property
+    def audit(self) -> Audit:
+        get = self.settings.get
+        path = self.settings.state_dir / "audit.log"
+        return Audit(path=path, clock=self.clock, max_bytes=get("audit.size"), files=get("audit.files"))
+
     @property
     def events_socket(self) -> Path:
         return self.settings.state_dir / "events.sock"
@@ -127,7 +134,7 @@ class Services:
     def adopt(self, settings: Settings) -> None:
         """Other settings from now on; store and backend stay as they were opened."""
         self.settings = settings
-        for built in ("github", "packages"):
+        for built in ("github", "packages", "audit"):
             self.__dict__.pop(built, None)
 
     def close(self) -> None:

@@ -95,6 +95,16 @@ def size(text: str) -> int:
         raise ValueError("use bytes, or 500M, 2G") from exc
 
 
+def networks(text: str) -> str:
+    """Addresses and networks of proxies, and ``unix``; checked here, taken apart by the server."""
+    from ipaddress import ip_network
+
+    for word in text.split(","):
+        if word.strip() != "unix":
+            ip_network(word.strip(), strict=False)
+    return text
+
+
 def url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
@@ -104,6 +114,10 @@ def url(text: str) -> str:
 
 def _server(name: str) -> tuple[str, ...]:
     return (f"GITHUB_WFA_RUNNER_SERVER__{name}", f"GHWFAX__SERVER__{name}", f"RUNNERCTL_{name}")
+
+
+def _door(name: str, default: str | None, help_: str, parse: Callable[[str], Any] = str) -> Setting:
+    return Setting(key=f"server.{name}", variables=_server(name.upper()), default=default, help=help_, parse=parse)
 
 
 def _defaults(name: str, *older: str) -> tuple[str, ...]:
@@ -185,6 +199,14 @@ SETTINGS: tuple[Setting, ...] = (
         default="127.0.0.1:8080",
         help="HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks one",
     ),
+    _door("tls_cert", None, "PEM file of the server's certificate and its chain"),
+    _door("tls_key", None, "PEM file of its key, without a password"),
+    _door("insecure_bind", "false", "Listen where other machines reach us, without TLS", boolean),
+    _door("socket_group", None, "Group whose members are operators at the unix socket, without a token"),
+    _door("trusted_proxies", None, "Networks, or unix, whose X-Forwarded-For counts", networks),
+    _door("rate_limit", "6000", "How many requests a minute one API token may send", positive),
+    _own("audit.size", "10M", "The audit log is rotated beyond this", size),
+    _own("audit.files", "5", "How many files of the audit log are kept", positive),
     Setting(
         key="defaults.labels",
         variables=_defaults("LABELS"),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import rows
+from .access.grants import Limits
+from .access.keeping import Tokens
 from .clock import Clock
 from .duties import Duties
 from .errors import InvalidTransition, QuotaExceeded, RunnerExists
@@ -19,10 +21,10 @@ _MOST_KNOWN = 4096
 REMOVE_FIRST = "Choose another name, or remove that runner first"
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 T = TypeVar("T", Runner, Listed)
-_LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
+_LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Duties):
+class Store(Duties, Tokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
@@ -88,6 +90,9 @@ class Store(Duties):
         if query.scope is not None:
             wanted.append("lower(scope) = ?")
             values.append(query.scope.lower())
+        if query.tenant is not None:
+            wanted.append("tenant = ?")
+            values.append(query.tenant)
         if query.label is not None:
             wanted.append("instr(',' || lower(labels) || ',', ',' || ? || ',') > 0")
             values.append(query.label.lower())
@@ -103,12 +108,18 @@ class Store(Duties):
     # -- writing
 
     def admit(
-        self, spec: RunnerSpec, *, root: Path, most: int | None = None, users: Sequence[tuple[int, int]] | None = None
+        self,
+        spec: RunnerSpec,
+        *,
+        root: Path,
+        most: int | None = None,
+        users: Sequence[tuple[int, int]] | None = None,
+        limits: Limits | None = None,
     ) -> Runner:
         """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
 
-        It gets the first of ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. Raises
-        ``RunnerExists`` or ``QuotaExceeded``.
+        It gets the first of ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager.
+        ``limits`` are the caller's. Raises ``RunnerExists``, ``QuotaExceeded`` or ``Forbidden``.
         """
         now = self._clock.now()
         runner_id = self._new_id()
@@ -125,6 +136,8 @@ class Store(Duties):
         }
         with self._transaction() as db:
             self._check_quota(db, most)
+            if limits is not None:
+                self._check_tenant(db, spec, limits)
             if users is not None:
                 values["job_uid"], values["job_gid"] = self._free_user(db, users)
             columns = rows.encoded(values)

@@ -37,10 +37,10 @@ def parse(text: str) -> Address:
     )
 
 
-def listen(address: Address) -> socket.socket:
-    """A socket bound to it. Raises ``ConfigInvalid`` when it is taken or not ours to take."""
+def listen(address: Address, *, group: int | None = None) -> socket.socket:
+    """A socket bound to it; a unix socket is ``group``'s. Raises ``ConfigInvalid`` when it is taken or not ours."""
     try:
-        return _unix(address.path) if address.path is not None else _internet(address)
+        return _unix(address.path, group) if address.path is not None else _internet(address)
     except OSError as exc:
         taken = exc.errno == errno.EADDRINUSE
         raise ConfigInvalid(
@@ -49,12 +49,12 @@ def listen(address: Address) -> socket.socket:
         ) from exc
 
 
-def url(bound: socket.socket) -> str:
+def url(bound: socket.socket, *, scheme: str = "http") -> str:
     """What a client would use."""
     if bound.family == socket.AF_UNIX:
         return f"unix:{bound.getsockname()}"
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def shown(address: Address) -> str:
@@ -76,11 +76,17 @@ def _internet(address: Address) -> socket.socket:
     return bound
 
 
-def _unix(path: Path) -> socket.socket:
+def _unix(path: Path, group: int | None) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _drop_stale(path)
-        bound.bind(str(path))
+        before = os.umask(0o777)  # nobody may connect before it is the group's
+        try:
+            bound.bind(str(path))
+        finally:
+            os.umask(before)
+        if group is not None:
+            os.chown(path, -1, group)
         os.chmod(path, stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IWGRP)  # noqa: PTH101 - 0660
         bound.listen(512)
     except OSError:

@@ -9,9 +9,21 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 
 from runnerctl.core.errors import Forbidden, RunnerctlError, Unauthorized
 from runnerctl.core.redact import redact
+
+PROTECTION: CIMultiDict[str] = CIMultiDict(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "X-Frame-Options": "DENY",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Server": "runnerctl",
+    }
+)
+"""On every answer: nothing here is for a browser to show, to keep or to guess about."""
 
 encoded = msgspec.json.Encoder().encode
 

@@ -6,24 +6,30 @@ from aiohttp import web
 
 from runnerctl.core.services import Services
 
-from .auth import Door
+from .auth import Authenticator
 from .bodies import MAX_BODY
-from .keys import DOOR, LOOKS, OFFLOAD, READINESS, SERVICES
+from .keys import DOOR, FAILED_LOGINS, LOOKS, OFFLOAD, READINESS, RULES, SERVICES, SOURCES
 from .looks import Looks
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
-from .routes import health, logs, runners
+from .routes import health, logs, runners, whoami
+from .routing import add
+from .sources import Sources
+from .throttle import FailedLogins
+
+ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *whoami.ROUTES)
 
 
-def build_app(services: Services, *, token: str) -> web.Application:
+def build_app(services: Services, *, token: str | None) -> web.Application:
     """The whole API for these services; ``token`` is the operator's."""
     app = web.Application(middlewares=[boundary], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
-    app[DOOR] = Door(token)
+    app[DOOR] = Authenticator(services, token)
+    app[SOURCES] = Sources(services.settings.get("server.trusted_proxies"))
+    app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
     app[LOOKS] = Looks(services)
     app[READINESS] = Readiness(services=services)
-    for module in (health, runners, logs):
-        app.add_routes(module.ROUTES)
+    app[RULES] = add(app, ROUTES)
     return app

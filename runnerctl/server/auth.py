@@ -1,37 +1,104 @@
-"""Who calls: the operator, by bearer token."""
+"""Who calls: the operator by the token of the settings, a tenant by an API token, a member of the socket's group."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import logging
 
-from runnerctl.core.errors import Unauthorized
+from aiohttp import web
 
-PUBLIC = frozenset({"/health", "/livez", "/readyz"})
-"""Answered without a token; a wrong one is ignored there."""
+from runnerctl.core.access import tokens
+from runnerctl.core.access.grants import OPERATOR, Actor
+from runnerctl.core.access.keeping import USE_SECONDS, ApiToken
+from runnerctl.core.errors import RunnerctlError, Unauthorized
+from runnerctl.core.services import Services
+
+from . import peers
+from .keys import CLAIMED
+from .throttle import Rates
+
+log = logging.getLogger("runnerctl.server")
+
+_MOST_KNOWN = 4096
 
 
-class Door:
-    """Compares in constant time, and keeps only the token's digest."""
+class Authenticator:
+    """For the loop's thread alone. Compares in constant time, and keeps only the tokens' digests."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, services: Services, token: str | None) -> None:
+        self._services = services
+        self._rates = Rates(services.clock.monotonic)
+        self._mark: object = None
+        self._known: dict[str, ApiToken] = {}
+        self._noted: dict[str, float] = {}
         self.change(token)
 
-    def change(self, token: str) -> None:
-        """Another token from now on."""
-        self._expected = _digest(token)
-        self._usual = _digest(f"Bearer {token}")
+    def change(self, token: str | None) -> None:
+        """Another token of the operator from now on; the settings are read again, too."""
+        self._group = peers.group_id(self._services.settings.get("server.socket_group"))
+        # Without one, nothing that a header can hold has this digest.
+        self._expected = b"" if token is None else _digest(token)
+        self._usual = b"" if token is None else _digest(f"Bearer {token}")
 
-    def check(self, authorization: str | None) -> None:
-        """Raises ``Unauthorized`` unless the header is ``Bearer`` with the right token."""
+    def who(self, request: web.Request) -> Actor:
+        """Raises ``Unauthorized``, or ``TooManyRequests`` for a token that asks too often."""
+        authorization = request.headers.get("Authorization")
         # Digests have one length, so that a comparison tells nothing about the token's.
         if authorization and hmac.compare_digest(_digest(authorization), self._usual):
-            return
+            return OPERATOR
+        if authorization is None and self._group is not None:
+            peer = peers.operator(request, self._group)
+            if peer is not None:
+                return peer
         scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip()
         if scheme.lower() != "bearer":
             raise Unauthorized("A bearer token is needed", hint="Send the header: Authorization: Bearer TOKEN")
-        if not hmac.compare_digest(_digest(token.strip()), self._expected):
+        if hmac.compare_digest(_digest(token), self._expected):
+            return OPERATOR
+        return self._bearer(request, token)
+
+    def _bearer(self, request: web.Request, token: str) -> Actor:
+        kept = self._find(tokens.digest(token)) if tokens.is_whole(token) else None
+        if kept is None:
             raise Unauthorized("The bearer token is wrong", hint="Compare it with the server's API token")
+        request[CLAIMED] = kept.actor.id
+        now = self._services.clock.now()
+        refusal = kept.refusal(now)
+        if refusal is not None:
+            raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
+        self._rates.take(kept.id, a_minute=self._services.settings.get("server.rate_limit"))
+        self._note_use(kept, now)
+        return kept.actor
+
+    def _find(self, digest: str) -> ApiToken | None:
+        """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""
+        mark = self._services.store.mark()
+        if mark != self._mark or len(self._known) > _MOST_KNOWN:
+            self._mark = mark
+            self._known.clear()
+        found = self._known.get(digest) or self._services.store.token_of(digest)
+        if found is not None:
+            self._known[digest] = found
+        return found
+
+    def _note_use(self, token: ApiToken, now: float) -> None:
+        """In a thread: a commit waits for the disk."""
+        if now - max(token.last_used_at or 0.0, self._noted.get(token.id, 0.0)) < USE_SECONDS:
+            return
+        self._noted[token.id] = now
+        noting = asyncio.get_running_loop().run_in_executor(None, self._services.store.note_use, token.id, now)
+        noting.add_done_callback(_tell_failure)
+
+
+def _tell_failure(noting: asyncio.Future[None]) -> None:
+    exc = None if noting.cancelled() else noting.exception()
+    if isinstance(exc, RunnerctlError):
+        log.warning("the use of a token was not noted: %s", exc.message)
+    elif exc is not None:
+        log.error("the use of a token was not noted", exc_info=exc)
 
 
 def _digest(token: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Literal, TypeVar
 
@@ -15,6 +16,7 @@ from runnerctl.core.names import invalid
 from runnerctl.core.settings import Settings
 
 MAX_BODY = 64 * 1024
+BODY_SECONDS = 15.0
 _MAX_WAIT = 3600.0
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _PATH = re.compile(r" - at `\$\.?([^`]*)`")
@@ -37,7 +39,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     wait: Literal["started", "online"] = "started"
     timeout: float | str = 60.0
 
-    def spec(self, settings: Settings) -> RunnerSpec:
+    def spec(self, settings: Settings, *, tenant: str | None) -> RunnerSpec:
         """With the settings' defaults where the caller is silent. Raises ``InvalidRequest``."""
         get = settings.get
         return RunnerSpec.of(
@@ -49,6 +51,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             group=self.group,
             version=self.version or get("defaults.version"),
             workdir=self.workdir or get("defaults.workdir"),
+            tenant=tenant,
         )
 
     def patience(self) -> float:
@@ -75,16 +78,25 @@ async def read(request: web.Request, kind: type[B]) -> B:
         raise UnsupportedMediaType(
             f"Content type {request.content_type!r} is not understood", hint="Send Content-Type: application/json"
         )
-    return _decoded(await request.read(), kind)
+    return _decoded(await _whole(request), kind)
 
 
 async def read_optional(request: web.Request, kind: type[B]) -> B:
     """The same where no body at all means an empty one."""
-    if request.body_exists and (body := await request.read()).strip():
+    if request.body_exists and (body := await _whole(request)).strip():
         if request.content_type != "application/json":
             return await read(request, kind)
         return _decoded(body, kind)
     return kind()
+
+
+async def _whole(request: web.Request) -> bytes:
+    """Read twice, it is the same. Raises ``InvalidRequest`` for one that trickles in."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError as exc:
+        raise InvalidRequest(f"The body was not complete after {BODY_SECONDS:g} s") from exc
 
 
 def _decoded(body: bytes, kind: type[B]) -> B:

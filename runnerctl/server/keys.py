@@ -1,4 +1,4 @@
-"""What an application carries, by typed key."""
+"""What an application and a request carry, by key."""
 
 from __future__ import annotations
 
@@ -9,13 +9,28 @@ from aiohttp import web
 from runnerctl.core.services import Services
 
 if TYPE_CHECKING:
-    from .auth import Door
+    from .auth import Authenticator
     from .looks import Looks
     from .offload import Offload
     from .readiness import Readiness
+    from .routing import Rules
+    from .sources import Sources
+    from .throttle import FailedLogins
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")
-DOOR: web.AppKey[Door] = web.AppKey("door")
+DOOR: web.AppKey[Authenticator] = web.AppKey("door")
+RULES: web.AppKey[Rules] = web.AppKey("rules")
+SOURCES: web.AppKey[Sources] = web.AppKey("sources")
+FAILED_LOGINS: web.AppKey[FailedLogins] = web.AppKey("failed_logins")
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
 LOOKS: web.AppKey[Looks] = web.AppKey("looks")
+
+ID = "id"
+"""Of a request: its own id."""
+ACTOR = "actor"
+"""Of a request: who asks."""
+CLAIMED = "claimed"
+"""Of a request: whose token it showed, though that does not count."""
+OBJECT = "object"
+"""Of a request: what it is about, where its address does not say."""

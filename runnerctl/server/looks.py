@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from runnerctl import core
 from runnerctl.core import describe
+from runnerctl.core.access.grants import Limits, sees
 from runnerctl.core.models import Runner
 
 from .answers import encoded
@@ -46,8 +47,10 @@ class Looks:
         self._rows: dict[str, Runner] = {}
         self._said: dict[str, _Said] = {}
 
-    def status(self, name: str) -> bytes:
-        """The status document of that name as JSON."""
+    def status(self, name: str, limits: Limits | None = None) -> bytes:
+        """The status document of that name as JSON; what the caller's ``limits`` hide looks like a name never known."""
+        if limits is not None and not sees(limits, self._row(name)):
+            return encoded(describe.status_document(describe.unknown(name)))
         answer = self._this_turn.get(name)
         if answer is None:
             if not self._this_turn:
@@ -64,11 +67,18 @@ class Looks:
         asyncio.get_running_loop().call_soon(self._this_turn.clear)
 
     def _look(self, name: str) -> bytes:
-        runner = self._rows.get(name) or self._services.store.latest(name)
+        runner = self._row(name)
         if runner is None:
-            return encoded(describe.status_document(core.runner_status(self._services, name)))
-        self._rows[name] = runner
+            return encoded(describe.status_document(describe.unknown(name)))
         return self._say(core.see(self._services, runner))
+
+    def _row(self, name: str) -> Runner | None:
+        if not self._this_turn:
+            self._begin_turn()
+        runner = self._rows.get(name) or self._services.store.latest(name)
+        if runner is not None:
+            self._rows[name] = runner
+        return runner
 
     def _say(self, status: describe.Status) -> bytes:
         """The same things seen make the same bytes: most of those who ask, ask again before anything has changed."""

@@ -1,7 +1,10 @@
-"""The one place where requests get their id and their right, and errors become problems."""
+"""The one place where requests get their id and their right, and errors become problems; and where both are told to
+the audit log.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import re
@@ -10,43 +13,102 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from runnerctl.core.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, NotFound, RunnerctlError
+from runnerctl.core import audit
+from runnerctl.core.access.grants import Right
+from runnerctl.core.errors import (
+    BodyTooLarge,
+    Forbidden,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RunnerctlError,
+    Unauthorized,
+)
+from runnerctl.core.redact import redact
 
-from .answers import problem
-from .auth import PUBLIC
-from .keys import DOOR
+from .answers import PROTECTION, problem
+from .keys import ACTOR, CLAIMED, DOOR, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
+from .routing import Door, Route
 
 log = logging.getLogger("runnerctl.server")
 
 _PROCESS = secrets.token_hex(6)
 _count = itertools.count(1)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_CHANGING = frozenset({"POST", "DELETE", "PUT", "PATCH"})
+_INTERNAL = "internal_error"
 
 
 @web.middleware
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Checks the caller, runs the route, turns what it raises into a problem; every answer carries the request's id."""
     asked = request.headers.get("X-Request-Id")
-    request_id = asked if asked and _SANE_ID.fullmatch(asked) else _new_id()
-    request["id"] = request_id
+    request_id = asked if asked and _is_sane(asked) else _new_id()
+    request[ID] = request_id
+    app = request.app
+    rule = app[RULES].get(handler)
     allow = None
+    result = audit.OK
     try:
-        if request.rel_url.raw_path not in PUBLIC:
-            request.app[DOOR].check(request.headers.get("Authorization"))
+        if rule is None or rule.needs is not Door.OPEN:
+            actor = request[ACTOR] = app[DOOR].who(request)
+            if rule is not None and isinstance(rule.needs, Right):
+                actor.require(rule.needs)
         answer = await handler(request)
     except RunnerctlError as exc:
+        result = exc.code
+        if isinstance(exc, Unauthorized):
+            await _hold_back(request, exc)
         answer = _refused(request, exc)
     except web.HTTPException as exc:
         allow = exc.headers.get("Allow")
-        answer = _refused(request, _ours(request, exc))
+        refusal = _ours(request, exc)
+        result = refusal.code
+        answer = _refused(request, refusal)
     except Exception:
+        result = _INTERNAL
         log.exception("request failed", extra={"request_id": request_id, "path": request.path})
         answer = problem(RunnerctlError(""), request_id=request_id)
+    if result is not audit.OK or request.method in _CHANGING:
+        _tell(request, rule, result)
     if not answer.prepared:
-        answer.headers["X-Request-Id"] = request_id
+        headers = answer.headers
+        headers.extend(PROTECTION)
+        headers["X-Request-Id"] = request_id
         if allow:
-            answer.headers["Allow"] = allow
+            headers["Allow"] = allow
     return answer
+
+
+async def _hold_back(request: web.Request, exc: Unauthorized) -> None:
+    """Only who failed waits: a right token gets in however often others fail."""
+    source = request.app[SOURCES].of(request)
+    log.warning("login from %s refused: %s", source, exc.message, extra={"request_id": request[ID]})
+    await asyncio.sleep(request.app[FAILED_LOGINS].delay(source))
+
+
+def _tell(request: web.Request, rule: Route | None, result: str) -> None:
+    """What was to be changed, and whom we did not let in or let do it."""
+    refused = result in {Unauthorized.code, Forbidden.code}
+    changing = rule is not None and rule.action is not None
+    if not (refused or changing):
+        return
+    actor = request.get(ACTOR)
+    claimed = request.get(CLAIMED, "nobody")
+    request.app[SERVICES].audit.write(
+        audit.Deed(
+            actor=actor.id if actor is not None else claimed,
+            source=request.app[SOURCES].of(request),
+            action=(rule.action if rule is not None else None) or f"{request.method} {request.path}",
+            object=request.match_info.get("name") or request.get(OBJECT, ""),
+            result=result,
+            request_id=request[ID],
+        )
+    )
+
+
+def _is_sane(asked: str) -> bool:
+    return _SANE_ID.fullmatch(asked) is not None and redact(asked) == asked
 
 
 def _new_id() -> str:
@@ -59,9 +121,9 @@ def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
         log.warning(
             "request refused: %s",
             exc.message,
-            extra={"request_id": request["id"], "path": request.path, "code": exc.code},
+            extra={"request_id": request[ID], "path": request.path, "code": exc.code},
         )
-    return problem(exc, request_id=request["id"])
+    return problem(exc, request_id=request[ID])
 
 
 def _ours(request: web.Request, exc: web.HTTPException) -> RunnerctlError:

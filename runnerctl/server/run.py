@@ -11,24 +11,26 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core import settings as settings_module
 from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.directories import check_directory
-from runnerctl.core.errors import ConfigInvalid, RunnerctlError
+from runnerctl.core.errors import ConfigInvalid
 from runnerctl.core.job_users import check_job_users
 from runnerctl.core.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
 from runnerctl.core.settings import Settings
 from runnerctl.core.settings_files import read_env_file
 
-from . import addresses, leases
+from . import addresses, front_door, leases, peers
 from .app import build_app
-from .keys import DOOR, OFFLOAD, READINESS
+from .connections import Site
+from .keys import OFFLOAD, READINESS
+from .reloading import reload
 from .sd_notify import notify, watchdog_seconds
 from .watcher import Watcher
 
@@ -46,18 +48,25 @@ def serve(settings: Settings) -> None:
     _leave_to_env_file(settings)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     token = api_token(settings)
-    if token is None:
+    address = addresses.parse(settings.get("server.bind"))
+    front_door.check(settings, address)
+    context = front_door.tls(settings)
+    group = peers.group_id(settings.get("server.socket_group"))
+    services = Services.open(settings)
+    if token is None and not services.store.tokens():
         raise ConfigInvalid(
             "No API token is set, and everybody could ask for runners without one",
             hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",
         )
-    address = addresses.parse(settings.get("server.bind"))
-    services = Services.open(settings)
     check_directory(settings.base_dir)
     check_job_users(settings)
     check_github(settings)
-    with _alone(services), contextlib.closing(services), contextlib.closing(addresses.listen(address)) as listening:
-        asyncio.run(_serve(services, listening, token=token))
+    with (
+        _alone(services),
+        contextlib.closing(services),
+        contextlib.closing(addresses.listen(address, group=group)) as listening,
+    ):
+        asyncio.run(_serve(services, listening, token=token, context=context))
 
 
 def _take_many_files() -> None:
@@ -92,22 +101,25 @@ def _alone(services: Services) -> Iterator[None]:
         ) from exc
 
 
-async def _serve(services: Services, listening: socket.socket, *, token: str) -> None:
+async def _serve(
+    services: Services, listening: socket.socket, *, token: str | None, context: ssl.SSLContext | None
+) -> None:
     app = build_app(services, token=token)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, app, services)
+    loop.add_signal_handler(signal.SIGHUP, reload, app, services, context)
     watcher = Watcher(services, app[OFFLOAD], loop)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
     await runner.setup()
-    await _site(runner, listening).start()
+    await Site(runner, listening, context).start()
     await loop.run_in_executor(None, watcher.start)
     app[READINESS].started = True
     _collect_seldom()
-    _say_where(listening, services)
-    notify("READY=1", f"STATUS=Listening on {addresses.url(listening)}")
+    where = addresses.url(listening, scheme="http" if context is None else "https")
+    _say_where(where, services)
+    notify("READY=1", f"STATUS=Listening on {where}")
     watching = asyncio.ensure_future(_feed_watchdog())
     await stop.wait()
     notify("STOPPING=1")
@@ -119,33 +131,13 @@ async def _serve(services: Services, listening: socket.socket, *, token: str) ->
     watcher.stop()
 
 
-def _site(runner: web.AppRunner, listening: socket.socket) -> web.SockSite:
-    return web.SockSite(runner, listening)
-
-
-def _say_where(listening: socket.socket, services: Services) -> None:
-    sys.stdout.write(f"Listening on {addresses.url(listening)}\n")
+def _say_where(where: str, services: Services) -> None:
+    sys.stdout.write(f"Listening on {where}\n")
     sys.stdout.flush()
     for warning in services.settings.warnings:
         log.warning(warning)
     if services.backend.degraded:
         log.warning("degraded: %s", services.backend.degraded)
-
-
-def _reload(app: web.Application, services: Services) -> None:
-    """SIGHUP: settings and token are read again; what cannot be used leaves the old ones in force."""
-    try:
-        env_file = services.settings.env_file
-        fresh = settings_module.load(env_file=str(env_file) if env_file else None)
-        token = api_token(fresh)
-        if token is None:
-            raise ConfigInvalid("No API token is set any more")
-    except RunnerctlError as exc:
-        log.error("settings were not reloaded: %s", exc.message)
-        return
-    app[DOOR].change(token)
-    services.adopt(fresh)
-    log.info("settings were reloaded")
 
 
 def _collect_seldom() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from .. import disk
+from ..access.grants import Limits
 from ..job_users import check_job_users, with_processes
 from ..models import Runner, RunnerSpec
 from ..services import Services
 
 
-def admit(services: Services, spec: RunnerSpec) -> Runner:
-    """A new life in ``pending``. Raises ``DiskFull``, ``QuotaExceeded`` or ``RunnerExists``; then nothing was made.
+def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) -> Runner:
+    """A new life in ``pending``, within the caller's ``limits``.
+
+    Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
 
     The runners are counted, and the user is chosen, in the transaction that adds one: any number of creates at once
     stay within the limit, and no two get one user. Raises ``ConfigInvalid`` when jobs cannot run as other users here.
@@ -17,7 +20,11 @@ def admit(services: Services, spec: RunnerSpec) -> Runner:
     settings = services.settings
     disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.get("min_free_space"))
     return services.store.admit(
-        spec, root=services.root(spec.name), most=settings.get("max_runners"), users=_users(services)
+        spec,
+        root=services.root(spec.name),
+        most=settings.get("max_runners"),
+        users=_users(services),
+        limits=limits,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import instance
+from ..access.grants import Limits
 from ..errors import (
     BackendFailed,
     ConfigInvalid,
@@ -49,14 +50,18 @@ def create_runner(
     timeout: float = 60.0,
     leased: bool = False,
     progress: Progress | None = None,
+    limits: Limits | None = None,
 ) -> Operation[Runner]:
     """Registers a runner and starts it; its result is the runner, whose process runs.
 
     ``leased``: the processes end with this process. ``progress`` hears of a download: bytes so far, bytes in all.
+    ``limits`` are the caller's, if it is not the operator; beyond them it is ``Forbidden``.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
     ``DeadlineExceeded`` after ``timeout`` seconds of waiting undoes nothing.
     """
-    runner = _create(services, spec, leased=leased, progress=progress)
+    if limits is not None:
+        limits.check_create(spec)
+    runner = _create(services, spec, leased=leased, progress=progress, limits=limits)
     if wait is Wait.STARTED:
         return runner
     yield Pause(runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=timeout)
@@ -84,12 +89,14 @@ def _failed_start(services: Services, runner: Runner, reason: str | None) -> Run
     )
 
 
-def _create(services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None) -> Runner:
+def _create(
+    services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: Limits | None
+) -> Runner:
     instance.check_directory(services.settings.base_dir)
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)
-        runner = admit(services, spec)
+        runner = admit(services, spec, limits)
         try:
             return _bring_up(services, runner, leased=leased, progress=progress)
         except BaseException as exc:

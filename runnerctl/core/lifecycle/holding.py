@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from .. import names
+from ..access.grants import Limits, sees
 from ..errors import RunnerBusy, RunnerExists, RunnerNotFound, ScopeMismatch
 from ..locks import LockHeld, name_lock
 from ..models import Runner, Scope
@@ -39,10 +40,13 @@ def hold_for_create(services: Services, name: str) -> Iterator[None]:
         yield
 
 
-def named(services: Services, name: str) -> Runner:
-    """The current or last life of that name. Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name."""
+def named(services: Services, name: str, limits: Limits | None = None) -> Runner:
+    """The current or last life of that name, if the caller's ``limits`` let it be seen.
+
+    Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name.
+    """
     runner = services.store.latest(names.runner_name(name))
-    if runner is None:
+    if runner is None or not sees(limits, runner):
         raise RunnerNotFound(f"No runner is named {name!r}", hint="`runnerctl list --all` shows what there is and was")
     return runner
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import names
+from ..access.grants import Limits, sees
 from ..backends.base import Phase
 from ..errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..models import Runner, Scope
@@ -44,17 +45,19 @@ def remove_runner(
     force: bool = False,
     drain: bool = False,
     timeout: float | None = None,
+    limits: Limits | None = None,
 ) -> Operation[Removal]:
     """Deregisters, stops and deletes a runner; one that ended already is fine.
 
     ``drain`` waits for its job, at most ``timeout`` seconds (``DeadlineExceeded`` undoes nothing); ``force`` kills it.
+    ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
     Raises ``RunnerBusy``, ``ScopeMismatch``, ``RunnerNotFound``; when GitHub cannot be asked, its error: then the
     processes are left alone, the runner stays ``removing`` and a task is kept.
     """
     if not (force or drain):
-        yield from _worker_may_leave(services, name)
+        yield from _worker_may_leave(services, name, limits)
     with hold(services, name):
-        runner = named(services, name)
+        runner = named(services, name, limits)
         check_scope(runner, scope)
         services.store.forget_replacement(name)
         if not runner.live:
@@ -70,10 +73,10 @@ def remove_runner(
     return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
 
 
-def _worker_may_leave(services: Services, name: str) -> Operation[None]:
+def _worker_may_leave(services: Services, name: str, limits: Limits | None) -> Operation[None]:
     """A workflow that removes its runner after the job must not be refused because the Worker is just leaving."""
     runner = services.store.latest(names.runner_name(name))
-    if runner is not None and runner.live:
+    if runner is not None and runner.live and sees(limits, runner):
         yield Pause(
             runner_id=runner.id, until=lambda: not services.backend.working(runner.id), seconds=_WORKER_LEAVES_SECONDS
         )

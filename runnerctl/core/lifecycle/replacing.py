@@ -92,4 +92,5 @@ def _spec(runner: Runner) -> RunnerSpec:
         daemonize=runner.daemonize,
         group=runner.group,
         workdir=runner.workdir,
+        tenant=runner.tenant,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..describe import Status
+from ..access.grants import Limits
+from ..describe import Status, unknown
 from ..models import Runner
 from ..plan import observed_state
 from ..services import Services
@@ -14,14 +15,12 @@ from .holding import named
 def runner_status(services: Services, name: str) -> Status:
     """The row and the processes of that name as they are now; a name never known is a status too."""
     runner = services.store.latest(name)
-    return (
-        Status(name=name, runner=None, seen=None, degraded=None, now=0.0) if runner is None else see(services, runner)
-    )
+    return unknown(name) if runner is None else see(services, runner)
 
 
-def get_runner(services: Services, name: str) -> Status:
-    """Like ``runner_status``, but raises ``RunnerNotFound`` for a name never known."""
-    return see(services, named(services, name))
+def get_runner(services: Services, name: str, *, limits: Limits | None = None) -> Status:
+    """Like ``runner_status``, but raises ``RunnerNotFound`` for a name never known, or not to this caller."""
+    return see(services, named(services, name, limits))
 
 
 def see(services: Services, runner: Runner) -> Status:

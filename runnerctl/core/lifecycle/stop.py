@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ..access.grants import Limits
 from ..backends.base import Phase
 from ..errors import InvalidTransition, RunnerNotFound
 from ..models import ProcessId, Runner
@@ -26,10 +27,13 @@ class Stop:
     """Its job is finished first; then it stops by itself."""
 
 
-def stop_runner(services: Services, name: str, *, now: bool = False) -> Operation[Stop]:
-    """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``."""
+def stop_runner(services: Services, name: str, *, now: bool = False, limits: Limits | None = None) -> Operation[Stop]:
+    """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
+
+    ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
+    """
     with hold(services, name):
-        runner = _live(services, name)
+        runner = _live(services, name, limits)
         if runner.state not in WITH_PROCESS:
             return Stop(runner=services.store.amend(runner, desired=Desired.STOPPED), draining=False)
         if runner.state is not RunnerState.STOPPING:
@@ -87,10 +91,10 @@ def _ask_another(services: Services, runner: Runner) -> None:
         services.backend.interrupt(runner.id)
 
 
-def start_runner(services: Services, name: str) -> Runner:
+def start_runner(services: Services, name: str, *, limits: Limits | None = None) -> Runner:
     """Starts the processes of a stopped runner again; one that runs is left as it is."""
     with hold(services, name):
-        runner = _live(services, name)
+        runner = _live(services, name, limits)
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
             return runner
         if runner.state is not RunnerState.STOPPED:
@@ -98,8 +102,8 @@ def start_runner(services: Services, name: str) -> Runner:
         return start_again(services, runner, desired=Desired.RUNNING, reason=None)
 
 
-def _live(services: Services, name: str) -> Runner:
-    runner = named(services, name)
+def _live(services: Services, name: str, limits: Limits | None) -> Runner:
+    runner = named(services, name, limits)
     if runner.live:
         runner = reconcile(services, runner)
     if not runner.live:

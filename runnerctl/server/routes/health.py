@@ -6,6 +6,7 @@ from aiohttp import web
 
 from ..answers import json_answer
 from ..keys import READINESS
+from ..routing import Door, Route
 
 
 async def health(_: web.Request) -> web.Response:
@@ -20,7 +21,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    web.get("/health", health),
-    web.get("/livez", health),
-    web.get("/readyz", ready),
+    Route("GET", "/health", health, Door.OPEN),
+    Route("GET", "/livez", health, Door.OPEN),
+    Route("GET", "/readyz", ready, Door.OPEN),
 )

@@ -9,10 +9,13 @@ from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import durations, logs, names
+from runnerctl.core.access.grants import Right
 from runnerctl.core.describe import timestamp
 
 from .. import bodies
-from ..keys import OFFLOAD, READINESS, SERVICES
+from ..answers import PROTECTION
+from ..keys import ACTOR, ID, OFFLOAD, READINESS, SERVICES
+from ..routing import Route
 
 _LOOK_SECONDS = 0.25
 _MAX_TAIL = 100_000
@@ -21,15 +24,16 @@ _MAX_TAIL = 100_000
 async def stream(request: web.Request) -> web.StreamResponse:
     """The log so far; with ``follow`` also what is added, until the runner's life has ended."""
     bodies.only(request, "tail", "follow", "since")
-    services = request.app[SERVICES]
+    services, limits = request.app[SERVICES], request[ACTOR].limits
     name = names.runner_name(request.match_info["name"])
     tail = bodies.number(request, "tail", default=_MAX_TAIL, least=0, most=_MAX_TAIL)
     since = _since(request)
-    runner = (await request.app[OFFLOAD].call(core.get_runner, services, name)).runner
+    runner = (await request.app[OFFLOAD].call(core.get_runner, services, name, limits=limits)).runner
     assert runner is not None  # noqa: S101 - get_runner raised otherwise
     path = services.backend.run_dir(runner.id) / "runner.log"
     lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=since)
-    answer = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request["id"]})
+    headers = {**PROTECTION, "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request[ID]}
+    answer = web.StreamResponse(headers=headers)
     await answer.prepare(request)
     with contextlib.closing(reader):
         await _write(answer, lines)
@@ -58,4 +62,4 @@ def _since(request: web.Request) -> str | None:
     return (timestamp(ago) or "").removesuffix("Z")
 
 
-ROUTES = (web.get("/api/v1/runners/{name}/logs", stream),)
+ROUTES = (Route("GET", "/api/v1/runners/{name}/logs", stream, Right.LOGS_READ),)

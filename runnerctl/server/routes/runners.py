@@ -11,12 +11,14 @@ from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import describe, names
+from runnerctl.core.access.grants import Limits, Right
 from runnerctl.core.models import Listed, RunnerPage, RunnerQuery
 from runnerctl.core.states import RunnerState
 
 from .. import bodies
 from ..answers import encoded_answer, json_answer
-from ..keys import LOOKS, OFFLOAD, SERVICES
+from ..keys import ACTOR, LOOKS, OBJECT, OFFLOAD, SERVICES
+from ..routing import Route
 
 _INLINE_ROWS = 200
 """Longer lists are read in a thread: the loop must not stand still for them."""
@@ -26,9 +28,16 @@ async def create(request: web.Request) -> web.Response:
     bodies.only(request)
     services, offload = request.app[SERVICES], request.app[OFFLOAD]
     body = await bodies.read(request, bodies.CreateBody)
-    spec = body.spec(services.settings)
+    request[OBJECT] = body.name
+    actor = request[ACTOR]
+    spec = body.spec(services.settings, tenant=actor.tenant)
     operation = core.create_runner(
-        services, spec, wait=core.Wait(body.wait), timeout=body.patience(), leased=not spec.daemonize
+        services,
+        spec,
+        wait=core.Wait(body.wait),
+        timeout=body.patience(),
+        leased=not spec.daemonize,
+        limits=actor.limits,
     )
     runner = await offload.run(operation)
     document = {**describe.full_document(core.see(services, runner)), "status": "started"}
@@ -41,7 +50,12 @@ async def remove(request: web.Request) -> web.Response:
     body = await bodies.read_optional(request, bodies.RemoveBody)
     drain = bodies.flag(request, "drain")
     operation = core.remove_runner(
-        services, _name(request), scope=body.scope(), force=bodies.flag(request, "force"), drain=drain
+        services,
+        _name(request),
+        scope=body.scope(),
+        force=bodies.flag(request, "force"),
+        drain=drain,
+        limits=request[ACTOR].limits,
     )
     if not drain:
         return _removal(await offload.run(operation))
@@ -60,16 +74,18 @@ def _removal(removal: core.Removal) -> web.Response:
 
 async def status(request: web.Request) -> web.Response:
     """A query at most and a look at two processes: quick enough for the loop itself."""
-    return encoded_answer(request.app[LOOKS].status(_name(request)))
+    return encoded_answer(request.app[LOOKS].status(_name(request), request[ACTOR].limits))
 
 
 async def get(request: web.Request) -> web.Response:
     bodies.only(request)
-    return json_answer(await request.app[OFFLOAD].call(_full, request.app[SERVICES], _name(request)))
+    return json_answer(
+        await request.app[OFFLOAD].call(_full, request.app[SERVICES], _name(request), request[ACTOR].limits)
+    )
 
 
-def _full(services: core.Services, name: str) -> dict[str, object]:
-    seen = core.get_runner(services, name)
+def _full(services: core.Services, name: str, limits: Limits | None) -> dict[str, object]:
+    seen = core.get_runner(services, name, limits=limits)
     assert seen.runner is not None  # noqa: S101 - get_runner raised otherwise
     return describe.full_document(seen, services.store.history(seen.runner.id))
 
@@ -84,6 +100,7 @@ async def listing(request: web.Request) -> web.Response:
         state=_state(request),
         scope=request.query.get("repo"),
         label=request.query.get("label"),
+        tenant=request[ACTOR].tenant,
         after=_after(request),
         limit=limit,
     )
@@ -121,13 +138,14 @@ def _after(request: web.Request) -> int:
 async def start(request: web.Request) -> web.Response:
     bodies.only(request)
     services = request.app[SERVICES]
-    runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request))
+    runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request), limits=request[ACTOR].limits)
     return json_answer({**describe.full_document(core.see(services, runner)), "status": "started"})
 
 
 async def stop(request: web.Request) -> web.Response:
     bodies.only(request, "now")
-    operation = core.stop_runner(request.app[SERVICES], _name(request), now=bodies.flag(request, "now"))
+    now, limits = bodies.flag(request, "now"), request[ACTOR].limits
+    operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits)
     stopped = await request.app[OFFLOAD].run(operation)
     word = "draining" if stopped.draining else "stopped"
     return json_answer({"status": word, "name": stopped.runner.name}, status=202 if stopped.draining else 200)
@@ -139,11 +157,11 @@ def _name(request: web.Request) -> str:
 
 ROUTES = (
     # The first is found soonest, and this one is asked most.
-    web.get("/api/v1/runners/{name}/status", status),
-    web.post("/api/v1/runners", create),
-    web.get("/api/v1/runners", listing),
-    web.get("/api/v1/runners/{name}", get),
-    web.delete("/api/v1/runners/{name}", remove),
-    web.post("/api/v1/runners/{name}/start", start),
-    web.post("/api/v1/runners/{name}/stop", stop),
+    Route("GET", "/api/v1/runners/{name}/status", status, Right.RUNNERS_READ),
+    Route("POST", "/api/v1/runners", create, Right.RUNNERS_WRITE, "runner.create"),
+    Route("GET", "/api/v1/runners", listing, Right.RUNNERS_READ),
+    Route("GET", "/api/v1/runners/{name}", get, Right.RUNNERS_READ),
+    Route("DELETE", "/api/v1/runners/{name}", remove, Right.RUNNERS_WRITE, "runner.remove"),
+    Route("POST", "/api/v1/runners/{name}/start", start, Right.RUNNERS_WRITE, "runner.start"),
+    Route("POST", "/api/v1/runners/{name}/stop", stop, Right.RUNNERS_WRITE, "runner.stop"),
 )

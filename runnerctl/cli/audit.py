@@ -1,0 +1,57 @@
+"""``runnerctl audit``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ..core import logs
+from . import render
+from .options import Front, Output, Verb, pass_front
+
+_LOOK_SECONDS = 0.2
+_COLUMNS = ("time", "actor", "source", "action", "object", "result", "request_id")
+
+
+@click.command(
+    "audit",
+    cls=Verb,
+    short_help="Show who asked for what",
+    epilog="""\b
+Examples:
+  runnerctl audit -n 20
+  runnerctl audit -f""",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added.")
+@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.  [default: all]")
+@pass_front
+def command(front: Front, follow: bool, tail: int | None) -> None:
+    """Show who asked for what, over HTTP and on the command line, and what came of it."""
+    if follow and front.output in {Output.JSON, Output.YAML}:
+        raise click.UsageError(f"--follow has no end that --output {front.output} could wait for")
+    services = front.services()
+    lines, reader = logs.read(services.audit.path, tail=tail)
+    deeds = _deeds(lines)
+    render.items(front, deeds, lambda: [_row(deed) for deed in deeds], key="action")
+    while follow:
+        for deed in _deeds(list(reader.lines())):
+            render.lines(["\t".join(map(render.cell, _row(deed).values()))])
+        services.clock.sleep(_LOOK_SECONDS)
+    reader.close()
+
+
+def _deeds(lines: list[str]) -> list[dict[str, Any]]:
+    """A line that a full disk cut short is left out."""
+    deeds = []
+    for line in lines:
+        try:
+            deeds.append(json.loads(line))
+        except ValueError:
+            continue
+    return deeds
+
+
+def _row(deed: dict[str, Any]) -> render.Row:
+    return {name.upper(): deed.get(name) for name in _COLUMNS}

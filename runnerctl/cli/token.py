@@ -1,0 +1,159 @@
+"""``runnerctl token``."""
+
+from __future__ import annotations
+
+import click
+
+from ..core.access import issuing
+from ..core.access.documents import token_document
+from ..core.access.grants import Limits, Right
+from ..core.access.keeping import ApiToken
+from ..core.services import Services
+from . import render, runners
+from .auditing import concerning
+from .options import Front, Verb, duration, pass_front
+
+
+@click.group("token", no_args_is_help=False, short_help="Create, list, rotate and revoke API tokens")
+def command() -> None:
+    """Create, list, rotate and revoke API tokens: what a tenant may ask the server for."""
+
+
+@command.command(
+    "create",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  runnerctl token create web --repo 'octo-org/web-*' --labels linux,x64 --max-runners 4
+  runnerctl token create watcher --scope runners:read --every-tenant --expires 365d
+  TOKEN=$(runnerctl token create web --repo octo-org/web)""",
+)
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([str(right) for right in Right]),
+    multiple=True,
+    help="What it may do; may be repeated.  [default: runners:read, runners:write, logs:read]",
+)
+@click.option("--tenant", metavar="TENANT", help="Whose runners it sees and makes.  [default: NAME]")
+@click.option("--every-tenant", is_flag=True, help="It sees the runners of all.")
+@click.option("--repo", "repos", metavar="PATTERN", multiple=True, help="Repositories, such as 'octo-org/*'.")
+@click.option("--org", "orgs", metavar="PATTERN", multiple=True, help="Organizations.")
+@click.option("--labels", metavar="A,B", help="Labels its runners may have, also patterns.  [default: defaults.labels]")
+@click.option("--max-runners", type=click.IntRange(min=1), metavar="N", help="How many the tenant may have at once.")
+@click.option("--persistent", is_flag=True, help="Persistent runners, too.")
+@click.option("--name-pattern", metavar="PATTERN", help="Names its runners may have.  [default: TENANT-*]")
+@click.option("--expires", type=duration, default="90d", metavar="DURATION", help="[default: 90d]")
+@pass_front
+def create(
+    front: Front,
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    tenant: str | None,
+    every_tenant: bool,
+    repos: tuple[str, ...],
+    orgs: tuple[str, ...],
+    labels: str | None,
+    max_runners: int | None,
+    persistent: bool,
+    name_pattern: str | None,
+    expires: float,
+) -> None:
+    """Create token NAME and show it, once: only its digest is kept."""
+    if tenant is not None and every_tenant:
+        raise click.UsageError("--tenant and --every-tenant exclude each other")
+    services = front.services()
+    concerning(services, "token.create", [name])
+    whose = None if every_tenant else tenant or name
+    limits = Limits(
+        tenant=whose,
+        repositories=repos,
+        organizations=orgs,
+        labels=tuple((labels if labels is not None else services.settings.get("defaults.labels")).split(",")),
+        max_runners=max_runners,
+        persistent=persistent,
+        name_pattern=name_pattern or ("*" if whose is None else f"{whose}-*"),
+    )
+    usual = (Right.RUNNERS_READ, Right.RUNNERS_WRITE, Right.LOGS_READ)
+    made, token = issuing.issue(services, name, rights=tuple(map(Right, scopes)) or usual, limits=limits, life=expires)
+    _disclose(front, services, made, token)
+
+
+@command.command(
+    "list",
+    cls=Verb,
+    epilog="""\b
+Example:
+  runnerctl token list --all""",
+)
+@click.option("--all", "every", is_flag=True, help="Those that were revoked or have expired, too.")
+@pass_front
+def list_(front: Front, every: bool) -> None:
+    """List the tokens, without the tokens themselves."""
+    services = front.services()
+    found = services.store.tokens(every=every)
+    now = services.clock.now()
+    if not found:
+        render.talk(front, "There are no tokens")
+    documents = [token_document(token, now=now) for token in found]
+    render.items(front, documents, lambda: [_row(token, now) for token in found], key="name")
+
+
+@command.command(
+    "rotate",
+    cls=Verb,
+    epilog="""\b
+Example:
+  runnerctl token rotate web --grace 1h""",
+)
+@click.argument("name")
+@click.option("--grace", type=duration, default="0", metavar="DURATION", help="The old one still counts for so long.")
+@click.option("--expires", type=duration, metavar="DURATION", help="[default: as long as the old one]")
+@pass_front
+def rotate(front: Front, name: str, grace: float, expires: float | None) -> None:
+    """Replace token NAME by a new one with the same rights and limits, and show that, once."""
+    services = front.services()
+    concerning(services, "token.rotate", [name])
+    made, token = issuing.rotate(services, name, life=expires, grace=grace)
+    _disclose(front, services, made, token)
+
+
+@command.command(
+    "revoke",
+    cls=Verb,
+    epilog="""\b
+Example:
+  runnerctl token revoke web""",
+)
+@click.argument("name")
+@pass_front
+def revoke(front: Front, name: str) -> None:
+    """Revoke token NAME (or the token with that id): servers refuse it at once. Its runners stay."""
+    services = front.services()
+    concerning(services, "token.revoke", [name])
+    revoked = issuing.revoke(services, name)
+    now = services.clock.now()
+    render.talk(front, f"Revoked token {revoked.name!r}")
+    render.item(front, token_document(revoked, now=now), _row(revoked, now), key="name")
+
+
+def _disclose(front: Front, services: Services, made: ApiToken, token: str) -> None:
+    now = services.clock.now()
+    render.disclosed(front, token_document(made, now=now), "token", token)
+    render.talk(front, f"This is token {made.name!r}; it cannot be shown again")
+
+
+def _row(token: ApiToken, now: float) -> render.Row:
+    limits = token.limits
+    return {
+        "NAME": token.name,
+        "ID": token.id,
+        "STATUS": token.refusal(now) or "active",
+        "TENANT": limits.tenant or "(all)",
+        "SCOPES": token.rights,
+        "FOR": limits.repositories + limits.organizations,
+        "EXPIRES": f"in {runners.age(token.expires_at - now)}" if token.expires_at > now else "expired",
+        "USED": None if token.last_used_at is None else f"{runners.age(now - token.last_used_at)} ago",
+    }

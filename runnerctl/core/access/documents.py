@@ -1,0 +1,46 @@
+"""Callers and tokens as documents: the JSON that both front ends give out. No secret is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..describe import timestamp
+from .grants import Actor, Limits, Right
+from .keeping import ApiToken
+
+
+def actor_document(actor: Actor) -> dict[str, Any]:
+    return {
+        "actor": actor.id,
+        "name": actor.name,
+        "scopes": [right for right in Right if right in actor.rights],
+        "limits": None if actor.limits is None else limits_document(actor.limits),
+        "expires_at": timestamp(actor.expires_at),
+    }
+
+
+def limits_document(limits: Limits) -> dict[str, Any]:
+    return {
+        "tenant": limits.tenant,
+        "repos": limits.repositories,
+        "orgs": limits.organizations,
+        "labels": limits.labels,
+        "max_runners": limits.max_runners,
+        "persistent": limits.persistent,
+        "name_pattern": limits.name_pattern,
+    }
+
+
+def token_document(token: ApiToken, *, now: float) -> dict[str, Any]:
+    """All that is known of it; ``status`` is ``active``, ``revoked`` or ``expired``."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "status": token.refusal(now) or "active",
+        "scopes": token.rights,
+        "limits": limits_document(token.limits),
+        "created_at": timestamp(token.created_at),
+        "expires_at": timestamp(token.expires_at),
+        "last_used_at": timestamp(token.last_used_at),
+        "revoked_at": timestamp(token.revoked_at),
+    }

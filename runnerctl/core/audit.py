@@ -1,0 +1,97 @@
+"""Who asked for what, and what came of it: ``audit.log``, one JSON object a line, only ever added to.
+
+A line is one write in append mode, so that any number of processes may write at once. No secret is ever in it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .clock import Clock
+from .locks import LockHeld, file_lock
+from .redact import redact
+
+log = logging.getLogger("runnerctl.core")
+
+OK = "ok"
+_LONGEST = 256
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """One line. ``result`` is ``ok`` or the error's code."""
+
+    actor: str
+    """``operator``, ``token:ID``, ``uid:NUMBER``, ``nobody``."""
+    source: str
+    """An address, ``unix`` or ``local``."""
+    action: str
+    """Such as ``runner.create``."""
+    object: str
+    result: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The log of one state directory. A line that cannot be written is told to the server's log, and fails nobody."""
+
+    path: Path
+    clock: Clock
+    max_bytes: int
+    files: int
+    """How many are kept, the current one included."""
+
+    def write(self, deed: Deed) -> None:
+        try:
+            if self._append(_line(deed, self.clock.now())) > self.max_bytes:
+                self._rotate()
+        except OSError as exc:
+            log.error("the audit log %s cannot be written: %s", self.path, exc.strerror)
+
+    def _append(self, line: bytes) -> int:
+        """Returns the log's size now."""
+        descriptor = os.open(self.path, _FLAGS, 0o600)
+        try:
+            os.write(descriptor, line)
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+    def _rotate(self) -> None:
+        """Whoever still writes to the file that is renamed loses nothing by it."""
+        try:
+            with file_lock(self.path.with_name("audit.lock"), wait=0):
+                if self.path.stat().st_size <= self.max_bytes:
+                    return  # somebody else did meanwhile
+                for number in reversed(range(self.files - 1)):
+                    if self._numbered(number).exists():
+                        self._numbered(number).rename(self._numbered(number + 1))
+                if self.files == 1:
+                    self.path.unlink()
+        except LockHeld:
+            return
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
+
+
+def _line(deed: Deed, now: float) -> bytes:
+    at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z"
+    told = {
+        "time": at,
+        "request_id": deed.request_id,
+        "actor": deed.actor,
+        "source": deed.source,
+        "action": deed.action,
+        "object": deed.object,
+        "result": deed.result,
+    }
+    masked = {name: None if text is None else redact(text[:_LONGEST]) for name, text in told.items()}
+    return json.dumps(masked).encode() + b"\n"
