@@ -41,9 +41,8 @@ RUNNING = {RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
 
 @pytest.fixture
 def sandbox(archive: Path) -> Iterator[Sandbox]:
-    with Sandbox(
-        archive=archive, settings=Settings(requeue_seconds=2.0, session_seconds=1.0, broken_session_seconds=0.1)
-    ) as running:
+    quick = Settings(requeue_seconds=2.0, session_seconds=1.0, broken_session_seconds=0.1)
+    with Sandbox(archive=archive, settings=quick) as running:
         yield running
 
 

@@ -9,6 +9,8 @@ from .clock import Clock
 from .database import Database
 from .models import Backoff, Orphan, Runner, Scope
 
+LONGEST_WAIT = 3600.0
+"""Between two tries at a registration, in seconds."""
 _OF_NAME = "runner_id IN (SELECT id FROM runner WHERE lower(name) = ?)"
 
 
@@ -34,12 +36,16 @@ class Duties(Database):
         query = "SELECT id, runner_id, scope, name, labels, github_id, reason, tries, next_try_at FROM orphan"
         if due_at is None:
             return [rows.orphan(row) for row in self._read(f"{query} ORDER BY id")]
-        return [rows.orphan(row) for row in self._read(f"{query} WHERE next_try_at <= ? ORDER BY id", due_at)]
+        # One that is due later than any can be was put off before the clock was set back.
+        due = f"{query} WHERE next_try_at <= ? OR next_try_at > ? ORDER BY id"
+        return [rows.orphan(row) for row in self._read(due, due_at, due_at + LONGEST_WAIT)]
 
     def has_orphan(self, runner_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM orphan WHERE runner_id = ?", runner_id))
 
     def postpone_orphan(self, orphan: Orphan, *, until: float) -> None:
+        """For ``LONGEST_WAIT`` at the most."""
+        until = min(until, self._clock.now() + LONGEST_WAIT)
         with self._transaction() as db:
             db.execute("UPDATE orphan SET tries = tries + 1, next_try_at = ? WHERE id = ?", (until, orphan.id))
 

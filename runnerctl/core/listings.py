@@ -90,7 +90,7 @@ class Listings:
 
     def _missed(self, runner: Runner, asked_at: float) -> Absence | None:
         """Its absence if this listing counts; what was listed soon after a start, or after the last, tells nothing."""
-        if asked_at - max(runner.started_at or 0.0, runner.created_at) < _LAG_SECONDS:
+        if 0 <= asked_at - max(runner.started_at or 0.0, runner.created_at) < _LAG_SECONDS:
             return None
         before = self._absences.get(runner.id)
         if before is None:

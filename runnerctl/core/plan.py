@@ -110,7 +110,7 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
     if runner.state is S.REMOVING:
         return _of_removing(seen, now, limits)
     if runner.state is S.STOPPING:
-        overdue = not seen.working and now - runner.changed_at > limits.stop
+        overdue = not seen.working and _far_apart(runner.changed_at, now, limits.stop)
         return Action(Step.STOP, reason="Its stop took too long") if overdue else KEEP
     if _never_came_online(runner, processes, now, limits):
         return Action(Step.FINISH, S.FAILED, "It did not come online in time")
@@ -125,14 +125,19 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
 def _of_removing(seen: Seen, now: float, limits: Limits) -> Action:
     # While GitHub has not let go, an orphan task tries that at its own pace.
     waits = seen.working or seen.task
-    lost = now - seen.runner.changed_at > limits.quiet
+    lost = _far_apart(seen.runner.changed_at, now, limits.quiet)
     return Action(Step.RESUME) if lost and not waits else KEEP
 
 
 def _never_came_online(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:
     if runner.state is not S.STARTING or processes.online_at is not None or runner.started_at is None:
         return False
-    return now - runner.started_at > limits.start
+    return _far_apart(runner.started_at, now, limits.start)
+
+
+def _far_apart(then: float, now: float, seconds: float) -> bool:
+    """Also a time that is long to come: the clock was set back since then, and nobody waits until it has caught up."""
+    return abs(now - then) > seconds
 
 
 def _of_ended(seen: Seen, now: float) -> Action:
@@ -169,5 +174,5 @@ def _again(runner: Runner, processes: Observation, now: float) -> Step | None:
             return Step.START  # a start that was interrupted: what ended is what was there before
         return Step.RENEW if processes.outcome is Outcome.OUTDATED else None
     # Without a word: a reboot, or something that killed the whole tree.
-    lasted = runner.started_at is not None and now - runner.started_at > CRASH_LOOP_SECONDS
+    lasted = runner.started_at is not None and _far_apart(runner.started_at, now, CRASH_LOOP_SECONDS)
     return Step.START if lasted and not runner.ephemeral else None

@@ -261,7 +261,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own(
         "remove_settle",
         "3",
-        "How long remove, and stop after a start or a job, watch for a job dispatched just before",
+        "How long remove, or stop after a start or a job, waits for a job just sent",
         duration,
     ),
     _own("drain_settle", "60", "The same for remove --drain", duration),

@@ -56,7 +56,7 @@ class Stop:
             self.job_may_come(now)
 
     def job_may_come(self, now: float) -> None:
-        """GitHub has a Listener that waits for a job: one may be handed over just now, and is not killed."""
+        """The Listener waits for one: what GitHub hands over just now is finished first."""
         self._leaves_by = now + self._launch.settle_seconds
 
     def may_begin(self, now: float, *, occupied: bool) -> bool:

@@ -17,12 +17,15 @@ log = logging.getLogger("runnerctl.core")
 WINDOW_SECONDS = 300.0
 _FIRST_SECONDS = 5.0
 _MOST_SECONDS = 300.0
+_LONGEST_SECONDS = 3600.0
+"""Also where GitHub itself says how long."""
+_MOST_JITTER = 1.5
 
 
 def backoff(services: Services, scope: Scope) -> Backoff | None:
     """The one in force there."""
     found = services.store.backoffs(scope)
-    return found[0] if found and found[0].until > services.clock.now() else None
+    return found[0] if found and _in_force(found[0], services.clock.now()) else None
 
 
 def may_register(services: Services, scope: Scope) -> bool:
@@ -54,15 +57,20 @@ def went_well(services: Services, scope: Scope) -> None:
 def held_back(services: Services, scope: Scope | None = None) -> list[str]:
     """What is held back at the moment, there or anywhere, in words."""
     now = services.clock.now()
-    return [told(each, now) for each in services.store.backoffs(scope) if each.until > now]
+    return [told(each, now) for each in services.store.backoffs(scope) if _in_force(each, now)]
 
 
 def told(each: Backoff, now: float) -> str:
     return f"Nothing is begun in {each.scope} without a command for {shown(each.until - now)}: {each.reason}"
 
 
+def _in_force(each: Backoff, now: float) -> bool:
+    """One that is longer than any can be was begun before the clock was set back."""
+    return now < each.until <= now + _LONGEST_SECONDS * _MOST_JITTER
+
+
 def _back_off(services: Services, scope: Scope, seconds: float, *, tries: int, reason: str) -> None:
     # Hosts that met the same fault at once must not come back at once.
-    seconds *= services.rng.uniform(1.0, 1.5)
+    seconds = min(seconds, _LONGEST_SECONDS) * services.rng.uniform(1.0, _MOST_JITTER)
     services.store.back_off(scope, until=services.clock.now() + seconds, tries=tries, reason=reason)
     log.warning("nothing is begun in %s without a command for %.0f s: %s", scope, seconds, reason)

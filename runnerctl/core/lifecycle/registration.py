@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..duties import LONGEST_WAIT
 from ..errors import (
     ConfigInvalid,
     GitHubConflict,
@@ -20,7 +21,7 @@ from ..services import Services
 if TYPE_CHECKING:
     from ..github.answers import JitConfig, RemoteRunner
 
-_RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, 3600.0)
+_RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, LONGEST_WAIT)
 
 
 def ask(services: Services, runner: Runner) -> JitConfig:
