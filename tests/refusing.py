@@ -150,10 +150,8 @@ def warm_place(top: Path, *, package_dir: Path, archive: Path) -> Iterator[Place
 
 def finish_orphans(services: Services) -> int:
     """All of them, due or not; how many are left."""
-    left = 0
-    for orphan in services.store.orphans():
-        left = core.finish_orphans(services, only=orphan.runner_id)
-    return left
+    core.finish_orphans(services, early=True)
+    return len(services.store.orphans())
 
 
 def tidy(place: Place) -> None:

@@ -167,6 +167,42 @@ def test_a_job_outlives_the_violent_death_of_its_listener(orphan, adopted):
     assert record["last_job"]["ended_at"] >= record["last_exit"]["at"]
 
 
+def test_a_worker_alone_is_a_runner_that_runs(orphan):
+    it = orphan().started()
+    worker = it.long_job()
+    it.loses_its_supervisor().loses_its_listener()
+    for adopt in (lambda: None, it.adopted):
+        adopt()
+        seen = it.backend.poll(it.life)
+        assert (seen.running, seen.pid, seen.phase, seen.job) == (True, worker.pid, "busy", "build")
+    it.may_finish()
+    it.ended()
+    assert it.backend.poll(it.life).gone
+
+
+def test_a_stop_that_the_one_before_did_not_live_to_hear_needs_no_other_occasion(orphan):
+    it = orphan().started()
+    it.phase("listening")
+    it.loses_its_supervisor()
+    (it.run_dir / "drain").touch()
+    it.adopted()
+    assert it.ended()["outcome"] == "stopped"
+
+
+def test_who_asks_an_adopter_for_the_stop_that_it_goes_on_with_does_not_hurry_it(orphan):
+    """It is asked again because the one before may have died too early: that is no impatience."""
+    it = orphan().started()
+    it.order("signal.signal(2, signal.SIG_IGN); line('deaf')")
+    it.logged("deaf")
+    it.loses_its_supervisor()
+    change_record(it, stop_asked="now")
+    it.adopted().signal(signal.SIGINT)
+    it.order("time.sleep(0.2); say('Exiting...'); os._exit(0)")
+    it.ended()
+    assert "Stopping: interrupt" in it.log
+    assert "Stopping: terminate" not in it.log
+
+
 def test_a_stop_now_ends_a_worker_alone(orphan):
     it = orphan().started()
     worker = it.long_job()

@@ -19,7 +19,8 @@ from . import render
 from .auditing import concerning
 from .options import Front, Output, Verb, duration, pass_front
 
-_AT_ONCE = 16
+_AT_ONCE = 64
+"""Most of a removal is waiting."""
 _SHOWN = 10
 
 Remove = Callable[[str, Clock], Removal]
@@ -145,7 +146,7 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
         except RunnerctlError as exc:
             return _Result(name=name, error=exc)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(names)))) as pool:
         futures = [pool.submit(one, name) for name in names]
         try:
             return [future.result() for future in futures]

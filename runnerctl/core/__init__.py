@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .lifecycle.breaker import held_back
     from .lifecycle.create import Wait, create_runner
     from .lifecycle.operation import Operation, Pause, finish
+    from .lifecycle.orphans import finish_orphans
     from .lifecycle.reap import decide, reap
-    from .lifecycle.registration import finish_orphans
     from .lifecycle.remove import Removal, remove_runner
     from .lifecycle.retention import Pruned, prune
     from .lifecycle.sizing import disk_sizes
@@ -32,7 +32,7 @@ _HOME = {
     "finish": "lifecycle.operation",
     "decide": "lifecycle.reap",
     "reap": "lifecycle.reap",
-    "finish_orphans": "lifecycle.registration",
+    "finish_orphans": "lifecycle.orphans",
     "Removal": "lifecycle.remove",
     "remove_runner": "lifecycle.remove",
     "Pruned": "lifecycle.retention",

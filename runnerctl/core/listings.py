@@ -6,8 +6,9 @@ A listing that failed is unknown: it neither counts as an absence nor ends a cou
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import RunnerctlError
 from .models import Absence, Runner, Scope, Sighting
@@ -21,10 +22,21 @@ log = logging.getLogger("runnerctl.core")
 
 LEAST_SECONDS = 60.0
 """Between two listings of a scope."""
+_AT_ONCE = 16
+"""Scopes."""
 BUDGET = 0.25
 """The share of what GitHub has left for us until its reset that listings may spend."""
 _LAG_SECONDS = 30.0
 """A listing that is older than a registration by less than this may not know it yet."""
+
+
+class _Answer(NamedTuple):
+    """What GitHub said when it was asked for the runners of a scope, or why it did not."""
+
+    scope: Scope
+    asked_at: float
+    listed: Sequence[RemoteRunner]
+    error: RunnerctlError | None
 
 
 class Listings:
@@ -44,24 +56,33 @@ class Listings:
         now = self._services.clock.monotonic()
         self._absences = self._services.store.absences()
         due = [scope for scope in by_scope if self._due_at.get(scope, 0.0) <= now]
-        return [scope for scope in due if self._list(scope, by_scope[scope], shared_by=len(by_scope))]
+        if not due:
+            return []
+        with ThreadPoolExecutor(min(_AT_ONCE, len(due)), thread_name_prefix="list") as pool:
+            answers = zip(due, pool.map(self._ask, due), strict=True)
+            return [scope for scope, answer in answers if self._take(answer, by_scope[scope], shared_by=len(by_scope))]
 
     def absences(self, runner: Runner) -> int:
         """In how many listings in a row, far enough apart, the runner was missing."""
         absence = self._absences.get(runner.id)
         return absence.times if absence else 0
 
-    def _list(self, scope: Scope, runners: list[Runner], *, shared_by: int) -> bool:
-        clock = self._services.clock
-        asked_at = clock.now()
+    def _ask(self, scope: Scope) -> _Answer:
+        asked_at = self._services.clock.now()
         try:
             listed = self._services.github.list_runners(scope)
         except RunnerctlError as exc:
             log.warning("runners of %s could not be listed: %s", scope, exc.message)
-            self._due_at[scope] = clock.monotonic() + max(LEAST_SECONDS, exc.retry_after or 0.0)
+            return _Answer(scope, asked_at, (), exc)
+        return _Answer(scope, asked_at, listed, None)
+
+    def _take(self, answer: _Answer, runners: list[Runner], *, shared_by: int) -> bool:
+        now = self._services.clock.monotonic()
+        if answer.error is not None:
+            self._due_at[answer.scope] = now + max(LEAST_SECONDS, answer.error.retry_after or 0.0)
             return False
-        self._due_at[scope] = clock.monotonic() + self._pause(calls=1 + len(listed) // 100, shared_by=shared_by)
-        self._compare(runners, {remote.id: remote for remote in listed}, asked_at)
+        self._due_at[answer.scope] = now + self._pause(calls=1 + len(answer.listed) // 100, shared_by=shared_by)
+        self._compare(runners, {remote.id: remote for remote in answer.listed}, answer.asked_at)
         return True
 
     def _pause(self, *, calls: int, shared_by: int) -> float:

@@ -79,14 +79,15 @@ def marked(life: str) -> list[int]:
     return [pid for pid in _pids() if _carries(pid, life) and identify(pid) is not None]
 
 
-def working(listener: int | None, life: str) -> bool:
-    """Whether a ``Runner.Worker`` lives among the processes of that runner: a job is running."""
-    # By mark too: a Worker outlives a Listener that was killed, as nobody's child.
-    return any(
-        _carries(pid, life) or (listener is not None and _is_below(pid, listener))
-        for pid in _pids()
-        if comm(pid) == WORKER_COMM and identify(pid) is not None
-    )
+def worker(listener: int | None, life: str) -> ProcessId | None:
+    """The ``Runner.Worker`` that lives among the processes of that runner: a job is running."""
+    for pid in _pids():
+        if comm(pid) != WORKER_COMM or (seen := identify(pid)) is None:
+            continue
+        # By mark too: a Worker outlives a Listener that was killed, as nobody's child.
+        if _carries(pid, life) or (listener is not None and _is_below(pid, listener)):
+            return seen
+    return None
 
 
 def _carries(pid: int, life: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .errors import RunnerBusy, RunnerctlError
 from .lifecycle import reap as reaping
 from .lifecycle.operation import finish
-from .lifecycle.registration import finish_orphans
+from .lifecycle.orphans import finish_orphans
 from .lifecycle.remove import remove_runner
 from .lifecycle.replacing import replace_lost
 from .listings import Listings
@@ -20,7 +20,7 @@ from .models import Runner
 from .plan import Action, Step
 from .services import Services
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,15 @@ def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool
     if dry_run:
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sweep") as pool:
-        done = tuple(pool.map(lambda finding: put_right(services, finding, listings), findings))
-    return Sweep(findings=done, orphans=finish_orphans(services), replaced=tuple(replace_lost(services)))
+        done = list(pool.map(lambda finding: put_right(services, finding, listings), findings))
+        done += pool.map(lambda finding: put_right(services, finding), released(services, early=True))
+    return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
+
+
+def released(services: Services, *, early: bool = False) -> list[Finding]:
+    """Tries the orphan tasks; what is to be done about the runners whose removal waited for them."""
+    resume = Action(Step.RESUME)
+    return [Finding(runner=runner, action=resume) for runner in finish_orphans(services, early=early)]
 
 
 def put_right(services: Services, finding: Finding, listings: Listings | None = None) -> Finding:

@@ -201,7 +201,8 @@ class Watcher:
 
     def _finish_orphans(self) -> None:
         try:
-            core.finish_orphans(self._services)
+            for finding in reconcile.released(self._services):
+                self._submit(finding.runner.id, self._put_right, finding)
         except RunnerctlError as exc:
             log.warning("orphan tasks wait: %s", exc.message)
 

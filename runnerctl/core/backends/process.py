@@ -17,7 +17,7 @@ from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
 from . import cgroups, user_processes
-from .base import Backend, Launch, Observation
+from .base import Backend, Launch, Observation, Phase
 from .records import Records
 
 if TYPE_CHECKING:
@@ -90,7 +90,13 @@ class ProcessBackend(Backend):
         return status != _NOTHING_LIVES
 
     def poll(self, runner_id: str) -> Observation:
-        return self._records.observe(runner_id)
+        seen = self._records.observe(runner_id)
+        record = None if seen.running or seen.ended else self._records.read(runner_id)
+        if record is None or record.phase is not Phase.BUSY or (worker := self._worker(runner_id)) is None:
+            return seen
+        # A Worker outlives its Listener; and its supervisor, if that was killed too.
+        job, since = (record.job.name, record.job.started_at) if record.job else (None, None)
+        return seen._replace(running=True, pid=worker.pid, phase=Phase.BUSY, job=job, job_started_at=since)
 
     def processes(self, runner_id: str) -> tuple[ProcessId, ...]:
         seen = self._records.read(runner_id)
@@ -105,13 +111,17 @@ class ProcessBackend(Backend):
         return self._records.supervised(runner_id)
 
     def working(self, runner_id: str) -> bool:
+        return self._worker(runner_id) is not None
+
+    def _worker(self, runner_id: str) -> ProcessId | None:
         seen = self._records.read(runner_id)
         listener = seen.listener if seen else None
         alive = listener is not None and processes.alive(listener)
         cgroup = self._cgroup(runner_id)
-        if cgroup is not None and any(processes.comm(pid) == processes.WORKER_COMM for pid in cgroups.pids(cgroup)):
-            return True
-        return processes.working(listener.pid if listener and alive else None, runner_id)
+        for pid in [] if cgroup is None else cgroups.pids(cgroup):
+            if processes.comm(pid) == processes.WORKER_COMM and (worker := processes.identify(pid)) is not None:
+                return worker
+        return processes.worker(listener.pid if listener and alive else None, runner_id)
 
     def drain(self, runner_id: str) -> None:
         (self.run_dir(runner_id) / "drain").touch(mode=0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import identity
+from ..backends.base import Phase
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
@@ -56,7 +57,7 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
     supervised = backend.supervised(runner.id) if seen.running else bool(seen.supervised)
     # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
     if (seen.running and supervised) or runner.state is RunnerState.STOPPED:
-        working = seen.job is not None
+        working = seen.phase is Phase.BUSY
     else:
         working = backend.working(runner.id)
     task = runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id)

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..duties import LONGEST_WAIT
 from ..errors import (
     ConfigInvalid,
     GitHubConflict,
     GitHubError,
     GitHubNoAnswer,
-    GitHubUnavailable,
-    RunnerBusy,
-    RunnerctlError,
     RunnerExists,
 )
-from ..models import Orphan, Runner, Scope
+from ..models import Runner, Scope
 from ..services import Services
 
 if TYPE_CHECKING:
     from ..github.answers import JitConfig, RemoteRunner
-
-_RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, LONGEST_WAIT)
 
 
 def ask(services: Services, runner: Runner) -> JitConfig:
@@ -120,39 +114,3 @@ def deregister_or_keep_task(services: Services, runner: Runner) -> Runner:
     except (GitHubError, ConfigInvalid) as exc:
         services.store.keep_orphan(runner, reason=exc.message)
         return runner
-
-
-def finish_orphans(services: Services, *, only: str | None = None) -> int:
-    """Tries the orphan tasks that are due once, or that of one life whether due or not; returns how many are left."""
-    due = services.store.orphans(due_at=services.clock.now() if only is None else None)
-    for orphan in due if only is None else [each for each in due if each.runner_id == only]:
-        try:
-            _clear_orphan(services, orphan)
-        except RunnerctlError as exc:
-            wait = exc.retry_after or _RETRY_SECONDS[min(orphan.tries, len(_RETRY_SECONDS) - 1)]
-            services.store.postpone_orphan(orphan, until=services.clock.now() + wait)
-            if isinstance(exc, GitHubUnavailable | ConfigInvalid):
-                break  # the others would meet the same
-    return len(services.store.orphans())
-
-
-def _clear_orphan(services: Services, orphan: Orphan) -> None:
-    github_id = orphan.github_id
-    if github_id is None and not _is_taken_over(services, orphan):
-        github_id = find_ours(services, scope=orphan.scope, name=orphan.name, labels=orphan.labels)
-    if github_id is not None:
-        services.github.delete_runner(orphan.scope, github_id)
-    services.store.forget_orphan(orphan.runner_id)
-    ended = services.store.get(orphan.runner_id)
-    if ended is not None and ended.deregistered_at is None:
-        services.store.amend(ended, deregistered_at=services.clock.now(), github_status=None, github_busy=None)
-
-
-def _is_taken_over(services: Services, orphan: Orphan) -> bool:
-    """A later life bears that name at GitHub: nothing else can, and what looks like the orphan is that one's."""
-    current = services.store.latest(orphan.name)
-    if current is None or not current.live or not current.scope.same_as(orphan.scope):
-        return False
-    if not current.registered:
-        raise RunnerBusy(f"Runner {orphan.name!r} is being made")
-    return True

@@ -18,7 +18,8 @@ from ..states import Desired, RunnerState
 from . import ending
 from .holding import check_scope, hold, named
 from .operation import Operation, Pause
-from .registration import deregister, finish_orphans
+from .orphans import finish_orphans
+from .registration import deregister
 from .stop import until_gone
 
 _JOB_END_SECONDS = 15.0
