@@ -20,6 +20,7 @@ log = logging.getLogger("runnerctl.core")
 
 OK = "ok"
 _LONGEST = 256
+_MOST_READ = 64 * 1024
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -93,5 +94,6 @@ def _line(deed: Deed, now: float) -> bytes:
         "object": deed.object,
         "result": deed.result,
     }
-    masked = {name: None if text is None else redact(text[:_LONGEST]) for name, text in told.items()}
+    # Masked before it is cut: half a secret has no form to be known by.
+    masked = {name: None if text is None else redact(text[:_MOST_READ])[:_LONGEST] for name, text in told.items()}
     return json.dumps(masked).encode() + b"\n"
