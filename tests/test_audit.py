@@ -185,13 +185,14 @@ def test_it_is_rotated_by_size_and_the_oldest_goes(tmp_path: Path) -> None:
     )
 
 
-def test_writers_at_once_lose_no_line(tmp_path: Path) -> None:
+def test_writers_at_once_lose_no_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     audit = an_audit(tmp_path / "audit.log", max_bytes=4000, files=100)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: audit.write(a_deed(number)), range(800)))
+    assert caplog.messages == []
     lines = [line for file in tmp_path.glob("audit.log*") for line in file.read_text().splitlines()]
     assert sorted(int(json.loads(line)["object"]) for line in lines) == list(range(800))
-    assert len(list(tmp_path.glob("audit.log*"))) > 10
+    assert len(list(tmp_path.glob("audit.log*"))) > 3
 
 
 def test_a_log_that_cannot_be_written_fails_nobody(server: Server, host: Host) -> None:

@@ -76,8 +76,8 @@ class Audit:
                         self._numbered(number).rename(self._numbered(number + 1))
                 if self.files == 1:
                     self.path.unlink()
-        except LockHeld:
-            return
+        except (LockHeld, FileNotFoundError):
+            return  # somebody else is at it, or was
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
