@@ -84,7 +84,7 @@ def test_every_route_says_what_it_needs(services: Services) -> None:
     assert {rule.path for rule in ROUTES if rule.action} == changing
 
 
-SCOPED = [route for route in ROUTES if isinstance(route.needs, Right)]
+SCOPED = [route for route in ROUTES if isinstance(route.needs, Right) and "tokens" not in route.path]
 TENANTS = {"own": "acme", "foreign": "globex", "the operator's": None}
 
 
@@ -237,6 +237,31 @@ def test_a_revoked_token_is_refused_at_once_though_another_process_revoked_it(ha
         answer = session.get(url, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
     assert "is revoked" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("right", Right)
+def test_tokens_are_listed_and_revoked_within_the_tenant_by_those_who_may(hall: Hall, right: Right) -> None:
+    asker = hall.token(right)
+    made = {
+        tenant: issuing.issue(
+            hall.services, f"of-{tenant}-{right[:2]}", rights=[Right.RUNNERS_READ], limits=Limits(tenant=tenant)
+        )
+        for tenant in ("acme", "globex")
+    }
+    listed = hall.ask(asker, "GET", "/api/v1/tokens")
+    answers = [hall.ask(asker, "DELETE", f"/api/v1/tokens/{kept.name}").json() for kept, _ in made.values()]
+    after = [hall.whoami(token).status_code for _, token in made.values()]
+    if right is Right.TOKENS_ADMIN:
+        names = [token["name"] for token in listed.json()["items"]]
+        assert (made["acme"][0].name in names, made["globex"][0].name in names) == (True, False)
+        assert (answers[0]["status"], answers[1]["code"]) == ("revoked", "token_not_found")
+        assert after == [401, 200]
+    else:
+        assert {listed.json()["code"], *(answer["code"] for answer in answers)} == {"forbidden"}
+        assert after == [200, 200]
+    assert not any(token in listed.text for _, token in made.values())
+    for kept, _ in made.values():
+        issuing.revoke(hall.services, kept.id)
 
 
 def test_a_rotated_token_ends_at_once_or_after_its_grace(hall: Hall) -> None:
