@@ -84,6 +84,8 @@ def test_serve_refuses_and_makes_nothing(host: Host) -> None:
     ran = host.cli("serve", "--bind", "0.0.0.0:0")
     assert ran.returncode == 2
     assert "--insecure-bind" in ran.stderr
+    told = host.cli("config", "validate", RUNNERCTL_BIND="0.0.0.0:0", GITHUB_WFA_RUNNER_SERVER__BIND="0.0.0.0:0")
+    assert (told.returncode, told.stderr) == (2, ran.stderr)
     assert not host.state_dir.exists()
 
 
