@@ -137,7 +137,7 @@ class Tokens(Database):
                 f"Tenant {limits.tenant!r} has {living} runners, and this token allows {limits.max_runners}",
                 hint="Remove a runner or wait for one to end",
             )
-        for label in (spec.name, *spec.labels):
+        for label in spec.labels:  # the name is one of them
             if self._is_foreign(db, label.lower(), limits.tenant, is_name=label.lower() == spec.name.lower()):
                 raise Forbidden(
                     f"Label {label!r} is not free for tenant {limits.tenant!r}",
