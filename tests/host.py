@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,11 +188,13 @@ class Server:
     log: Path
 
     @classmethod
-    def start(cls, host: Host, environment: Mapping[str, str]) -> Server:
+    def start(
+        cls, host: Host, environment: Mapping[str, str], *, argv: Sequence[str] = ("-m", "runnerctl", "serve")
+    ) -> Server:
         log = host.top / f"serve-{time.monotonic_ns()}.log"
         with log.open("w") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "runnerctl", "serve"],
+                [sys.executable, *argv],
                 env=host.environment(**environment),
                 cwd=host.top,
                 stdout=subprocess.PIPE,

@@ -75,7 +75,12 @@ def test_credentials_that_cannot_be_used_are_named_everywhere_alike(place: Place
         ({"GITHUB_WFA_RUNNER_SERVER__API_TOKEN_FILE": "/nowhere"}, "both set", "exactly one"),
         ({"GITHUB_WFA_RUNNER_SERVER__BIND": "TAKEN"}, "Address already in use", "Another process listens there"),
         ({"GITHUB_WFA_RUNNER_SERVER__BIND": "localhost"}, "'localhost' cannot be used", "HOST:PORT"),
-        ({"GITHUB_WFA_RUNNER_SERVER__BIND": "192.0.2.1:0"}, "Cannot assign requested address", "another"),
+        ({"GITHUB_WFA_RUNNER_SERVER__BIND": "192.0.2.1:0"}, "Other machines reach 192.0.2.1:0", "--insecure-bind"),
+        (
+            {"GITHUB_WFA_RUNNER_SERVER__BIND": "192.0.2.1:0", "RUNNERCTL_INSECURE_BIND": "true"},
+            "Cannot assign requested address",
+            "another",
+        ),
         ({"GITHUB_WFA_RUNNER_SERVER__BIND": "unix:/nowhere/socket"}, "No such file", "another"),
     ],
 )

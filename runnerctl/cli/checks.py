@@ -14,7 +14,15 @@ from ..core.settings import Settings
 
 def check(settings: Settings) -> list[str]:
     """What is worth knowing though it is no error. Raises ``ConfigInvalid`` for the first thing that cannot be used."""
+    _front_door(settings)
     return [*_credentials(settings), *_token(settings), *_directories(settings), *_job_users(settings)]
+
+
+def _front_door(settings: Settings) -> None:
+    from ..server import addresses, front_door
+
+    front_door.check(settings, addresses.parse(settings.get("server.bind")))
+    front_door.tls(settings)
 
 
 def _credentials(settings: Settings) -> Iterator[str]:

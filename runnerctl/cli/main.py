@@ -120,6 +120,9 @@ def _invoked(ctx: click.Context) -> int:
     """What the command changed, or could not change, is told to the audit log."""
     try:
         status = root.invoke(ctx) or 0
+    except BrokenPipeError:
+        _settle(ctx, None)  # it was done, and nobody reads on
+        raise
     except BaseException as exc:
         _settle(ctx, exc)
         raise

@@ -20,6 +20,7 @@ log = logging.getLogger("runnerctl.core")
 
 OK = "ok"
 _LONGEST = 256
+_MOST_READ = 64 * 1024
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -75,8 +76,8 @@ class Audit:
                         self._numbered(number).rename(self._numbered(number + 1))
                 if self.files == 1:
                     self.path.unlink()
-        except LockHeld:
-            return
+        except (LockHeld, FileNotFoundError):
+            return  # somebody else is at it, or was
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
@@ -93,5 +94,6 @@ def _line(deed: Deed, now: float) -> bytes:
         "object": deed.object,
         "result": deed.result,
     }
-    masked = {name: None if text is None else redact(text[:_LONGEST]) for name, text in told.items()}
+    # Masked before it is cut: half a secret has no form to be known by.
+    masked = {name: None if text is None else redact(text[:_MOST_READ])[:_LONGEST] for name, text in told.items()}
     return json.dumps(masked).encode() + b"\n"

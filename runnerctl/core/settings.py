@@ -87,7 +87,7 @@ class Settings:
 
     def files_of_ours(self) -> tuple[Path, ...]:
         """What no job has any business with: state, other runners, keys, tokens, settings."""
-        keys = ("github.private_key_file", "server.api_token_file")
+        keys = ("github.private_key_file", "server.api_token_file", "server.tls_key")
         named = (*map(self.get, keys), self.environ.get("RUNNERCTL_CONFIG"))
         files = [Path(each) for each in named if each] + ([self.env_file] if self.env_file else [])
         standard = [Path(DEFAULT_CONFIG_FILE).parent]

@@ -13,12 +13,12 @@ from .looks import Looks
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
-from .routes import health, logs, runners, whoami
+from .routes import health, logs, runners, tokens, whoami
 from .routing import add
 from .sources import Sources
 from .throttle import FailedLogins
 
-ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *whoami.ROUTES)
+ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
 
 
 def build_app(services: Services, *, token: str | None) -> web.Application:

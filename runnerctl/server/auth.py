@@ -64,14 +64,15 @@ class Authenticator:
         kept = self._find(tokens.digest(token)) if tokens.is_whole(token) else None
         if kept is None:
             raise Unauthorized("The bearer token is wrong", hint="Compare it with the server's API token")
-        request[CLAIMED] = kept.actor.id
+        actor = kept.actor
+        request[CLAIMED] = actor.id
         now = self._services.clock.now()
         refusal = kept.refusal(now)
         if refusal is not None:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
         self._rates.take(kept.id, a_minute=self._services.settings.get("server.rate_limit"))
         self._note_use(kept, now)
-        return kept.actor
+        return actor
 
     def _find(self, digest: str) -> ApiToken | None:
         """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""

@@ -23,6 +23,8 @@ HEAD_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 120.0
 """Longer than tunnels and proxies keep theirs: they would send into a connection that is just being closed."""
 _HANDSHAKE_SECONDS = 10.0
+_LINGERING_SECONDS = 2.0
+"""For the rest of a body that nobody wants: so long that the answer arrives."""
 _LINE = _FIELD = 8190
 
 
@@ -97,6 +99,7 @@ class Site(web.BaseSite):
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
             keepalive_timeout=_KEEPALIVE_SECONDS,
+            lingering_time=_LINGERING_SECONDS,
             max_line_size=_LINE,
             max_field_size=_FIELD,
         )

@@ -42,9 +42,12 @@ def rotate(
     return made, token
 
 
-def revoke(services: Services, name_or_id: str) -> ApiToken:
-    """It does not count from now on, in any process. One that did not count before is fine."""
-    token = services.store.token_named(name_or_id)
+def revoke(services: Services, name_or_id: str, *, tenant: str | None = None) -> ApiToken:
+    """It does not count from now on, in any process. One that did not count before is fine.
+
+    A ``tenant`` finds its own tokens only. Raises ``TokenNotFound``.
+    """
+    token = services.store.token_named(name_or_id, tenant=tenant)
     services.store.revoke_token(token, at=services.clock.now())
     return services.store.token_named(token.id)
 

@@ -73,10 +73,13 @@ class Tokens(Database):
         found = self._read(f"SELECT {_COLUMNS} FROM api_token WHERE digest = ?", digest)
         return _token(found[0]) if found else None
 
-    def token_named(self, name_or_id: str) -> ApiToken:
-        """That of this id, else the newest of this name. Raises ``TokenNotFound``."""
-        query = f"SELECT {_COLUMNS} FROM api_token WHERE id = ? OR lower(name) = ? ORDER BY id = ? DESC, rowid DESC"
-        found = self._read(f"{query} LIMIT 1", name_or_id, name_or_id.lower(), name_or_id)
+    def token_named(self, name_or_id: str, *, tenant: str | None = None) -> ApiToken:
+        """That of this id, else the newest of this name; of this tenant, if one is given. Raises ``TokenNotFound``."""
+        query = (
+            f"SELECT {_COLUMNS} FROM api_token WHERE (id = ? OR lower(name) = ?) AND (? IS NULL OR tenant = ?)"
+            " ORDER BY id = ? DESC, rowid DESC LIMIT 1"
+        )
+        found = self._read(query, name_or_id, name_or_id.lower(), tenant, tenant, name_or_id)
         if not found:
             raise TokenNotFound(f"No token is named {name_or_id!r}", hint="`runnerctl token list --all` shows them")
         return _token(found[0])
@@ -134,7 +137,7 @@ class Tokens(Database):
                 f"Tenant {limits.tenant!r} has {living} runners, and this token allows {limits.max_runners}",
                 hint="Remove a runner or wait for one to end",
             )
-        for label in (spec.name, *spec.labels):
+        for label in spec.labels:  # the name is one of them
             if self._is_foreign(db, label.lower(), limits.tenant, is_name=label.lower() == spec.name.lower()):
                 raise Forbidden(
                     f"Label {label!r} is not free for tenant {limits.tenant!r}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import disk
 from ..access.grants import Limits
+from ..errors import Forbidden
 from ..job_users import check_job_users, with_processes
 from ..models import Runner, RunnerSpec
 from ..services import Services
@@ -18,6 +19,8 @@ def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) ->
     stay within the limit, and no two get one user. Raises ``ConfigInvalid`` when jobs cannot run as other users here.
     """
     settings = services.settings
+    if limits is not None and limits.tenant is not None:
+        _check_name(spec.name, settings.get("defaults.labels"))
     disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.get("min_free_space"))
     return services.store.admit(
         spec,
@@ -26,6 +29,12 @@ def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) ->
         users=_users(services),
         limits=limits,
     )
+
+
+def _check_name(name: str, everybodys: str) -> None:
+    """Raises ``Forbidden`` for a tenant's runner that is named like a label that any runner here may have."""
+    if name.lower() in {label.strip().lower() for label in everybodys.split(",")}:
+        raise Forbidden(f"Runner name {name!r} is not allowed", hint="It is a label that runners of others have, too")
 
 
 def _users(services: Services) -> list[tuple[int, int]] | None:
