@@ -23,10 +23,12 @@ class _Held(NamedTuple):
 
 
 class Liveness:
-    """Holds at most ``limit`` pidfds; those asked for least lately are given up first."""
+    """Holds at most ``limit`` pidfds, and half of what this process may open; those asked for least lately go first."""
 
     def __init__(self, *, limit: int = 4096) -> None:
-        self._limit = limit
+        # A shell allows 1024 as a rule, and a sweep holds two for each runner. The soft limit; -1 is none.
+        allowed = os.sysconf("SC_OPEN_MAX")
+        self._limit = limit if allowed < 0 else min(limit, allowed // 2)
         self._held: OrderedDict[tuple[int, int], _Held] = OrderedDict()
         # Also while a descriptor is looked at: given up meanwhile, its number could be another file's.
         self._lock = threading.Lock()
