@@ -12,7 +12,7 @@ import pytest
 
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.errors import ConfigInvalid, InvalidTransition, RunnerExists
-from runnerctl.core.models import Runner, RunnerQuery, RunnerSpec, Scope
+from runnerctl.core.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope
 from runnerctl.core.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
 from runnerctl.core.store import Store
 
@@ -199,3 +199,11 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_text("this is not a database, whatever its name says" * 30)
     with pytest.raises(ConfigInvalid):
         opened(path)
+
+
+def test_an_absence_is_forgotten_with_its_life(store: Store) -> None:
+    runner = admit(store, "a")
+    store.note_absences({runner.id: Absence(times=2, counted_at=1.0)}, seen=[])
+    assert store.absences() == {runner.id: Absence(times=2, counted_at=1.0)}
+    end(store, runner, S.FAILED)
+    assert store.absences() == {}
