@@ -44,9 +44,10 @@ def stop_runner(services: Services, name: str, *, now: bool = False, limits: Lim
             services.backend.drain(runner.id)
     if not now and (yield from _has_a_job(services, runner)):
         return Stop(runner=runner, draining=True)
-    yield from until_gone(services, runner)
+    yield from until_gone(services, runner, spares_job=not now)
     with hold(services, name):
-        return Stop(runner=_ended(services, runner), draining=False)
+        runner = _ended(services, runner)
+        return Stop(runner=runner, draining=runner.state is RunnerState.STOPPING)
 
 
 def _has_a_job(services: Services, runner: Runner) -> Operation[bool]:
@@ -64,8 +65,13 @@ def _is_decided(services: Services, runner: Runner) -> bool:
     return seen.gone or seen.phase is Phase.BUSY
 
 
-def until_gone(services: Services, runner: Runner, *, patience: float | None = None) -> Operation[None]:
-    """Waits for the stop ladder, which the supervisor climbs; what is left after that is killed."""
+def until_gone(
+    services: Services, runner: Runner, *, patience: float | None = None, spares_job: bool = False
+) -> Operation[None]:
+    """Waits for the stop ladder, which the supervisor climbs; what is left after that is killed.
+
+    ``spares_job``: not if a job has turned up.
+    """
     ladder = services.backend.ladder
     seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
     deadline = services.clock.monotonic() + seconds
@@ -75,8 +81,9 @@ def until_gone(services: Services, runner: Runner, *, patience: float | None = N
         if services.backend.poll(runner.id).gone:
             return
         if lost():
-            _ask_another(services, runner)
-    services.backend.kill(runner.id)
+            _ask_another(services, runner, spares_job=spares_job)
+    if not (spares_job and services.backend.working(runner.id)):
+        services.backend.kill(runner.id)
 
 
 def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> bool:
@@ -84,11 +91,14 @@ def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> 
     return not services.backend.supervised(runner_id) or services.backend.processes(runner_id)[:1] != asked
 
 
-def _ask_another(services: Services, runner: Runner) -> None:
+def _ask_another(services: Services, runner: Runner, *, spares_job: bool) -> None:
     """The supervisor that was asked has died, perhaps before it heard of it."""
     with hold(services, runner.name):
         services.backend.adopt(runner.id)
-        services.backend.interrupt(runner.id)
+        if spares_job:
+            services.backend.drain(runner.id)
+        else:
+            services.backend.interrupt(runner.id)
 
 
 def start_runner(services: Services, name: str, *, limits: Limits | None = None) -> Runner:
