@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -72,10 +73,15 @@ def test_removing_over_http(services: Services, host: Host, sandbox: Sandbox, se
     nothing_is_left(services, host, sandbox)
 
 
+def go(host: Host, name: str) -> Path:
+    """Where the job may read."""
+    return host.base_dir / name / "tmp" / "go"
+
+
 def jobs_that_wait(services: Services, host: Host, sandbox: Sandbox) -> None:
     for name in NAMES:
-        os.mkfifo(host.top / f"go-{name}")
-        sandbox.submit_job(REPO, [name], [{"run": f"cat {host.top}/go-{name}"}])
+        os.mkfifo(go(host, name))
+        sandbox.submit_job(REPO, [name], [{"run": f"cat {go(host, name)}"}])
     for name in NAMES:
         until(lambda name=name: core.runner_status(services, name).seen.job)  # type: ignore[misc, union-attr]
 
@@ -86,7 +92,7 @@ def all_are_being_removed(services: Services) -> bool:
 
 def jobs_end_one_after_another(host: Host, sandbox: Sandbox) -> None:
     for name in reversed(NAMES):
-        (host.top / f"go-{name}").write_text("go")
+        go(host, name).write_text("go")
     for job in sandbox.jobs():
         assert sandbox.wait_job(job.id, timeout=30).conclusion == "success"
 

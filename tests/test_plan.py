@@ -30,6 +30,7 @@ def runner(state: RunnerState = S.IDLE, **changes: Any) -> Runner:
         group=None,
         version="2.336.0",
         workdir="_work",
+        tenant=None,
         root="/x/a",
         root_inode=(1, 2),
         asked_at=NOW - 600,
