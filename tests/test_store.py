@@ -12,7 +12,7 @@ import pytest
 
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.errors import ConfigInvalid, InvalidTransition, RunnerExists
-from runnerctl.core.models import Runner, RunnerQuery, RunnerSpec, Scope
+from runnerctl.core.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope
 from runnerctl.core.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
 from runnerctl.core.store import Store
 
@@ -53,6 +53,16 @@ def test_every_state_can_reach_an_end() -> None:
         reached |= more
     assert reached == set(RunnerState)
     assert not any(TRANSITIONS[state] for state in TERMINAL)
+
+
+def test_absences_end_with_the_life_that_was_missed(store: Store) -> None:
+    runner, missed = admit(store, "a"), Absence(times=1, counted_at=5.0)
+    store.note_absences({runner.id: missed}, seen=[])
+    assert store.absences() == {runner.id: missed}
+    end(store, runner)
+    assert store.absences() == {}
+    store.note_absences({runner.id: missed}, seen=[])
+    assert store.absences() == {}
 
 
 def test_a_runner_is_read_back_whole(store: Store) -> None:
