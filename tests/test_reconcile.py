@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from runnerctl.core import instance
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.listings import Listings
 from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import Sweep, sweep
+from runnerctl.core.reconcile import Sweep, glance, put_right, sweep
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
@@ -78,6 +81,36 @@ def test_github_is_listed_at_most_once_a_minute(
     clock.ahead += 61
     sweep(services, listings)
     assert len(sandbox.calls) - before == 2
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """This process can open nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, host: Host) -> None:
+    create(services, host.spec("a"), wait=ONLINE)
+    sweep(services)
+    stranger = host.services()
+    runners = stranger.store.live()
+    with no_descriptor_left():
+        (finding,) = glance(stranger, runners)
+        assert finding.action.step is Step.KEEP
+        assert put_right(stranger, finding).error is not None
+    assert glance(stranger, runners) == []
+    stranger.close()
 
 
 def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(

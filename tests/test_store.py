@@ -55,6 +55,16 @@ def test_every_state_can_reach_an_end() -> None:
     assert not any(TRANSITIONS[state] for state in TERMINAL)
 
 
+def test_absences_end_with_the_life_that_was_missed(store: Store) -> None:
+    runner, missed = admit(store, "a"), Absence(times=1, counted_at=5.0)
+    store.note_absences({runner.id: missed}, seen=[])
+    assert store.absences() == {runner.id: missed}
+    end(store, runner)
+    assert store.absences() == {}
+    store.note_absences({runner.id: missed}, seen=[])
+    assert store.absences() == {}
+
+
 def test_a_runner_is_read_back_whole(store: Store) -> None:
     runner = admit(store, "a", labels="linux,gpu")
     assert store.latest("A") == runner == store.get(runner.id)

@@ -17,7 +17,7 @@ from .lifecycle.remove import remove_runner
 from .lifecycle.replacing import replace_lost
 from .listings import Listings
 from .models import Runner
-from .plan import Action, Step
+from .plan import KEEP, Action, Step
 from .services import Services
 
 _AT_ONCE = 32
@@ -42,14 +42,19 @@ class Sweep:
 
 
 def glance(services: Services, runners: Iterable[Runner], listings: Listings | None = None) -> list[Finding]:
-    """What is to be done, by a look that holds nothing. No GitHub call."""
-    findings = []
-    for runner in runners:
-        absences = listings.absences(runner) if listings else 0
-        action = reaping.decide(services, runner, absences=absences)
-        if action.step is not Step.KEEP:
-            findings.append(Finding(runner=runner, action=action))
-    return findings
+    """What is to be done, by a look that holds nothing. No GitHub call.
+
+    About one that could not be looked at nothing is done, whatever the reason: its finding carries the error.
+    """
+    looks = (_look(services, runner, listings.absences(runner) if listings else 0) for runner in runners)
+    return [finding for finding in looks if finding.error is not None or finding.action.step is not Step.KEEP]
+
+
+def _look(services: Services, runner: Runner, absences: int) -> Finding:
+    try:
+        return Finding(runner=runner, action=reaping.decide(services, runner, absences=absences))
+    except RunnerctlError as exc:
+        return Finding(runner=runner, action=KEEP, error=exc)
 
 
 def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool = False) -> Sweep:
@@ -78,6 +83,8 @@ def released(services: Services, *, early: bool = False) -> list[Finding]:
 def put_right(services: Services, finding: Finding, listings: Listings | None = None) -> Finding:
     """One runner; what it meets is part of the result. One that a command is at work on is left to it."""
     runner = finding.runner
+    if finding.error is not None:
+        return finding
     try:
         _act(services, finding, listings)
         if finding.action.step is Step.ADOPT:

@@ -168,6 +168,8 @@ class Store(Duties, Tokens):
             if ended:
                 db.execute("DELETE FROM absence WHERE runner_id = ?", (runner.id,))
             self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})
+            if ended:
+                db.execute("DELETE FROM absence WHERE runner_id = ?", (runner.id,))
         return self._must_get(runner.id)
 
     def amend(self, runner: Runner, **changes: Any) -> Runner:
@@ -196,8 +198,10 @@ class Store(Duties, Tokens):
         with self._transaction() as db:
             db.executemany("DELETE FROM absence WHERE runner_id = ?", [(runner_id,) for runner_id in seen])
             db.executemany(
-                "INSERT OR REPLACE INTO absence (runner_id, times, counted_at) VALUES (?, ?, ?)",
-                [(runner_id, *absence) for runner_id, absence in missed.items()],
+                # It may have ended since GitHub was asked.
+                "INSERT OR REPLACE INTO absence (runner_id, times, counted_at)"
+                f" SELECT id, ?, ? FROM runner WHERE id = ? AND {_LIVE_SQL}",
+                [(*absence, runner_id) for runner_id, absence in missed.items()],
             )
 
     # -- forgetting

@@ -115,8 +115,8 @@ class Watcher:
             if self._services.clock.monotonic() >= self._next_prune:
                 self._next_prune = self._services.clock.monotonic() + PRUNE_SECONDS
                 self._healers.submit(self._prune)
-        except RunnerctlError as exc:
-            log.warning("look failed: %s", exc.message)
+        except (RunnerctlError, OSError) as exc:
+            log.warning("look failed: %s", exc)
         except RuntimeError:
             return  # the pool is shut down: the server stops
 

@@ -111,7 +111,10 @@ class ProcessBackend(Backend):
         return self._records.supervised(runner_id)
 
     def working(self, runner_id: str) -> bool:
-        return self._worker(runner_id) is not None
+        try:
+            return self._worker(runner_id) is not None
+        except OSError as exc:
+            raise BackendFailed(f"The processes of runner {runner_id} could not be looked at: {exc.strerror}") from exc
 
     def _worker(self, runner_id: str) -> ProcessId | None:
         seen = self._records.read(runner_id)

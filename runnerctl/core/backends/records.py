@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from ..errors import BackendFailed
 from ..models import ProcessId
 from .base import NOTHING, Observation, Outcome, Phase
 from .liveness import Liveness
@@ -72,7 +73,10 @@ class _Known(NamedTuple):
 
 
 class Records:
-    """The records below ``runs_dir``; each is decoded once for as long as its file stays the same."""
+    """The records below ``runs_dir``; each is decoded once for as long as its file stays the same.
+
+    Raises ``BackendFailed`` where one, or a process, could not be looked at: that says nothing of the runner.
+    """
 
     def __init__(self, runs_dir: str, *, limit: int = 4096) -> None:
         self._runs_dir = runs_dir
@@ -81,7 +85,7 @@ class Records:
         self._liveness = Liveness(limit=limit)
 
     def read(self, runner_id: str) -> Record | None:
-        """None when there is none, or none that can be read: then nothing is known of the processes."""
+        """None when there is none, or what is there was written by no supervisor."""
         known = self._look_up(runner_id)
         return known.record if known else None
 
@@ -91,15 +95,21 @@ class Records:
         if known is None:
             return NOTHING
         record = known.record
-        if record.listener is not None and self._liveness.lives(record.listener):
+        if record.listener is not None and self._lives(record.listener):
             return known.while_running
-        supervised = not record.ended and self._liveness.lives(record.supervisor)
+        supervised = not record.ended and self._lives(record.supervisor)
         return _observation(record, running=False, supervised=supervised)
 
     def supervised(self, runner_id: str) -> bool:
         """Its supervisor lives and has not said its last word."""
         known = self._look_up(runner_id)
-        return known is not None and not known.record.ended and self._liveness.lives(known.record.supervisor)
+        return known is not None and not known.record.ended and self._lives(known.record.supervisor)
+
+    def _lives(self, process: ProcessId) -> bool:
+        try:
+            return self._liveness.lives(process)
+        except OSError as exc:
+            raise BackendFailed(f"Process {process.pid} could not be looked at: {exc.strerror}") from exc
 
     def forget(self, runner_id: str) -> None:
         """Its life has ended: nothing of it is held any longer."""
@@ -113,11 +123,15 @@ class Records:
                     self._liveness.forget(process)
 
     def _look_up(self, runner_id: str) -> _Known | None:
-        path = f"{self._runs_dir}/{runner_id}/supervisor.json"
         try:
-            seen = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - a Path costs more than the look
-        except OSError:
+            return self._seen(runner_id, f"{self._runs_dir}/{runner_id}/supervisor.json")
+        except FileNotFoundError:
             return None
+        except OSError as exc:
+            raise BackendFailed(f"The record of runner {runner_id} could not be read: {exc.strerror}") from exc
+
+    def _seen(self, runner_id: str, path: str) -> _Known | None:
+        seen = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - a Path costs more than the look
         # The supervisor replaces the file whole: another content is another inode.
         version = (seen.st_ino, seen.st_mtime_ns)
         known = self._known.get(runner_id)
@@ -141,13 +155,10 @@ class Records:
 
 
 def _read(path: str) -> Record | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         return decode(os.read(descriptor, _MAX_SIZE))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     finally:
         os.close(descriptor)
