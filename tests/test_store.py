@@ -209,11 +209,3 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_text("this is not a database, whatever its name says" * 30)
     with pytest.raises(ConfigInvalid):
         opened(path)
-
-
-def test_an_absence_is_forgotten_with_its_life(store: Store) -> None:
-    runner = admit(store, "a")
-    store.note_absences({runner.id: Absence(times=2, counted_at=1.0)}, seen=[])
-    assert store.absences() == {runner.id: Absence(times=2, counted_at=1.0)}
-    end(store, runner, S.FAILED)
-    assert store.absences() == {}

@@ -165,8 +165,6 @@ class Store(Duties, Tokens):
                 self._record(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=why))
                 old = new
             ended = {"ended_at": now} if old in TERMINAL else {}
-            if ended:
-                db.execute("DELETE FROM absence WHERE runner_id = ?", (runner.id,))
             self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})
             if ended:
                 db.execute("DELETE FROM absence WHERE runner_id = ?", (runner.id,))
