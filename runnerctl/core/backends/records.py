@@ -34,6 +34,7 @@ class Record(NamedTuple):
     outcome: Outcome | None
     reason: str | None
     cgroup: str | None
+    stop_asked: bool = False
 
 
 def decode(text: bytes) -> Record:
@@ -52,6 +53,7 @@ def decode(text: bytes) -> Record:
         outcome=Outcome(document["outcome"]) if get("outcome") else None,
         reason=get("reason"),
         cgroup=get("cgroup"),
+        stop_asked=bool(get("stop_asked")),
     )
 
 
@@ -167,6 +169,7 @@ def _observation(record: Record, *, running: bool, supervised: bool | None) -> O
         last_job_ended_at=last.ended_at if last else None,
         jobs_run=record.jobs_run,
         online_at=record.online_at,
+        stop_asked=record.stop_asked,
         ended=record.ended,
         outcome=record.outcome,
         reason=record.reason,
