@@ -14,6 +14,8 @@ from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.archive import build_archive
 from tests.host import Host, Server
 
+pytest.register_assert_rewrite("tests.lives")
+
 NEEDS_ROOT = "needs root"
 """The one reason for which CI lets a test be skipped."""
 

@@ -118,7 +118,7 @@ class RandomLives(RuleBasedStateMachine):
     @initialize(kinds=st.lists(st.booleans(), min_size=1, max_size=3))
     def some_are_there(self, kinds: list[bool]) -> None:
         for name, ephemeral in zip(("a", "b", "c"), kinds, strict=False):
-            self.create(name, REPOS[0], ephemeral, True, None)
+            self.create(name=name, repo=REPOS[0], ephemeral=ephemeral, online=True, cut=None)
 
     @step(name=new_names, repo=st.sampled_from(REPOS), ephemeral=st.booleans(), online=st.booleans(), cut=cuts)
     def create(self, name: str, repo: str, ephemeral: bool, online: bool, cut: Cut | None) -> None:
@@ -230,10 +230,7 @@ class RandomLives(RuleBasedStateMachine):
     def _end(self) -> None:
         self.lives.heal()
         self.lives.check_healed()
-        for name in sorted(self.lives.names()):
-            self.lives.force(name)
-            self.lives.finish(core.remove_runner(self.services, name, force=True))
-        sweep(self.services, self.listings)
+        self.lives.clear()
         self.lives.check_empty()
 
 

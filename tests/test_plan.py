@@ -75,7 +75,7 @@ def decided(row: Runner, processes: Observation, **more: Any) -> Action:
         (S.IDLE, Phase.UPDATING, Step.NOTE, S.STARTING),
         (S.IDLE, Phase.LISTENING, Step.KEEP, None),
         (S.BUSY, Phase.BUSY, Step.KEEP, None),
-        (S.STOPPING, Phase.BUSY, Step.KEEP, None),
+        (S.STOPPING, Phase.BUSY, Step.DRAIN, None),
     ],
 )
 def test_the_state_follows_the_processes(state: RunnerState, phase: Phase, step: Step, new: RunnerState | None) -> None:
@@ -184,7 +184,19 @@ def test_only_an_ephemeral_runner_that_somebody_still_waits_for_is_made_again(ch
     ("age", "working", "step"), [(10, False, Step.KEEP), (99, False, Step.STOP), (99, True, Step.KEEP)]
 )
 def test_a_stop_has_a_deadline_that_a_job_suspends(age: float, working: bool, step: Step) -> None:
-    assert decided(runner(S.STOPPING, changed_at=NOW - age), alive(), working=working).step is step
+    processes = alive(stop_asked=True)
+    assert decided(runner(S.STOPPING, changed_at=NOW - age), processes, working=working).step is step
+
+
+def test_a_runner_that_just_ended_its_last_job_is_given_time_to_leave() -> None:
+    processes = alive(stop_asked=True, last_job_ended_at=NOW - 5)
+    assert decided(runner(S.STOPPING, changed_at=NOW - 4000), processes).step is Step.KEEP
+
+
+@pytest.mark.parametrize("working", [True, False])
+def test_a_stop_that_was_never_asked_for_is_asked_for(working: bool) -> None:
+    """Its command was killed in between; a job is finished first."""
+    assert decided(runner(S.STOPPING, changed_at=NOW - 1), alive(), working=working).step is Step.DRAIN
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class Step(StrEnum):
     """Write down the state that was observed."""
     ADOPT = "adopt"
     """Its supervisor is dead and its processes live: give them a new one."""
+    DRAIN = "drain"
+    """The command that stops it is gone, and never came to ask for that."""
     STOP = "stop"
     """Its stop took too long: kill what is left."""
     REST = "rest"
@@ -110,8 +112,7 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
     if runner.state is S.REMOVING:
         return _of_removing(seen, now, limits)
     if runner.state is S.STOPPING:
-        overdue = not seen.working and _far_apart(runner.changed_at, now, limits.stop)
-        return Action(Step.STOP, reason="Its stop took too long") if overdue else KEEP
+        return _of_stopping(seen, now, limits)
     if _never_came_online(runner, processes, now, limits):
         return Action(Step.FINISH, S.FAILED, "It did not come online in time")
     if seen.absences > 1 and not seen.working:
@@ -120,6 +121,14 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
         return Action(Step.REPLACE if wanted else Step.FINISH, S.FAILED, "GitHub does not know it any more")
     new = observed_state(runner, processes)
     return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
+
+
+def _of_stopping(seen: Seen, now: float, limits: Limits) -> Action:
+    # After its job a runner still cleans up behind itself.
+    since = max(seen.runner.changed_at, seen.processes.last_job_ended_at or 0.0)
+    if not seen.working and _far_apart(since, now, limits.stop):
+        return Action(Step.STOP, reason="Its stop took too long")
+    return KEEP if seen.processes.stop_asked else Action(Step.DRAIN)
 
 
 def _of_removing(seen: Seen, now: float, limits: Limits) -> Action:

@@ -67,6 +67,8 @@ class Observation(NamedTuple):
     last_job_ended_at: float | None = None
     jobs_run: int = 0
     online_at: float | None = None
+    stop_asked: bool = False
+    """The supervisor was told to end it, now or after its job."""
     ended: bool = False
     """The supervisor finished its work and wrote the last word."""
     outcome: Outcome | None = None

@@ -35,6 +35,7 @@ class Record(NamedTuple):
     outcome: Outcome | None
     reason: str | None
     cgroup: str | None
+    stop_asked: bool = False
 
 
 def decode(text: bytes) -> Record:
@@ -53,6 +54,7 @@ def decode(text: bytes) -> Record:
         outcome=Outcome(document["outcome"]) if get("outcome") else None,
         reason=get("reason"),
         cgroup=get("cgroup"),
+        stop_asked=bool(get("stop_asked")),
     )
 
 
@@ -178,6 +180,7 @@ def _observation(record: Record, *, running: bool, supervised: bool | None) -> O
         last_job_ended_at=last.ended_at if last else None,
         jobs_run=record.jobs_run,
         online_at=record.online_at,
+        stop_asked=record.stop_asked,
         ended=record.ended,
         outcome=record.outcome,
         reason=record.reason,

@@ -92,6 +92,11 @@ def _adopt(services: Services, runner: Runner, _: Action) -> Runner:
     return runner
 
 
+def _drain(services: Services, runner: Runner, _: Action) -> Runner:
+    services.backend.drain(runner.id)
+    return runner
+
+
 def _stop(services: Services, runner: Runner, _: Action) -> Runner:
     services.backend.kill(runner.id)
     return reconcile(services, runner)
@@ -124,6 +129,7 @@ _DO: dict[Step, Callable[[Services, Runner, Action], Runner]] = {
     Step.KEEP: _keep,
     Step.NOTE: _note,
     Step.ADOPT: _adopt,
+    Step.DRAIN: _drain,
     Step.STOP: _stop,
     Step.REST: _rest,
     Step.START: _start,
