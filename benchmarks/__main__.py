@@ -8,19 +8,19 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from . import creates, starts, statuses
+from . import creates, starts, statuses, sweeps
 from .figure import Figure
 
+_MODULES = {"starts": starts, "creates": creates, "statuses": statuses, "sweeps": sweeps}
 _RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    chosen = sys.argv[1:] or ["starts", "creates", "statuses"]
-    modules = {"starts": starts, "creates": creates, "statuses": statuses}
+    chosen = sys.argv[1:] or list(_MODULES)
     figures: list[Figure] = []
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="runnerctl-bench-") as top:
-            for figure in modules[name].measure(Path(top)):
+            for figure in _MODULES[name].measure(Path(top)):
                 figures.append(figure)
                 print(_line(figure), flush=True)
     _RESULTS.write_text(json.dumps([{**asdict(figure), "kept": figure.kept} for figure in figures], indent=2) + "\n")

@@ -15,7 +15,8 @@ def main() -> None:
     shape = json.loads(sys.argv[1])
     archive = build_archive(Path(shape["archive"]), version="2.336.0", files=shape["files"], size=shape["size"])
     with Sandbox(archive=archive, latency=shape["latency"]) as sandbox:
-        sys.stdout.write(json.dumps(sandbox.environment()) + "\n")
+        document = {"variables": sandbox.environment(), "control_url": sandbox.control_url, "pat": sandbox.pat}
+        sys.stdout.write(json.dumps(document) + "\n")
         sys.stdout.flush()
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
 

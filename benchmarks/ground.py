@@ -99,14 +99,34 @@ class Serving:
         self._process.communicate(timeout=60)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GitHubProcess:
+    """A sandbox whose work is not taken for ours."""
+
+    variables: dict[str, str] = field(repr=False)
+    control_url: str
+    pat: str = field(repr=False)
+
+    def calls(self) -> int:
+        """How many it was asked so far."""
+        headers = {"Authorization": f"Bearer {self.pat}"}
+        return len(requests.get(f"{self.control_url}/calls", headers=headers, timeout=60).json())
+
+
+@contextmanager
+def github(top: Path, *, latency: float = 0.0, files: int = 0, size: int = 0) -> Iterator[GitHubProcess]:
+    """It answers after ``latency`` seconds, and has a package of that many files and bytes."""
+    shape = json.dumps({"latency": latency, "files": files, "size": size, "archive": str(top / "package.tar.gz")})
+    with _process([sys.executable, "-m", "benchmarks.github", shape]) as process:
+        yield GitHubProcess(**json.loads(_line(process)))
+
+
 @contextmanager
 def ground(top: Path, *, latency: float = 0.0, files: int = 0, size: int = 0) -> Iterator[Ground]:
-    """A GitHub that answers after ``latency`` seconds with a package of that many files and bytes; and a server."""
-    shape = json.dumps({"latency": latency, "files": files, "size": size, "archive": str(top / "package.tar.gz")})
-    with _process([sys.executable, "-m", "benchmarks.github", shape]) as github:
-        settings = json.loads(_line(github))
+    """A GitHub of that shape, and a server."""
+    with github(top, latency=latency, files=files, size=size) as process:
         token = secrets.token_hex(32)
-        env_file = _env_file(top, settings, token)
+        env_file = _env_file(top, process.variables, token)
         argv = [sys.executable, "-m", "runnerctl", "--env-file", str(env_file), "serve"]
         with (top / "serve.log").open("w") as log, _process(argv, stderr=log) as server:
             url = _line(server).split()[-1]
