@@ -33,7 +33,7 @@ demo: $(VENV)/run
 
 test: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
