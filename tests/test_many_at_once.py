@@ -23,7 +23,7 @@ from tests.host import Host, Server, create, until
 REPO = "acme/widgets"
 MANY = 20
 NAMES = [f"r{number}" for number in range(MANY)]
-SLOW = 2.0
+SLOW = 3.0
 """What the slow part of each takes, in seconds."""
 LISTEN_LONG = Fault(match="/sandbox/broker/message", delay=60, times=None)
 """A Listener that is told of its deletion would end by itself, and so end the settle window."""

@@ -16,11 +16,14 @@ from typing import TypeVar
 import pytest
 
 from runnerctl import core
+from runnerctl.core.backends.base import Phase
 from runnerctl.core.errors import RunnerBusy
+from runnerctl.core.reconcile import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.states import TERMINAL
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, create, remove, until
+from tests.host import Host, create, remove, stop, until
+from tests.test_reconcile import JumpingClock
 
 REPO = "acme/widgets"
 RACES = int(os.environ.get("RACES", "20"))
@@ -56,6 +59,24 @@ def test_a_lying_github_does_not_get_a_job_killed(services: Services, host: Host
         return conclusion
 
     assert list(raced(race)) == ["success"] * RACES
+
+
+def test_a_job_that_forges_its_listeners_last_words_is_not_taken_for_a_stop_that_hangs(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    life = create(services, host.spec("forger", ephemeral=False), wait=core.Wait.ONLINE)
+    job = sandbox.submit_job(REPO, ["forger"], [{"run": f"while [ ! -e {host.top}/go ]; do sleep 0.02; done"}])
+    until(lambda: services.backend.working(life.id) and services.backend.poll(life.id).phase is Phase.BUSY)
+    # As a job does where no Landlock keeps it from the Listener's output.
+    with (services.backend.run_dir(life.id) / "out.fifo").open("w") as output:
+        output.write("Exiting...\n")
+    until(lambda: services.backend.poll(life.id).phase is Phase.STOPPING)
+    assert stop(services, "forger").draining
+    clock = services.clock = JumpingClock()
+    clock.ahead += 3600  # longer than any stop may take
+    sweep(services)
+    (host.top / "go").touch()
+    assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
 
 def the_answer(sandbox: Sandbox) -> None:

@@ -57,7 +57,8 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
     supervised = backend.supervised(runner.id) if seen.running else bool(seen.supervised)
     # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
     if (seen.running and supervised) or runner.state is RunnerState.STOPPED:
-        working = seen.phase is Phase.BUSY
+        # A job can forge the line that changes the phase, not the end of its own Worker; one found at work has no name.
+        working = seen.job is not None or seen.phase is Phase.BUSY
     else:
         working = backend.working(runner.id)
     task = runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id)
@@ -98,6 +99,9 @@ def _drain(services: Services, runner: Runner, _: Action) -> Runner:
 
 
 def _stop(services: Services, runner: Runner, _: Action) -> Runner:
+    """Kills what is left; a job that turned up meanwhile is finished first."""
+    if services.backend.working(runner.id):
+        return runner
     services.backend.kill(runner.id)
     return reconcile(services, runner)
 
