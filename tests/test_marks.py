@@ -206,7 +206,7 @@ def test_a_process_whose_name_is_no_text_hides_no_job(tmp_path):
     stranger = subprocess.Popen([program, "60"])
     try:
         assert processes.comm(stranger.pid) == "\ufffd\ufffd"
-        assert not processes.working(None, "nobody")
+        assert processes.worker(None, "nobody") is None
     finally:
         stranger.kill()
         stranger.wait()
