@@ -7,7 +7,6 @@ import pytest
 from runnerctl import core
 from runnerctl.core.errors import GitHubUnavailable
 from runnerctl.core.lifecycle import breaker
-from runnerctl.core.lifecycle.registration import finish_orphans
 from runnerctl.core.listings import Listings
 from runnerctl.core.models import Scope
 from runnerctl.core.plan import Step
@@ -45,7 +44,8 @@ def test_an_orphaned_registration_is_cleared(
     remove(services, "orphaned", force=True)
     assert len(sandbox.runners()) == 1
     clock.ahead = 0.0
-    assert finish_orphans(services) == 0
+    core.finish_orphans(services)
+    assert services.store.orphans() == []
     assert sandbox.runners() == []
 
 
@@ -55,9 +55,11 @@ def test_an_orphaned_registration_never_waits_longer_than_an_hour(
     create(services, host.spec("orphaned"))
     sandbox.add_fault(Fault(match="DELETE /repos", rate_limit="secondary", retry_after=80_000, times=2))
     remove(services, "orphaned", force=True)
-    assert finish_orphans(services) == 1
+    core.finish_orphans(services)
+    assert len(services.store.orphans()) == 1
     clock.ahead += 3601
-    assert finish_orphans(services) == 0
+    core.finish_orphans(services)
+    assert services.store.orphans() == []
 
 
 def test_a_ghost_is_noticed(services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock) -> None:
