@@ -15,7 +15,7 @@ help:
 	@echo "make lint    ruff and the import contract"
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
-	@echo "make soak    thousands of lives while everything breaks, and long races; some minutes"
+	@echo "make soak    thousands of lives while everything breaks, power cuts and long races; an hour"
 
 $(VENV)/run: setup.cfg setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11.4 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -55,6 +55,7 @@ soak: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks.soak 2000
 	RACES=200 $(BIN)/python -m pytest tests/test_never_lose_a_job.py
+	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/test_lives_stateful.py tests/test_power_cut.py --timeout 7200
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

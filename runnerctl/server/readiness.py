@@ -32,5 +32,5 @@ class Readiness:
             "backend": self.services.backend.name,
             "degraded": self.services.backend.degraded,
             "orphans": len(self.services.store.orphans()),
-            "held_back": core.held_back(self.services),
+            "held_back": len(core.held_back(self.services)),  # which scopes is not for everybody
         }
