@@ -5,6 +5,7 @@ What is on its disk then is what the next boot finds, except for what was writte
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -19,7 +20,7 @@ from pathlib import Path
 import requests
 
 from runnerctl.core import processes
-from runnerctl.core.models import Runner
+from runnerctl.core.models import ProcessId, Runner
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, until
@@ -80,15 +81,38 @@ def standstill(host: Host, server: Server) -> Iterator[None]:
         for pid in new:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
+        _until_they_stand(new)
         stopped |= new
     try:
         yield
     finally:
-        for pid in stopped:
+        # The youngest first: the kernel lets a stopped process go on when its parent dies.
+        for pid in sorted(stopped, key=_age):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         server.process.wait()
         until(lambda: not host.processes())
+
+
+def _until_they_stand(pids: set[int]) -> None:
+    """A signal is only sent: what is inside a system call may still write, or fork, until it returns from it."""
+    deadline = time.monotonic() + 2.0  # one that waits for its child of a vfork stands, too, and does not show it
+    while time.monotonic() < deadline and not all(_stands(pid) for pid in pids):
+        time.sleep(0.001)
+
+
+def _stands(pid: int) -> bool:
+    """Every thread of it, or it is gone."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(thread / "stat").read_bytes().rpartition(b") ")[2][:1] for thread in threads]
+        return set(states) <= {b"T", b"t", b"Z", b"X"}
+    return not Path(f"/proc/{pid}").exists()
+
+
+def _age(pid: int) -> tuple[int, int]:
+    seen = processes.stat(pid)
+    return (-seen[2] if seen else 0, -pid)
 
 
 def _writers(host: Host, server: Server) -> set[int]:
@@ -120,6 +144,16 @@ def lose_unsynced(host: Host, runners: list[Runner], rng: random.Random) -> None
     for name in ("tokens", "releases.json"):
         if rng.random() < 0.2:
             _damage(host.state_dir / name, rng)
+
+
+def boot_anew(host: Host, stranger: ProcessId) -> None:
+    """What the records say is of the boot before; each pid in them is a stranger's by now, to the tick."""
+    now_its = {"pid": stranger.pid, "start_ticks": stranger.start_ticks}
+    for path in (host.state_dir / "runners").glob("*/supervisor.json"):
+        with suppress(ValueError):  # an earlier cut may have left half of it
+            record = json.loads(path.read_text())
+            taken = {who: now_its for who in ("supervisor", "listener") if record.get(who)}
+            path.write_text(json.dumps({**record, **taken, "boot_id": "the one before"}))
 
 
 def _damage(path: Path, rng: random.Random) -> None:
