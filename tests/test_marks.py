@@ -205,7 +205,7 @@ def test_a_process_whose_name_is_no_text_hides_no_job(tmp_path):
     shutil.copy("/bin/sleep", program)
     stranger = subprocess.Popen([program, "60"])
     try:
-        assert processes.comm(stranger.pid) == "\ufffd\ufffd"
+        until(lambda: processes.comm(stranger.pid) == "\ufffd\ufffd")  # named a moment after it is executed
         assert processes.worker(None, "nobody") is None
     finally:
         stranger.kill()
