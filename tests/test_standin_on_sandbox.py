@@ -110,7 +110,10 @@ def test_a_job_canceled_on_the_server_ends_on_the_runner(github: Sandbox, start:
 
 def test_a_stopped_runner_is_offline_and_stays_registered(github: Sandbox, start: Start) -> None:
     process = start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "three"))
-    github.wait_runner("three")
+    assert process.stdout is not None
+    # Stopped before it heard of its session, it could not close it, and GitHub would wait for it a minute.
+    while "Listening for Jobs" not in process.stdout.readline():
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert said(process)[-1] == "Exiting..."
     github.wait_runner("three", status="offline")
