@@ -20,7 +20,7 @@ _LIFE_SECONDS = 600.0
 """A key that the issuer takes back counts no longer than that."""
 _REFETCH_SECONDS = 30.0
 """Anybody can show a token of an unknown key: they make us ask for new ones once in that time."""
-_RETRY_SECONDS = 5.0
+_RETRY_SECONDS = 2.0
 
 
 class Workflows:

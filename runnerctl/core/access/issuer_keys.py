@@ -66,5 +66,4 @@ def _unavailable(address: str, why: str) -> IssuerUnavailable:
     return IssuerUnavailable(
         f"The keys of workflows' tokens cannot be had from {address!r}: {why}",
         hint="Nobody gets in with such a token until they can",
-        retry_after=5,
     )
