@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core import credentials
+from ..core.access import workflow_rules
 from ..core.errors import ConfigInvalid
 from ..core.job_users import check_job_users
 from ..core.settings import Settings
@@ -15,7 +16,13 @@ from ..core.settings import Settings
 def check(settings: Settings) -> list[str]:
     """What is worth knowing though it is no error. Raises ``ConfigInvalid`` for the first thing that cannot be used."""
     _front_door(settings)
-    return [*_credentials(settings), *_token(settings), *_directories(settings), *_job_users(settings)]
+    return [
+        *_credentials(settings),
+        *_token(settings),
+        *_workflows(settings),
+        *_directories(settings),
+        *_job_users(settings),
+    ]
 
 
 def _front_door(settings: Settings) -> None:
@@ -32,8 +39,14 @@ def _credentials(settings: Settings) -> Iterator[str]:
 
 
 def _token(settings: Settings) -> Iterator[str]:
-    if credentials.api_token(settings) is None:
+    if credentials.api_token(settings) is None and workflow_rules.policy(settings) is None:
         yield "No API token is set: `runnerctl serve` would refuse to start"
+
+
+def _workflows(settings: Settings) -> Iterator[str]:
+    policy = workflow_rules.policy(settings)
+    if policy is not None and not policy.rules:
+        yield "oidc.issuer is set, but no oidc.rules: no workflow gets in"
 
 
 def _directories(settings: Settings) -> Iterator[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 _LOOK_SECONDS = 0.2
+_AUDIENCE = "runnerctl-rehearsal"
 
 
 @click.command(
@@ -71,7 +72,7 @@ def command(front: Front, *, port: int, repo: str, jobs: tuple[str, ...], runs_o
         except OSError as exc:
             raise ConfigInvalid(f"Port {port} cannot be had: {exc.strerror}", hint="Choose another --port") from exc
         try:
-            render.assignments(_environment(sandbox, directory))
+            render.assignments(_environment(sandbox, directory, scope))
             _explain(front, sandbox, scope)
             labels = [label.strip() for label in runs_on.split(",")]
             _attend(front, sandbox, [sandbox.submit_job(scope, labels, [{"run": job}]) for job in jobs], end)
@@ -79,12 +80,15 @@ def command(front: Front, *, port: int, repo: str, jobs: tuple[str, ...], runs_o
             sandbox.stop()
 
 
-def _environment(sandbox: Sandbox, directory: Path) -> dict[str, str]:
+def _environment(sandbox: Sandbox, directory: Path, repo: str) -> dict[str, str]:
     return {
         **sandbox.environment(),
         "RUNNERCTL_STATE_DIR": str(directory / "state"),
         "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(directory / "runners"),
         "GITHUB_WFA_RUNNER_SERVER__API_TOKEN": secrets.token_hex(32),
+        "RUNNERCTL_OIDC_ISSUER": sandbox.server_url,
+        "RUNNERCTL_OIDC_AUDIENCE": _AUDIENCE,
+        "RUNNERCTL_OIDC_RULES": json.dumps([{"match": {"repository": repo}}]),
         "SANDBOX_CONTROL_URL": sandbox.control_url,
         "SANDBOX_AUTHORIZATION": f"Authorization: Bearer {sandbox.pat}",
     }
@@ -97,6 +101,9 @@ def _explain(front: Front, sandbox: Sandbox, repo: str) -> None:
     render.talk(front, f"  runnerctl create ci-1 --repo {repo} --wait online")
     render.talk(front, "and queue a job for it:")
     render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
+    claims = json.dumps({"repository": repo, "aud": _AUDIENCE})
+    render.talk(front, "A workflow's OIDC token, for `runnerctl serve`:")
+    render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{claims}' "$SANDBOX_CONTROL_URL/oidc-tokens\"""")
 
 
 def _attend(front: Front, sandbox: Sandbox, jobs: list[int], end: threading.Event) -> None:

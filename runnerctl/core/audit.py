@@ -29,7 +29,7 @@ class Deed:
     """One line. ``result`` is ``ok`` or the error's code."""
 
     actor: str
-    """``operator``, ``token:ID``, ``uid:NUMBER``, ``nobody``."""
+    """``operator``, ``token:ID``, ``uid:NUMBER``, ``oidc:REPOSITORY@REF``, ``nobody``."""
     source: str
     """An address, ``unix`` or ``local``."""
     action: str

@@ -15,7 +15,7 @@ They are caught at two places only: the Click root group and the aiohttp middlew
       BackendFailed  PackageInvalid  DiskFull
       GitHubError             GitHubCredentials  GitHubNotFound  GitHubRefused (GitHubConflict, GitHubBusy)
                               GitHubUnavailable (GitHubNoAnswer)  GitHubRateLimited
-      Overloaded  TooManyRequests
+      Overloaded  TooManyRequests  IssuerUnavailable
       SomeFailed  Interrupted
 """
 
@@ -192,6 +192,12 @@ class Overloaded(RunnerctlError):
 
 class TooManyRequests(RunnerctlError):
     code, exit_code, http_status, retryable = "too_many_requests", 9, 429, True
+
+
+class IssuerUnavailable(RunnerctlError):
+    """Whose token that is cannot be told now: the keys of workflows' tokens cannot be had."""
+
+    code, exit_code, http_status, retryable = "issuer_unavailable", 9, 503, True
 
 
 class SomeFailed(RunnerctlError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigInvalid
-from .settings_table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE
+from .settings_table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, STRUCTURED
 
 
 def find_env_file(named: str | None) -> Path | None:
@@ -84,6 +85,8 @@ def _flattened(document: Any, path: Path, above: str = "") -> dict[str, str]:
 def _text(value: Any, key: str, path: Path) -> str:
     if value is None:
         return ""
+    if key in STRUCTURED and isinstance(value, list):
+        return json.dumps(value, default=str) if value else ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list) and all(isinstance(item, str) for item in value):

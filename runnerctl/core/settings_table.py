@@ -105,6 +105,22 @@ def networks(text: str) -> str:
     return text
 
 
+def issuer(text: str) -> str:
+    from .trusted_addresses import is_trustworthy
+
+    if is_trustworthy(text):
+        return text.rstrip("/")
+    raise ValueError("use an https address; http is for this machine only")
+
+
+def workflow_rules(text: str) -> str:
+    """Checked here, taken apart by the server."""
+    from .access.workflow_rules import parse  # few hosts have any
+
+    parse(text)
+    return text
+
+
 def url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
@@ -205,6 +221,9 @@ SETTINGS: tuple[Setting, ...] = (
     _door("socket_group", None, "Group whose members are operators at the unix socket, without a token"),
     _door("trusted_proxies", None, "Networks, or unix, whose X-Forwarded-For counts", networks),
     _door("rate_limit", "6000", "How many requests a minute one API token may send", positive),
+    _own("oidc.issuer", None, "Whose OIDC tokens workflows may show; GitHub's, or GHES's", issuer),
+    _own("oidc.audience", None, "The audience that those tokens must be made for"),
+    _own("oidc.rules", None, "Which workflows may ask for what", workflow_rules),
     _own("audit.size", "10M", "The audit log is rotated beyond this", size),
     _own("audit.files", "5", "How many files of the audit log are kept", positive),
     Setting(
@@ -271,6 +290,9 @@ SETTINGS: tuple[Setting, ...] = (
     _own("stop.force", "5", "Patience after SIGINT when force was asked", duration),
     _own("stop.shutdown_grace", "60", "How long a job may go on after SIGTERM to the supervisor", duration),
 )
+
+STRUCTURED = frozenset({"oidc.rules"})
+"""In the config file a list of mappings; elsewhere the same as JSON."""
 
 BY_KEY = {setting.key: setting for setting in SETTINGS}
 BY_VARIABLE = {variable: setting for setting in SETTINGS for variable in setting.variables}

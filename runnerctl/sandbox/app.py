@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from . import api, broker, control, downloads, run_service
+from . import api, broker, control, downloads, openid, run_service
 from .front import front
 from .state import GitHub
 from .web_keys import GITHUB
@@ -28,6 +28,7 @@ def build_app(github: GitHub, pat: str) -> web.Application:
     broker.add_routes(app)
     run_service.add_routes(app)
     downloads.add_routes(app)
+    openid.add_routes(app)
     control.add_routes(app)
     return app
 

@@ -76,6 +76,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{PREFIX}state", get_state)
     app.router.add_get(f"{PREFIX}calls", list_calls)
     app.router.add_delete(f"{PREFIX}tokens", revoke_tokens)
+    app.router.add_post(f"{PREFIX}oidc-tokens", issue_id_token)
+    app.router.add_delete(f"{PREFIX}oidc-key", rotate_id_key)
 
 
 @web.middleware
@@ -161,6 +163,17 @@ async def list_calls(request: web.Request) -> web.Response:
 
 async def revoke_tokens(request: web.Request) -> web.Response:
     request.app[GITHUB].tokens.forget_all(TokenKind.INSTALLATION)
+    return web.Response(status=204)
+
+
+async def issue_id_token(request: web.Request) -> web.Response:
+    """The body is claims; those left out are a usual workflow's. The answer has GitHub's form."""
+    return _json({"value": request.app[GITHUB].id_token(await _decoded(request, dict[str, Any]))}, status=201)
+
+
+async def rotate_id_key(request: web.Request) -> web.Response:
+    """Tokens signed by the key so far are worth nothing from now on."""
+    request.app[GITHUB].id_tokens.rotate()
     return web.Response(status=204)
 
 

@@ -194,6 +194,14 @@ class Sandbox:
         """All installation tokens are worth nothing from now on."""
         self._ask(lambda: self._github.tokens.forget_all(TokenKind.INSTALLATION))
 
+    def oidc_token(self, repository: str, *, audience: str, **claims: Any) -> str:
+        """The OIDC token of a workflow of that repository; None leaves a claim out. ``server_url`` is the issuer."""
+        return self._ask(lambda: self._github.id_token({"repository": repository, "aud": audience, **claims}))
+
+    def rotate_oidc_key(self) -> None:
+        """Another key signs OIDC tokens from now on; nobody is offered the one so far any more."""
+        self._ask(self._github.id_tokens.rotate)
+
     def add_release(self, version: str, archive: Path | None = None) -> None:
         """Publishes a release, which is then the latest."""
         packed = archive or self._packed(version)

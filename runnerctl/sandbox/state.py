@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from . import jobs
 from .accounts import Accounts
 from .faults import Faults, Knobs
+from .id_tokens import IdTokens
 from .jit import RunnerUrls
 from .jobs import JobQueue
 from .limits import RateLimits
@@ -58,6 +59,7 @@ class GitHub:
         self.faults = Faults()
         self.accounts = Accounts()
         self.tokens = Tokens()
+        self.id_tokens = IdTokens()
         self.limits = RateLimits(settings.rate_limit)
         self.registry = Registry()
         self.sessions = Sessions()
@@ -112,6 +114,10 @@ class GitHub:
                 runner_id=runner_id,
             )
         )
+
+    def id_token(self, claims: Mapping[str, object]) -> str:
+        """A workflow's OIDC token, as ``ACTIONS_ID_TOKEN_REQUEST_URL`` would answer it."""
+        return self.id_tokens.issue(self.server_url, now=self.now(), claims=claims)
 
     # --- Registrations ---
 

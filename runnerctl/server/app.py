@@ -26,7 +26,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app = web.Application(middlewares=[boundary], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
-    app[DOOR] = Authenticator(services, token)
+    app[DOOR] = Authenticator(services, app[OFFLOAD], token)
     app[SOURCES] = Sources(services.settings.get("server.trusted_proxies"))
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
     app[LOOKS] = Looks(services)

@@ -1,4 +1,6 @@
-"""Who calls: the operator by the token of the settings, a tenant by an API token, a member of the socket's group."""
+"""Who calls: the operator by the token of the settings, a tenant by an API token, a workflow by its OIDC
+token, a member of the socket's group.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import logging
 
 from aiohttp import web
 
-from runnerctl.core.access import tokens
+from runnerctl.core.access import id_tokens, tokens, workflow_rules
 from runnerctl.core.access.grants import OPERATOR, Actor
 from runnerctl.core.access.keeping import USE_SECONDS, ApiToken
 from runnerctl.core.errors import RunnerctlError, Unauthorized
@@ -17,7 +19,9 @@ from runnerctl.core.services import Services
 
 from . import peers
 from .keys import CLAIMED
+from .offload import Offload
 from .throttle import Rates
+from .workflows import Workflows
 
 log = logging.getLogger("runnerctl.server")
 
@@ -27,8 +31,9 @@ _MOST_KNOWN = 4096
 class Authenticator:
     """For the loop's thread alone. Compares in constant time, and keeps only the tokens' digests."""
 
-    def __init__(self, services: Services, token: str | None) -> None:
+    def __init__(self, services: Services, offload: Offload, token: str | None) -> None:
         self._services = services
+        self._offload = offload
         self._rates = Rates(services.clock.monotonic)
         self._mark: object = None
         self._known: dict[str, ApiToken] = {}
@@ -37,13 +42,18 @@ class Authenticator:
 
     def change(self, token: str | None) -> None:
         """Another token of the operator from now on; the settings are read again, too."""
-        self._group = peers.group_id(self._services.settings.get("server.socket_group"))
+        settings = self._services.settings
+        self._group = peers.group_id(settings.get("server.socket_group"))
+        policy = workflow_rules.policy(settings)
+        self._workflows = None if policy is None else Workflows(self._services, self._offload, policy)
         # Without one, nothing that a header can hold has this digest.
         self._expected = b"" if token is None else _digest(token)
         self._usual = b"" if token is None else _digest(f"Bearer {token}")
 
-    def who(self, request: web.Request) -> Actor:
-        """Raises ``Unauthorized``, or ``TooManyRequests`` for a token that asks too often."""
+    async def who(self, request: web.Request) -> Actor:
+        """Waits for none but workflows. Raises ``Unauthorized``, ``TooManyRequests`` for a token that asks too often,
+        or ``IssuerUnavailable``.
+        """
         authorization = request.headers.get("Authorization")
         # Digests have one length, so that a comparison tells nothing about the token's.
         if authorization and hmac.compare_digest(_digest(authorization), self._usual):
@@ -58,6 +68,8 @@ class Authenticator:
             raise Unauthorized("A bearer token is needed", hint="Send the header: Authorization: Bearer TOKEN")
         if hmac.compare_digest(_digest(token), self._expected):
             return OPERATOR
+        if self._workflows is not None and id_tokens.has_form(token):
+            return await self._workflow(self._workflows, request, token)
         return self._bearer(request, token)
 
     def _bearer(self, request: web.Request, token: str) -> Actor:
@@ -72,6 +84,11 @@ class Authenticator:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
         self._rates.take(kept.id, a_minute=self._services.settings.get("server.rate_limit"))
         self._note_use(kept, now)
+        return actor
+
+    async def _workflow(self, workflows: Workflows, request: web.Request, token: str) -> Actor:
+        actor = await workflows.who(request, token)
+        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.get("server.rate_limit"))
         return actor
 
     def _find(self, digest: str) -> ApiToken | None:

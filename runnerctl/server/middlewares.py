@@ -51,7 +51,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     result = audit.OK
     try:
         if rule is None or rule.needs is not Door.OPEN:
-            actor = request[ACTOR] = app[DOOR].who(request)
+            actor = request[ACTOR] = await app[DOOR].who(request)
             if rule is not None and isinstance(rule.needs, Right):
                 actor.require(rule.needs)
         answer = await handler(request)

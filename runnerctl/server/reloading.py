@@ -8,6 +8,7 @@ import ssl
 from aiohttp import web
 
 from runnerctl.core import settings as settings_module
+from runnerctl.core.access import workflow_rules
 from runnerctl.core.credentials import api_token
 from runnerctl.core.errors import ConfigInvalid, RunnerctlError
 from runnerctl.core.services import Services
@@ -24,7 +25,8 @@ def reload(app: web.Application, services: Services, context: ssl.SSLContext | N
     try:
         fresh = _fresh(services.settings)
         token = api_token(fresh)
-        if token is None and not services.store.tokens():
+        policy = workflow_rules.policy(fresh)
+        if token is None and policy is None and not services.store.tokens():
             raise ConfigInvalid("No API token is set any more")
         peers.group_id(fresh.get("server.socket_group"))
         if context is not None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from runnerctl.core.access import workflow_rules
 from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.directories import check_directory
 from runnerctl.core.errors import ConfigInvalid
@@ -52,8 +53,9 @@ def serve(settings: Settings) -> None:
     front_door.check(settings, address)
     context = front_door.tls(settings)
     group = peers.group_id(settings.get("server.socket_group"))
+    policy = workflow_rules.policy(settings)
     services = Services.open(settings)
-    if token is None and not services.store.tokens():
+    if token is None and policy is None and not services.store.tokens():
         raise ConfigInvalid(
             "No API token is set, and everybody could ask for runners without one",
             hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",

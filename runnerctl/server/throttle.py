@@ -34,16 +34,18 @@ class FailedLogins:
 
 
 class Rates:
-    """A bucket for each token: full at first, it fills again within a minute."""
+    """A bucket for each token: full at first, it fills again within a minute. Those longest unused are forgotten."""
 
     def __init__(self, monotonic: Monotonic) -> None:
         self._monotonic = monotonic
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, token_id: str, *, a_minute: int) -> None:
         """Raises ``TooManyRequests`` when this token asks more often than that."""
         now = self._monotonic()
-        left, last = self._buckets.get(token_id, (float(a_minute), now))
+        left, last = self._buckets.pop(token_id, (float(a_minute), now))
+        if len(self._buckets) >= _MOST_KNOWN:
+            self._buckets.popitem(last=False)
         left = min(float(a_minute), left + (now - last) * a_minute / 60)
         if left < 1:
             self._buckets[token_id] = (left, now)

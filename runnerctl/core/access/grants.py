@@ -74,7 +74,7 @@ class Actor:
     """Who asks."""
 
     id: str
-    """``operator``, ``token:ID`` or ``uid:NUMBER``: as the audit log names it."""
+    """``operator``, ``token:ID``, ``uid:NUMBER`` or ``oidc:REPOSITORY@REF``: as the audit log names it."""
     name: str
     rights: frozenset[Right]
     limits: Limits | None = None
