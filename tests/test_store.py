@@ -209,3 +209,15 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_text("this is not a database, whatever its name says" * 30)
     with pytest.raises(ConfigInvalid):
         opened(path)
+
+
+def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:
+    def after_another_thread() -> int:
+        thread = threading.Thread(target=store.latest, args=("a",))
+        thread.start()
+        thread.join()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    # SQLite keeps a descriptor for the next connection while others hold locks.
+    warm = after_another_thread()
+    assert [after_another_thread() for _ in range(5)] == [warm] * 5

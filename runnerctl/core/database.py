@@ -28,7 +28,7 @@ class Database:
         # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
         self._writing = threading.Lock()
         self._commits = 0
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: set[_Opened] = set()
         self._migrate()
 
     def mark(self) -> tuple[int, int]:
@@ -38,17 +38,15 @@ class Database:
 
     def close(self) -> None:
         """Closes every thread's connection; the store is not used after that."""
-        for connection in self._opened:
-            connection.close()
-        self._opened.clear()
+        for opened in list(self._opened):
+            opened.close()
 
     @property
     def _db(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            self._opened.append(connection)
-        return connection
+        mine: _Mine | None = getattr(self._local, "mine", None)
+        if mine is None:
+            mine = self._local.mine = _Mine(_Opened(self._connect(), self._opened))
+        return mine.opened.connection
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -101,6 +99,29 @@ class Database:
                 for statement in _statements(Path(__file__).with_name("schema.sql").read_text()):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+class _Opened:
+    """A connection, for as long as it is open."""
+
+    def __init__(self, connection: sqlite3.Connection, all_of_them: set[_Opened]) -> None:
+        self.connection = connection
+        self._all = all_of_them
+        all_of_them.add(self)
+
+    def close(self) -> None:
+        self._all.discard(self)
+        self.connection.close()
+
+
+class _Mine:
+    """One thread's: it ends with its thread, and pools come and go."""
+
+    def __init__(self, opened: _Opened) -> None:
+        self.opened = opened
+
+    def __del__(self) -> None:
+        self.opened.close()
 
 
 def _existing(path: Path) -> str:
