@@ -6,13 +6,17 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
+import shlex
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jwt
 import jwt.algorithms
@@ -22,10 +26,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from runnerctl.core.access import id_tokens, issuer_keys
+from runnerctl.core.access import id_tokens, issuer_keys, workflow_rules
 from runnerctl.core.access.id_tokens import SigningKey
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.errors import IssuerUnavailable
+from runnerctl.core.settings import load
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, until
@@ -488,6 +493,17 @@ def test_the_config_file_has_rules_as_a_list_and_a_reload_reads_them_again(
     assert hall.ask(hall.token("globex/x")).status_code == 200
 
 
+def test_the_guides_rules_can_be_used_and_it_names_every_claim(tmp_path: Path) -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
+    file = tmp_path / "runnerctl.yaml"
+    file.write_text(re.findall(r"```yaml\n(oidc:.*?)```", guide, re.DOTALL)[0])
+    policy = workflow_rules.policy(load(environ={"RUNNERCTL_CONFIG": str(file)}))
+    assert policy is not None
+    assert [rule.repos for rule in policy.rules] == [("octo-org/*",), None]
+    (named,) = re.findall(r"Claims are (.*?);", guide, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", named)) == set(get_args(workflow_rules.Claim))
+
+
 # --- The sandbox as an issuer ---
 
 
@@ -500,3 +516,22 @@ def test_the_sandbox_gives_tokens_to_whoever_rehearses(sandbox: Sandbox) -> None
     assert (claims["iss"], claims["sub"]) == (sandbox.server_url, "repo:acme/x:environment:e")
     assert requests.delete(f"{sandbox.control_url}/oidc-key", headers=headers, timeout=10).status_code == 204
     assert list(fetch(sandbox)) == ["sandbox-2"]
+
+
+def test_what_the_sandbox_prints_is_enough_to_rehearse_a_workflow(package_dir: Path, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "runnerctl", "sandbox", "--repo", "my/own"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        exported: dict[str, str] = {}
+        while "SANDBOX_AUTHORIZATION" not in exported:
+            name, _, exported_value = shlex.split(process.stdout.readline())[1].partition("=")
+            exported[name] = exported_value
+        host = Host.make(tmp_path, package_dir=package_dir, github=exported, token=secrets.token_hex(16))
+        server = Server.start(host, {})
+        name, _, authorization = exported["SANDBOX_AUTHORIZATION"].partition(": ")
+        claims = {"repository": "my/own", "aud": exported["RUNNERCTL_OIDC_AUDIENCE"]}
+        url = f"{exported['SANDBOX_CONTROL_URL']}/oidc-tokens"
+        server.token = requests.post(url, json=claims, headers={name: authorization}, timeout=10).json()["value"]
+        assert server.request("GET", "/api/v1/whoami").json()["limits"]["repos"] == ["my/own"]
+        server.stop()
+        process.terminate()
