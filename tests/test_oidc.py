@@ -197,8 +197,16 @@ def signed(hall: Hall, *, key: Any = None, algorithm: str = "RS256", header: obj
     return jwt.encode(payload, key or ids.key, algorithm=algorithm, headers=headers)
 
 
+def base64url(text: bytes) -> str:
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
 def part(document: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+    return base64url(json.dumps(document).encode())
+
+
+def deep(levels: int) -> str:
+    return base64url(b'{"kid":' + b"[" * levels)
 
 
 def public_pem(hall: Hall) -> bytes:
@@ -211,7 +219,7 @@ def confused(hall: Hall) -> str:
     _, payload, _ = hall.token().split(".")
     head = part({"alg": "HS256", "typ": "JWT", "kid": hall.sandbox._github.id_tokens.key_id})
     mac = hmac.new(public_pem(hall), f"{head}.{payload}".encode(), hashlib.sha256).digest()
-    return f"{head}.{payload}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    return f"{head}.{payload}.{base64url(mac)}"
 
 
 def unsigned(hall: Hall, alg: str) -> str:
@@ -266,6 +274,8 @@ FORGERIES: dict[str, tuple[Callable[[Hall], str], str]] = {
     "repositories": (lambda hall: hall.token(["acme/widgets"]), "names no repository"),
     "garbage in three parts": (lambda _: "a.b.c", "cannot be read"),
     "JSON that is no token": (lambda _: f"{part([])}.{part({})}.", "cannot be read"),
+    "a header too deep to read": (lambda _: f"{deep(5000)}.e30.", "cannot be read"),
+    "numbers too long to read": (lambda _: f"{base64url(b'1' * 5000)}.e30.", "cannot be read"),
     "two parts": (lambda hall: hall.token().rpartition(".")[0], "is wrong"),
     "four parts": (lambda hall: f"{hall.token()}.x", "is wrong"),
     "padded": (lambda hall: f"{hall.token()}==", "is wrong"),

@@ -46,7 +46,7 @@ def key_id(token: str) -> str:
     """Which key claims to have signed it. Raises ``Unauthorized``."""
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError as exc:
+    except (jwt.InvalidTokenError, RecursionError) as exc:  # the latter by brackets in brackets, PyJWT 2.8
         raise _refused("cannot be read") from exc
     kid = header.get("kid")
     # `crit` names what must be understood, and we understand nothing beyond.

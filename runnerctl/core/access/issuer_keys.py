@@ -38,7 +38,7 @@ def _document(address: str, clock: Clock, user_agent: str) -> dict[str, Any]:
     except requests.RequestException as exc:
         # Only the kind: the text can hold the address of a proxy, with its password.
         raise _unavailable(address, f"no answer ({type(exc).__name__})") from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise _unavailable(address, "the answer is not JSON") from exc
     if not isinstance(document, dict):
         raise _unavailable(address, "the answer is not a JSON object")
