@@ -220,4 +220,4 @@ def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:
 
     # SQLite keeps a descriptor for the next connection while others hold locks.
     warm = after_another_thread()
-    assert [after_another_thread() for _ in range(5)] == [warm] * 5
+    assert max(after_another_thread() for _ in range(5)) <= warm
