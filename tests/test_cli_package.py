@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -14,7 +13,7 @@ import pytest
 
 from runnerctl.core import instance, version_policy
 from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import BackendFailed, GitHubUnavailable
+from runnerctl.core.errors import GitHubUnavailable
 from runnerctl.core.lifecycle import packaging
 from runnerctl.core.lifecycle.unpacking import with_package
 from runnerctl.core.locks import file_lock
@@ -215,24 +214,25 @@ def build(services: Services, package: Package) -> instance.Root:
     )
 
 
-@pytest.mark.parametrize("when", ["before it is linked", "after it was linked"])
-def test_a_package_that_is_pruned_while_it_is_linked_is_fetched_once_more(services: Services, when: str) -> None:
-    uses: list[Package] = []
-
+@pytest.mark.parametrize("version", ["latest", "2.336.0"])
+def test_a_package_is_not_pruned_while_it_is_linked(services: Services, version: str) -> None:
     def use(package: Package) -> instance.Root:
-        uses.append(package)
-        prune = len(uses) == 1
-        if prune and when == "before it is linked":
-            assert services.packages.remove(package, used=lambda: False)
+        assert not services.packages.remove(package, used=lambda: False)
         root = build(services, package)
-        if prune and when == "after it was linked":
-            assert services.packages.remove(package, used=lambda: False)
+        assert not services.packages.remove(package, used=lambda: False)
         return root
 
-    package, root = with_package(services, REPO, "latest", None, use)
-    assert len(uses) == 2
-    assert (root.path / "externals").is_dir()
+    package, root = with_package(services, REPO, version, None, use)
     assert_whole(root.path, package)
+    assert services.packages.remove(package, used=lambda: False)
+
+
+def test_two_may_link_one_package_at_once(services: Services) -> None:
+    def use(_: Package) -> tuple[Package, None]:
+        return with_package(services, REPO, "latest", None, lambda _: None)
+
+    outer, (inner, _) = with_package(services, REPO, "latest", None, use)
+    assert outer == inner
 
 
 def assert_whole(root: Path, package: Package) -> None:
@@ -243,40 +243,25 @@ def assert_whole(root: Path, package: Package) -> None:
     assert ours == theirs
 
 
-def test_a_package_that_is_pruned_again_and_again_fails_the_create_and_leaves_nothing(services: Services) -> None:
-    def use(package: Package) -> None:
-        assert services.packages.remove(package, used=lambda: False)
-
-    with pytest.raises(BackendFailed, match="was removed while it was linked"):
-        with_package(services, REPO, "latest", None, use)
-
-
 def test_creates_and_prunes_at_once_leave_no_runner_half_linked(services: Services, host: Host) -> None:
     over = Event()
 
-    def prune() -> int:
-        went = 0
+    def prune() -> None:
         while not over.is_set():
-            went += len(packaging.prune(services, keep=0).packages)
-        return went
+            packaging.prune(services, keep=0)
 
-    def make(number: int) -> bool:
-        with suppress(BackendFailed):  # pruned twice in a row: refused, and clean
-            create(services, host.spec(f"r{number}"))
-            return True
-        return False
-
+    names = [f"r{number}" for number in range(9)]
     with ThreadPoolExecutor(4) as pool:
         pruning = pool.submit(prune)
-        made = list(pool.map(make, range(9)))
-        over.set()
+        try:
+            list(pool.map(lambda name: create(services, host.spec(name)), names))
+        finally:
+            over.set()
         pruning.result(timeout=20)
-    live = services.store.live()
-    assert len(live) == sum(made) > 0
+    assert sorted(runner.name for runner in services.store.live()) == names == host.roots()
     (package,) = services.packages.list()
-    for runner in live:
-        assert_whole(host.base_dir / runner.name, package)
-    assert host.roots() == sorted(runner.name for runner in live)
+    for name in names:
+        assert_whole(host.base_dir / name, package)
     assert packaging.prune(services, keep=0).packages == []
 
 

@@ -226,14 +226,8 @@ def test_a_package_that_is_here_costs_no_request(store):
     with served(ReleaseServer()) as server:
         first = store.fetch(release_at(server.url))
         assert store.fetch(release_at(server.url)) == first
-        assert store.obtain("2.336.0", PLATFORM, resolve=pytest.fail) == first
+        assert store.ready("2.336.0", PLATFORM) == first
         assert len(server.requests) == 1
-
-
-def test_obtain_fetches_what_is_not_here(store):
-    with served(ReleaseServer()) as server:
-        package = store.obtain("latest", PLATFORM, resolve=lambda: release_at(server.url))
-    assert package.version == "2.336.0"
 
 
 def test_nothing_is_ready_in_an_empty_store(store):

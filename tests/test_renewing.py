@@ -83,6 +83,7 @@ def test_it_ends_when_nothing_newer_is_offered(services: Services, host: Host, s
 def test_while_github_fails_it_waits_longer_each_time_and_says_so(
     services: Services, host: Host, sandbox: Sandbox, newer: Path, clock: JumpingClock
 ) -> None:
+    assert host.cli("package", "fetch", OLD).returncode == 0
     sandbox.add_fault(Fault(match="actions/runners/downloads", status=503, times=None))
     an_outdated_runner(services, host, sandbox)
     until(lambda: services.store.backoffs() and not host.reapers())

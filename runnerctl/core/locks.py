@@ -36,16 +36,21 @@ def name_lock(locks_dir: Path, name: str, *, wait: float | None, clock: Clock = 
 
 @contextmanager
 def file_lock(
-    path: Path, *, wait: float | None, clock: Clock = _SYSTEM_CLOCK, held: str | None = None
+    path: Path,
+    *,
+    wait: float | None,
+    clock: Clock = _SYSTEM_CLOCK,
+    held: str | None = None,
+    shared: bool = False,
 ) -> Iterator[None]:
-    """Hold the lock at ``path``, whose directory is created when missing.
+    """Hold the lock at ``path``, whose directory is created when missing; alone, or with all who hold it ``shared``.
 
     ``wait`` is in seconds: 0 tries once, None waits for ever. Raises ``LockHeld``, with the message ``held``.
     """
     # Every holder opens the file anew: flock belongs to the open file, so threads exclude each other too.
     descriptor = _open(path)
     try:
-        if not _acquire(descriptor, wait=wait, clock=clock):
+        if not _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, wait=wait, clock=clock):
             raise LockHeld(held or f"Lock {str(path)!r} is held by another process", hint="Try again in a moment")
         try:
             yield
@@ -69,13 +74,13 @@ def _open(path: Path) -> int:
             raise
 
 
-def _acquire(descriptor: int, *, wait: float | None, clock: Clock) -> bool:
+def _acquire(descriptor: int, kind: int, *, wait: float | None, clock: Clock) -> bool:
     if wait is None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, kind)
         return True
     deadline = clock.monotonic() + wait
     pause = _FIRST_PAUSE
-    while not _try(descriptor):
+    while not _try(descriptor, kind):
         left = deadline - clock.monotonic()
         if left <= 0:
             return False
@@ -84,9 +89,9 @@ def _acquire(descriptor: int, *, wait: float | None, clock: Clock) -> bool:
     return True
 
 
-def _try(descriptor: int) -> bool:
+def _try(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

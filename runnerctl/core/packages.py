@@ -5,6 +5,7 @@
     <store>/.partial/2.336.0-linux-x64.RANDOM/      a fetch or removal under way, or what a crash left of one
     <store>/.partial/2.336.0-linux-x64.SHA.part     an archive's beginning: the next fetch goes on from there
     <store>/.locks/2.336.0-linux-x64.lock           held by whoever fetches or removes it
+    <store>/.locks/2.336.0-linux-x64.links.lock     shared by those who link it, held by whoever removes it
 
 A package appears by one rename, complete and verified, or not at all; it goes by one rename, too.
 """
@@ -37,6 +38,8 @@ _NAME = re.compile(r"(\d+\.\d+\.\d+)-(linux-[a-z0-9]+)", re.ASCII)
 _LEFTOVER = re.compile(rf"({_NAME.pattern})\.", re.ASCII)
 _FETCH_SECONDS = 2400.0
 """As long as the slowest download may take, and its unpacking."""
+_REMOVAL_SECONDS = 60.0
+"""As long as the removal of a package may take."""
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -63,12 +66,12 @@ class PackageStore:
             return None
         return Package(version=version, platform=platform, path=path)
 
-    def obtain(
-        self, version: str, platform: str, *, resolve: Callable[[], Release], progress: Progress | None = None
-    ) -> Package:
-        """The package, fetched if it must be; GitHub is not asked about a version that is here."""
-        package = self.ready(version, platform)
-        return package if package is not None else self.fetch(resolve(), progress=progress)
+    def kept(self, version: str, platform: str) -> AbstractContextManager[None]:
+        """Nobody removes that package meanwhile, be it here already or fetched only now. Many may keep it at once."""
+        check_directory(self._directory)
+        return file_lock(
+            self._links_lock(f"{version}-{platform}"), wait=_REMOVAL_SECONDS, clock=self._clock, shared=True
+        )
 
     def fetch(self, release: Release, *, progress: Progress | None = None) -> Package:
         """Download, verify and unpack a release unless it is here; several who ask at once download it once.
@@ -128,10 +131,11 @@ class PackageStore:
     def remove(self, package: Package, *, used: Callable[[], bool]) -> bool:
         """Take a package away unless it is ``used``, which is asked again when nobody can find the package any more.
 
-        False, and the package is as it was, if it is used or gone, or if somebody is at work on it.
+        False, and the package is as it was, if it is used, kept or gone, or if somebody is at work on it.
         """
         with ExitStack() as held:
             try:
+                held.enter_context(file_lock(self._links_lock(package.path.name), wait=0, clock=self._clock))
                 held.enter_context(self._lock(package.path.name, wait=0))
             except LockHeld:
                 return False
@@ -170,6 +174,9 @@ class PackageStore:
 
     def _lock(self, name: str, *, wait: float) -> AbstractContextManager[None]:
         return file_lock(self._directory / ".locks" / f"{name}.lock", wait=wait, clock=self._clock)
+
+    def _links_lock(self, name: str) -> Path:
+        return self._directory / ".locks" / f"{name}.links.lock"
 
     def _recorded(self, package: Package) -> manifests.Manifest:
         return manifests.read(self._manifest(package.path.name))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .. import releases
-from ..errors import BackendFailed
 from ..models import Scope
 from ..packages import Package
 from ..services import Services
@@ -21,26 +20,14 @@ def with_package(
     progress: Callable[[int, int | None], None] | None,
     use: Callable[[Package], T],
 ) -> tuple[Package, T]:
-    """The package and what ``use``, which must link it first of all, makes of it.
-
-    A package may be pruned between the look for it and the links to it: then it is fetched and used once more.
-    """
-    for again in (True, False):
-        package = package_for(services, scope, version, progress)
-        before = services.packages.inode(package)
-        try:
-            made = use(package)
-        except BackendFailed:
-            if not again or _is_still(services, package, before):
-                raise
-        else:
-            if _is_still(services, package, before):
-                return package, made
-    raise BackendFailed(f"Runner package {package.version} was removed while it was linked", hint="Try again")
-
-
-def _is_still(services: Services, package: Package, inode: int | None) -> bool:
-    return inode is not None and services.packages.inode(package) == inode
+    """The package and what ``use``, which must link it, makes of it; no prune takes the package away meanwhile."""
+    release = _release(services, scope, version) if version == releases.LATEST else None
+    exact = version if release is None else release.version
+    with services.packages.kept(exact, releases.platform_of_machine()):
+        package = _ready(services, exact) or services.packages.fetch(
+            release or _release(services, scope, version), progress=progress
+        )
+        return package, use(package)
 
 
 def package_for(
@@ -53,11 +40,19 @@ def package_for(
 ) -> Package:
     """Ready to be linked. A version that is unpacked already costs no call; ``latest`` is what GitHub rolled out to
     that scope, remembered for six hours unless it must be ``fresh``."""
-    platform = releases.platform_of_machine()
-    if version != "latest" and (ready := services.packages.ready(version, platform)):
+    if (ready := _ready(services, version)) is not None:
         return ready
+    release = _release(services, scope, version, fresh=fresh)
+    return _ready(services, release.version) or services.packages.fetch(release, progress=progress)
+
+
+def _ready(services: Services, version: str) -> Package | None:
+    return services.packages.ready(version, releases.platform_of_machine())
+
+
+def _release(services: Services, scope: Scope, version: str, *, fresh: bool = False) -> releases.Release:
     api_url, _ = services.settings.github_urls
-    release = releases.resolve(
+    return releases.resolve(
         version,
         key=f"{api_url} {scope}",
         downloads=lambda: services.github.downloads(scope),
@@ -66,4 +61,3 @@ def package_for(
         clock=services.clock,
         fresh=fresh,
     )
-    return services.packages.ready(release.version, platform) or services.packages.fetch(release, progress=progress)
