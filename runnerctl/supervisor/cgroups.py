@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
+import sys
 import time
 
+import libc
 from wakeups import SIGCHLD
 
 _PAUSE = 0.005
@@ -39,11 +40,9 @@ def fork_into(path: str) -> int | None:
         return None
     try:
         # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
-        arguments = (ctypes.c_uint64 * 11)(_CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, descriptor)
-        # PyDLL: the interpreter's lock is held on both sides, as it is by os.fork.
-        clone3 = ctypes.PyDLL(None).syscall
-        clone3.restype = ctypes.c_long
-        pid: int = clone3(ctypes.c_long(_CLONE3), ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
+        words = (_CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, descriptor)
+        arguments = b"".join(word.to_bytes(8, sys.byteorder) for word in words)
+        pid = libc.function("syscall", forks=True)(_CLONE3, arguments, len(arguments))
     finally:
         os.close(descriptor)
     return None if pid < 0 else pid

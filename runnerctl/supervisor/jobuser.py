@@ -5,10 +5,10 @@ A user is one runner's alone while its life lasts; so everything of that user is
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 
+import libc
 from wakeups import SIGKILL
 
 _CLONE_NEWNS = 0x20000
@@ -39,8 +39,7 @@ class JobUser:
             resource.setrlimit(resource.RLIMIT_NPROC, (self.processes, self.processes))
         self._drop()
         # No program can give rights that were dropped: no sudo, no set-user-id.
-        if _libc().prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0))) != 0:
-            raise _error("no_new_privs")
+        libc.checked(libc.function("prctl")(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
     def kill_all(self) -> bool:
         """SIGKILL for every process of that user, all at once, so that none can fork; whether any lives yet."""
@@ -84,8 +83,7 @@ class JobUser:
 
 def _own_tmp(directory: str) -> None:
     """A mount namespace of its own, in which ``/tmp`` and ``/var/tmp`` are the runner's directory."""
-    if _libc().unshare(_CLONE_NEWNS) != 0:
-        raise _error("unshare")
+    libc.checked(libc.function("unshare")(_CLONE_NEWNS), "unshare")
     _mount(None, "/", _MS_REC | _MS_SLAVE)  # what is mounted outside comes in, nothing goes out
     for point in ("/tmp", "/var/tmp"):  # noqa: S108 - the very directories that must not be shared
         if os.path.isdir(point):
@@ -93,14 +91,5 @@ def _own_tmp(directory: str) -> None:
 
 
 def _mount(source: str | None, target: str, flags: int) -> None:
-    if _libc().mount(source and os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
-        raise _error(target)
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _error(what: str) -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number), what)
+    place = None if source is None else os.fsencode(source)
+    libc.checked(libc.function("mount")(place, os.fsencode(target), None, flags, None), target)

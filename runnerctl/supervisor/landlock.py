@@ -7,19 +7,23 @@ Constants and layouts: ``linux/landlock.h``, https://docs.kernel.org/userspace-a
 
 from __future__ import annotations
 
-import ctypes
+import errno
 import os
-import stat
+import sys
+
+import libc
 
 _CREATE, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """The same numbers on every architecture."""
 _VERSION = 1
+_NAME = "Landlock"
 _PATH_BENEATH = 1
 _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 38, 24
 _AROUND_IT = (16, 17, 19, 21, 22, 38, 39, 40)
 """Capabilities that lead around Landlock when the manager is root: SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN,
 SYS_BOOT, PERFMON (it reads others' environments), BPF, CHECKPOINT_RESTORE. Installing packages needs none of them.
 """
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EINVAL, errno.EBADFD)
 _O_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
@@ -28,15 +32,6 @@ _FIRST = (1 << 13) - 1
 _READ_ONLY = _EXECUTE | _READ_FILE | _READ_DIR
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
-
-
-class _Ruleset(ctypes.Structure):
-    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
-
-
-class _PathBeneath(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = (("access", ctypes.c_uint64), ("descriptor", ctypes.c_int32))
 
 
 class Confinement:
@@ -51,83 +46,67 @@ class Confinement:
 
     def enter(self) -> None:
         """For good, in a child that is about to exec. A kernel without Landlock lets it be. Raises ``OSError``."""
-        version = _call(_CREATE, None, 0, _VERSION)
+        system_call = libc.function("syscall")
+        version = system_call(_CREATE, None, 0, _VERSION)
         if version < 1:
             return
         handled = _FIRST | (_REFER if version > 1 else 0) | (_TRUNCATE if version > 2 else 0)
         handled |= _IOCTL_DEV if version > 4 else 0
-        rules = _Ruleset(handled, 0, _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS if version > 5 else 0)
-        size = 8 if version < 4 else 16 if version < 6 else 24
-        ruleset = _checked(_call(_CREATE, ctypes.byref(rules), size, 0))
-        self._allow_around(ruleset, "/", handled)
-        _allow(ruleset, self.home, handled)
-        _allow(ruleset, self.shared, handled & _READ_ONLY)
+        # Access to files, to ports, and scopes; an older kernel knows fewer of them.
+        words = (handled, 0, _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS if version > 5 else 0)
+        attributes = b"".join(map(_word, words[: 1 if version < 4 else 2 if version < 6 else 3]))
+        rules = _Rules(libc.checked(system_call(_CREATE, attributes, len(attributes), 0), _NAME))
+        self._allow_around(rules, "/", handled)
+        rules.allow(self.home, handled)
+        rules.allow_if_there(self.shared, handled & _READ_ONLY)
+        prctl = libc.function("prctl")
         if os.geteuid() == 0:
             for capability in _AROUND_IT:
-                _prctl(_PR_CAPBSET_DROP, capability)  # one that this kernel does not know is not to be had either
-        _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1))
-        _checked(_call(_RESTRICT_SELF, ruleset, 0))
-        os.close(ruleset)
+                prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # what this kernel does not know is not to be had either
+        libc.checked(prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), _NAME)
+        libc.checked(system_call(_RESTRICT_SELF, rules.descriptor, 0), _NAME)
+        os.close(rules.descriptor)
 
-    def _allow_around(self, ruleset: int, path: str, access: int) -> None:
-        """All of ``path`` but what is hidden."""
-        if path in self.hidden:
-            return
+    def _allow_around(self, rules: _Rules, path: str, access: int) -> None:
+        """All of ``path`` but what is hidden. A link is nothing by itself: where it leads has a rule of its own."""
         inside = path.rstrip("/") + "/"
-        if not any(hidden.startswith(inside) for hidden in self.hidden):
-            _allow(ruleset, path, access)
-            return
         try:
-            names = os.listdir(path)
+            with os.scandir(path) as listed:
+                entries = [(inside + entry.name, entry.is_dir()) for entry in listed if not entry.is_symlink()]
         except OSError:
             return
-        for name in names:
-            self._allow_around(ruleset, inside + name, access)
+        for entry, is_directory in entries:
+            if any(hidden.startswith(entry + "/") for hidden in self.hidden):
+                self._allow_around(rules, entry, access)
+            elif entry not in self.hidden:
+                rules.allow_if_there(entry, access if is_directory else access & _OF_FILES)
 
 
-def _allow(ruleset: int, path: str, access: int) -> None:
-    """A link is nothing by itself: where it leads has a rule of its own. What is gone by now needs none."""
-    try:
+class _Rules:
+    """A ruleset of the kernel's in the making."""
+
+    __slots__ = ("_add", "descriptor")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._add = libc.function("syscall")
+
+    def allow(self, path: str, access: int) -> None:
         descriptor = os.open(path, _O_PATH)
-    except OSError:
-        return
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISLNK(mode):
-            rule = _PathBeneath(access if stat.S_ISDIR(mode) else access & _OF_FILES, descriptor)
-            _checked(_call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0))
-    finally:
-        os.close(descriptor)
+        try:
+            rule = _word(access) + descriptor.to_bytes(4, sys.byteorder)
+            libc.checked(self._add(_ADD_RULE, self.descriptor, _PATH_BENEATH, rule, 0), path)
+        finally:
+            os.close(descriptor)
+
+    def allow_if_there(self, path: str, access: int) -> None:
+        """What is gone by now, or was replaced by something of another kind, is out of reach then."""
+        try:
+            self.allow(path, access)
+        except OSError as exc:
+            if exc.errno not in _REPLACED:
+                raise
 
 
-def _call(number: int, *arguments: object) -> int:
-    made: int = _libc().syscall(ctypes.c_long(number), *map(_wide, arguments))
-    return made
-
-
-def _wide(argument: object) -> object:
-    """A number fills the register: half of it would leave the other half to chance."""
-    return ctypes.c_long(argument) if isinstance(argument, int) else argument
-
-
-def _prctl(option: int, argument: int) -> int:
-    made: int = _libc().prctl(option, *map(ctypes.c_ulong, (argument, 0, 0, 0)))
-    return made
-
-
-def _libc() -> ctypes.CDLL:
-    """Loaded once: hundreds of rules are added in the path of a start."""
-    global _loaded  # noqa: PLW0603
-    if _loaded is None:
-        _loaded = ctypes.CDLL(None, use_errno=True)
-    return _loaded
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), "Landlock")
-    return result
-
-
-_loaded: ctypes.CDLL | None = None
+def _word(number: int) -> bytes:
+    return number.to_bytes(8, sys.byteorder)

@@ -8,7 +8,6 @@ it cannot be started.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import gc
 import os
@@ -19,6 +18,7 @@ import events
 import jsontext
 import killing
 import launch as launches
+import libc
 import processes
 import record as records
 import spawn
@@ -63,10 +63,11 @@ def main(arguments: list[str]) -> int:
         asked = _Arguments(arguments)
         # Somebody may wait for the end of a pipe that was left open to us by mistake: we live for weeks.
         spawn.close_others({0, 1, 2} if asked.lease is None else {0, 1, 2, asked.lease})
-        lock = _lock(asked.run_dir)
+        lock, first = _lock(f"{asked.run_dir}/lock")
         launch = launches.read(f"{asked.run_dir}/launch.json")
         adopted = _check_alive(asked.run_dir, launch) if asked.adopt else None
-        if adopted is None:
+        # No supervisor was here before us: so there is nothing that it left, and no need to look at every process.
+        if adopted is None and not first:
             _check_alone(asked.run_dir, launch)
     except (Refused, LaunchInvalid) as exc:
         _report({"error": str(exc)})
@@ -77,17 +78,23 @@ def main(arguments: list[str]) -> int:
     return _supervise(asked, launch, adopted, lock=lock)
 
 
-def _lock(run_dir: str) -> int:
-    """Held by the supervisor for its life: through the fork, and never by a Listener."""
-    path = f"{run_dir}/lock"
+def _lock(path: str) -> tuple[int, bool]:
+    """Held by the supervisor for its life: through the fork, and never by a Listener. With it, whether it is new."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        descriptor, first = _open(path)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Refused("a supervisor of this runner lives already", status=_ALREADY) from None
     except OSError as exc:
         raise Refused(f"{path}: {exc.strerror}") from exc
-    return descriptor
+    return descriptor, first
+
+
+def _open(path: str) -> tuple[int, bool]:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW), False
 
 
 class _Adopted:
@@ -190,7 +197,7 @@ def _become_supervisor() -> None:
     os.chdir("/")
     os.umask(0o022)
     # Whatever our descendants orphan becomes our child and not init's.
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+    libc.function("prctl")(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _report(report: dict[str, object]) -> None:
