@@ -1,6 +1,7 @@
 """From the command line to a supervisor of its own session that has a Listener: the program's entry.
 
 With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
+With ``--wait`` it does nothing before it can read a byte from stdin, and ends if none will come.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
 started ends at once, with 0, or 5 when this runner has processes already, 6 when there is nothing to adopt, or 1 when
 it cannot be started.
@@ -43,14 +44,15 @@ class Refused(Exception):
 
 
 class _Arguments:
-    __slots__ = ("adopt", "lease", "run_dir")
+    __slots__ = ("adopt", "lease", "run_dir", "wait")
 
     def __init__(self, arguments: list[str]) -> None:
-        """``RUN_DIR``, ``RUN_DIR --adopt`` or ``RUN_DIR --lease-fd N``."""
+        """``RUN_DIR``, and ``--adopt``, ``--wait`` or ``--lease-fd N``."""
         self.adopt = arguments[1:] == ["--adopt"]
+        self.wait = arguments[1:] == ["--wait"]
         leased = len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit()
-        if len(arguments) != 1 and not self.adopt and not leased:
-            raise Refused("Usage: supervisor RUN_DIR [--adopt | --lease-fd N]")
+        if len(arguments) != 1 and not (self.adopt or self.wait or leased):
+            raise Refused("Usage: supervisor RUN_DIR [--adopt | --wait | --lease-fd N]")
         self.run_dir = os.path.abspath(arguments[0])
         self.lease = int(arguments[2]) if leased else None
         if self.lease is not None:
@@ -63,6 +65,8 @@ def main(arguments: list[str]) -> int:
         asked = _Arguments(arguments)
         # Somebody may wait for the end of a pipe that was left open to us by mistake: we live for weeks.
         spawn.close_others({0, 1, 2} if asked.lease is None else {0, 1, 2, asked.lease})
+        if asked.wait and not os.read(0, 1):
+            return 0
         lock, first = _lock(f"{asked.run_dir}/lock")
         launch = launches.read(f"{asked.run_dir}/launch.json")
         adopted = _check_alive(asked.run_dir, launch) if asked.adopt else None

@@ -7,6 +7,7 @@ process or after a restart, is in the handle that ``launch`` returned or in the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -87,6 +88,13 @@ class Backend(ABC):
     """One way of running runners on this host."""
 
     name: str
+
+    def prepare(self, runner_id: str) -> AbstractContextManager[None]:  # noqa: ARG002 - for who can use the time
+        """A launch of that runner is near: what can be done ahead is, and is undone if none comes meanwhile.
+
+        It never raises, and nothing of it outlives this process.
+        """
+        return nullcontext()
 
     @abstractmethod
     def launch(self, launch: Launch) -> str:

@@ -7,25 +7,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
-from . import cgroups, user_processes
+from . import cgroups, supervisors, user_processes
 from .base import Backend, Launch, Observation, Phase
 from .records import Records
 
-if TYPE_CHECKING:
-    import subprocess
-
 _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
-_REPORT_SECONDS = 30.0
-_MAX_REPORT = 64 * 1024
 _REMOVE_SECONDS = 1.0
 _ALREADY, _NOTHING_LIVES = 5, 6
 """Exit statuses of a supervisor that is not needed."""
@@ -69,9 +65,20 @@ class ProcessBackend(Backend):
     """The program that each runner's processes are left to."""
     name: str = "process"
     _leases: dict[str, int] = field(default_factory=dict, repr=False)
+    _waiting: dict[str, supervisors.Waiting] = field(default_factory=dict, repr=False)
 
     def run_dir(self, runner_id: str) -> Path:
         return self.runs_dir / runner_id
+
+    @contextmanager
+    def prepare(self, runner_id: str) -> Iterator[None]:
+        waiting = supervisors.Waiting(self._supervisor_argv(self.run_dir(runner_id)))
+        self._waiting[runner_id] = waiting
+        try:
+            yield
+        finally:
+            self._waiting.pop(runner_id, None)
+            waiting.cancel()
 
     def launch(self, launch: Launch) -> str:
         run_dir = self.run_dir(launch.runner_id)
@@ -84,7 +91,7 @@ class ProcessBackend(Backend):
         return json.dumps({"backend": self.name, **report})
 
     def adopt(self, runner_id: str) -> bool:
-        status, report = _run([*self._supervisor_argv(self.run_dir(runner_id)), "--adopt"])
+        status, report = supervisors.start([*self._supervisor_argv(self.run_dir(runner_id)), "--adopt"])
         if status not in (0, _ALREADY, _NOTHING_LIVES) or (status == 0 and "error" in report):
             raise BackendFailed(f"Runner {runner_id} could not be adopted: {report.get('error')}")
         return status != _NOTHING_LIVES
@@ -266,16 +273,20 @@ class ProcessBackend(Backend):
             **({"RUNNER_ALLOW_RUNASROOT": "1"} if launch.user is None and os.geteuid() == 0 else {}),
         }
 
-    def _start(self, run_dir: Path, launch: Launch) -> dict[str, object]:
+    def _start(self, run_dir: Path, launch: Launch) -> dict[str, Any]:
         argv = self._supervisor_argv(run_dir)
-        lease_end = self._lease(launch.runner_id) if launch.leased else None
-        if lease_end is not None:
-            argv += ["--lease-fd", str(lease_end)]
+        if launch.leased:
+            return self._start_leased(argv, launch.runner_id)
+        waiting = self._waiting.pop(launch.runner_id, None)
+        started = None if waiting is None else waiting.begin()
+        return (started or supervisors.start(argv)).report
+
+    def _start_leased(self, argv: list[str], runner_id: str) -> dict[str, Any]:
+        lease_end = self._lease(runner_id)
         try:
-            return _run(argv, kept=() if lease_end is None else (lease_end,))[1]
+            return supervisors.start([*argv, "--lease-fd", str(lease_end)], kept=(lease_end,)).report
         finally:
-            if lease_end is not None:
-                os.close(lease_end)
+            os.close(lease_end)
 
     def _lease(self, runner_id: str) -> int:
         """The end of a pipe for the supervisor; ours stays open until released or until this process ends."""
@@ -285,27 +296,6 @@ class ProcessBackend(Backend):
 
     def _supervisor_argv(self, run_dir: Path) -> list[str]:
         return [sys.executable, "-I", "-S", "-B", str(self.supervisor), str(run_dir)]
-
-
-def _run(argv: list[str], *, kept: tuple[int, ...] = ()) -> tuple[int, dict[str, object]]:
-    """The exit status and the report of a supervisor's start."""
-    import subprocess  # only a start needs it, and a status must be quick
-
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": _JOB_PATH, "LANG": "C.UTF-8"},
-            cwd="/",
-            pass_fds=kept,
-        )
-    except OSError as exc:
-        return 1, {"error": f"its supervisor was not started: {exc.strerror}"}
-    with process:
-        report = _report(process)
-    return process.returncode, report
 
 
 class _Launched(NamedTuple):
@@ -329,21 +319,6 @@ def _may_hide_tmp(root: Path) -> bool:
     """Whether nothing that the runner needs lies below the directories that it would see others in the place of."""
     needed = (root, (root / "externals").resolve())
     return not any(path.is_relative_to(hidden) for path in needed for hidden in ("/tmp", "/var/tmp"))  # noqa: S108
-
-
-def _report(process: subprocess.Popen[bytes]) -> dict[str, object]:
-    """The supervisor's one line, with a deadline."""
-    import select
-
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    ready, _, _ = select.select([process.stdout], [], [], _REPORT_SECONDS)
-    line = process.stdout.readline(_MAX_REPORT) if ready else b""
-    try:
-        report = json.loads(line)
-    except ValueError:
-        process.kill()
-        return {"error": "its supervisor did not report"}
-    return report if isinstance(report, dict) else {"error": "its supervisor's report is not understood"}
 
 
 def _signal(process: ProcessId, number: signal.Signals) -> bool:

@@ -120,6 +120,11 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
         services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
     )
     runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
+    with services.backend.prepare(runner.id):
+        return start_processes(services, _registered(services, runner, root), leased=leased)
+
+
+def _registered(services: Services, runner: Runner, root: instance.Root) -> Runner:
     try:
         instance.publish(root, runner.name)
         registered, encoded = _register(services, runner)
@@ -129,8 +134,7 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
         raise
     if encoded is not None:
         instance.write_identity(services.root(runner.name), encoded, owner=runner.job_user)
-    runner = services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
-    return start_processes(services, runner, leased=leased)
+    return services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
 
 
 def _make_root(services: Services, runner: Runner, package: Package) -> instance.Root:
