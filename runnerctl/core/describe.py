@@ -64,13 +64,15 @@ def job_document(seen: Observation | None) -> dict[str, Any] | None:
 
 def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
     """GitHub's word about the registration as it was last seen, and how many seconds ago that was."""
+    age = github_age(runner, now)
+    return None if age is None else {"status": runner.github_status, "busy": runner.github_busy, "age": age}
+
+
+def github_age(runner: Runner, now: float) -> float | None:
+    """In tenths of a second; None for one of whom GitHub has nothing to say."""
     if runner.github_seen_at is None or runner.deregistered_at is not None:
         return None
-    return {
-        "status": runner.github_status,
-        "busy": runner.github_busy,
-        "age": round(max(0.0, now - runner.github_seen_at), 1),
-    }
+    return round(max(0.0, now - runner.github_seen_at), 1)
 
 
 def runner_document(runner: Runner | Listed) -> dict[str, Any]:

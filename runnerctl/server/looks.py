@@ -13,6 +13,7 @@ from typing import NamedTuple
 from runnerctl import core
 from runnerctl.core import describe
 from runnerctl.core.access.grants import Limits, sees
+from runnerctl.core.backends.base import Observation
 from runnerctl.core.models import Runner
 
 from .answers import encoded
@@ -21,19 +22,20 @@ _MOST_KEPT = 4096
 
 
 class _Said(NamedTuple):
-    """An answer, and what it tells."""
+    """An answer, and what it tells. Rows and observations are compared by identity: equal ones are seldom made."""
 
     answer: bytes
-    status: describe.Status
+    runner: Runner | None
+    seen: Observation | None
+    degraded: str | None
+    age: float | None
 
-    def tells(self, status: describe.Status) -> bool:
-        """Whether it tells this, too. Rows and observations are compared by identity: equal ones are seldom made."""
-        then, runner = self.status, status.runner
-        if then.runner is not runner or then.seen is not status.seen or then.degraded != status.degraded:
-            return False
-        # How long ago GitHub was seen is told in tenths of a second.
-        return runner is None or describe.github_document(runner, then.now) == describe.github_document(
-            runner, status.now
+    def tells(self, status: describe.Status, age: float | None) -> bool:
+        return (
+            self.runner is status.runner
+            and self.seen is status.seen
+            and self.age == age
+            and self.degraded == status.degraded
         )
 
 
@@ -82,9 +84,11 @@ class Looks:
 
     def _say(self, status: describe.Status) -> bytes:
         """The same things seen make the same bytes: most of those who ask, ask again before anything has changed."""
+        age = None if status.runner is None else describe.github_age(status.runner, status.now)
         said = self._said.get(status.name)
-        if said is None or not said.tells(status):
+        if said is None or not said.tells(status, age):
             if len(self._said) > _MOST_KEPT:
                 self._said.clear()
-            said = self._said[status.name] = _Said(encoded(describe.status_document(status)), status)
+            answer = encoded(describe.status_document(status))
+            said = self._said[status.name] = _Said(answer, status.runner, status.seen, status.degraded, age)
         return said.answer
