@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from .backends.base import Observation, Outcome, Phase
+from .backends.base import Observation, Outcome
 from .models import Runner
+from .observed import observed_state
 from .states import UNLAUNCHED, Desired, RunnerState
 
 S = RunnerState
-
-_STATE_OF = {Phase.LISTENING: S.IDLE, Phase.BUSY: S.BUSY, Phase.STARTING: S.STARTING, Phase.UPDATING: S.STARTING}
-_OBSERVABLE = frozenset({S.STARTING, S.IDLE, S.BUSY})
 
 CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again by itself."""
@@ -96,13 +94,6 @@ def plan(seen: Seen, *, now: float, limits: Limits) -> Action:
     if runner.state is S.STOPPED:
         return KEEP
     return _of_ended(seen, now)
-
-
-def observed_state(runner: Runner, processes: Observation) -> RunnerState:
-    """The state that its processes show; the row's own where seeing decides nothing."""
-    if processes.gone or processes.phase is None or runner.state not in _OBSERVABLE:
-        return runner.state
-    return _STATE_OF.get(processes.phase, runner.state)
 
 
 def _of_living(seen: Seen, now: float, limits: Limits) -> Action:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import state_directory
-from .audit import Audit
 from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
 from .settings import Settings
 from .store import Store
 
 if TYPE_CHECKING:
+    from .audit import Audit
     from .github.client import GitHub
     from .packages import PackageStore
 
@@ -116,6 +116,8 @@ class Services:
 
     @cached_property
     def audit(self) -> Audit:
+        from .audit import Audit
+
         get = self.settings.get
         path = self.settings.state_dir / "audit.log"
         return Audit(path=path, clock=self.clock, max_bytes=get("audit.size"), files=get("audit.files"))

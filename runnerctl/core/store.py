@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import rows
-from .access.grants import Limits
 from .access.keeping import Tokens
 from .clock import Clock
 from .duties import Duties
 from .errors import InvalidTransition, QuotaExceeded, RunnerExists
 from .models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from .states import TERMINAL, Desired, RunnerState, may_follow
+
+if TYPE_CHECKING:
+    import random
+
+    from .access.grants import Limits
 
 _MOST_KNOWN = 4096
 REMOVE_FIRST = "Choose another name, or remove that runner first"

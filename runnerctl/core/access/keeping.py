@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import rows
 from ..clock import Clock
 from ..database import Database
 from ..errors import Forbidden, QuotaExceeded, TokenExists, TokenNotFound
 from ..models import RunnerSpec
-from .grants import Actor, Limits, Right
+
+if TYPE_CHECKING:
+    from .grants import Actor, Limits, Right
 
 _COLUMNS = "id, name, scopes, limits, created_at, expires_at, last_used_at, revoked_at"
 _ALIVE = "(revoked_at IS NULL OR revoked_at > ?) AND expires_at > ?"
@@ -41,6 +43,8 @@ class ApiToken(NamedTuple):
 
     @property
     def actor(self) -> Actor:
+        from .grants import Actor
+
         ends = self.expires_at if self.revoked_at is None else min(self.expires_at, self.revoked_at)
         return Actor(
             id=f"token:{self.id}", name=self.name, rights=frozenset(self.rights), limits=self.limits, expires_at=ends
@@ -157,11 +161,15 @@ class Tokens(Database):
 
 
 def _token(row: tuple[Any, ...]) -> ApiToken:
+    from .grants import Right
+
     id_, name, scopes, limits, *times = row
     return ApiToken(id_, name, tuple(map(Right, scopes.split())), _limits(limits), *times)
 
 
 def _limits(text: str) -> Limits:
+    from .grants import Limits  # most commands know no token, and a status must be quick
+
     kept: dict[str, Any] = json.loads(text)
     fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
     return Limits(**fields)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
-from . import cgroups, supervisors, user_processes
+from . import cgroups, supervisors
 from .base import Backend, Launch, Observation, Phase
 from .records import Records
 
@@ -42,7 +42,7 @@ class StopLadder(NamedTuple):
     """How long one that just began to wait for a job is not stopped: a job may be on its way."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ProcessBackend(Backend):
     """``runs_dir`` holds one run directory per life; it belongs to the manager, mode 0700."""
 
@@ -153,6 +153,8 @@ class ProcessBackend(Backend):
             cgroups.kill(cgroup)
         user = _launched(self.run_dir(runner_id)).user
         if user is not None:
+            from . import user_processes
+
             user_processes.kill_all(user, seconds=self.ladder.kill)
         while tree := self._tree(runner_id, cgroup):
             for pid in tree:

@@ -5,14 +5,10 @@ A fault that is not ours must not become a storm of registrations. No back-off i
 
 from __future__ import annotations
 
-import logging
-
 from ..durations import shown
 from ..errors import RunnerctlError
 from ..models import Backoff, Scope
 from ..services import Services
-
-log = logging.getLogger("runnerctl.core")
 
 WINDOW_SECONDS = 300.0
 _FIRST_SECONDS = 5.0
@@ -73,4 +69,7 @@ def _back_off(services: Services, scope: Scope, seconds: float, *, tries: int, r
     # Hosts that met the same fault at once must not come back at once.
     seconds = min(seconds, _LONGEST_SECONDS) * services.rng.uniform(1.0, _MOST_JITTER)
     services.store.back_off(scope, until=services.clock.now() + seconds, tries=tries, reason=reason)
+    import logging  # a status must be quick
+
+    log = logging.getLogger("runnerctl.core")
     log.warning("nothing is begun in %s without a command for %.0f s: %s", scope, seconds, reason)

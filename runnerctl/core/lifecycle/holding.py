@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from .. import names
-from ..access.grants import Limits, sees
 from ..errors import RunnerBusy, RunnerExists, RunnerNotFound, ScopeMismatch
 from ..locks import LockHeld, name_lock
 from ..models import Runner, Scope
 from ..services import Services
+
+if TYPE_CHECKING:
+    from ..access.grants import Limits
 
 _PATIENCE_SECONDS = 30.0
 
@@ -46,7 +49,7 @@ def named(services: Services, name: str, limits: Limits | None = None) -> Runner
     Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name.
     """
     runner = services.store.latest(names.runner_name(name))
-    if runner is None or not sees(limits, runner):
+    if runner is None or not (limits is None or limits.sees(runner)):
         raise RunnerNotFound(f"No runner is named {name!r}", hint="`runnerctl list --all` shows what there is and was")
     return runner
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from ..access.grants import Limits
+from typing import TYPE_CHECKING
+
 from ..describe import Status, unknown
 from ..models import Runner
-from ..plan import observed_state
+from ..observed import observed_state
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
 from . import breaker
 from .holding import named
+
+if TYPE_CHECKING:
+    from ..access.grants import Limits
 
 
 def runner_status(services: Services, name: str) -> Status:
