@@ -259,8 +259,9 @@ def comes_to_its_end(life: Life) -> None:
         if life.current.ephemeral:
             until(lambda: not life.current.live)
             assert life.current.state is S.COMPLETED, (life.died_at, life.current)
-    if life.current.live:
-        remove(life.services, life.name)
+    if life.current.live and remove(life.services, life.name).draining:
+        # The job is over, but its supervisor has not read so yet.
+        until(lambda: not life.current.live)
 
 
 def everything_is_gone(services: Services, host: Host, sandbox: Sandbox) -> None:
