@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import RunnerctlError
@@ -22,8 +21,6 @@ log = logging.getLogger("runnerctl.core")
 
 LEAST_SECONDS = 60.0
 """Between two listings of a scope."""
-_AT_ONCE = 16
-"""Scopes."""
 BUDGET = 0.25
 """The share of what GitHub has left for us until its reset that listings may spend."""
 _LAG_SECONDS = 30.0
@@ -56,11 +53,8 @@ class Listings:
         now = self._services.clock.monotonic()
         self._absences = self._services.store.absences()
         due = [scope for scope in by_scope if self._due_at.get(scope, 0.0) <= now]
-        if not due:
-            return []
-        with ThreadPoolExecutor(min(_AT_ONCE, len(due)), thread_name_prefix="list") as pool:
-            answers = zip(due, pool.map(self._ask, due), strict=True)
-            return [scope for scope, answer in answers if self._take(answer, by_scope[scope], shared_by=len(by_scope))]
+        answers = zip(due, self._services.at_once.each(self._ask, due), strict=True)
+        return [scope for scope, answer in answers if self._take(answer, by_scope[scope], shared_by=len(by_scope))]
 
     def absences(self, runner: Runner) -> int:
         """In how many listings in a row, far enough apart, the runner was missing."""

@@ -6,7 +6,6 @@ Deciding (``plan.plan``) is apart from doing; each is done under the runner's na
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .errors import RunnerBusy, RunnerctlError
@@ -19,8 +18,6 @@ from .listings import Listings
 from .models import Runner
 from .plan import KEEP, Action, Step
 from .services import Services
-
-_AT_ONCE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +65,8 @@ def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool
     findings = glance(services, runners, listings)
     if dry_run:
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sweep") as pool:
-        done = list(pool.map(lambda finding: put_right(services, finding, listings), findings))
-        done += pool.map(lambda finding: put_right(services, finding), released(services, early=True))
+    done = services.at_once.each(lambda finding: put_right(services, finding, listings), findings)
+    done += services.at_once.each(lambda finding: put_right(services, finding), released(services, early=True))
     return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
 
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from .audit import Audit
     from .github.client import GitHub
     from .packages import PackageStore
+    from .side_by_side import SideBySide
 
+_AT_ONCE = 32
 USER_AGENT = f"runnerctl/{__version__}"
 
 
@@ -115,6 +117,14 @@ class Services:
         return PackageStore(self.settings.package_dir, clock=self.clock)
 
     @cached_property
+    def at_once(self) -> SideBySide:
+        """For what is done to many runners or scopes at the same time."""
+        from .side_by_side import SideBySide
+
+        with self._building:
+            return SideBySide(_AT_ONCE)
+
+    @cached_property
     def audit(self) -> Audit:
         from .audit import Audit
 
@@ -140,6 +150,8 @@ class Services:
             self.__dict__.pop(built, None)
 
     def close(self) -> None:
+        if "at_once" in self.__dict__:
+            self.at_once.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -6,7 +6,6 @@ Several at a time; a scope that cannot be asked holds up no other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from ..duties import LONGEST_WAIT
 from ..errors import ConfigInvalid, GitHubRateLimited, GitHubUnavailable, RunnerBusy, RunnerctlError
@@ -16,7 +15,6 @@ from ..states import RunnerState
 from .registration import find_ours
 
 _RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, LONGEST_WAIT)
-_AT_ONCE = 16
 
 
 def finish_orphans(services: Services, *, only: str | None = None, early: bool = False) -> Sequence[Runner]:
@@ -30,9 +28,9 @@ def finish_orphans(services: Services, *, only: str | None = None, early: bool =
         return ()
     first = {task.scope: task for task in reversed(tasks)}
     rest = [task for task in tasks if task is not first[task.scope]]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(tasks)), thread_name_prefix="orphans") as pool:
-        met = dict(zip(first, pool.map(lambda task: _try(services, task), first.values()), strict=True))
-        list(pool.map(lambda task: _try_unless(services, task, met[task.scope]), rest))
+    each = services.at_once.each
+    met = dict(zip(first, each(lambda task: _try(services, task), first.values()), strict=True))
+    each(lambda task: _try_unless(services, task, met[task.scope]), rest)
     return [runner for task in tasks if (runner := _waiting(services, task)) is not None]
 
 

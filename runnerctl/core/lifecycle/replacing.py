@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import RunnerBusy, RunnerctlError
 from ..models import Runner, RunnerSpec, Scope
@@ -21,7 +20,6 @@ log = logging.getLogger("runnerctl.core")
 
 _GIVE_UP_SECONDS = 86400.0
 """GitHub cancels a job that waited so long for its runner."""
-_SCOPES_AT_ONCE = 16
 
 
 def replace_lost(services: Services) -> Sequence[Runner]:
@@ -36,9 +34,8 @@ def replace_lost(services: Services) -> Sequence[Runner]:
     if not by_scope:
         return ()
     _ = services.github  # that this process has no credentials is no reason for others to wait
-    with ThreadPoolExecutor(min(_SCOPES_AT_ONCE, len(by_scope)), thread_name_prefix="replace") as pool:
-        made = pool.map(lambda lost: _replace(services, lost), by_scope.values())
-        return [runner for runners in made for runner in runners]
+    made = services.at_once.each(lambda lost: _replace(services, lost), by_scope.values())
+    return [runner for runners in made for runner in runners]
 
 
 def _due(services: Services) -> list[Runner]:
