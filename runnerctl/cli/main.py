@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "Show who asked for what",
     "config": "Show or check the settings in force",
     "serve": "Offer the REST API",
+    "service": "Install the server as a systemd service",
     "sandbox": "Run a local GitHub for rehearsals",
     "demo": "Play the guide's workflow on a local GitHub",
     "reap": "Bring one life up to date (used by supervisors)",

@@ -102,6 +102,11 @@ def assignments(variables: Mapping[str, str]) -> None:
     _write(sys.stdout, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
 
 
+def verbatim(text: str) -> None:
+    """To the byte: a file that holds no secret."""
+    _write(sys.stdout, text)
+
+
 def disclosed(front: Front, content: dict[str, Any], key: str, secret: str) -> None:
     """A secret that is shown once, and nothing else on standard output; or its document, of which it is a part."""
     if front.output in {Output.TABLE, Output.NAME}:

@@ -80,7 +80,7 @@ def user_name() -> str:
 def _unwritable(path: Path) -> ConfigInvalid:
     existing = next(candidate for candidate in (path, *path.parents) if _exists(candidate))
     found = existing.lstat()
-    what = f"{str(existing)!r} (mode {stat.S_IMODE(found.st_mode):04o}, owner {_owner(found.st_uid)})"
+    what = f"{str(existing)!r} (mode {stat.S_IMODE(found.st_mode):04o}, owner {owner_name(found.st_uid)})"
     return ConfigInvalid(
         f"User {user_name()!r} cannot write {what}",
         hint="Choose another directory, or give that user access to it",
@@ -95,7 +95,8 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _owner(uid: int) -> str:
+def owner_name(uid: int) -> str:
+    """The user's name; the number where no account has it."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -18,7 +18,7 @@ from .. import __version__
 from . import state_directory
 from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
-from .settings import Settings
+from .settings import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class Services:
     def _reap_environment(self) -> dict[str, str]:
         """Directories, file locations and addresses; no secret: a job of the same user could read them."""
         api_url, server_url = self.settings.github_urls
+        by_systemd = self.settings.origin("github.private_key_file") == SYSTEMD_CREDENTIAL
         located = {
             "RUNNERCTL_ENV_FILE": str(self.settings.env_file.absolute()) if self.settings.env_file else None,
             "RUNNERCTL_CONFIG": self.settings.environ.get("RUNNERCTL_CONFIG"),
@@ -167,7 +168,9 @@ class Services:
             "GITHUB_API_URL": api_url,
             "GITHUB_SERVER_URL": server_url,
             "GITHUB_APP_ID": self.settings.get("github.app_id"),
-            "GITHUB_APP_PRIVATE_KEY_FILE": self.settings.get("github.private_key_file"),
+            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd else self.settings.get("github.private_key_file"),
+            # It comes and goes with the server: to be looked for when it is wanted.
+            "CREDENTIALS_DIRECTORY": self.settings.environ.get("CREDENTIALS_DIRECTORY"),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",

@@ -25,6 +25,18 @@ from .settings_table import (
     Setting,
 )
 
+SYSTEMD_CREDENTIAL = "systemd credential"
+"""The origin of a secret that systemd handed to the service."""
+_DIRECTORY_OF_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_CREDENTIALS = Path("/run/credentials")
+_CREDENTIAL_OF = {"github.private_key_file": "app-key", "server.api_token_file": "api-token"}
+"""https://systemd.io/CREDENTIALS; the names are those of our unit."""
+_INSTEAD_OF = {
+    "github.private_key_file": ("github.private_key_file", "github.private_key", "github.private_key_b64"),
+    "server.api_token_file": ("server.api_token_file", "server.api_token"),
+}
+"""If one of these is set, the credential does not count."""
+
 
 class Value(NamedTuple):
     """A setting's effective value and where it came from."""
@@ -91,6 +103,8 @@ class Settings:
         named = (*map(self.get, keys), self.environ.get("RUNNERCTL_CONFIG"))
         files = [Path(each) for each in named if each] + ([self.env_file] if self.env_file else [])
         standard = [Path(DEFAULT_CONFIG_FILE).parent]
+        if _CREDENTIALS.is_dir():
+            standard.append(_CREDENTIALS)
         return tuple(path.absolute() for path in (self.state_dir, self.base_dir, self.package_dir, *standard, *files))
 
     @property
@@ -144,7 +158,8 @@ def load(
                     raw, origin = config_values[setting.key], config_origin
         values[setting.key] = _parsed(setting, raw, origin)
     warnings = (*_unknown(environ, "environment"), *_unknown(env_file_values, str(chosen_env_file)))
-    kept = {name: environ[name] for name in LOCATORS if environ.get(name)}
+    kept = {name: environ[name] for name in (*LOCATORS, _DIRECTORY_OF_CREDENTIALS) if environ.get(name)}
+    _take_credentials(values, environ)
     return Settings(values=_at_home(values, environ), warnings=warnings, env_file=chosen_env_file, environ=kept)
 
 
@@ -172,6 +187,24 @@ def _parsed(setting: Setting, raw: str | None, origin: str) -> Value:
     except ValueError as exc:
         shown = "" if setting.secret else f" {raw!r}"
         raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
+
+
+def _take_credentials(values: dict[str, Value], environ: Mapping[str, str]) -> None:
+    """Files that systemd gave us are the defaults of their settings; blank ones stand for files that are not there."""
+    directory = environ.get(_DIRECTORY_OF_CREDENTIALS)
+    if not directory:
+        return
+    for key, name in _CREDENTIAL_OF.items():
+        path = Path(directory, name)
+        if all(values[each].value is None for each in _INSTEAD_OF[key]) and _says_something(path):
+            values[key] = Value(setting=values[key].setting, value=str(path), origin=SYSTEMD_CREDENTIAL)
+
+
+def _says_something(path: Path) -> bool:
+    try:
+        return bool(path.read_bytes().strip())
+    except OSError:
+        return False
 
 
 def _unknown(variables: Mapping[str, str], source: str) -> list[str]:

@@ -1,0 +1,88 @@
+"""What systemd is asked to do with our unit, and what it knows of it."""
+
+from __future__ import annotations
+
+import shutil
+
+from ..errors import BackendFailed, ConfigInvalid, RunnerctlError
+from .layout import UNIT
+from .programs import run, says_yes, systemd_runs
+
+_RESTS = {"inactive", "failed", ""}
+_UP = {"active", "reloading"}
+_EXIT_OF_BAD_SETTINGS = "2"
+
+
+def can_enable() -> bool:
+    """It needs no running systemd, as when an image is built."""
+    return shutil.which("systemctl") is not None
+
+
+def is_enabled() -> bool:
+    return says_yes("systemctl", "--quiet", "is-enabled", UNIT)
+
+
+def rests(unit: str = UNIT) -> bool:
+    """It neither runs nor is about to."""
+    return not systemd_runs() or _property(unit, "ActiveState") in _RESTS
+
+
+def is_up(unit: str = UNIT) -> bool:
+    """It runs and is ready; one that waits for another try is not."""
+    return systemd_runs() and _property(unit, "ActiveState") in _UP
+
+
+def has_failed() -> bool:
+    return systemd_runs() and _property(UNIT, "ActiveState") == "failed"
+
+
+def reload() -> None:
+    run("systemctl", "daemon-reload")
+
+
+def enable() -> None:
+    run("systemctl", "enable", UNIT)
+
+
+def disable(unit: str = UNIT) -> None:
+    run("systemctl", "disable", unit)
+
+
+def stop(unit: str = UNIT) -> None:
+    run("systemctl", "stop", unit)
+
+
+def forget_failure() -> None:
+    run("systemctl", "reset-failed", UNIT)
+
+
+def start() -> None:
+    """Raises what the server said when it could not start."""
+    _until_ready("start")
+
+
+def restart() -> None:
+    """The same; runners go on."""
+    _until_ready("restart")
+
+
+def _until_ready(verb: str) -> None:
+    try:
+        run("systemctl", verb, UNIT)
+    except BackendFailed as exc:
+        raise _refusal(exc) from exc
+
+
+def _refusal(failure: BackendFailed) -> RunnerctlError:
+    said = run("journalctl", "--quiet", "--output=cat", "--lines=2", f"_SYSTEMD_UNIT={UNIT}").splitlines()
+    if not said:
+        return BackendFailed(failure.message, hint=f"journalctl -u {UNIT}")
+    kind = ConfigInvalid if _property(UNIT, "ExecMainStatus") == _EXIT_OF_BAD_SETTINGS else BackendFailed
+    return kind(
+        f"All is installed, and the server did not start: {' '.join(said)}",
+        hint=f"When that is put right: systemctl restart {UNIT.removesuffix('.service')}",
+    )
+
+
+def _property(unit: str, name: str) -> str:
+    return run("systemctl", "show", "--property", name, "--value", unit).strip()
