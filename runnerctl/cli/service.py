@@ -95,9 +95,9 @@ def _carry_out(front: Front, steps: list[Step], *, dry_run: bool) -> None:
         take(steps)
     if not steps:
         render.talk(front, "There is nothing to do")
-    documents = [{"action": step.action, "object": step.target, "done": not dry_run} for step in steps]
-    rows = [{"ACTION": step.action, "OBJECT": step.target} for step in steps]
-    render.items(front, documents, lambda: rows, key="object")
+    documents = [{"action": step.action, "target": step.target, "done": not dry_run} for step in steps]
+    rows = [{"ACTION": step.action, "TARGET": step.target} for step in steps]
+    render.items(front, documents, lambda: rows, key="target")
 
 
 def _say_next(front: Front, layout: Layout, steps: list[Step], *, now: bool) -> None:

@@ -38,6 +38,12 @@ while IFS=$'\t' read -r source place; do
     mount --bind "$source" "$root$place"
 done < "$hierarchies.binds"
 
+# An interpreter that was built to find its library where it came from finds it where it is now.
+if [ -d "$root/opt/python/lib" ]; then
+    echo /opt/python/lib > "$root/etc/ld.so.conf.d/000-python.conf"
+    ldconfig -r "$root" -X
+fi
+
 # Other services of this machine are none of a test's business.
 find "$root"/etc/systemd/system "$root"/lib/systemd/system -name '*.wants' -path '*multi-user*' -prune -exec rm -rf {} +
 ip link set lo up

@@ -74,14 +74,14 @@ def _until_ready(verb: str) -> None:
 
 
 def _refusal(failure: BackendFailed) -> RunnerctlError:
+    """In its own words: it ends with an error's message and hint."""
+    again = f"systemctl restart {UNIT.removesuffix('.service')}"
     said = run("journalctl", "--quiet", "--output=cat", "--lines=2", f"_SYSTEMD_UNIT={UNIT}").splitlines()
     if not said:
-        return BackendFailed(failure.message, hint=f"journalctl -u {UNIT}")
+        return BackendFailed(failure.message, hint=f"Look into: journalctl -u {UNIT}; then: {again}")
+    message, *hints = (line.removeprefix("Error: ").removeprefix("Hint: ") for line in said)
     kind = ConfigInvalid if _property(UNIT, "ExecMainStatus") == _EXIT_OF_BAD_SETTINGS else BackendFailed
-    return kind(
-        f"All is installed, and the server did not start: {' '.join(said)}",
-        hint=f"When that is put right: systemctl restart {UNIT.removesuffix('.service')}",
-    )
+    return kind(f"All is installed, but the server did not start: {message}", hint="; then: ".join((*hints, again)))
 
 
 def _property(unit: str, name: str) -> str:

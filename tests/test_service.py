@@ -1,0 +1,390 @@
+"""The service under a real systemd, from install to purge: the tests go on from one another's state, in their order."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runnerctl.core.service.files import all_files
+from runnerctl.core.service.layout import Backend, Layout
+from tests.booted import VENV, Booted, boot, installation, require_systemd
+from tests.cli_running import cli
+from tests.host import until
+
+CONTRIB = Path(__file__).parent.parent / "contrib" / "systemd"
+ENV_FILE = "/etc/runnerctl/runnerctl.env"
+UNIT_DIR = "/etc/systemd/system"
+NAMES = ("runnerctl-server", "runnerctl")
+REPO = "acme/widgets"
+SITE = f"{VENV}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+TOKEN = "GITHUB_WFA_RUNNER_SERVER__API_TOKEN"
+
+
+# --- Texts ---
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_contrib_holds_what_is_printed(backend: Backend) -> None:
+    directory = CONTRIB if backend is Backend.PROCESS else CONTRIB / f"backend-{backend}"
+    files = {each.path.name: each.text for each in all_files(Layout(backend=backend))}
+    assert {path.name: path.read_text() for path in directory.iterdir() if path.is_file()} == files
+
+
+def test_one_file_is_printed_to_the_byte_and_all_with_a_heading_each() -> None:
+    files = json.loads(cli("service", "print", "--output", "json").stdout)["items"]
+    assert [each["name"] for each in files] == ["runnerctl-server.service", "runnerctl.service", "runnerctl.env"]
+    everything = cli("service", "print").stdout
+    for each in files:
+        assert cli("service", "print", each["name"]).stdout == each["text"]
+        assert f"### {each['is']}\n{each['text']}" in everything
+    assert f"User={'build'}\n" in cli("service", "print", "runnerctl.service", "--user", "build").stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("print", "runnerctl.socket"), "No file of the service is named 'runnerctl.socket'"),
+        (("print", "--user", "Build Farm"), "'Build Farm' is no user name"),
+        (("print", "--backend", "docker"), "docker"),
+        (("install", "--user", "x\nExecStartPre=/bin/sh"), "is no user name"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(argv: tuple[str, ...], says: str) -> None:
+    refused = cli("--output", "json", "service", *argv)
+    assert (refused.status, refused.error["code"]) == (2, "invalid_request")
+    assert says in refused.error["message"]
+
+
+# --- Under systemd ---
+
+
+@dataclass(kw_only=True)
+class Service:
+    """The installed service, the GitHub that it talks to, and what was there before it."""
+
+    inside: Booted
+    github: dict[str, str] = field(repr=False)
+    before: str = ""
+
+    def runnerctl(self, *argv: str) -> Any:
+        return self.inside.run(f"{VENV}/bin/runnerctl", *argv)
+
+    def steps(self, *argv: str) -> list[str]:
+        """What ``service …`` did, and that it succeeded."""
+        done = self.runnerctl("--output", "json", "service", *argv)
+        assert done.returncode == 0, done.stdout
+        return [f"{each['action']} {each['target']}" for each in json.loads(done.stdout)["items"]]
+
+    def refusal(self, *argv: str) -> tuple[int, dict[str, str]]:
+        done = self.runnerctl("--output", "json", "service", *argv)
+        return done.returncode, json.loads(done.stdout)["error"]
+
+    def set(self, **variables: str) -> None:
+        """Those lines of the env file, instead of what they are now."""
+        kept = [line for line in self.inside.say("cat", ENV_FILE).splitlines() if line.split("=")[0] not in variables]
+        lines = [*kept, *(f"{name}={value}" for name, value in variables.items() if value)]
+        self.inside.write(ENV_FILE, "\n".join([*lines, ""]))
+
+    @property
+    def token(self) -> str:
+        """As the guide reads it."""
+        return self.inside.shell(f"grep API_TOKEN {ENV_FILE} | cut -d= -f2").strip()
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
+        status, text = self._curl(f"http://127.0.0.1:8080{path}", method, f"Bearer {token or self.token}", body)
+        return {**json.loads(text), "http": int(status)}
+
+    def control(self, path: str, body: Any = None) -> Any:
+        authorization = self.github["SANDBOX_AUTHORIZATION"].partition(": ")[2]
+        method = "GET" if body is None else "POST"
+        return json.loads(self._curl(self.github["SANDBOX_CONTROL_URL"] + path, method, authorization, body)[1])
+
+    def _curl(self, url: str, method: str, authorization: str, body: Any) -> tuple[str, str]:
+        data = [] if body is None else ["--json", json.dumps(body)]
+        said = self.inside.say(
+            "curl", "-sS", "-X", method, "-H", f"Authorization: {authorization}", "-w", "\n%{http_code}", *data, url
+        )
+        text, _, status = said.rpartition("\n")
+        return status, text
+
+    def online(self, name: str) -> dict[str, Any]:
+        """A runner made over HTTP that waits for jobs."""
+        body = {"repo": REPO, "name": name, "wait": "online"}
+        made = self.ask("POST", "/api/v1/runners", body)
+        assert made["http"] == 201, made
+        return self.runner(name)
+
+    def runner(self, name: str) -> dict[str, Any]:
+        return dict(self.ask("GET", f"/api/v1/runners/{name}/status"))
+
+    def submit(self, name: str, script: str) -> int:
+        return int(self.control("/jobs", {"repo": REPO, "runs_on": [name], "steps": [{"run": script}]})["id"])
+
+    def concluded(self, job: int) -> dict[str, Any]:
+        return dict(until(lambda: (seen := self.control(f"/jobs/{job}"))["status"] == "completed" and seen))
+
+    def show(self, name: str, unit: str = "runnerctl-server") -> str:
+        return self.inside.say("systemctl", "show", "--property", name, "--value", unit).strip()
+
+    def there(self) -> str:
+        """All that an installation may touch, but for backups of account files."""
+        return self.inside.shell(
+            "find /etc /var/lib/runnerctl /opt/runnerctl -path /opt/runnerctl/venv -prune -o -print 2>/dev/null"
+            " | grep -v -e '-$' -e '/[.]pwd[.]lock$' | sort || true;"
+            "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid"
+        )
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
+    require_systemd()
+    top = tmp_path_factory.mktemp("booted")
+    with boot(top / "boot", installation(top)) as booted:
+        yield booted
+
+
+@pytest.fixture(scope="module")
+def service(inside: Booted) -> Iterator[Service]:
+    """The host, not yet installed, with a GitHub on its loopback."""
+    with inside.popen(f"{VENV}/bin/runnerctl", "--quiet", "sandbox", "--repo", REPO, stdout=-1) as sandbox:
+        assert sandbox.stdout is not None
+        github: dict[str, str] = {}
+        while "SANDBOX_AUTHORIZATION" not in github:
+            name, _, value = shlex.split(sandbox.stdout.readline())[1].partition("=")
+            github[name] = value
+        made = Service(inside=inside, github=github)
+        made.before = made.there()
+        yield made
+        sandbox.terminate()
+
+
+def test_a_dry_run_tells_what_an_install_does_and_does_nothing(service: Service) -> None:
+    told = service.steps("install", "--dry-run", "--now")
+    assert service.there() == service.before
+    assert told[0] == "make group runnerctl"
+    assert told[-1] == "start runnerctl-server.service"
+
+
+@pytest.mark.parametrize(
+    ("path", "spoil", "mend"),
+    [
+        (f"{VENV}", "chmod 775", "chmod 755"),
+        (f"{VENV}/bin", "chmod 1777", "chmod 755"),
+        (f"{VENV}/lib", "chown nobody", "chown root"),
+        ("/opt", "chmod o+w", "chmod o-w"),
+        (f"{SITE}/runnerctl", "chmod g+w", "chmod g-w"),
+        (f"{SITE}/runnerctl/core/errors.py", "chmod 664", "chmod 644"),
+        (f"{SITE}/runnerctl/core/errors.py", "chown nobody", "chown root"),
+        (f"{VENV}/lib", "chmod 700", "chmod 755"),
+    ],
+)
+def test_code_that_others_can_change_or_the_user_cannot_reach_is_refused_naming_it(
+    service: Service, path: str, spoil: str, mend: str
+) -> None:
+    service.inside.say(*spoil.split(), path)
+    status, error = service.refusal("install", "--dry-run")
+    service.inside.say(*mend.split(), path)
+    assert (status, error["code"]) == (2, "config_invalid")
+    assert repr(path) in error["message"]
+    assert "/opt/runnerctl/venv" in error["hint"]
+
+
+def test_install_makes_user_directories_settings_and_units_and_says_why_the_server_does_not_start(
+    service: Service,
+) -> None:
+    status, error = service.refusal("install", "--now")
+    assert (status, error["code"]) == (2, "config_invalid")
+    assert error["message"].endswith("did not start: No GitHub credentials are set")
+    assert "systemctl restart runnerctl-server" in error["hint"]
+    seen = service.inside.say(
+        *("stat", "-c", "%a %U:%G %n", "/etc/runnerctl", ENV_FILE, "/var/lib/runnerctl", "/opt/runnerctl/runners"),
+        *(f"{UNIT_DIR}/runnerctl-server.service",),
+    )
+    assert seen.splitlines() == [
+        "750 root:runnerctl /etc/runnerctl",
+        f"640 root:runnerctl {ENV_FILE}",
+        "700 runnerctl:runnerctl /var/lib/runnerctl",
+        "755 runnerctl:runnerctl /opt/runnerctl/runners",
+        f"644 root:root {UNIT_DIR}/runnerctl-server.service",
+    ]
+    account = service.inside.say("getent", "passwd", "runnerctl").strip().split(":")
+    assert int(account[2]) < 1000
+    assert account[6].endswith("/nologin")
+    assert re.fullmatch(r"[0-9a-f]{64}", service.token)
+
+
+def test_a_second_install_has_nothing_to_do_and_leaves_the_settings_alone(service: Service) -> None:
+    settings = service.inside.say("cat", ENV_FILE)
+    assert service.steps("install") == []
+    assert service.inside.say("cat", ENV_FILE) == settings
+
+
+def test_units_are_understood_and_the_one_without_runners_below_it_scores_under_two(service: Service) -> None:
+    for backend in Backend:
+        text = service.runnerctl("service", "print", "runnerctl-server.service", "--backend", backend).stdout
+        path = f"/run/{backend}/runnerctl-server.service"
+        service.inside.say("mkdir", "-p", str(Path(path).parent))
+        service.inside.write(path, text)
+        verified = service.inside.run("systemd-analyze", "verify", path)
+        assert (verified.stdout, verified.stderr) == ("", "")
+        score = service.inside.run("systemd-analyze", "security", "--offline=true", "--threshold=20", path)
+        assert (score.returncode == 0) == (backend is Backend.SYSTEMD), score.stdout
+
+
+def test_a_configured_service_starts_under_both_names_and_the_guides_token_opens_it(service: Service) -> None:
+    names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY_B64", "GITHUB_API_URL", "GITHUB_SERVER_URL")
+    service.set(**{name: service.github[name] for name in names}, RUNNERCTL_REMOVE_SETTLE="0.2")
+    assert service.steps("install", "--now") == ["start runnerctl-server.service"]
+    assert {service.show("MainPID", name) for name in NAMES} == {service.show("MainPID")}
+    assert service.show("StatusText") == "Listening on http://127.0.0.1:8080"
+    assert service.ask("GET", "/api/v1/runners")["items"] == []
+    assert service.ask("GET", "/api/v1/runners", token="wrong")["http"] == 401
+
+
+def test_a_restart_and_a_crash_in_mid_job_leave_runner_and_job_alone(service: Service) -> None:
+    runner = service.online("first")
+    cgroup = service.inside.say("cat", f"/proc/{runner['pid']}/cgroup")
+    assert "/runnerctl-server.service/runnerctl-" in cgroup, cgroup
+    job = service.submit("first", "while [ ! -e /tmp/go-on ]; do sleep 0.05; done; id -un")
+    until(lambda: service.runner("first")["phase"] == "busy")
+    server = service.show("MainPID")
+    service.inside.say("systemctl", "restart", "runnerctl")
+    assert service.show("MainPID") != server
+    assert service.runner("first")["pid"] == runner["pid"]
+
+    service.inside.say("mkdir", "/run/systemd/system/runnerctl-server.service.d", "-p")
+    service.inside.write("/run/systemd/system/runnerctl-server.service.d/soon.conf", "[Service]\nRestartSec=50ms\n")
+    service.inside.say("systemctl", "daemon-reload")
+    server = service.show("MainPID")
+    service.inside.say("kill", "-KILL", server)
+    until(lambda: service.show("ActiveState") == "active" and service.show("MainPID") not in {server, "0"})
+    assert service.runner("first")["pid"] == runner["pid"]
+    service.inside.say("touch", "/tmp/go-on")
+    seen = service.concluded(job)
+    assert (seen["conclusion"], seen["runner_name"]) == ("success", "first")
+    until(lambda: service.runner("first")["status"] == "not_installed")
+
+
+def test_a_reload_takes_over_another_token(service: Service) -> None:
+    server, old = service.show("MainPID"), service.token
+    service.set(**{TOKEN: "another-" + old})
+    service.inside.say("systemctl", "reload", "runnerctl-server")
+    until(lambda: service.ask("GET", "/api/v1/runners")["http"] == 200)
+    assert service.ask("GET", "/api/v1/runners", token=old)["http"] == 401
+    assert service.show("MainPID") == server
+
+
+def test_key_and_token_may_be_roots_files_which_no_job_reads(service: Service) -> None:
+    service.inside.shell(
+        f"umask 077; grep PRIVATE_KEY_B64= {ENV_FILE} | tail -1 | cut -d= -f2 | base64 -d > /etc/runnerctl/app-key.pem;"
+        "echo token-of-roots > /etc/runnerctl/api-token"
+    )
+    service.set(**{TOKEN: "", "GITHUB_APP_PRIVATE_KEY_B64": ""})
+    service.inside.say("systemctl", "restart", "runnerctl-server")
+    assert service.ask("GET", "/api/v1/runners", token="token-of-roots")["http"] == 200
+    made = service.ask(
+        "POST", "/api/v1/runners", {"repo": REPO, "name": "second", "wait": "online"}, token="token-of-roots"
+    )
+    assert made["http"] == 201, made
+    place = "/run/credentials/runnerctl-server.service"
+    assert service.inside.say("ls", place).split() == ["api-token", "app-key"]
+    job = service.submit("second", f"cat {place}/app-key {place}/api-token /etc/runnerctl/*")
+    seen = service.concluded(job)
+    text = json.dumps(seen)
+    assert seen["conclusion"] == "failure", text
+    assert "PRIVATE KEY" not in text
+    assert "token-of-roots" not in text
+    service.set(**{TOKEN: "of-the-env-file"})
+    service.inside.say("systemctl", "restart", "runnerctl-server")
+    assert service.ask("GET", "/api/v1/runners", token="of-the-env-file")["http"] == 200
+
+
+def test_an_install_over_an_older_unit_replaces_it_and_keeps_the_runners(service: Service) -> None:
+    runner = service.online("third")
+    path = f"{UNIT_DIR}/runnerctl-server.service"
+    newest = service.inside.say("cat", path)
+    service.inside.write(path, newest.replace("WatchdogSec=60\n", ""))
+    # And as the guide's first words had it: a copy under the other name.
+    service.inside.shell(f"rm {UNIT_DIR}/runnerctl.service; cp {path} {UNIT_DIR}/runnerctl.service")
+    service.inside.say("systemctl", "daemon-reload")
+    assert service.steps("install", "--now") == [
+        "disable runnerctl.service",
+        f"replace {path}",
+        f"replace {UNIT_DIR}/runnerctl.service",
+        "reload units of systemd",
+        "restart runnerctl-server.service",
+    ]
+    assert service.inside.say("cat", path) == newest
+    assert service.show("WatchdogUSec") == "1min"
+    assert service.runner("third")["pid"] == runner["pid"]
+    assert service.steps("install", "--now") == []
+
+
+def test_an_uninstall_refuses_while_runners_live_unless_they_may_go_on_alone(service: Service) -> None:
+    pid = service.runner("third")["pid"]
+    for argv in ((), ("--purge",), ("--purge", "--force")):
+        status, error = service.refusal("uninstall", *argv)
+        assert (status, error["code"]) == (6, "invalid_transition")
+        assert "third" in error["message"]
+    assert service.show("ActiveState") == "active"
+    assert f"remove {UNIT_DIR}/runnerctl-server.service" in service.steps("uninstall", "--force")
+    assert service.show("LoadState") == "not-found"
+    assert service.inside.say("ps", "-o", "user=", "-p", str(pid)).strip() == "runnerc+"
+    service.steps("install", "--now")
+    assert service.runner("third")["pid"] == pid
+    assert service.ask("DELETE", "/api/v1/runners/third")["http"] == 200
+
+
+def test_the_unit_without_runners_below_it_serves_too(service: Service) -> None:
+    text = service.runnerctl("service", "print", "runnerctl-server.service", "--backend", "systemd").stdout
+    service.inside.write(f"{UNIT_DIR}/runnerctl-server.service", text)
+    service.inside.say("systemctl", "daemon-reload")
+    service.inside.say("systemctl", "restart", "runnerctl-server")
+    assert service.ask("GET", "/readyz")["status"] == "ready"
+    service.inside.say("systemctl", "reload", "runnerctl-server")
+    assert service.ask("GET", "/api/v1/runners")["items"] == []
+    assert service.show("NRestarts") == "0"
+
+
+def test_an_uninstall_keeps_the_data_and_a_purge_leaves_nothing(service: Service) -> None:
+    assert service.steps("uninstall", "--dry-run") != []
+    assert service.show("ActiveState") == "active"
+    assert service.steps("uninstall") != []
+    assert service.steps("uninstall") == []
+    assert service.inside.say("cat", ENV_FILE) != ""
+    service.steps("install", "--now")
+    assert service.ask("GET", "/readyz")["status"] == "ready"
+    assert service.steps("uninstall", "--purge") != []
+    assert service.there() == service.before
+    assert {service.show("LoadState", name) for name in NAMES} == {"not-found"}
+    assert service.steps("uninstall", "--purge") == []
+
+
+def test_only_root_installs(service: Service) -> None:
+    for verb in ("install", "uninstall"):
+        done = service.inside.run(
+            "setpriv", "--reuid=65534", "--clear-groups", f"{VENV}/bin/runnerctl", "service", verb
+        )
+        assert done.returncode == 2
+        assert f"sudo runnerctl service {verb}" in done.stderr
+
+
+def test_without_systemd_files_are_written_and_nothing_can_be_started(service: Service) -> None:
+    hidden = ("unshare", "--mount", "sh", "-ec", 'umount -l /run; exec "$@"', "-", f"{VENV}/bin/runnerctl")
+    done = service.inside.run(*hidden, "--output", "json", "service", "install", "--now")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (8, "backend_failed")
+    assert service.there() == service.before
+    done = service.inside.run(*hidden, "--output", "json", "service", "install")
+    assert done.returncode == 0, done.stderr
+    assert service.inside.say("systemctl", "is-enabled", "runnerctl-server") == "enabled\n"
+    done = service.inside.run(*hidden, "service", "uninstall", "--purge")
+    assert done.returncode == 0, done.stderr
+    assert service.there() == service.before
