@@ -9,6 +9,7 @@ import pytest
 
 from runnerctl.core import credentials, settings
 from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.services import Services
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
 
@@ -171,3 +172,53 @@ def test_the_api_token_may_be_in_a_file(tmp_path: Path) -> None:
     assert credentials.api_token(loaded) == "very-secret"
     with pytest.raises(ConfigInvalid):
         credentials.api_token(load(tmp_path, RUNNERCTL_API_TOKEN_FILE="/x", RUNNERCTL_API_TOKEN="y"))
+
+
+# --- What systemd hands over ---
+
+
+@pytest.fixture
+def handed(tmp_path: Path) -> Path:
+    directory = tmp_path / "credentials"
+    directory.mkdir()
+    (directory / "app-key").write_text(PEM)
+    (directory / "api-token").write_text("token-of-systemd\n")
+    return directory
+
+
+def test_systemds_credentials_are_the_defaults_of_key_and_token(tmp_path: Path, handed: Path) -> None:
+    loaded = load(tmp_path, GITHUB_APP_ID="1", CREDENTIALS_DIRECTORY=str(handed))
+    assert credentials.private_key_pem(loaded) == PEM
+    assert credentials.api_token(loaded) == "token-of-systemd"
+    assert loaded.origin("github.private_key_file") == loaded.origin("server.api_token_file") == "systemd credential"
+
+
+@pytest.mark.parametrize("where", ["environment", "env file"])
+@pytest.mark.parametrize("variable", ["GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_B64"])
+def test_what_is_set_wins_over_a_credential(tmp_path: Path, handed: Path, where: str, variable: str) -> None:
+    key = "-----BEGIN X-----" if variable == "GITHUB_APP_PRIVATE_KEY" else "LS0tLS1CRUdJTiBYLS0tLS0="
+    given = {"GITHUB_APP_ID": "1", variable: key, "RUNNERCTL_API_TOKEN": "of-ours"}
+    lines = "".join(f"{name}='{value}'\n" for name, value in given.items())
+    sources = given if where == "environment" else {}
+    loaded = load(tmp_path, env_file="" if sources else lines, CREDENTIALS_DIRECTORY=str(handed), **sources)
+    assert credentials.private_key_pem(loaded) == "-----BEGIN X-----"
+    assert credentials.api_token(loaded) == "of-ours"
+
+
+def test_a_blank_or_missing_credential_counts_as_unset(tmp_path: Path, handed: Path) -> None:
+    (handed / "app-key").write_text("\n")
+    (handed / "api-token").unlink()
+    loaded = load(tmp_path, CREDENTIALS_DIRECTORY=str(handed))
+    assert credentials.private_key_pem(loaded) is None
+    assert credentials.api_token(loaded) is None
+
+
+def test_a_supervisors_child_looks_for_the_credential_when_it_needs_it(tmp_path: Path, handed: Path) -> None:
+    """The server may be stopped by then, and the credential with it: that is no key, not a broken one."""
+    given = {"GITHUB_APP_ID": "1", "CREDENTIALS_DIRECTORY": str(handed), "RUNNERCTL_STATE_DIR": str(tmp_path / "state")}
+    services = Services.open(load(tmp_path, **given))
+    environment = services.backend.reap_environment
+    services.close()
+    assert credentials.private_key_pem(settings.load(environ=environment)) == PEM
+    (handed / "app-key").unlink()
+    assert settings.load(environ=environment).get("github.private_key_file") is None
