@@ -337,7 +337,7 @@ def test_an_install_over_an_older_unit_replaces_it_and_keeps_the_runners(service
 
 def test_an_uninstall_refuses_while_runners_live_unless_they_may_go_on_alone(service: Service) -> None:
     pid = service.runner("third")["pid"]
-    for argv in ((), ("--purge",), ("--purge", "--force")):
+    for argv in ((), ("--purge", "--force")):
         status, error = service.refusal("uninstall", *argv)
         assert (status, error["code"]) == (6, "invalid_transition")
         assert "third" in error["message"]

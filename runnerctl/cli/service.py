@@ -9,7 +9,7 @@ from ..core.service.files import File, Link, all_files
 from ..core.service.install import plan_install
 from ..core.service.layout import UNIT, Backend, Layout, here
 from ..core.service.steps import Step, take
-from ..core.service.uninstall import plan_uninstall
+from ..core.service.uninstall import left_behind, plan_uninstall
 from . import render
 from .options import Front, Output, Verb, pass_front
 
@@ -87,7 +87,11 @@ Examples:
 @pass_front
 def uninstall(front: Front, dry_run: bool, purge: bool, force: bool) -> None:
     """Stop and disable the server and remove its units. Settings, state and user stay, unless --purge."""
-    _carry_out(front, plan_uninstall(here(), purge=purge, force=force), dry_run=dry_run)
+    layout = here()
+    _carry_out(front, plan_uninstall(layout, purge=purge, force=force), dry_run=dry_run)
+    if purge and not dry_run:
+        for path in left_behind(layout):
+            render.warn(front, f"{str(path)!r} stays: it does not belong to the service's user")
 
 
 def _carry_out(front: Front, steps: list[Step], *, dry_run: bool) -> None:

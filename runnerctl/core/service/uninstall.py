@@ -54,11 +54,23 @@ def live_runners(layout: Layout) -> list[str]:
     return done.stdout.split()
 
 
+def left_behind(layout: Layout) -> list[Path]:
+    """Of the installation's directories, those that are still there."""
+    return [path for path in _directories(layout) if os.path.lexists(path)]
+
+
+def _directories(layout: Layout) -> tuple[Path, ...]:
+    """The settings last: they say where the others are."""
+    packages = () if layout.package_dir.is_relative_to(layout.base_dir) else (layout.package_dir,)
+    return (layout.state_dir, layout.base_dir, *packages, layout.config_dir)
+
+
 def _manager(layout: Layout) -> str:
-    """Whom the installation belongs to: the state directory's owner."""
-    with suppress(FileNotFoundError):
-        name = owner_name(layout.state_dir.stat().st_uid)
-        return name if not name.isdigit() else layout.user
+    """Whom the installation belongs to: the owner of its state."""
+    for path in (layout.state_dir, layout.base_dir):
+        with suppress(FileNotFoundError):
+            name = owner_name(path.stat().st_uid)
+            return layout.user if name.isdigit() else name
     return layout.user
 
 
@@ -102,11 +114,11 @@ def _remove_units(layout: Layout) -> Iterator[Step]:
 
 
 def _purge(layout: Layout) -> Iterator[Step]:
-    places = [layout.unit_dir / f"{UNIT}.d", layout.config_dir]
-    places += [path for path in (layout.package_dir, layout.base_dir, layout.state_dir) if _is_managers(layout, path)]
-    for path in places:
-        if os.path.lexists(path) and not (path == layout.package_dir and path.is_relative_to(layout.base_dir)):
+    for path in left_behind(layout):
+        if path == layout.config_dir or _is_managers(layout, path):
             yield Step(action="delete", target=str(path), act=partial(_delete, layout, path))
+    if (drop_ins := layout.unit_dir / f"{UNIT}.d").is_dir():
+        yield Step(action="delete", target=str(drop_ins), act=partial(trash.delete_tree, drop_ins))
     if layout.home.is_dir() and {each.name for each in layout.home.iterdir()} <= {layout.base_dir.name}:
         yield Step(action="delete", target=str(layout.home), act=partial(_rmdir, layout.home))
     if accounts.is_ours(layout.user):
@@ -124,8 +136,8 @@ def _is_managers(layout: Layout, path: Path) -> bool:
 
 
 def _delete(layout: Layout, path: Path) -> None:
-    """Somebody may have made a runner since we looked."""
-    _refuse_live(layout, purge=True, force=True)
+    if path == layout.state_dir:
+        _refuse_live(layout, purge=True, force=True)  # somebody may have made a runner since we looked
     trash.delete_tree(path)
 
 
