@@ -294,13 +294,9 @@ def test_key_and_token_may_be_roots_files_which_no_job_reads(service: Service) -
     for path, text in (("app-key.pem", key), ("api-token", "token-of-roots\n")):
         service.inside.write(f"/etc/runnerctl/{path}", text)
         service.inside.say("chmod", "600", f"/etc/runnerctl/{path}")
-    service.set(**{TOKEN: "", "GITHUB_APP_PRIVATE_KEY_B64": ""})
+    # What the env file says wins; the server has the others all the same, and jobs must not.
     service.inside.say("systemctl", "restart", "runnerctl-server")
-    assert service.ask("GET", "/api/v1/runners", token="token-of-roots")["http"] == 200
-    made = service.ask(
-        "POST", "/api/v1/runners", {"repo": REPO, "name": "second", "wait": "online"}, token="token-of-roots"
-    )
-    assert made["http"] == 201, made
+    service.online("second")
     place = "/run/credentials/runnerctl-server.service"
     assert service.inside.say("ls", place).split() == ["api-token", "app-key"]
     job = service.submit("second", f"id -un; cat {place}/app-key {place}/api-token /etc/runnerctl/*")
@@ -309,13 +305,16 @@ def test_key_and_token_may_be_roots_files_which_no_job_reads(service: Service) -
     assert "runnerctl" in said
     assert "PRIVATE KEY" not in said
     assert "token-of-roots" not in said
-    # One of the env file wins, from the next start on.
+
+    service.set(**{TOKEN: "", "GITHUB_APP_PRIVATE_KEY_B64": ""})
+    service.inside.say("systemctl", "restart", "runnerctl-server")
+    made = service.ask("POST", "/api/v1/runners", {"repo": REPO, "name": "third"}, token="token-of-roots")
+    assert made["http"] == 201, made
     service.set(**{TOKEN: "of-the-env-file"})
 
 
 def test_an_install_over_an_older_unit_replaces_it_and_keeps_the_runners(service: Service) -> None:
-    made = {"repo": REPO, "name": "third", "wait": "online"}
-    runner = service.ask("POST", "/api/v1/runners", made, token="token-of-roots")
+    pid = service.ask("GET", "/api/v1/runners/third/status", token="token-of-roots")["pid"]
     path = f"{UNIT_DIR}/runnerctl-server.service"
     newest = service.inside.say("cat", path)
     service.inside.write(path, newest.replace("WatchdogSec=60\n", ""))
@@ -331,7 +330,7 @@ def test_an_install_over_an_older_unit_replaces_it_and_keeps_the_runners(service
     ]
     assert service.inside.say("cat", path) == newest
     assert service.show("WatchdogUSec") == "1min"
-    assert service.runner("third")["pid"] == runner["pid"]
+    assert service.runner("third")["pid"] == pid
     assert service.steps("install", "--now") == []
 
 

@@ -47,11 +47,19 @@ def live_runners(layout: Layout) -> list[str]:
         "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(layout.base_dir),
     }
     argv = [sys.executable, "-P", "-m", "runnerctl", "--quiet", "--output", "name", "list"]
-    done = subprocess.run(argv, env=environment, cwd="/", capture_output=True, text=True, timeout=_SECONDS, check=False)
+    try:
+        done = subprocess.run(
+            argv, env=environment, cwd="/", capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise _unknown(f"no answer in {_SECONDS} s") from exc
     if done.returncode:
-        said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
-        raise BackendFailed(f"Whether runners live here is not known: {said}", hint="Pass --force to go on anyway")
+        raise _unknown((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0])
     return done.stdout.split()
+
+
+def _unknown(why: str) -> BackendFailed:
+    return BackendFailed(f"Whether runners live here is not known: {why}", hint="Pass --force to go on anyway")
 
 
 def left_behind(layout: Layout) -> list[Path]:
