@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -103,3 +104,11 @@ def quiet_server(
 def as_root() -> None:
     if os.geteuid() != 0:
         pytest.skip(NEEDS_ROOT)
+
+
+@pytest.fixture
+def landlock() -> None:
+    """Skips where the kernel has no Landlock that scopes signals."""
+    create_ruleset, of_version = 444, 1
+    if ctypes.CDLL(None).syscall(create_ruleset, None, ctypes.c_size_t(0), ctypes.c_uint32(of_version)) < 6:
+        pytest.skip("needs root, or a kernel with Landlock 6")  # a machine that CI cannot change

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shlex
 import stat
@@ -103,14 +102,6 @@ def test_landlock_refuses_most_of_it_to_jobs_that_run_as_the_manager(
     attack(attacked, {name: script for name, script in ATTACKS.items() if name not in ONLY_BY_USER})
     assert core.runner_status(services, "ours").degraded is not None
     assert "fine" in attacked.run("ours", "echo fine > $HOME/x && mkdir -p a/b && mv a/b c && cat $HOME/x && ls /usr")
-
-
-@pytest.fixture
-def landlock() -> None:
-    """Skips where the kernel has no Landlock that scopes signals."""
-    create_ruleset, of_version = 444, 1
-    if ctypes.CDLL(None).syscall(create_ruleset, None, ctypes.c_size_t(0), ctypes.c_uint32(of_version)) < 6:
-        pytest.skip("needs root, or a kernel with Landlock 6")  # a machine that CI cannot change
 
 
 def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:

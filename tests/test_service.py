@@ -24,6 +24,7 @@ CONTRIB = Path(__file__).parent.parent / "contrib" / "systemd"
 ENV_FILE = "/etc/runnerctl/runnerctl.env"
 UNIT_DIR = "/etc/systemd/system"
 NAMES = ("runnerctl-server", "runnerctl")
+CREDENTIALS = "/run/credentials/runnerctl-server.service"
 REPO = "acme/widgets"
 SITE = f"{VENV}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 TOKEN = "GITHUB_WFA_RUNNER_SERVER__API_TOKEN"
@@ -289,23 +290,28 @@ def test_a_reload_takes_over_another_token(service: Service) -> None:
     assert service.show("MainPID") == server
 
 
-def test_key_and_token_may_be_roots_files_which_no_job_reads(service: Service) -> None:
+def test_the_env_file_wins_over_roots_files_of_key_and_token(service: Service) -> None:
     key = base64.b64decode(service.github["GITHUB_APP_PRIVATE_KEY_B64"]).decode()
     for path, text in (("app-key.pem", key), ("api-token", "token-of-roots\n")):
         service.inside.write(f"/etc/runnerctl/{path}", text)
         service.inside.say("chmod", "600", f"/etc/runnerctl/{path}")
-    # What the env file says wins; the server has the others all the same, and jobs must not.
     service.inside.say("systemctl", "restart", "runnerctl-server")
+    assert service.inside.say("ls", CREDENTIALS).split() == ["api-token", "app-key"]
+    assert service.ask("GET", "/api/v1/runners")["http"] == 200
+    assert service.ask("GET", "/api/v1/runners", token="token-of-roots")["http"] == 401
+
+
+def test_no_job_reads_what_systemd_hands_to_the_server(service: Service, landlock: None) -> None:
     service.online("second")
-    place = "/run/credentials/runnerctl-server.service"
-    assert service.inside.say("ls", place).split() == ["api-token", "app-key"]
-    job = service.submit("second", f"id -un; cat {place}/app-key {place}/api-token /etc/runnerctl/*")
+    job = service.submit("second", f"id -un; cat {CREDENTIALS}/app-key {CREDENTIALS}/api-token /etc/runnerctl/*")
     assert service.concluded(job)["conclusion"] == "failure"
     said = service.log(job)
     assert "runnerctl" in said
     assert "PRIVATE KEY" not in said
     assert "token-of-roots" not in said
 
+
+def test_key_and_token_may_be_roots_files(service: Service) -> None:
     service.set(**{TOKEN: "", "GITHUB_APP_PRIVATE_KEY_B64": ""})
     service.inside.say("systemctl", "restart", "runnerctl-server")
     made = service.ask("POST", "/api/v1/runners", {"repo": REPO, "name": "third"}, token="token-of-roots")

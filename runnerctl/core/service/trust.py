@@ -25,7 +25,7 @@ _MOST_LINKS = 40
 def check(layout: Layout) -> None:
     """Raises ``ConfigInvalid`` naming what others than root can write, or what the service's user cannot reach."""
     package, *places = _as_started(layout.interpreter)
-    for path in (layout.interpreter, package, *filter(os.path.exists, places)):
+    for path in (layout.interpreter, package, *places):
         for each, seen in _components(path):
             _refuse_writable(each, seen)
             if layout.user != "root":
@@ -51,7 +51,7 @@ def _as_started(interpreter: Path) -> list[Path]:
 
 
 def _components(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Each directory, link and file on the way from the root, links followed."""
+    """Each directory, link and file on the way from the root, links followed, as far as there is one."""
     waiting, at, links = deque(path.absolute().parts[1:]), Path("/"), 0
     yield at, at.lstat()
     while waiting:
@@ -60,7 +60,10 @@ def _components(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             at = at.parent
             continue
         step = at / name
-        seen = step.lstat()
+        try:
+            seen = step.lstat()
+        except FileNotFoundError:
+            return  # one of Python's places that few have, such as a zip: nobody else could make it
         yield step, seen
         if not stat.S_ISLNK(seen.st_mode):
             at = step
