@@ -45,6 +45,8 @@ types: $(VENV)/dev
 	# Programs of their own, whose modules are top-level ones where they run.
 	cd runnerctl/supervisor && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../setup.cfg --explicit-package-bases \
 		$$(ls *.py | grep -v __init__)
+	cd runnerctl/privileged && MYPYPATH=.:../.. ../../$(BIN)/mypy --config-file ../../setup.cfg --explicit-package-bases \
+		$$(ls *.py | grep -v __init__)
 	cd runnerctl/sandbox/package/bin/standin && ../../../../../$(BIN)/mypy --config-file ../../../../../setup.cfg *.py
 
 bench: $(VENV)/dev

@@ -79,7 +79,7 @@ def run(front: Front, services: Services, spec: RunnerSpec) -> int:
 def _attend(front: Front, services: Services, runner: Runner, requests: _Requests) -> None:
     # With a document on standard output, the log is talk.
     stream = sys.stdout if front.output is Output.TABLE else sys.stderr
-    log = LogReader(services.backend.run_dir(runner.id) / "runner.log")
+    log = LogReader(services.backend.log(runner.id))
     answered = 0
     while True:
         gone = services.backend.poll(runner.id).gone  # first: what was written before the end is shown, too

@@ -35,7 +35,7 @@ def command(front: Front, name: str, follow: bool, tail: int | None) -> None:
     services = front.services()
     runner = core.get_runner(services, name).runner
     assert runner is not None  # noqa: S101 - get_runner raises for a name never known
-    path = services.backend.run_dir(runner.id) / "runner.log"
+    path = services.backend.log(runner.id)
     lines, reader = logs.read(path, tail=tail)
     if documented:
         render.document(front.output, {"name": runner.name, "lines": lines})

@@ -18,6 +18,7 @@ from .. import __version__
 from . import state_directory
 from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
+from .errors import ConfigInvalid
 from .settings import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .side_by_side import SideBySide
 
 _AT_ONCE = 32
+_UNITS_EVENTS = Path("/run/runnerctl/events.sock")
 USER_AGENT = f"runnerctl/{__version__}"
 
 
@@ -58,8 +60,14 @@ class Services:
 
     @cached_property
     def backend(self) -> ProcessBackend:
+        """Raises ``ConfigInvalid`` for settings that do not go together."""
+        kind: type[ProcessBackend] = ProcessBackend
+        if self._wants_units:
+            from .backends.systemd import SystemdBackend
+
+            kind = SystemdBackend
         get = self.settings.get
-        return ProcessBackend(
+        return kind(
             runs_dir=self.settings.state_dir / "runners",
             events=self.events_socket,
             ladder=StopLadder(
@@ -75,7 +83,23 @@ class Services:
             **self._isolation(),
         )
 
+    @cached_property
+    def _wants_units(self) -> bool:
+        wanted, run_as = self.settings.get("backend"), self.settings.get("run_as")
+        if wanted == "systemd" and run_as is not None:
+            raise ConfigInvalid(
+                "run_as does not go together with the systemd backend",
+                hint="systemd gives every unit a user of its own: leave run_as out, or set backend to process",
+            )
+        if wanted == "auto" and run_as is None and _systemd_runs():
+            from .backends import units
+
+            return units.installed(self.settings.state_dir)
+        return bool(wanted == "systemd")
+
     def _isolation(self) -> dict[str, Any]:
+        if self._wants_units:
+            return {}
         if self.settings.get("run_as") is None:
             if not self.settings.get("landlock"):
                 return {}
@@ -134,7 +158,8 @@ class Services:
 
     @property
     def events_socket(self) -> Path:
-        return self.settings.state_dir / "events.sock"
+        # A unit's supervisor cannot look into the state directory.
+        return _UNITS_EVENTS if self._wants_units else self.settings.state_dir / "events.sock"
 
     @property
     def locks_dir(self) -> Path:
@@ -176,3 +201,7 @@ class Services:
             "LANG": "C.UTF-8",
         }
         return {name: value for name, value in located.items() if value}
+
+
+def _systemd_runs() -> bool:
+    return Path("/run/systemd/system").is_dir()

@@ -82,6 +82,12 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
 
+def backend(text: str) -> str:
+    if text in {"auto", "process", "systemd"}:
+        return text
+    raise ValueError("use auto, process or systemd")
+
+
 def job_users(text: str) -> tuple[str, ...]:
     from . import job_users  # few hosts name any
 
@@ -267,6 +273,9 @@ SETTINGS: tuple[Setting, ...] = (
     _own("state_dir", DEFAULT_STATE_DIR, "Database, locks, logs, token cache"),
     _own("package_dir", None, "Unpacked runner packages; default BASE_DIR/.packages"),
     _own("max_runners", None, "How many runners may live on this host at once; not set: any number", positive),
+    _own(
+        "backend", "auto", "What runners are: process or systemd (units); auto: units where they are installed", backend
+    ),
     _own("run_as", None, "Users that jobs run as, one a runner: names, NAME-{1..32}, ids, 60001-60032", job_users),
     _own("run_as_groups", None, "Supplementary groups of those users' jobs, such as docker; not set: none", words),
     _own("landlock", "true", "Whether jobs that run as the manager are confined, where the kernel can", boolean),

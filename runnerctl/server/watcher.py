@@ -221,6 +221,7 @@ def _bind(services: Services) -> socket.socket:
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         hearing.bind(f"/proc/self/fd/{directory}/{path.name}")
+        path.chmod(0o660)  # a unit's supervisor is of our group; where there are none, the directory is ours alone
     finally:
         os.close(directory)
     return hearing

@@ -50,9 +50,9 @@ class Launch:
     """One runner, as ``launch.json`` describes it. Durations are in seconds."""
 
     __slots__ = (
-        "cgroup", "confinement", "conflict_seconds", "ephemeral", "events", "id", "interrupt_seconds", "kill_seconds",
-        "listener", "log_keep", "log_max_bytes", "name", "pid_file", "reap", "restart_limit", "restart_seconds", "root",
-        "settle_seconds", "shutdown_grace", "terminate_seconds", "user",
+        "cgroup", "confinement", "conflict_seconds", "drain_file", "ephemeral", "events", "groups", "id",
+        "interrupt_seconds", "kill_seconds", "listener", "log_keep", "log_max_bytes", "name", "pid_file", "reap",
+        "restart_limit", "restart_seconds", "root", "settle_seconds", "shutdown_grace", "terminate_seconds", "user",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -63,6 +63,9 @@ class Launch:
         self.listener = Program(part)
         self.ephemeral = part.value("ephemeral") is True
         self.pid_file = part.optional("pid_file")
+        self.drain_file = part.optional("drain_file")
+        self.groups = part.identifiers("groups")
+        """Those of the supervisor itself, as a unit of systemd's."""
         self.events = part.optional("events")
         self.cgroup = part.optional("cgroup")
         self.user = None if part.value("user", None) is None else _user(part.inner("user"))

@@ -63,7 +63,7 @@ class Record:
         text = jsontext.dumps(self._document()).encode()
         temporary = f"{self._path}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb", buffering=0) as stream:
+        with os.fdopen(os.open(temporary, flags, 0o640), "wb", buffering=0) as stream:
             if stream.write(text) != len(text):
                 raise OSError(28, os.strerror(28), temporary)
         os.rename(temporary, self._path)

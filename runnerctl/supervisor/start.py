@@ -1,6 +1,7 @@
 """From the command line to a supervisor of its own session that has a Listener: the program's entry.
 
 With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
+With ``--unit`` it is a systemd unit's main process: it supervises itself, and tells systemd when it has a Listener.
 With ``--wait`` it does nothing before it can read a byte from stdin, and ends if none will come.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
 started ends at once, with 0, or 5 when this runner has processes already, 6 when there is nothing to adopt, or 1 when
@@ -44,15 +45,16 @@ class Refused(Exception):
 
 
 class _Arguments:
-    __slots__ = ("adopt", "lease", "run_dir", "wait")
+    __slots__ = ("adopt", "lease", "run_dir", "unit", "wait")
 
     def __init__(self, arguments: list[str]) -> None:
-        """``RUN_DIR``, and ``--adopt``, ``--wait`` or ``--lease-fd N``."""
+        """``RUN_DIR``, and ``--adopt``, ``--unit``, ``--wait`` or ``--lease-fd N``."""
         self.adopt = arguments[1:] == ["--adopt"]
+        self.unit = arguments[1:] == ["--unit"]
         self.wait = arguments[1:] == ["--wait"]
         leased = len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit()
-        if len(arguments) != 1 and not (self.adopt or self.wait or leased):
-            raise Refused("Usage: supervisor RUN_DIR [--adopt | --wait | --lease-fd N]")
+        if len(arguments) != 1 and not (self.adopt or self.unit or self.wait or leased):
+            raise Refused("Usage: supervisor RUN_DIR [--adopt | --unit | --wait | --lease-fd N]")
         self.run_dir = os.path.abspath(arguments[0])
         self.lease = int(arguments[2]) if leased else None
         if self.lease is not None:
@@ -77,7 +79,9 @@ def main(arguments: list[str]) -> int:
         _report({"error": str(exc)})
         return exc.status if isinstance(exc, Refused) else _FAILED
     gc.freeze()
-    if os.fork() > 0:
+    if asked.unit:
+        os.setgroups(launch.groups)
+    elif os.fork() > 0:
         return 0
     return _supervise(asked, launch, adopted, lock=lock)
 
@@ -136,6 +140,10 @@ def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, l
     except OSError as exc:
         _report({"error": f"{exc.filename or asked.run_dir}: {exc.strerror}"})
         return _FAILED
+    if asked.unit:
+        import notify  # units alone need it
+
+        notify.ready()
     _let_go_of_caller()
     try:
         supervision.run()
@@ -152,7 +160,7 @@ def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, l
 
 
 def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: RunnerLog) -> Supervision:
-    _become_supervisor()
+    _become_supervisor(leads_session=asked.unit)
     signals = wakeups.listen()
     us = processes.look(os.getpid())
     if us is None:
@@ -196,8 +204,9 @@ def _start_listener(supervision: Supervision, record: Record, launch: Launch) ->
         raise
 
 
-def _become_supervisor() -> None:
-    os.setsid()
+def _become_supervisor(*, leads_session: bool) -> None:
+    if not leads_session:
+        os.setsid()
     os.chdir("/")
     os.umask(0o022)
     # Whatever our descendants orphan becomes our child and not init's.

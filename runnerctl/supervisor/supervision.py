@@ -36,7 +36,7 @@ class Supervision:
         self, *, launch: Launch, run_dir: str, record: Record, log: RunnerLog, signals: int, lease: int | None
     ) -> None:
         self._launch = launch
-        self._drain_file = f"{run_dir}/drain"
+        self._drain_file = launch.drain_file or f"{run_dir}/drain"
         self._record = record
         self._log = log
         self._signals = signals

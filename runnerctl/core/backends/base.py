@@ -89,6 +89,14 @@ class Backend(ABC):
 
     name: str
 
+    @abstractmethod
+    def log(self, runner_id: str) -> Path:
+        """Where its log is now."""
+
+    @abstractmethod
+    def links(self, runner_id: str) -> tuple[Path, Path]:
+        """Where its log and its pid file are while it runs: its directory links there."""
+
     def prepare(self, runner_id: str) -> AbstractContextManager[None]:  # noqa: ARG002 - for who can use the time
         """A launch of that runner is near: what can be done ahead is, and is undone if none comes meanwhile.
 

@@ -70,6 +70,12 @@ class ProcessBackend(Backend):
     def run_dir(self, runner_id: str) -> Path:
         return self.runs_dir / runner_id
 
+    def log(self, runner_id: str) -> Path:
+        return self.run_dir(runner_id) / "runner.log"
+
+    def links(self, runner_id: str) -> tuple[Path, Path]:
+        return self.run_dir(runner_id) / "runner.log", self.run_dir(runner_id) / "runner.pid"
+
     @contextmanager
     def prepare(self, runner_id: str) -> Iterator[None]:
         waiting = supervisors.Waiting(self._supervisor_argv(self.run_dir(runner_id)))
@@ -84,7 +90,7 @@ class ProcessBackend(Backend):
         run_dir = self.run_dir(launch.runner_id)
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (run_dir / "drain").unlink(missing_ok=True)
-        self._write_launch(run_dir, launch)
+        self._write(run_dir / "launch.json", self._launch_document(run_dir, launch))
         report = self._start(run_dir, launch)
         if "error" in report:
             raise BackendFailed(f"Runner {launch.name!r} could not be started: {report['error']}")
@@ -204,8 +210,8 @@ class ProcessBackend(Backend):
         seen = self._records.read(runner_id)
         return seen is not None and not seen.ended and _signal(seen.supervisor, number)
 
-    def _write_launch(self, run_dir: Path, launch: Launch) -> None:
-        document = {
+    def _launch_document(self, run_dir: Path, launch: Launch) -> dict[str, Any]:
+        return {
             "id": launch.runner_id,
             "name": launch.name,
             "root": str(launch.root),
@@ -228,14 +234,16 @@ class ProcessBackend(Backend):
             },
             "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},
         }
-        temporary = run_dir / "launch.json.new"
+
+    def _write(self, path: Path, document: dict[str, Any]) -> None:
+        temporary = path.with_name(f"{path.name}.new")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 json.dump(document, stream)
-            temporary.rename(run_dir / "launch.json")
+            temporary.rename(path)
         except OSError as exc:
-            raise DiskFull(f"Runner {launch.name!r} could not be started: {exc.strerror}") from exc
+            raise DiskFull(f"Runner {document['name']!r} could not be started: {exc.strerror}") from exc
 
     def _confinement(self, launch: Launch) -> dict[str, Any] | None:
         if launch.user is not None or self.package_dir is None:

@@ -140,13 +140,14 @@ def _registered(services: Services, runner: Runner, root: instance.Root) -> Runn
 def _make_root(services: Services, runner: Runner, package: Package) -> instance.Root:
     run_dir = services.backend.run_dir(runner.id)
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_link, pid_link = services.backend.links(runner.id)
     return instance.build(
         services.settings.base_dir,
         runner_id=runner.id,
         name=runner.name,
         package=package,
-        log_link=run_dir / "runner.log",
-        pid_link=run_dir / "runner.pid",
+        log_link=log_link,
+        pid_link=pid_link,
         owner=runner.job_user,
     )
 

@@ -30,7 +30,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     since = _since(request)
     runner = (await request.app[OFFLOAD].call(core.get_runner, services, name, limits=limits)).runner
     assert runner is not None  # noqa: S101 - get_runner raised otherwise
-    path = services.backend.run_dir(runner.id) / "runner.log"
+    path = services.backend.log(runner.id)
     lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=since)
     headers = {**PROTECTION, "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request[ID]}
     answer = web.StreamResponse(headers=headers)

@@ -1,0 +1,171 @@
+"""Runners as units of systemd: each in a sandbox and with a user of its own, under the same supervisor.
+
+We are no part of it: what a unit may do is fixed by its template, which is root's. We build the runner's directory, ask
+by a file, and systemd has it handed over (``runnerctl/privileged``). A supervisor that dies is not replaced: systemd
+watches the rest until it has ended, and hands it back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import BackendFailed
+from ..models import ProcessId
+from . import cgroups, units
+from .base import NOTHING, Launch, Observation, Phase
+from .process import ProcessBackend
+from .records import Records
+
+_MARK = "unit"
+"""In the run directory of a life that was started as a unit; others are processes of ours, from before."""
+_REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SystemdBackend(ProcessBackend):
+    """``live_dir`` is root's: the records of what runs are there, and go to ``runs_dir``. ``manager_dir`` is ours."""
+
+    live_dir: Path = Path("/run/runnerctl-runners")
+    manager_dir: Path = Path("/run/runnerctl")
+    name: str = "systemd"
+
+    def log(self, runner_id: str) -> Path:
+        live = self.live_dir / runner_id / "runner.log"
+        return live if live.exists() else super().log(runner_id)
+
+    def links(self, runner_id: str) -> tuple[Path, Path]:
+        return self.live_dir / runner_id / "runner.log", self.live_dir / runner_id / "runner.pid"
+
+    @contextmanager
+    def prepare(self, runner_id: str) -> Iterator[None]:  # noqa: ARG002 - nothing of it can be done ahead
+        yield
+
+    def launch(self, launch: Launch) -> str:
+        if launch.leased:
+            raise BackendFailed("A runner that is a unit cannot end with this command", hint="Leave out --foreground")
+        run_dir = self.run_dir(launch.runner_id)
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in ("supervisor.json", "error"):
+            (run_dir / old).unlink(missing_ok=True)
+        (run_dir / _MARK).touch(mode=0o600)
+        self._request(run_dir, launch)
+        if not units.start(launch.runner_id):
+            units.stop(launch.runner_id)  # so that what follows its end is done when this is raised
+            raise BackendFailed(f"Runner {launch.name!r} could not be started: {self._error(launch.runner_id)}")
+        return json.dumps({"backend": self.name, "unit": units.unit(launch.runner_id)})
+
+    def poll(self, runner_id: str) -> Observation:
+        if not self._is_unit(runner_id):
+            return super().poll(runner_id)
+        seen = self._live.observe(runner_id)
+        if seen is NOTHING:
+            return super().poll(runner_id)  # it has ended, and its last word was put there
+        if seen.running or seen.supervised or not self.working(runner_id):
+            return seen
+        return seen._replace(running=True, phase=Phase.BUSY)
+
+    def processes(self, runner_id: str) -> tuple[ProcessId, ...]:
+        if not self._is_unit(runner_id):
+            return super().processes(runner_id)
+        seen = self._live.read(runner_id)
+        if seen is None or seen.ended:
+            return ()
+        return (seen.supervisor,) if seen.listener is None else (seen.supervisor, seen.listener)
+
+    def forget(self, runner_id: str) -> None:
+        self._live.forget(runner_id)
+        super().forget(runner_id)
+
+    def supervised(self, runner_id: str) -> bool:
+        """By its supervisor or, without one, by systemd: as long as there is a Listener or a Worker."""
+        if not self._is_unit(runner_id):
+            return super().supervised(runner_id)
+        return self._live.supervised(runner_id) or self.poll(runner_id).running
+
+    def adopt(self, runner_id: str) -> bool:
+        """systemd never let go of it."""
+        return self.poll(runner_id).running if self._is_unit(runner_id) else super().adopt(runner_id)
+
+    def drain(self, runner_id: str) -> None:
+        if not self._is_unit(runner_id):
+            super().drain(runner_id)
+            return
+        self._drain_file(runner_id).touch(mode=0o640)
+        units.kill(runner_id, "SIGHUP", main=True)
+
+    def interrupt(self, runner_id: str) -> None:
+        if not self._is_unit(runner_id):
+            super().interrupt(runner_id)
+        elif not units.kill(runner_id, "SIGINT", main=True) and self.poll(runner_id).running:
+            units.kill(runner_id, "SIGINT", main=False)
+
+    def kill(self, runner_id: str) -> None:
+        if not self._is_unit(runner_id):
+            super().kill(runner_id)
+            return
+        if units.cgroup(runner_id) is not None and not units.is_ending(runner_id):
+            units.kill(runner_id, "SIGKILL", main=False)
+        units.stop(runner_id)
+        self._drain_file(runner_id).unlink(missing_ok=True)
+        if (place := units.cgroup(runner_id)) is not None and (left := cgroups.pids(place)):
+            raise BackendFailed(f"Processes {left} of runner {runner_id} survive SIGKILL")
+        self._have_handed_back(runner_id)
+
+    def _have_handed_back(self, runner_id: str) -> None:
+        """What was cut short, be it by a power cut, is done again: it follows a start that is refused, too."""
+        request = self._requested(runner_id)
+        try:
+            handed = os.stat(str(request.get("root")), follow_symlinks=False).st_gid != os.getegid()  # noqa: PTH116
+        except OSError:
+            return
+        if handed:
+            self._write(self.run_dir(runner_id) / "request.json", {**request, "only_back": True})
+            units.start(runner_id)
+
+    @cached_property
+    def degraded(self) -> str | None:
+        return None
+
+    @cached_property
+    def _live(self) -> Records:
+        return Records(str(self.live_dir))
+
+    def _is_unit(self, runner_id: str) -> bool:
+        return (self.run_dir(runner_id) / _MARK).exists()
+
+    def _cgroup(self, runner_id: str) -> str | None:
+        return units.cgroup(runner_id) if self._is_unit(runner_id) else super()._cgroup(runner_id)
+
+    def _drain_file(self, runner_id: str) -> Path:
+        return self.manager_dir / f"drain-{runner_id}"
+
+    def _request(self, run_dir: Path, launch: Launch) -> None:
+        document = self._launch_document(run_dir, launch)
+        self._write(run_dir / "request.json", {name: document[name] for name in _REQUESTED})
+
+    def _requested(self, runner_id: str) -> dict[str, Any]:
+        try:
+            document = json.loads((self.run_dir(runner_id) / "request.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def listener_environment(self, launch: Launch) -> dict[str, str]:
+        """The unit has a ``/tmp`` of its own; and it is never root's."""
+        environment = {**super().listener_environment(launch), "TMPDIR": "/tmp"}  # noqa: S108
+        environment.pop("RUNNER_ALLOW_RUNASROOT", None)
+        return environment
+
+    def _error(self, runner_id: str) -> str:
+        try:
+            document: dict[str, Any] = json.loads((self.run_dir(runner_id) / "error").read_bytes())
+            return str(document["error"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return f"`journalctl -u {units.unit(runner_id)}` tells why"

@@ -1,0 +1,80 @@
+"""The systemd units that runners are, one each, of a fixed template; and the few verbs we may use on them.
+
+systemd asks polkit whether we may; the rule that is shipped allows these verbs on these units.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+from ..errors import BackendFailed
+from . import cgroups
+
+TEMPLATE = Path("/etc/systemd/system/runnerctl-runner@.service")
+SLICE = "runnerctl.slice"
+_START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+
+
+def unit(runner_id: str) -> str:
+    return f"runnerctl-runner@{runner_id}.service"
+
+
+def installed(state_dir: Path) -> bool:
+    """Whether this host's systemd is set up to run runners for the manager of that state directory."""
+    try:
+        words = TEMPLATE.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    named = [after for word, after in pairwise(words) if word == "--state-dir"]
+    return bool(named) and all(Path(each) == state_dir for each in named)
+
+
+def start(runner_id: str) -> bool:
+    """Whether it has started: its Listener runs. Raises ``BackendFailed`` where systemd cannot be asked."""
+    return _systemctl("start", unit(runner_id), seconds=_START_SECONDS).returncode == 0
+
+
+def stop(runner_id: str) -> None:
+    """Returns when all that follows its end is done, too."""
+    _systemctl("stop", unit(runner_id), seconds=_STOP_SECONDS)
+
+
+def kill(runner_id: str, signal: str, *, main: bool) -> bool:
+    """To its main process or to all of its processes; False if there is none."""
+    whom = "main" if main else "all"
+    return _systemctl("kill", f"--signal={signal}", f"--kill-whom={whom}", unit(runner_id)).returncode == 0
+
+
+def is_ending(runner_id: str) -> bool:
+    """All of its processes have ended, and it is just being handed back."""
+    state = _systemctl("show", "--property=SubState", "--value", unit(runner_id)).stdout.strip()
+    return state in {"stop-post", "final-sigterm", "final-sigkill", "final-watchdog"}
+
+
+def cgroup(runner_id: str) -> str | None:
+    """Where its processes are while it is active; None if it is not, or the kernel has no cgroup v2 for us to see."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return None
+    place = cgroups.locate(f"0::/{SLICE}/{unit(runner_id)}", mounts)
+    return str(place) if place is not None and place.is_dir() else None
+
+
+def _systemctl(*words: str, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
+    argv = ["systemctl", "--no-ask-password", "--quiet", *words]
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8"}
+    try:
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise BackendFailed(f"systemd could not be asked to {words[0]} a runner: {exc}") from exc
+    if "uthentication" in done.stderr or "ccess denied" in done.stderr:
+        raise BackendFailed(
+            f"systemd does not let us {words[0]} runners: {done.stderr.strip()}",
+            hint="`sudo runnerctl service install` puts the polkit rule where it belongs",
+        )
+    return done
