@@ -54,6 +54,7 @@ class SystemdBackend(ProcessBackend):
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in ("supervisor.json", "error"):
             (run_dir / old).unlink(missing_ok=True)
+        self._drain_file(launch.runner_id).unlink(missing_ok=True)
         (run_dir / _MARK).touch(mode=0o600)
         self._request(run_dir, launch)
         if not units.start(launch.runner_id):
@@ -110,13 +111,18 @@ class SystemdBackend(ProcessBackend):
         if not self._is_unit(runner_id):
             super().kill(runner_id)
             return
-        if units.cgroup(runner_id) is not None and not units.is_ending(runner_id):
+        if units.cgroup(runner_id) is not None and not self._has_ended(runner_id):
             units.kill(runner_id, "SIGKILL", main=False)
         units.stop(runner_id)
         self._drain_file(runner_id).unlink(missing_ok=True)
         if (place := units.cgroup(runner_id)) is not None and (left := cgroups.pids(place)):
             raise BackendFailed(f"Processes {left} of runner {runner_id} survive SIGKILL")
         self._have_handed_back(runner_id)
+
+    def _has_ended(self, runner_id: str) -> bool:
+        """What still runs then is systemd's, to hand it back, and must be let."""
+        seen = self._live.read(runner_id)
+        return (seen is not None and seen.ended) or units.is_ending(runner_id)
 
     def _have_handed_back(self, runner_id: str) -> None:
         """What was cut short, be it by a power cut, is done again: it follows a start that is refused, too."""
