@@ -13,8 +13,13 @@ from ..core.service.uninstall import left_behind, plan_uninstall
 from . import render
 from .options import Front, Output, Verb, pass_front
 
-_user = click.option(
-    "--user", default="runnerctl", show_default=True, metavar="USER", help="Who the server, and so each job, runs as."
+_user = click.option("--user", default="runnerctl", show_default=True, metavar="USER", help="Who the server runs as.")
+_backend = click.option(
+    "--backend",
+    type=click.Choice([str(each) for each in Backend]),
+    default=str(Backend.SYSTEMD),
+    show_default=True,
+    help="What runners are: units of their own, or processes of the server's user (with `run_as`, if that is root).",
 )
 
 
@@ -32,7 +37,7 @@ Examples:
   runnerctl service print runnerctl-server.service""",
 )
 @click.argument("name", required=False)
-@click.option("--backend", type=click.Choice([str(each) for each in Backend]), default="process", show_default=True)
+@_backend
 @_user
 @pass_front
 def print_(front: Front, name: str | None, backend: str, user: str) -> None:
@@ -59,14 +64,15 @@ Examples:
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--now", is_flag=True, help="Start the server, too; restart it if its unit changed.")
+@_backend
 @_user
 @pass_front
-def install(front: Front, dry_run: bool, now: bool, user: str) -> None:
+def install(front: Front, dry_run: bool, now: bool, backend: str, user: str) -> None:
     """Make user, directories, settings and units, and enable the server. Shows what was missing or differed.
 
     A second time there is nothing to do. What the env file holds is never changed.
     """
-    layout = here(user=user)
+    layout = here(user=user, backend=Backend(backend))
     steps = plan_install(layout, start=now)
     _carry_out(front, steps, dry_run=dry_run)
     if not dry_run:

@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .layout import ALIAS, UNIT, Layout
+from . import runner_units
+from .layout import ALIAS, UNIT, Backend, Layout
 from .units import server_unit
 
 _ENV_TEMPLATE = """\
@@ -70,9 +71,24 @@ def units(layout: Layout) -> tuple[File | Link, ...]:
     """An alias, so that both names mean one unit: two servers must never run."""
     text = server_unit(layout)
     return (
+        *(_of_runners(layout) if layout.backend is Backend.SYSTEMD else ()),
         File(path=layout.unit_dir / UNIT, text=text),
         Link(path=layout.unit_dir / ALIAS, target=UNIT, text=text),
     )
+
+
+def _of_runners(layout: Layout) -> tuple[File, ...]:
+    return (
+        File(path=layout.polkit_dir / "50-runnerctl.rules", text=runner_units.polkit_rule(user=layout.user)),
+        File(path=layout.unit_dir / "runnerctl-runner@.service", text=runner_units.template(layout)),
+    )
+
+
+def of_other_backends(layout: Layout) -> tuple[Path, ...]:
+    """What an installation for another backend has and this one has not."""
+    ours = {each.path for each in units(layout)}
+    others = (units(replace(layout, backend=backend)) for backend in Backend)
+    return tuple(dict.fromkeys(each.path for other in others for each in other if each.path not in ours))
 
 
 def env_file(layout: Layout) -> File:

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..errors import BackendFailed, InvalidRequest
 from . import accounts, systemd, trust
-from .files import directories, env_file, units, with_token
+from .files import directories, env_file, of_other_backends, units, with_token
 from .layout import ALIAS, UNIT, Layout
 from .programs import systemd_runs
 from .steps import Step, directory_steps, file_steps
@@ -28,7 +28,7 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
             hint="Leave --now out: what is written counts when systemd starts",
         )
     trust.check(layout)
-    of_units = list(file_steps(units(layout)))
+    of_units = [*_obsolete(layout), *file_steps(units(layout))]
     return [
         *_accounts(layout),
         *directory_steps(directories(layout)),
@@ -37,6 +37,12 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
         *of_units,
         *_tell_systemd(layout, changed=bool(of_units), start=start),
     ]
+
+
+def _obsolete(layout: Layout) -> Iterator[Step]:
+    for path in of_other_backends(layout):
+        if os.path.lexists(path):
+            yield Step(action="remove", target=str(path), act=partial(path.unlink, missing_ok=True))
 
 
 def require_root(verb: str) -> None:

@@ -41,6 +41,9 @@ class Layout:
     base_dir: Path = Path(DEFAULT_BASE_DIR)
     package_dir: Path = Path(DEFAULT_BASE_DIR, ".packages")
     unit_dir: Path = Path("/etc/systemd/system")
+    polkit_dir: Path = Path("/etc/polkit-1/rules.d")
+    package: Path = Path("/opt/runnerctl/venv/lib/python3/site-packages/runnerctl")
+    """Where this code is: the runners' units name programs in there."""
 
     @property
     def env_file(self) -> Path:
@@ -72,6 +75,7 @@ def here(*, user: str = "runnerctl", backend: Backend = Backend.PROCESS) -> Layo
         state_dir=state_dir,
         base_dir=base_dir,
         package_dir=_plain(named) if named else base_dir / ".packages",
+        package=_plain(str(Path(__file__).resolve().parents[2])),
     )
 
 

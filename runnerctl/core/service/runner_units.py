@@ -6,7 +6,7 @@ calls that builds need are left, each named below.
 
 from __future__ import annotations
 
-from pathlib import Path
+from .layout import Layout
 
 _TEMPLATE = """\
 # A runner of runnerctl: %i is the short id of its life, `runnerctl list -o json` shows it.
@@ -44,7 +44,7 @@ CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
 NoNewPrivileges=yes
 ProtectSystem=strict
 ReadWritePaths=-{base_dir} -/run/runnerctl-runners
-InaccessiblePaths=-{state_dir} -/etc/runnerctl
+InaccessiblePaths=-{state_dir} -{config_dir}
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
@@ -79,10 +79,17 @@ polkit.addRule(function(action, subject) {{
 """
 
 
-def template(*, python: Path, package: Path, base_dir: Path, state_dir: Path, user: str) -> str:
-    """``runnerctl-runner@.service``. ``package`` is the directory of ``runnerctl`` itself."""
-    options = f"--base-dir {base_dir} --state-dir {state_dir} --manager {user}"
-    return _TEMPLATE.format(python=python, package=package, options=options, base_dir=base_dir, state_dir=state_dir)
+def template(layout: Layout) -> str:
+    """``runnerctl-runner@.service``."""
+    options = f"--base-dir {layout.base_dir} --state-dir {layout.state_dir} --manager {layout.user}"
+    return _TEMPLATE.format(
+        python=layout.interpreter,
+        package=layout.package,
+        options=options,
+        base_dir=layout.base_dir,
+        state_dir=layout.state_dir,
+        config_dir=layout.config_dir,
+    )
 
 
 def polkit_rule(*, user: str) -> str:

@@ -15,7 +15,7 @@ from .. import trash
 from ..directories import owner_name
 from ..errors import BackendFailed, InvalidTransition
 from . import accounts, systemd
-from .files import all_files
+from .files import of_other_backends, units
 from .install import has_second_unit, require_root
 from .layout import ALIAS, UNIT, Layout
 from .programs import systemd_runs
@@ -112,8 +112,8 @@ def _stop(layout: Layout) -> Iterator[Step]:
 
 
 def _remove_units(layout: Layout) -> Iterator[Step]:
-    files = [each.path for each in all_files(layout) if each.path.parent == layout.unit_dir]
-    there = [path for path in files if os.path.lexists(path)]
+    files = [each.path for each in units(layout)]
+    there = [path for path in (*of_other_backends(layout), *files) if os.path.lexists(path)]
     for path in reversed(there):
         # Disabling may have taken the alias along.
         yield Step(action="remove", target=str(path), act=partial(path.unlink, missing_ok=True))

@@ -86,6 +86,10 @@ CapabilityBoundingSet=
 _SYSTEMD = """
 # No runner is a child of the server here: each is a unit of its own.
 KillMode=mixed
+# Where their supervisors tell of them; it outlives the server, as they do.
+RuntimeDirectory=runnerctl
+RuntimeDirectoryMode=0750
+RuntimeDirectoryPreserve=yes
 LimitNOFILE=65536
 NoNewPrivileges=yes
 CapabilityBoundingSet=
