@@ -51,7 +51,7 @@ def sandbox(archive: Path) -> Iterator[Sandbox]:
 @pytest.fixture
 def stranger() -> Iterator[ProcessId]:
     """None of ours; after a boot it may have any pid."""
-    with subprocess.Popen(["sleep", "600"]) as process:
+    with subprocess.Popen(["sleep", "infinity"]) as process:
         found = processes.identify(process.pid)
         assert found is not None
         yield found

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,11 @@ def test_what_cannot_be_meant_is_refused(argv: tuple[str, ...], says: str) -> No
 # --- Under systemd ---
 
 
+def _with_processes(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Runners are children of the server here; tests/test_units.py has the others."""
+    return ("--backend", "process") if argv[0] == "install" else ()
+
+
 @dataclass(kw_only=True)
 class Service:
     """The installed service, the GitHub that it talks to, and what was there before it."""
@@ -81,12 +87,12 @@ class Service:
 
     def steps(self, *argv: str) -> list[str]:
         """What ``service …`` did, and that it succeeded."""
-        done = self.runnerctl("--output", "json", "service", *argv)
+        done = self.runnerctl("--output", "json", "service", *argv, *_with_processes(argv))
         assert done.returncode == 0, done.stdout
         return [f"{each['action']} {each['target']}" for each in json.loads(done.stdout)["items"]]
 
     def refusal(self, *argv: str) -> tuple[int, dict[str, str]]:
-        done = self.runnerctl("--output", "json", "service", *argv)
+        done = self.runnerctl("--output", "json", "service", *argv, *_with_processes(argv))
         return done.returncode, json.loads(done.stdout)["error"]
 
     def set(self, **variables: str) -> None:
@@ -161,6 +167,12 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
 
 @pytest.fixture(scope="module")
 def service(inside: Booted) -> Iterator[Service]:
+    with started_github(inside) as made:
+        yield made
+
+
+@contextmanager
+def started_github(inside: Booted) -> Iterator[Service]:
     """The host, not yet installed, with a GitHub on its loopback."""
     with inside.popen(f"{VENV}/bin/runnerctl", "--quiet", "sandbox", "--repo", REPO, stdout=-1) as sandbox:
         assert sandbox.stdout is not None

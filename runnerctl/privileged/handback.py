@@ -42,8 +42,8 @@ def _take_back(places: Places) -> bool:
     """Whether a job has run in there."""
     try:
         root = os.open(places.root(places.request().get("name")), _DIRECTORY)
-    except FileNotFoundError:
-        return False
+    except (Refused, OSError):
+        return False  # nothing that was handed over: what was has a request that is understood
     try:
         # Who it was handed to is told by its group, which is root's to change.
         found = os.fstat(root)
