@@ -43,7 +43,13 @@ def test_contrib_holds_what_is_printed(backend: Backend) -> None:
 
 def test_one_file_is_printed_to_the_byte_and_all_with_a_heading_each() -> None:
     files = json.loads(cli("service", "print", "--output", "json").stdout)["items"]
-    assert [each["name"] for each in files] == ["runnerctl-server.service", "runnerctl.service", "runnerctl.env"]
+    assert [each["name"] for each in files] == [
+        "50-runnerctl.rules",
+        "runnerctl-runner@.service",
+        "runnerctl-server.service",
+        "runnerctl.service",
+        "runnerctl.env",
+    ]
     everything = cli("service", "print").stdout
     for each in files:
         assert cli("service", "print", each["name"]).stdout == each["text"]

@@ -42,7 +42,7 @@ class Layout:
     package_dir: Path = Path(DEFAULT_BASE_DIR, ".packages")
     unit_dir: Path = Path("/etc/systemd/system")
     polkit_dir: Path = Path("/etc/polkit-1/rules.d")
-    package: Path = Path("/opt/runnerctl/venv/lib/python3/site-packages/runnerctl")
+    package: Path = Path("/opt/runnerctl/venv/lib/python3.11/site-packages/runnerctl")
     """Where this code is: the runners' units name programs in there."""
 
     @property
