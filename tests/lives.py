@@ -243,7 +243,8 @@ class Lives:
         for seconds in (0.0, 61.0, 61.0, 61.0, 61.0, 3700.0, 61.0):
             self.clock.passed += seconds
             sweep(self.services, listings)
-            until(self._is_quiet)
+            # A Listener whose predecessor was killed finds its session taken, and tries again after 30 s.
+            until(self._is_quiet, seconds=60)
 
     def clear(self) -> None:
         """Everything is removed by force; what GitHub takes for busy goes when it has given up the job."""
