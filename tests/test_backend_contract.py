@@ -205,6 +205,14 @@ def test_a_job_outlives_its_supervisor(services: Services, host: Host, sandbox: 
     nothing_is_left(services, host, runner)
 
 
+def test_a_leased_one_ends_when_the_lease_is_given_up(services: Services, host: Host) -> None:
+    runner = create(services, host.spec("one"), wait=core.Wait.ONLINE, leased=True)
+    assert services.backend.leased() == (runner.id,)
+    services.backend.release(runner.id)
+    until(lambda: gone(services, runner))
+    assert services.backend.leased() == ()
+
+
 def test_one_that_dies_at_once_is_gone_and_says_so(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, DIES)
     with suppress(BackendFailed):  # it may be too late for the start to be called good

@@ -26,6 +26,8 @@ MANAGER = ("setpriv", "--reuid", "runnerctl", "--regid", "runnerctl", "--init-gr
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
     require_systemd()
+    if not any(Path(each).exists() for each in ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd")):
+        pytest.skip("needs polkit")
     top = tmp_path_factory.mktemp("units")
     check = top / "check"
     check.mkdir(mode=0o755)
@@ -91,7 +93,7 @@ def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
     )
     done = service.inside.run("sh", "-c", run, timeout=110)
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "13 passed" in done.stdout
+    assert "14 passed" in done.stdout
     until(lambda: nothing_runs(service))
     service.inside.shell(f"cp /run/template {TEMPLATE}; systemctl daemon-reload; rm -rf {CHECK}")
 
@@ -106,6 +108,8 @@ def test_a_job_runs_as_a_user_of_its_units_and_reaches_nothing_of_ours(service: 
     assert service.ask("GET", "/readyz")["backend"] == "systemd"
     service.online("other")
     service.online("one")
+    for attempt in (each for each in _TRIES.values() if each.startswith(("cat", "ls"))):
+        assert service.inside.run("sh", "-c", attempt).returncode == 0, f"root cannot do it either: {attempt}"
     job = service.submit("one", ATTACK)
     seen = service.concluded(job)
     lines = service.log(job).splitlines()

@@ -75,6 +75,7 @@ def _launch(places: Places, request: dict[str, object], root: str, uid: int) -> 
         "groups": [places.manager_group, uid],
         "events": f"{MANAGER_DIR}/events.sock",
         "drain_file": f"{MANAGER_DIR}/drain-{places.life}",
+        "lease_file": f"{MANAGER_DIR}/lease-{places.life}" if request.get("leased") is True else None,
         **{part: _numbers(request, part, names) for part, names in _NUMBERS.items()},
     }
 

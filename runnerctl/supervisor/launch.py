@@ -51,8 +51,9 @@ class Launch:
 
     __slots__ = (
         "cgroup", "confinement", "conflict_seconds", "drain_file", "ephemeral", "events", "groups", "id",
-        "interrupt_seconds", "kill_seconds", "listener", "log_keep", "log_max_bytes", "name", "pid_file", "reap",
-        "restart_limit", "restart_seconds", "root", "settle_seconds", "shutdown_grace", "terminate_seconds", "user",
+        "interrupt_seconds", "kill_seconds", "lease_file", "listener", "log_keep", "log_max_bytes", "name", "pid_file",
+        "reap", "restart_limit", "restart_seconds", "root", "settle_seconds", "shutdown_grace", "terminate_seconds",
+        "user",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -64,6 +65,8 @@ class Launch:
         self.ephemeral = part.value("ephemeral") is True
         self.pid_file = part.optional("pid_file")
         self.drain_file = part.optional("drain_file")
+        self.lease_file = part.optional("lease_file")
+        """A FIFO that stands for the lease's pipe."""
         self.groups = part.identifiers("groups")
         """Those of the supervisor itself, as a unit of systemd's."""
         self.events = part.optional("events")

@@ -170,8 +170,11 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
         record.resume(adopted.before)
     elif launch.cgroup is not None and cgroups.make(launch.cgroup):
         record.cgroup = launch.cgroup
+    lease = asked.lease
+    if launch.lease_file is not None:
+        lease = os.open(launch.lease_file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     supervision = Supervision(
-        launch=launch, run_dir=asked.run_dir, record=record, log=log, signals=signals, lease=asked.lease
+        launch=launch, run_dir=asked.run_dir, record=record, log=log, signals=signals, lease=lease
     )
     if adopted is not None:
         log.note("The supervisor before died: going on")

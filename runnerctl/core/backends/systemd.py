@@ -48,8 +48,6 @@ class SystemdBackend(ProcessBackend):
         yield
 
     def launch(self, launch: Launch) -> str:
-        if launch.leased:
-            raise BackendFailed("A runner that is a unit cannot end with this command", hint="Leave out --foreground")
         run_dir = self.run_dir(launch.runner_id)
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in ("supervisor.json", "error"):
@@ -57,7 +55,12 @@ class SystemdBackend(ProcessBackend):
         self._drain_file(launch.runner_id).unlink(missing_ok=True)
         (run_dir / _MARK).touch(mode=0o600)
         self._request(run_dir, launch)
-        if not units.start(launch.runner_id):
+        if launch.leased:
+            self._hold_lease(launch.runner_id)
+        started = units.start(launch.runner_id)
+        self._lease_file(launch.runner_id).unlink(missing_ok=True)
+        if not started:
+            self.release(launch.runner_id)
             units.stop(launch.runner_id)  # so that what follows its end is done when this is raised
             raise BackendFailed(f"Runner {launch.name!r} could not be started: {self._error(launch.runner_id)}")
         return json.dumps({"backend": self.name, "unit": units.unit(launch.runner_id)})
@@ -149,12 +152,24 @@ class SystemdBackend(ProcessBackend):
     def _cgroup(self, runner_id: str) -> str | None:
         return units.cgroup(runner_id) if self._is_unit(runner_id) else super()._cgroup(runner_id)
 
+    def _hold_lease(self, runner_id: str) -> None:
+        """Its supervisor hears when the FIFO has nobody left who could write to it: when we let go, or end."""
+        path = self._lease_file(runner_id)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o640)
+        # For both, so that the open waits for nobody.
+        self._leases[runner_id] = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def _lease_file(self, runner_id: str) -> Path:
+        return self.manager_dir / f"lease-{runner_id}"
+
     def _drain_file(self, runner_id: str) -> Path:
         return self.manager_dir / f"drain-{runner_id}"
 
     def _request(self, run_dir: Path, launch: Launch) -> None:
         document = self._launch_document(run_dir, launch)
-        self._write(run_dir / "request.json", {name: document[name] for name in _REQUESTED})
+        asked = {name: document[name] for name in _REQUESTED}
+        self._write(run_dir / "request.json", {**asked, "leased": launch.leased})
 
     def _requested(self, runner_id: str) -> dict[str, Any]:
         try:
