@@ -46,6 +46,7 @@ def test_one_file_is_printed_to_the_byte_and_all_with_a_heading_each() -> None:
     assert [each["name"] for each in files] == [
         "50-runnerctl.rules",
         "runnerctl-runner@.service",
+        "runnerctl-server.socket",
         "runnerctl-server.service",
         "runnerctl.service",
         "runnerctl.env",
@@ -384,8 +385,19 @@ def test_the_unit_without_runners_below_it_serves_too(service: Service) -> None:
     assert service.show("NRestarts") == "0"
 
 
+def test_behind_its_socket_unit_no_caller_is_refused_while_it_restarts(service: Service) -> None:
+    service.inside.say("systemctl", "stop", "runnerctl-server")
+    service.inside.say("systemctl", "enable", "--now", "runnerctl-server.socket")
+    until(lambda: service.ask("GET", "/readyz")["status"] == "ready")
+    asking = "for each in $(seq 30); do curl -sS -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:8080/health; done"
+    with service.inside.popen("sh", "-c", asking, stdout=-1, stderr=-1) as callers:
+        service.inside.say("systemctl", "restart", "runnerctl-server")
+        said, errors = callers.communicate(timeout=30)
+    assert (set(said.split()), errors) == ({"200"}, "")
+
+
 def test_an_uninstall_keeps_the_data_and_a_purge_leaves_nothing(service: Service) -> None:
-    assert service.steps("uninstall")[0] == "stop runnerctl-server.service"
+    assert service.steps("uninstall")[0] == "stop runnerctl-server.socket"
     assert service.steps("uninstall") == []
     assert service.inside.say("cat", ENV_FILE) != ""
     assert f"write {ENV_FILE}" not in service.steps("install")

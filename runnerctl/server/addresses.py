@@ -11,6 +11,8 @@ from pathlib import Path
 
 from runnerctl.core.errors import ConfigInvalid
 
+_FIRST_HANDED = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
@@ -47,6 +49,30 @@ def listen(address: Address, *, group: int | None = None) -> socket.socket:
             f"The address {shown(address)} cannot be used: {exc.strerror or exc}",
             hint="Another process listens there; choose another with --bind" if taken else "Choose another with --bind",
         ) from exc
+
+
+def inherited() -> socket.socket | None:
+    """The one that systemd listens at for us, which loses no caller while we restart.
+
+    https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html. Raises ``ConfigInvalid`` for several.
+    """
+    given = {name: os.environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
+    if given["LISTEN_PID"] != str(os.getpid()):
+        return None
+    if given["LISTEN_FDS"] != "1":
+        raise ConfigInvalid(
+            f"systemd listens at {given['LISTEN_FDS']} addresses for us", hint="Name one in the socket unit"
+        )
+    os.set_inheritable(_FIRST_HANDED, False)
+    return socket.socket(fileno=_FIRST_HANDED)
+
+
+def of(bound: socket.socket) -> Address:
+    """Where it listens."""
+    if bound.family == socket.AF_UNIX:
+        return Address(path=Path(bound.getsockname()))
+    host, port = bound.getsockname()[:2]
+    return Address(host=host, port=port)
 
 
 def url(bound: socket.socket, *, scheme: str = "http") -> str:

@@ -49,7 +49,8 @@ def serve(settings: Settings) -> None:
     _leave_to_env_file(settings)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     token = api_token(settings)
-    address = addresses.parse(settings.get("server.bind"))
+    handed = addresses.inherited()
+    address = addresses.parse(settings.get("server.bind")) if handed is None else addresses.of(handed)
     front_door.check(settings, address)
     context = front_door.tls(settings)
     group = peers.group_id(settings.get("server.socket_group"))
@@ -66,7 +67,7 @@ def serve(settings: Settings) -> None:
     with (
         _alone(services),
         contextlib.closing(services),
-        contextlib.closing(addresses.listen(address, group=group)) as listening,
+        contextlib.closing(handed or addresses.listen(address, group=group)) as listening,
     ):
         asyncio.run(_serve(services, listening, token=token, context=context))
 

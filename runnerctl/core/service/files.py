@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import runner_units
-from .layout import ALIAS, UNIT, Backend, Layout
-from .units import server_unit
+from .layout import ALIAS, SOCKET, UNIT, Backend, Layout
+from .units import server_unit, socket_unit
 
 _ENV_TEMPLATE = """\
 # Settings of runnerctl: KEY=value lines, nothing is interpolated. `runnerctl config show` lists them all.
@@ -72,6 +72,7 @@ def units(layout: Layout) -> tuple[File | Link, ...]:
     text = server_unit(layout)
     return (
         *(_of_runners(layout) if layout.backend is Backend.SYSTEMD else ()),
+        File(path=layout.unit_dir / SOCKET, text=socket_unit(layout)),
         File(path=layout.unit_dir / UNIT, text=text),
         Link(path=layout.unit_dir / ALIAS, target=UNIT, text=text),
     )

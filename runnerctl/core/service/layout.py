@@ -14,6 +14,7 @@ from ..errors import ConfigInvalid, InvalidRequest
 from ..settings_table import DEFAULT_BASE_DIR, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, DEFAULT_STATE_DIR
 
 UNIT = "runnerctl-server.service"
+SOCKET = "runnerctl-server.socket"
 ALIAS = "runnerctl.service"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
 _PATH = re.compile(r"(/[A-Za-z0-9@+._-]+)+", re.ASCII)
@@ -40,6 +41,7 @@ class Layout:
     state_dir: Path = Path(DEFAULT_STATE_DIR)
     base_dir: Path = Path(DEFAULT_BASE_DIR)
     package_dir: Path = Path(DEFAULT_BASE_DIR, ".packages")
+    bind: str = "127.0.0.1:8080"
     unit_dir: Path = Path("/etc/systemd/system")
     polkit_dir: Path = Path("/etc/polkit-1/rules.d")
     package: Path = Path("/opt/runnerctl/venv/lib/python3.11/site-packages/runnerctl")
@@ -75,6 +77,7 @@ def here(*, user: str = "runnerctl", backend: Backend = Backend.PROCESS) -> Layo
         state_dir=state_dir,
         base_dir=base_dir,
         package_dir=_plain(named) if named else base_dir / ".packages",
+        bind=str(settings.get("server.bind")),
         package=_plain(str(Path(__file__).resolve().parents[2])),
     )
 

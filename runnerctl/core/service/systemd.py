@@ -18,8 +18,8 @@ def can_enable() -> bool:
     return shutil.which("systemctl") is not None
 
 
-def is_enabled() -> bool:
-    return says_yes("systemctl", "--quiet", "is-enabled", UNIT)
+def is_enabled(unit: str = UNIT) -> bool:
+    return says_yes("systemctl", "--quiet", "is-enabled", unit)
 
 
 def rests(unit: str = UNIT) -> bool:

@@ -17,7 +17,7 @@ from ..errors import BackendFailed, InvalidTransition
 from . import accounts, systemd
 from .files import of_other_backends, units
 from .install import has_second_unit, require_root
-from .layout import ALIAS, UNIT, Layout
+from .layout import ALIAS, SOCKET, UNIT, Layout
 from .programs import systemd_runs
 from .steps import Step
 
@@ -99,7 +99,7 @@ def _refuse_live(layout: Layout, *, purge: bool, force: bool) -> None:
 
 
 def _stop(layout: Layout) -> Iterator[Step]:
-    for unit in (UNIT, *([ALIAS] if has_second_unit(layout) else [])):
+    for unit in (SOCKET, UNIT, *([ALIAS] if has_second_unit(layout) else [])):
         if not systemd.rests(unit):
             yield Step(action="stop", target=unit, act=partial(systemd.stop, unit))
     if systemd.has_failed():
@@ -109,6 +109,8 @@ def _stop(layout: Layout) -> Iterator[Step]:
             yield Step(action="disable", target=ALIAS, act=partial(systemd.disable, ALIAS))
         if systemd.is_enabled():
             yield Step(action="disable", target=UNIT, act=systemd.disable)
+        if systemd.is_enabled(SOCKET):
+            yield Step(action="disable", target=SOCKET, act=partial(systemd.disable, SOCKET))
 
 
 def _remove_units(layout: Layout) -> Iterator[Step]:

@@ -7,7 +7,7 @@ from .layout import UNIT, Backend, Layout
 _HEAD = """\
 # Written by `runnerctl service install`, and replaced by it. What you change belongs into a drop-in:
 #   systemctl edit {unit}
-# There is no socket unit: the server opens its address itself.
+# The server opens its address itself, unless {unit}.socket is enabled: then no caller is refused while it restarts.
 [Unit]
 Description=runnerctl: GitHub Actions runners on demand
 After=network-online.target
@@ -131,6 +131,21 @@ UMask=0077
 #                            systemd would change the owners of what is hard-linked
 """
 
+_SOCKET = """\
+# Not enabled by `runnerctl service install`. To have callers wait while the server restarts:
+#   systemctl stop {unit}; systemctl enable --now {unit}.socket
+[Unit]
+Description=The address of runnerctl
+
+[Socket]
+ListenStream={bind}
+SocketMode=0660
+SocketGroup={user}
+
+[Install]
+WantedBy=sockets.target
+"""
+
 _TAIL = """
 [Install]
 WantedBy=multi-user.target
@@ -148,6 +163,12 @@ def server_unit(layout: Layout) -> str:
         interpreter=layout.interpreter,
     )
     return head + (_alone(layout) if layout.backend is Backend.SYSTEMD else _with_runners(layout)) + _TAIL
+
+
+def socket_unit(layout: Layout) -> str:
+    """``runnerctl-server.socket``."""
+    unit = UNIT.removesuffix(".service")
+    return _SOCKET.format(unit=unit, bind=layout.bind.removeprefix("unix:"), user=layout.user)
 
 
 def _with_runners(layout: Layout) -> str:
