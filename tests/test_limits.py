@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState as S
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create, remove
-from tests.test_refused_hosts import tmpfs
+from tests.test_refused_hosts import fill, tmpfs
+from tests.test_store import opened, spec
 
 MOST = 5
 MANY = 20
@@ -117,6 +119,24 @@ def test_the_small_disk_is_named(host: Host, tmp_path: Path, which: str) -> None
         with pytest.raises(DiskFull, match=f"free for '{tmp_path}/disk/there'"):
             create(services, host.spec("one"))
         services.close()
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_disk_that_a_job_has_filled_leaves_room_to_write_down_what_happens(tmp_path: Path, room: bool) -> None:
+    def all_their_lives() -> None:
+        for number in range(60):
+            runner = store.admit(spec(f"r{number}"), root=Path("/x"))
+            store.transition(runner, S.REGISTERED, S.STARTING, S.IDLE, S.BUSY)
+            store.transition(store.get(runner.id) or runner, S.REMOVING, S.COMPLETED, ending=S.COMPLETED)
+
+    with tmpfs(tmp_path / "disk", "size=12m,mode=700"):
+        store = opened(tmp_path / "disk" / "runnerctl.db")
+        if room:
+            store.keep_room()
+        fill(tmp_path / "disk")
+        with nullcontext() if room else pytest.raises(DiskFull):
+            all_their_lives()
+        store.close()
 
 
 # --- What is said of it ---

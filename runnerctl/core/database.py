@@ -5,6 +5,7 @@ Writes are ``BEGIN IMMEDIATE``, so that two writers never both believe they saw 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from .errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
 
 SCHEMA_VERSION = 1
 _BUSY_SECONDS = 15.0
+_ROOM = 2 * 1024 * 1024
+_LOG_PAGES = 400
+"""The write-ahead log is used anew from its beginning beyond these, 1.6 MB: less than the room in it."""
 
 
 class Database:
@@ -35,6 +39,22 @@ class Database:
         """Stays the same, within one thread, for as long as nobody commits anything to the database."""
         # SQLite counts what others than this connection commit.
         return self._commits, int(self._read("PRAGMA data_version")[0][0])
+
+    def keep_room(self) -> None:
+        """For as long as this process lives, a job that fills the disk does not keep us from writing down what happens.
+
+        The room is inside the files: free pages of the database, and a log of its length that is used over and over.
+        Raises ``DiskFull``, and takes nothing, where there is no such room.
+        """
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < 4 * _ROOM:
+            raise DiskFull(f"Less than 8 MiB are free for the database {str(self._path)!r}", hint="Free some space")
+        with self._transaction() as db:
+            db.execute("CREATE TABLE IF NOT EXISTS room (filler BLOB)")
+            db.execute("INSERT INTO room VALUES (zeroblob(?))", (_ROOM,))
+        self._read("PRAGMA wal_checkpoint")
+        with self._transaction() as db:
+            db.execute("DROP TABLE room")
 
     def close(self) -> None:
         """Closes every thread's connection; the store is not used after that."""
@@ -59,6 +79,7 @@ class Database:
             )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             connection.execute("PRAGMA foreign_keys = ON")
         except sqlite3.Error as exc:
             raise _meaning(exc, self._path) from exc

@@ -20,7 +20,7 @@ from aiohttp import web
 from runnerctl.core.access import workflow_rules
 from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.directories import check_directory
-from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.errors import ConfigInvalid, DiskFull
 from runnerctl.core.job_users import check_job_users
 from runnerctl.core.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
@@ -107,6 +107,7 @@ def _alone(services: Services) -> Iterator[None]:
 async def _serve(
     services: Services, listening: socket.socket, *, token: str | None, context: ssl.SSLContext | None
 ) -> None:
+    _keep_room(services)
     app = build_app(services, token=token)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -132,6 +133,13 @@ async def _serve(
     await app[OFFLOAD].finish(seconds=_FINISH_SECONDS)
     await runner.cleanup()
     watcher.stop()
+
+
+def _keep_room(services: Services) -> None:
+    try:
+        services.store.keep_room()
+    except DiskFull as exc:
+        log.warning("a job that fills the disk will keep us from writing: %s", exc.message)
 
 
 def _say_where(where: str, services: Services) -> None:
