@@ -10,8 +10,8 @@ from ..models import Runner, RunnerSpec
 from ..services import Services
 
 
-def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) -> Runner:
-    """A new life in ``pending``, within the caller's ``limits``.
+def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None, *, runner_id: str) -> Runner:
+    """A new life of that id in ``pending``, within the caller's ``limits``.
 
     Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
 
@@ -28,6 +28,7 @@ def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) ->
         most=settings.get("max_runners"),
         users=_users(services),
         limits=limits,
+        runner_id=runner_id,
     )
 
 
