@@ -64,9 +64,15 @@ class Limits:
         patterns = [pattern.partition("/") for pattern in self.repositories]
         return any(_fits(scope.owner, (owner,)) and _fits(scope.repo, (repo,)) for owner, _, repo in patterns)
 
-    def claims(self, name: str) -> bool:
-        """Whether a runner of that name would be found by the jobs of this token's runners."""
-        return _fits(name, [label for label in self.labels if label.strip("*")])
+    def claims(self, name: str, *, for_: Limits) -> bool:
+        """Whether a runner of that name, made ``for_`` another tenant, would be found by jobs meant for this one's.
+
+        By its labels; or by its names, unless the other was given some of them: the narrower pattern has the name.
+        """
+        if _fits(name, filter(_says_something, self.labels)):
+            return True
+        ours = (self.name_pattern,) if _says_something(self.name_pattern) else ()
+        return _fits(name, ours) and not _fits(for_.name_pattern, ours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +136,10 @@ def repository_pattern(text: str) -> str:
     raise names.invalid(
         "repo", f"Repository pattern {text!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/* or */*"
     )
+
+
+def _says_something(pattern_: str) -> bool:
+    return bool(pattern_.strip("*?-"))
 
 
 def _fits(text: str, allowed: Iterable[str]) -> bool:
