@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from . import settings_files
 from .errors import ConfigInvalid
+from .redact import looks_secret
 from .settings_table import (
     BY_VARIABLE,
     DEFAULT_BASE_DIR,
@@ -167,6 +168,11 @@ def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, s
 def _parsed(setting: Setting, raw: str | None, origin: str) -> Value:
     if raw is None:
         return Value(setting=setting, value=None, origin="default")
+    if not setting.secret and looks_secret(raw):
+        raise ConfigInvalid(
+            f"{setting.key} holds what looks like a secret ({origin})",
+            hint="Its value is no secret to anybody: is another setting meant?",
+        )
     try:
         return Value(setting=setting, value=setting.parse(raw.strip()), origin=origin)
     except ValueError as exc:

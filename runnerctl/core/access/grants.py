@@ -113,7 +113,7 @@ def patterns(field_name: str, texts: Iterable[str]) -> tuple[str, ...]:
 def pattern(field_name: str, text: str) -> str:
     """Of a name, a label or an organization."""
     if _PATTERN.fullmatch(text):
-        return text
+        return names.no_secret(field_name, text)
     raise names.invalid(
         field_name, f"Pattern {text!r} is not allowed", hint="Use letters, digits, '.', '_', '-', * or ?"
     )
@@ -125,6 +125,7 @@ def label_patterns(texts: Iterable[str]) -> tuple[str, ...]:
     for text in kept:
         if not text or len(text) > names.MAX_LABEL_LENGTH or not text.isprintable() or _NOT_IN_LABELS & set(text):
             raise names.invalid("labels", f"Label pattern {text!r} is not allowed", hint="Use labels with * or ?")
+        names.no_secret("labels", text)
     return tuple(kept)
 
 
@@ -132,7 +133,7 @@ def repository_pattern(text: str) -> str:
     """``OWNER/REPO``, each a pattern."""
     owner, slash, repo = text.partition("/")
     if slash and _PATTERN.fullmatch(owner) and _PATTERN.fullmatch(repo):
-        return text
+        return names.no_secret("repo", text)
     raise names.invalid(
         "repo", f"Repository pattern {text!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/* or */*"
     )

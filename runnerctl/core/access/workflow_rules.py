@@ -11,6 +11,7 @@ import msgspec
 
 from .. import names
 from ..errors import ConfigInvalid, InvalidRequest
+from ..redact import redact
 from . import grants
 from .grants import Actor, Limits, Right
 
@@ -147,7 +148,8 @@ def _name_pattern(rule: Rule, repository: str) -> str:
 def caller(claims: Mapping[str, Any]) -> str:
     """Who that is, for the audit log."""
     ref = claims.get("ref")
-    return f"oidc:{claims['repository']}@{ref}" if isinstance(ref, str) else f"oidc:{claims.get('sub')}"
+    who = f"oidc:{claims['repository']}@{ref}" if isinstance(ref, str) else f"oidc:{claims.get('sub')}"
+    return redact(who)  # a branch may be named like anything
 
 
 def is_repository(claimed: object) -> bool:
