@@ -58,6 +58,11 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_every_lint_that_is_ignored_has_a_reason() -> None:
+    lines = [line for path in (TOP / "runnerctl").rglob("*.py") for line in path.read_text().splitlines()]
+    assert [line for line in lines if "# noqa" in line and not re.search(r"# noqa: [A-Z0-9, ]+ [-—] \S", line)] == []
+
+
 def test_every_dependency_has_a_lowest_version_that_can_be_tested() -> None:
     assert {"click", "aiohttp", "pyjwt"} <= {line.partition("==")[0] for line in lowest_versions.constraints()}
 
