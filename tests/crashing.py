@@ -71,6 +71,7 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
 
 def main() -> None:
     operation, name, number, when = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs in the background may have it ignored
     services = Services.open(settings.load())
     path = services.settings.state_dir / "runnerctl.db"
     services.__dict__["store"] = DiesAtCommit(

@@ -168,16 +168,17 @@ def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, s
 def _parsed(setting: Setting, raw: str | None, origin: str) -> Value:
     if raw is None:
         return Value(setting=setting, value=None, origin="default")
+    try:
+        value = setting.parse(raw.strip())
+    except ValueError as exc:
+        shown = "" if setting.secret else f" {raw!r}"
+        raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
     if not setting.secret and looks_secret(raw):
         raise ConfigInvalid(
             f"{setting.key} holds what looks like a secret ({origin})",
             hint="Its value is no secret to anybody: is another setting meant?",
         )
-    try:
-        return Value(setting=setting, value=setting.parse(raw.strip()), origin=origin)
-    except ValueError as exc:
-        shown = "" if setting.secret else f" {raw!r}"
-        raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
+    return Value(setting=setting, value=value, origin=origin)
 
 
 def _unknown(variables: Mapping[str, str], source: str) -> list[str]:
