@@ -6,12 +6,20 @@ BIN := $(VENV)/bin
 # compat: a path in a .pth file; the other mode's finder costs every start of the command line 20 ms.
 PIP_OPTIONS := --quiet --disable-pip-version-check --config-settings editable_mode=compat
 
-.PHONY: help demo test lint types bench soak clean
+# The lowest versions that setup.cfg allows, on the oldest Python there is here; and the tests that meet them most.
+LOWEST := .venv-lowest
+LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
+LOWEST_TESTS := $(addprefix tests/test_, cli_boundary.py cli_looking.py front_door.py github_client.py github_protocol.py \
+	oidc.py packages.py promises.py redaction.py server.py settings.py tokens.py)
+
+.PHONY: help demo test test-lowest lint types audit bench soak clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    plays the guide's workflow on a local GitHub"
 	@echo "make test    the whole test suite"
+	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
+	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
 	@echo "make lint    ruff and the import contract"
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
@@ -35,6 +43,12 @@ test: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
+test-lowest: setup.cfg
+	$(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST_PYTHON) -m tests.lowest_versions > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install $(PIP_OPTIONS) --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(LOWEST_TESTS) $(PYTEST_ARGS)
+
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,6 +63,9 @@ types: $(VENV)/dev
 		$$(ls *.py | grep -v __init__)
 	cd runnerctl/sandbox/package/bin/standin && ../../../../../$(BIN)/mypy --config-file ../../../../../setup.cfg *.py
 
+audit: $(VENV)/dev
+	.ci/audit $(VENV)
+
 bench: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks
@@ -60,4 +77,4 @@ soak: $(VENV)/dev
 	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/test_lives_stateful.py tests/test_power_cut.py --timeout 7200
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LOWEST) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pty
@@ -37,8 +38,12 @@ class Ran:
         return [dict(zip(header, line, strict=True)) for line in lines]
 
 
+# Click 8.1 mixes the streams unless told not to, 8.2 cannot.
+_APART: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+
 def cli(*args: str, env: Mapping[str, str] | None = None, input: str | None = None) -> Ran:
-    with CliRunner().isolation(input=input, env=env) as streams:
+    with CliRunner(**_APART).isolation(input=input, env=env) as streams:
         status = run(args)
         return Ran(status=status, stdout=_text(streams[0]), stderr=_text(streams[1]))
 

@@ -1,4 +1,6 @@
-"""A command that is killed at one of its commits: ``python -m tests.crashing OPERATION NAME NUMBER before|after``.
+"""A command that dies at one of its commits: ``python -m tests.crashing OPERATION NAME NUMBER WHEN``.
+
+WHEN is ``before`` or ``after`` (killed just then), or ``interrupted`` (just after it, as by Ctrl-C).
 
 The commits are counted by the store itself, so every one there is can be reached, and none is forgotten. Settings
 come from the environment. The exit status is 0 when the operation ended before that commit was reached.
@@ -26,7 +28,7 @@ from runnerctl.core.store import Store
 
 
 class DiesAtCommit(Store):
-    """Kills its process at one commit: just before it, with all effects done, or just after."""
+    """Ends its process at one commit: just before it, with all effects done, or just after."""
 
     def __init__(self, *args: Any, number: int, when: str, **options: Any) -> None:
         self._left = number
@@ -47,7 +49,7 @@ class DiesAtCommit(Store):
             if self._left == 0 and self._when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGINT if self._when == "interrupted" else signal.SIGKILL)
 
 
 def spec(name: str, *, ephemeral: bool) -> RunnerSpec:
@@ -69,6 +71,7 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
 
 def main() -> None:
     operation, name, number, when = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs in the background may have it ignored
     services = Services.open(settings.load())
     path = services.settings.state_dir / "runnerctl.db"
     services.__dict__["store"] = DiesAtCommit(

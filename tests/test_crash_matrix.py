@@ -24,7 +24,7 @@ ONLINE = core.Wait.ONLINE
 
 
 def crash(host: Host, operation: str, name: str, number: int, when: str) -> bool:
-    """Whether that commit was reached, and the process so killed."""
+    """Whether that commit was reached, and the process so ended."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.crashing", operation, name, str(number), when],
         env=host.environment(PYTHONPATH=str(Path.cwd()), PYTHONDONTWRITEBYTECODE="1"),
@@ -33,7 +33,7 @@ def crash(host: Host, operation: str, name: str, number: int, when: str) -> bool
         timeout=60,
         check=False,
     )
-    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    assert done.returncode in {0, -signal.SIGINT if when == "interrupted" else -signal.SIGKILL}, done.stderr
     return done.returncode != 0
 
 
@@ -109,6 +109,18 @@ def test_a_kill_at_any_commit_is_healed_by_one_sweep(
             assert sandbox.wait_job(job, timeout=20).conclusion == "success"
         put_away(services, name)
     everything_has_an_owner(services, host, sandbox)
+
+
+@pytest.mark.parametrize("operation", ["create", "create persistent"])
+def test_a_create_that_is_interrupted_behind_any_commit_clears_away_what_it_made(
+    services: Services, host: Host, sandbox: Sandbox, operation: str
+) -> None:
+    for name in crashes(host, services, operation, "interrupted"):
+        runner = services.store.latest(name)
+        assert runner is not None
+        assert (runner.state, runner.reason) == (RunnerState.FAILED, "Interrupted by KeyboardInterrupt")
+        assert (host.roots(), sandbox.runners()) == ([], [])
+        until(lambda: not host.processes())
 
 
 def runs(services: Services, name: str) -> bool:

@@ -11,8 +11,10 @@ import pytest
 from runnerctl.core import errors
 from runnerctl.core.errors import RunnerctlError
 from runnerctl.core.settings_table import BY_KEY, SETTINGS, Setting
+from tests import lowest_versions
 
 TOP = Path(__file__).parent.parent
+VENVS = {".venv", ".venv-lowest"}
 DOCS = {path.name: path.read_text() for path in (TOP / "docs").glob("*.md")}
 
 
@@ -56,8 +58,17 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_every_lint_that_is_ignored_has_a_reason() -> None:
+    lines = [line for path in (TOP / "runnerctl").rglob("*.py") for line in path.read_text().splitlines()]
+    assert [line for line in lines if "# noqa" in line and not re.search(r"# noqa: [A-Z0-9, ]+ [-—] \S", line)] == []
+
+
+def test_every_dependency_has_a_lowest_version_that_can_be_tested() -> None:
+    assert {"click", "aiohttp", "pyjwt"} <= {line.partition("==")[0] for line in lowest_versions.constraints()}
+
+
 def test_the_repository_names_no_machine_and_no_registry() -> None:
     here = re.compile(r"/root/|/work/|/tmp/rc\b")
     for path in TOP.rglob("*"):
-        if path.is_file() and path.suffix in {".py", ".md", ".cfg", ".toml", ".sh"} and ".venv" not in path.parts:
+        if path.is_file() and path.suffix in {".py", ".md", ".cfg", ".toml", ".sh"} and not VENVS & {*path.parts}:
             assert not (path.name != Path(__file__).name and here.search(path.read_text())), path

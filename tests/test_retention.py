@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
+from runnerctl.core.access import issuing
+from runnerctl.core.access.grants import Limits, Right
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.models import Runner
 from runnerctl.core.services import Services
@@ -60,6 +62,28 @@ def has_log(services: Services, runner: Runner) -> bool:
 
 def is_known(services: Services, runner: Runner) -> bool:
     return services.store.get(runner.id) is not None
+
+
+# --- API tokens ---
+
+
+def test_a_token_that_was_revoked_or_expired_is_known_as_long_as_a_runner_that_ended(
+    services: Services, clock: HeldClock
+) -> None:
+    rights, limits = [Right.RUNNERS_READ], Limits(tenant="acme")
+    for name, life in {"revoked": 90, "expired": 1, "rotated": 90, "counts": 90}.items():
+        issuing.issue(services, name, rights=rights, limits=limits, life=life * DAY)
+    issuing.revoke(services, "revoked")
+    issuing.rotate(services, "rotated", grace=DAY)
+    clock.at += 30 * DAY
+    assert core.prune(services) == NOTHING
+    clock.at += 1
+    assert core.prune(services) == core.Pruned(tokens=1)
+    assert [token.name for token in services.store.tokens(every=True)] == ["expired", "rotated", "counts", "rotated"]
+    clock.at += DAY
+    assert core.prune(services) == core.Pruned(tokens=2)
+    assert services.store.tokens(every=True) == services.store.tokens()
+    assert [token.name for token in services.store.tokens()] == ["counts", "rotated"]
 
 
 # --- Logs ---

@@ -200,9 +200,10 @@ def test_any_number_of_creates_at_once_stay_within_the_tenants_number(hall: Hall
 def test_a_name_that_is_a_label_of_others_is_not_free(hall: Hall) -> None:
     """`runs-on: deploy` of others would find it."""
     token = hall.token(limits=Limits(tenant="thief", repositories=("*/*",), labels=("*",)))
-    hall.token(Right.RUNNERS_READ, limits=Limits(tenant="owner", labels=("signing-*", "linux")))
+    owner = Limits(tenant="owner", labels=("signing-*", "linux"), name_pattern="vault-*")
+    hall.token(Right.RUNNERS_READ, limits=owner)
     hall.stopped("gpu-host", None, labels="linux,Deploy")
-    for name in ("deploy", "Signing-1", "Self-Hosted"):  # the last is one of the host's default labels
+    for name in ("deploy", "Signing-1", "Vault-1", "Self-Hosted"):  # the last is one of the host's default labels
         answer = hall.create(token, name)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), name
         assert "gpu-host" not in answer.text

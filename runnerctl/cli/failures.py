@@ -63,11 +63,16 @@ def _misuse(exc: click.ClickException) -> InvalidRequest:
     close = getattr(exc, "possibilities", None)
     if close:
         hint = f"Did you mean {close[0]}?"
-    message = (exc.message if close else exc.format_message()).rstrip(".")
-    message = render.cell(message)
+    message = render.cell(_said(exc).rstrip("."))
     param = getattr(exc, "param", None)
     errors = [FieldError(param.name, message)] if param is not None and param.name else []
     return InvalidRequest(message, hint=hint, errors=errors)
+
+
+def _said(exc: click.ClickException) -> str:
+    if isinstance(exc, click.NoSuchOption):
+        return f"No such option {exc.option_name!r}"  # Click's own words changed from version to version
+    return exc.format_message()
 
 
 def wanted_output(args: Sequence[str]) -> Output:

@@ -126,9 +126,9 @@ def warn(front: Front, message: str) -> None:
 
 def agreed(question: str) -> bool:
     """Asks on the terminal."""
-    import click
-
-    return click.confirm(question, default=False, err=True)
+    # Not by Click: before 8.4 its question leaves a blank on standard output.
+    _write(sys.stderr, f"{question} [y/N]: ")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def download_meter(front: Front) -> Callable[[int, int | None], None] | None:

@@ -154,7 +154,7 @@ def _answer(release: Release, silence_seconds: float, start: int) -> Iterator[re
     except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
         # The text of the exception may hold a signed address.
         raise GitHubUnavailable(
-            f"Downloading {release.filename!r} from {urlsplit(release.url).netloc!r} failed: {type(exc).__name__}",
+            f"Downloading {release.filename!r} from {_host(release.url)!r} failed: {type(exc).__name__}",
             hint="Check the network and HTTPS_PROXY",
         ) from exc
 
@@ -209,7 +209,12 @@ def _check_status(response: requests.Response, release: Release, start: int) -> 
     continued = status == _PARTIAL and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
     if status == 200 or (start and (continued or status == _RANGE_REFUSED)):
         return
-    message = f"Downloading {release.filename!r} from {urlsplit(release.url).netloc!r} was answered with HTTP {status}"
+    message = f"Downloading {release.filename!r} from {_host(release.url)!r} was answered with HTTP {status}"
     if status == 429 or status >= 500:
         raise GitHubUnavailable(message)
     raise GitHubRefused(message)
+
+
+def _host(url: str) -> str:
+    """Without a user name and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]

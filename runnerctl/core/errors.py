@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
+from .redact import redact
+
 
 class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
@@ -33,7 +35,10 @@ class FieldError(NamedTuple):
 
 
 class RunnerctlError(Exception):
-    """The root. ``message`` says what happened, ``hint`` what to do; neither ever holds a secret."""
+    """The root. ``message`` says what happened, ``hint`` what to do.
+
+    What they quote may be anybody's: secrets are masked here, once for answers, logs, rows and tracebacks.
+    """
 
     code: ClassVar[str] = "internal_error"
     exit_code: ClassVar[int] = 1
@@ -48,12 +53,12 @@ class RunnerctlError(Exception):
         retry_after: float | None = None,
         errors: Iterable[FieldError] = (),
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        super().__init__(self.message)
+        self.hint = None if hint is None else redact(hint)
         self.retry_after = retry_after
         """Seconds until another try makes sense, where GitHub or we know it."""
-        self.errors = tuple(errors)
+        self.errors = tuple(FieldError(redact(each.field), redact(each.message)) for each in errors)
 
 
 class InvalidRequest(RunnerctlError):

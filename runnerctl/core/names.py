@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 
 from .errors import FieldError, InvalidRequest
+from .redact import looks_secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.
@@ -28,9 +29,16 @@ def invalid(field: str, message: str, *, hint: str | None = None) -> InvalidRequ
     return InvalidRequest(message, hint=hint, errors=[FieldError(field, message)])
 
 
+def no_secret(field: str, value: str) -> str:
+    """For what is shown, logged and kept wherever a runner is."""
+    if looks_secret(value):
+        raise invalid(field, "It looks like a secret, and is shown to everybody", hint="Keep secrets out of names")
+    return value
+
+
 def runner_name(value: str) -> str:
     if _NAME.fullmatch(value):
-        return value
+        return no_secret("name", value)
     raise invalid(
         "name",
         f"Runner name {value!r} is not allowed",
@@ -42,13 +50,14 @@ def repository(value: str) -> tuple[str, str]:
     """``owner/repo`` as its two parts."""
     owner, slash, repo = value.partition("/")
     if slash and _OWNER.fullmatch(owner) and _REPO.fullmatch(repo) and repo not in {".", ".."}:
+        no_secret("repo", value)
         return owner, repo
     raise invalid("repo", f"Repository {value!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/octo-repo")
 
 
 def organization(value: str) -> str:
     if _OWNER.fullmatch(value):
-        return value
+        return no_secret("org", value)
     raise invalid(
         "org", f"Organization {value!r} is not allowed", hint="Use the organization's login, such as octo-org"
     )
@@ -78,12 +87,13 @@ def _check_label(label: str) -> None:
         )
     if "," in label or not label.isprintable():
         raise invalid("labels", f"Label {label!r} is not allowed", hint="Labels hold no comma and no control character")
+    no_secret("labels", label)
 
 
 def workdir(value: str) -> str:
     """The work directory below the runner's root: one plain name, so that it goes away with the root."""
     if _WORKDIR.fullmatch(value) and value not in _RESERVED:
-        return value
+        return no_secret("workdir", value)
     raise invalid(
         "workdir", f"Work directory {value!r} is not allowed", hint="Use one plain name below the root, such as _work"
     )
@@ -100,5 +110,5 @@ def runner_version(value: str) -> str:
 
 def group(value: str) -> str:
     if value.strip() and len(value) <= 100 and value.isprintable():
-        return value.strip()
+        return no_secret("group", value.strip())
     raise invalid("group", f"Runner group {value!r} is not allowed", hint="Use the group's name as GitHub shows it")

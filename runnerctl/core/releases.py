@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from .clock import Clock
 from .errors import ConfigInvalid, PackageInvalid
+from .redact import looks_secret
 
 CACHE_SECONDS = 6 * 3600.0
 LATEST = "latest"
@@ -198,7 +199,7 @@ class _Cache:
 
     def write(self, offer: Release) -> None:
         """Keep an offer that is news; one with a token is not kept, as the token is dead long before the entry."""
-        if offer.temp_token is not None or self.read(offer.platform) == offer:
+        if offer.temp_token is not None or looks_secret(offer.url) or self.read(offer.platform) == offer:
             return
         entries = self._fresh()
         entries[f"{self._key} {offer.platform}"] = {"at": self._clock.now(), "release": asdict(offer)}

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from . import settings_files
 from .errors import ConfigInvalid
+from .redact import looks_secret
 from .settings_table import (
     BY_VARIABLE,
     DEFAULT_BASE_DIR,
@@ -183,10 +184,16 @@ def _parsed(setting: Setting, raw: str | None, origin: str) -> Value:
     if raw is None:
         return Value(setting=setting, value=None, origin="default")
     try:
-        return Value(setting=setting, value=setting.parse(raw.strip()), origin=origin)
+        value = setting.parse(raw.strip())
     except ValueError as exc:
         shown = "" if setting.secret else f" {raw!r}"
         raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
+    if not setting.secret and looks_secret(raw):
+        raise ConfigInvalid(
+            f"{setting.key} holds what looks like a secret ({origin})",
+            hint="Its value is no secret to anybody: is another setting meant?",
+        )
+    return Value(setting=setting, value=value, origin=origin)
 
 
 def _take_credentials(values: dict[str, Value], environ: Mapping[str, str]) -> None:

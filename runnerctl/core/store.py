@@ -110,6 +110,10 @@ class Store(Duties, Tokens):
 
     # -- writing
 
+    def new_id(self) -> str:
+        """For a life that is to be admitted."""
+        return "".join(self._rng.choice(_ID_ALPHABET) for _ in range(10))
+
     def admit(
         self,
         spec: RunnerSpec,
@@ -118,14 +122,16 @@ class Store(Duties, Tokens):
         most: int | None = None,
         users: Sequence[tuple[int, int]] | None = None,
         limits: Limits | None = None,
+        runner_id: str | None = None,
     ) -> Runner:
         """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
 
-        It gets the first of ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager.
-        ``limits`` are the caller's. Raises ``RunnerExists``, ``QuotaExceeded`` or ``Forbidden``.
+        ``runner_id`` is one of ``new_id``, for a caller that must know it whatever happens here. It gets the first of
+        ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. ``limits`` are the caller's.
+        Raises ``RunnerExists``, ``QuotaExceeded`` or ``Forbidden``.
         """
         now = self._clock.now()
-        runner_id = self._new_id()
+        runner_id = runner_id or self.new_id()
         values = {
             "id": runner_id,
             "host": self._host,
@@ -271,6 +277,3 @@ class Store(Duties, Tokens):
         runner = self.get(runner_id)
         assert runner is not None, runner_id  # noqa: S101 - rows are deleted long after their end only
         return runner
-
-    def _new_id(self) -> str:
-        return "".join(self._rng.choice(_ID_ALPHABET) for _ in range(10))

@@ -12,7 +12,6 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from runnerctl.core.errors import Forbidden, RunnerctlError, Unauthorized
-from runnerctl.core.redact import redact
 
 PROTECTION: CIMultiDict[str] = CIMultiDict(
     {
@@ -43,14 +42,14 @@ def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
         "type": "about:blank",
         "title": HTTPStatus(exc.http_status).phrase,
         "status": exc.http_status,
-        "detail": "Something went wrong here; the log has more" if internal else redact(exc.message),
+        "detail": "Something went wrong here; the log has more" if internal else exc.message,
         "code": exc.code,
         "request_id": request_id,
     }
     if exc.hint and not internal:
-        document["hint"] = redact(exc.hint)
+        document["hint"] = exc.hint
     if exc.errors:
-        document["errors"] = [{"field": each.field, "message": redact(each.message)} for each in exc.errors]
+        document["errors"] = [each._asdict() for each in exc.errors]
     headers = {}
     if isinstance(exc, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="runnerctl"'

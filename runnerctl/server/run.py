@@ -27,7 +27,7 @@ from runnerctl.core.services import Services
 from runnerctl.core.settings import Settings
 from runnerctl.core.settings_files import read_env_file
 
-from . import addresses, front_door, leases, peers
+from . import addresses, front_door, leases, logs, peers
 from .app import build_app
 from .connections import Site
 from .keys import OFFLOAD, READINESS
@@ -47,7 +47,7 @@ def serve(settings: Settings) -> None:
     _be_undumpable()
     _take_many_files()
     _leave_to_env_file(settings)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logs.begin()
     token = api_token(settings)
     handed = addresses.inherited()
     address = addresses.parse(settings.get("server.bind")) if handed is None else addresses.of(handed)

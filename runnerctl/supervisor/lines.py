@@ -5,6 +5,8 @@ A job can write to the same place and forge every one of them.
 
 from __future__ import annotations
 
+import masking
+
 MAX_LINE = 8 * 1024
 """Bytes; what is longer loses its rest."""
 
@@ -36,9 +38,10 @@ class Event:
 
 
 class Cutter:
-    """Bytes in, whole lines out."""
+    """Bytes in, whole lines out, secrets masked: what is logged, recorded and told of them comes from here."""
 
     def __init__(self) -> None:
+        self._masked = masking.Lines()
         self._rest = b""
         self._skipping = False
 
@@ -47,11 +50,11 @@ class Cutter:
         if whole and self._skipping:
             del whole[0]
             self._skipping = False
-        found = [_clean(line) for line in whole]
+        found = [self._clean(line) for line in whole]
         if self._skipping:
             rest = b""
         elif len(rest) > MAX_LINE:
-            found.append(_clean(rest))
+            found.append(self._clean(rest))
             rest, self._skipping = b"", True
         self._rest = rest
         return found
@@ -59,13 +62,12 @@ class Cutter:
     def end(self) -> list[str]:
         """The line that was left without its end."""
         rest, self._rest, self._skipping = self._rest, b"", False
-        return [_clean(rest)] if rest else []
+        return [self._clean(rest)] if rest else []
 
-
-def _clean(line: bytes) -> str:
-    tail = _CUT if len(line) > MAX_LINE else ""
-    text = line[:MAX_LINE].removesuffix(b"\r").decode(errors="replace")
-    return (text if text.isprintable() else text.translate(_CONTROLS)) + tail
+    def _clean(self, line: bytes) -> str:
+        tail = _CUT if len(line) > MAX_LINE else ""
+        text = line[:MAX_LINE].removesuffix(b"\r").decode(errors="replace")
+        return self._masked.mask(text if text.isprintable() else text.translate(_CONTROLS)) + tail
 
 
 def understand(line: str) -> Event | None:

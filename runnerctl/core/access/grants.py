@@ -64,9 +64,15 @@ class Limits:
         patterns = [pattern.partition("/") for pattern in self.repositories]
         return any(_fits(scope.owner, (owner,)) and _fits(scope.repo, (repo,)) for owner, _, repo in patterns)
 
-    def claims(self, name: str) -> bool:
-        """Whether a runner of that name would be found by the jobs of this token's runners."""
-        return _fits(name, [label for label in self.labels if label.strip("*")])
+    def claims(self, name: str, *, for_: Limits) -> bool:
+        """Whether a runner of that name, made ``for_`` another tenant, would be found by jobs meant for this one's.
+
+        By its labels; or by its names, unless the other was given some of them: the narrower pattern has the name.
+        """
+        if _fits(name, filter(_says_something, self.labels)):
+            return True
+        ours = (self.name_pattern,) if _says_something(self.name_pattern) else ()
+        return _fits(name, ours) and not _fits(for_.name_pattern, ours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +113,7 @@ def patterns(field_name: str, texts: Iterable[str]) -> tuple[str, ...]:
 def pattern(field_name: str, text: str) -> str:
     """Of a name, a label or an organization."""
     if _PATTERN.fullmatch(text):
-        return text
+        return names.no_secret(field_name, text)
     raise names.invalid(
         field_name, f"Pattern {text!r} is not allowed", hint="Use letters, digits, '.', '_', '-', * or ?"
     )
@@ -119,6 +125,7 @@ def label_patterns(texts: Iterable[str]) -> tuple[str, ...]:
     for text in kept:
         if not text or len(text) > names.MAX_LABEL_LENGTH or not text.isprintable() or _NOT_IN_LABELS & set(text):
             raise names.invalid("labels", f"Label pattern {text!r} is not allowed", hint="Use labels with * or ?")
+        names.no_secret("labels", text)
     return tuple(kept)
 
 
@@ -126,10 +133,14 @@ def repository_pattern(text: str) -> str:
     """``OWNER/REPO``, each a pattern."""
     owner, slash, repo = text.partition("/")
     if slash and _PATTERN.fullmatch(owner) and _PATTERN.fullmatch(repo):
-        return text
+        return names.no_secret("repo", text)
     raise names.invalid(
         "repo", f"Repository pattern {text!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/* or */*"
     )
+
+
+def _says_something(pattern_: str) -> bool:
+    return bool(pattern_.strip("*?-"))
 
 
 def _fits(text: str, allowed: Iterable[str]) -> bool:

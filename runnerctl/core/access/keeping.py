@@ -94,6 +94,12 @@ class Tokens(Database):
         now = self._clock.now()
         return [token for token in map(_token, found) if every or token.refusal(now) is None]
 
+    def forget_tokens(self, when: float) -> int:
+        """Deletes those that stopped counting before then; says how many."""
+        with self._transaction() as db:
+            query = "DELETE FROM api_token WHERE min(expires_at, coalesce(revoked_at, expires_at)) < ?"
+            return db.execute(query, (when,)).rowcount
+
     def note_use(self, token_id: str, at: float) -> None:
         """Written at most once in ``USE_SECONDS``, whoever asks."""
         with self._transaction() as db:
@@ -142,22 +148,27 @@ class Tokens(Database):
                 hint="Remove a runner or wait for one to end",
             )
         for label in spec.labels:  # the name is one of them
-            if self._is_foreign(db, label.lower(), limits.tenant, is_name=label.lower() == spec.name.lower()):
-                raise Forbidden(
-                    f"Label {label!r} is not free for tenant {limits.tenant!r}",
-                    hint="It would attract jobs of others: a runner's name is one of its labels. Choose another",
-                )
+            if self._is_foreign(db, label.lower(), limits, is_name=label.lower() == spec.name.lower()):
+                raise not_free(label, limits)
 
-    def _is_foreign(self, db: sqlite3.Connection, label: str, tenant: str, *, is_name: bool) -> bool:
+    def _is_foreign(self, db: sqlite3.Connection, label: str, limits: Limits, *, is_name: bool) -> bool:
         others = f"SELECT 1 FROM runner WHERE {rows.LIVE_SQL} AND tenant IS NOT ?"
         if not is_name:  # labels are shared, as `linux` is; names are not
-            return db.execute(f"{others} AND lower(name) = ?", (tenant, label)).fetchone() is not None
+            return db.execute(f"{others} AND lower(name) = ?", (limits.tenant, label)).fetchone() is not None
         bearing = f"{others} AND instr(',' || lower(labels) || ',', ',' || ? || ',') > 0"
-        if db.execute(bearing, (tenant, label)).fetchone():
+        if db.execute(bearing, (limits.tenant, label)).fetchone():
             return True
         now = self._clock.now()
         query = f"SELECT limits FROM api_token WHERE tenant IS NOT ? AND {_ALIVE}"
-        return any(_limits(text).claims(label) for (text,) in db.execute(query, (tenant, now, now)))
+        found = db.execute(query, (limits.tenant, now, now))
+        return any(_limits(text).claims(label, for_=limits) for (text,) in found)
+
+
+def not_free(label: str, limits: Limits) -> Forbidden:
+    return Forbidden(
+        f"Label {label!r} is not free for tenant {limits.tenant!r}",
+        hint="It would attract jobs of others: a runner's name is one of its labels. Choose another",
+    )
 
 
 def _token(row: tuple[Any, ...]) -> ApiToken:

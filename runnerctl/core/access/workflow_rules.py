@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ import msgspec
 
 from .. import names
 from ..errors import ConfigInvalid, InvalidRequest
+from ..redact import redact
 from . import grants
 from .grants import Actor, Limits, Right
 
@@ -119,19 +120,36 @@ class Policy:
             tenant=repository.lower(),
             repositories=(repository,) if rule.repos is None else rule.repos,
             organizations=rule.orgs,
-            labels=self.labels if rule.labels is None else rule.labels,
+            labels=self._labels(rule),
             max_runners=rule.max_runners,
             persistent=rule.persistent,
-            name_pattern=rule.name_pattern or f"{repository.partition('/')[2]}-*",
+            name_pattern=_name_pattern(rule, repository),
         )
         ends = float(claims["exp"])
         return Actor(id=caller(claims), name=repository, rights=frozenset(rule.scopes), limits=limits, expires_at=ends)
+
+    def others(self, tenant: str) -> Iterator[Limits]:
+        """Labels and names that workflows of others may have; a rule for many repositories is never one's own."""
+        for rule in self.rules:
+            for repository in _texts(rule.match.get("repository", "*/*")):
+                if repository.lower() != tenant:
+                    names_of_theirs = _name_pattern(rule, repository)
+                    yield Limits(tenant=None, labels=self._labels(rule), name_pattern=names_of_theirs)
+
+    def _labels(self, rule: Rule) -> tuple[str, ...]:
+        return self.labels if rule.labels is None else rule.labels
+
+
+def _name_pattern(rule: Rule, repository: str) -> str:
+    """That of a repository, or of all that fit a pattern."""
+    return rule.name_pattern or f"{repository.partition('/')[2]}-*"
 
 
 def caller(claims: Mapping[str, Any]) -> str:
     """Who that is, for the audit log."""
     ref = claims.get("ref")
-    return f"oidc:{claims['repository']}@{ref}" if isinstance(ref, str) else f"oidc:{claims.get('sub')}"
+    who = f"oidc:{claims['repository']}@{ref}" if isinstance(ref, str) else f"oidc:{claims.get('sub')}"
+    return redact(who)  # a branch may be named like anything
 
 
 def is_repository(claimed: object) -> bool:

@@ -25,6 +25,7 @@ _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REMOVE_SECONDS = 1.0
 _ALREADY, _NOTHING_LIVES = 5, 6
 """Exit statuses of a supervisor that is not needed."""
+_TMP, _VAR_TMP = "/tmp", "/var/tmp"  # noqa: S108 - a runner with a user of its own sees others in their place
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = (
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
@@ -274,7 +275,7 @@ class ProcessBackend(Backend):
             "LANG": "C.UTF-8",
             "HOME": str(launch.root / "home"),
             # Where it has a /tmp of its own, that is it, and short: a socket's path ends at 107 bytes.
-            "TMPDIR": "/tmp" if launch.user and _may_hide_tmp(launch.root) else str(launch.root / "tmp"),  # noqa: S108
+            "TMPDIR": _TMP if launch.user and _may_hide_tmp(launch.root) else str(launch.root / "tmp"),
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
@@ -328,7 +329,7 @@ def _launched(run_dir: Path) -> _Launched:
 def _may_hide_tmp(root: Path) -> bool:
     """Whether nothing that the runner needs lies below the directories that it would see others in the place of."""
     needed = (root, (root / "externals").resolve())
-    return not any(path.is_relative_to(hidden) for path in needed for hidden in ("/tmp", "/var/tmp"))  # noqa: S108
+    return not any(path.is_relative_to(hidden) for path in needed for hidden in (_TMP, _VAR_TMP))
 
 
 def _signal(process: ProcessId, number: signal.Signals) -> bool:

@@ -10,6 +10,8 @@ from datetime import datetime
 
 import msgspec
 
+from ..redact import redact
+
 
 class RemoteRunner(msgspec.Struct, frozen=True, kw_only=True):
     """A registration as GitHub sees it. A Struct because lists make thousands of them."""
@@ -86,7 +88,7 @@ class WireRunner(msgspec.Struct):
             id=self.id,
             name=self.name,
             os=self.os or "unknown",
-            status=self.status or "unknown",
+            status=redact(self.status or "unknown"),
             busy=bool(self.busy),
             labels=tuple(label.name for label in self.labels or ()),
             ephemeral=self.ephemeral,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..clock import Clock
 from ..models import Scope
+from ..redact import looks_secret
 from .config import GitHubSettings
 from .tokens import Contents, GroupId, TokenFile
 
@@ -34,7 +35,11 @@ class Groups:
 
     def put(self, scope: Scope, ids: dict[str, int]) -> None:
         until = self._clock.now() + KEPT_SECONDS
-        found = {self._key(scope, name): GroupId(id=group_id, known_until=until) for name, group_id in ids.items()}
+        found = {
+            self._key(scope, name): GroupId(id=group_id, known_until=until)
+            for name, group_id in ids.items()
+            if not looks_secret(name)  # nobody can ask for such a group, and it need not lie here
+        }
         self._known.update(found)
         self._keep(lambda groups: groups | found)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from .. import disk
 from ..access.grants import Limits
+from ..access.keeping import not_free
 from ..errors import Forbidden
 from ..job_users import check_job_users, with_processes
 from ..models import Runner, RunnerSpec
 from ..services import Services
+from ..settings import Settings
 
 
-def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) -> Runner:
-    """A new life in ``pending``, within the caller's ``limits``.
+def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None, *, runner_id: str) -> Runner:
+    """A new life of that id in ``pending``, within the caller's ``limits``.
 
     Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
 
@@ -21,6 +23,7 @@ def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) ->
     settings = services.settings
     if limits is not None and limits.tenant is not None:
         _check_name(spec.name, settings.get("defaults.labels"))
+        _check_workflows(settings, spec.name, limits)
     disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.get("min_free_space"))
     return services.store.admit(
         spec,
@@ -28,6 +31,7 @@ def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None) ->
         most=settings.get("max_runners"),
         users=_users(services),
         limits=limits,
+        runner_id=runner_id,
     )
 
 
@@ -35,6 +39,17 @@ def _check_name(name: str, everybodys: str) -> None:
     """Raises ``Forbidden`` for a tenant's runner that is named like a label that any runner here may have."""
     if name.lower() in {label.strip().lower() for label in everybodys.split(",")}:
         raise Forbidden(f"Runner name {name!r} is not allowed", hint="It is a label that runners of others have, too")
+
+
+def _check_workflows(settings: Settings, name: str, limits: Limits) -> None:
+    """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
+    if settings.get("oidc.rules") is None:
+        return
+    from ..access.workflow_rules import policy
+
+    rules = policy(settings)
+    if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
+        raise not_free(name, limits)
 
 
 def _users(services: Services) -> list[tuple[int, int]] | None:

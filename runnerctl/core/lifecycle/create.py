@@ -96,11 +96,12 @@ def _create(
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)
-        runner = admit(services, spec, limits)
+        runner_id = services.store.new_id()  # known before: an interruption may come right behind the row's commit
         try:
+            runner = admit(services, spec, limits, runner_id=runner_id)
             return _bring_up(services, runner, leased=leased, progress=progress)
         except BaseException as exc:
-            _undo(services, runner.id, exc)
+            _undo(services, runner_id, exc)
             raise
 
 

@@ -27,6 +27,8 @@ class Pruned:
     lives: int = 0
     events: int = 0
     diag_files: int = 0
+    tokens: int = 0
+    """Revoked or expired."""
 
 
 def prune(services: Services) -> Pruned:
@@ -37,12 +39,14 @@ def prune(services: Services) -> Pruned:
     """
     now = services.clock.now()
     log_cutoff = now - services.settings.get("log_retention")
-    lives, events, logs = _forget_lives(services, now - services.settings.get("history_retention"))
+    history_cutoff = now - services.settings.get("history_retention")
+    lives, events, logs = _forget_lives(services, history_cutoff)
     return Pruned(
         lives=lives,
         events=events,
         logs=logs + _delete_logs(services, log_cutoff),
         diag_files=sum(_prune_diag(services, runner, log_cutoff) for runner in services.store.live()),
+        tokens=services.store.forget_tokens(history_cutoff),
     )
 
 
