@@ -194,6 +194,10 @@ class Sandbox:
         """All installation tokens are worth nothing from now on."""
         self._ask(lambda: self._github.tokens.forget_all(TokenKind.INSTALLATION))
 
+    def publish(self, repo: str, *, public: bool = True) -> None:
+        """Everybody may see that repository from now on; or, again, only its owner's people."""
+        self._ask(lambda: self._github.accounts.publish(Scope.parse(repo), public=public))
+
     def oidc_token(self, repository: str, *, audience: str, **claims: Any) -> str:
         """The OIDC token of a workflow of that repository; None leaves a claim out. ``server_url`` is the issuer."""
         return self._ask(lambda: self._github.id_token({"repository": repository, "aud": audience, **claims}))

@@ -117,7 +117,9 @@ class GitHub:
 
     def id_token(self, claims: Mapping[str, object]) -> str:
         """A workflow's OIDC token, as ``ACTIONS_ID_TOKEN_REQUEST_URL`` would answer it."""
-        return self.id_tokens.issue(self.server_url, now=self.now(), claims=claims)
+        repository = Scope.parse(str(claims.get("repository") or ""))
+        told = {"repository_visibility": "public"} if self.accounts.is_public(repository) else {}
+        return self.id_tokens.issue(self.server_url, now=self.now(), claims={**told, **claims})
 
     # --- Registrations ---
 

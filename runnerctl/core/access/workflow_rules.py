@@ -50,6 +50,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     persistent: bool = False
     name_pattern: str | None = None
     """None: ``REPO-*``, of the workflow's own repository."""
+    public_repositories: bool = False
 
     def __post_init__(self) -> None:
         if not _WHOSE & self.match.keys():
@@ -123,6 +124,7 @@ class Policy:
             max_runners=rule.max_runners,
             persistent=rule.persistent,
             name_pattern=rule.name_pattern or f"{repository.partition('/')[2]}-*",
+            public_repositories=rule.public_repositories,
         )
         ends = float(claims["exp"])
         return Actor(id=caller(claims), name=repository, rights=frozenset(rule.scopes), limits=limits, expires_at=ends)
