@@ -54,6 +54,11 @@ ATTACKS = {
     "replace the runner's programs": "mv {root}/bin {root}/was && echo BREACH",
     "write to the package store": "echo x > {packages}/x && echo BREACH",
     "write to the externals": "echo x > {root}/externals/x && echo BREACH",
+    "change the script that runs before its jobs": "echo exit 0 > $ACTIONS_RUNNER_HOOK_JOB_STARTED && echo BREACH",
+    "put another script in its place": "touch x && mv -f x $ACTIONS_RUNNER_HOOK_JOB_STARTED && echo BREACH",
+    "do without the script that runs before its jobs": (
+        "[ -r $ACTIONS_RUNNER_HOOK_JOB_STARTED ] || echo BREACH; rm -f $ACTIONS_RUNNER_HOOK_JOB_STARTED && echo BREACH"
+    ),
     "read another runner's key": "cat {other}/.credentials_rsaparams && echo BREACH",
     "list another runner's work": "ls {other}/_work/ && echo BREACH",
     "write into another runner's root": "echo x > {other}/x && echo BREACH",
@@ -98,6 +103,7 @@ def test_what_jobs_try_against_manager_and_neighbours_is_refused(isolated: Isola
 def test_landlock_refuses_most_of_it_to_jobs_that_run_as_the_manager(
     landlock: None, host: Host, sandbox: Sandbox
 ) -> None:
+    host.write_env_file(RUNNERCTL_FORK_GUARD="true")
     services = Services.open(settings.load(environ={}, env_file=str(host.env_file)))
     attacked = Isolated(host=host, services=services, sandbox=sandbox)
     attack(attacked, {name: script for name, script in ATTACKS.items() if name not in ONLY_BY_USER})

@@ -270,6 +270,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own("run_as", None, "Users that jobs run as, one a runner: names, NAME-{1..32}, ids, 60001-60032", job_users),
     _own("run_as_groups", None, "Supplementary groups of those users' jobs, such as docker; not set: none", words),
     _own("public_repositories", "false", "Whether anybody may have runners of public repositories", boolean),
+    _own("fork_guard", "false", "Whether runners fail the jobs of pull requests from forks", boolean),
     _own("landlock", "true", "Whether jobs that run as the manager are confined, where the kernel can", boolean),
     _own("limits.processes", None, "How many processes a runner may have at once; needs run_as", positive),
     _own("replace_lost", "true", "Whether an idle ephemeral runner that GitHub no longer knows is made again", boolean),

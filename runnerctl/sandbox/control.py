@@ -34,6 +34,8 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workflow: str = "CI"
     env: dict[str, str] = {}
     files: dict[str, str] = {}
+    event_name: str = "workflow_dispatch"
+    event: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         if self.repo.count("/") != 1 or not all(self.repo.split("/")):
@@ -50,6 +52,8 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             workflow=self.workflow,
             env=self.env,
             files=self.files,
+            event_name=self.event_name,
+            event=self.event,
         )
 
 

@@ -223,6 +223,8 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
         workflow: str = "CI",
+        event_name: str = "workflow_dispatch",
+        event: Mapping[str, Any] | None = None,
     ) -> int:
         """Queues a job and returns its id. Raises msgspec.ValidationError for what cannot be a job."""
         order = msgspec.convert(
@@ -232,6 +234,8 @@ class Sandbox:
                 "steps": [dict(step) for step in steps],
                 "name": name,
                 "workflow": workflow,
+                "event_name": event_name,
+                "event": dict(event or {}),
                 "env": dict(env or {}),
                 "files": dict(files or {}),
             },

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
@@ -209,6 +210,8 @@ class GitHub:
         workflow: str,
         env: Mapping[str, str],
         files: Mapping[str, str],
+        event_name: str,
+        event: Mapping[str, Any],
     ) -> Job:
         job = self.jobs.submit(
             repository=repository,
@@ -218,6 +221,8 @@ class GitHub:
             workflow=workflow,
             env=env,
             files=files,
+            event_name=event_name,
+            event=event,
             now=self.now(),
         )
         self.dispatch()

@@ -272,6 +272,7 @@ class ProcessBackend(Backend):
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
             "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
             processes.LIFE_VARIABLE: launch.runner_id,
+            **({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(launch.job_started)} if launch.job_started else {}),
             **({"RUNNER_ALLOW_RUNASROOT": "1"} if launch.user is None and os.geteuid() == 0 else {}),
         }
 
