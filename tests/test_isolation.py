@@ -75,6 +75,7 @@ ATTACKS = {
     "dump core": '[ "$(ulimit -c)" = 0 ] || echo BREACH',
     "leave the runner's cgroup": "echo $$ > /sys/fs/cgroup/unified/cgroup.procs && echo BREACH",
     "lower its own score for the out-of-memory killer": "echo -500 > /proc/self/oom_score_adj && echo BREACH",
+    "better its priority": "renice -n 0 -p $$ > /dev/null && echo BREACH",
     "find a secret in its environment": "env | grep -Ei 'ghs_|ghp_|BEGIN|API_TOKEN|PRIVATE' && echo BREACH",
 }
 
@@ -89,6 +90,7 @@ ONLY_BY_USER = {
     "become root by a set-user-id program",
     "leave the runner's cgroup",
     "lower its own score for the out-of-memory killer",
+    "better its priority",
     "signal init",
 }
 """What only a user of its own keeps a job from."""
