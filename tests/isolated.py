@@ -78,7 +78,7 @@ def isolated(as_root: None, open_top: Path, open_archive: Path) -> Iterator[Isol
         packages = open_top / "runners" / ".packages"
         host = Host.make(open_top, package_dir=packages, github=sandbox.environment(), token=secrets.token_hex(16))
         host.write_env_file(RUNNERCTL_RUN_AS=RUN_AS)
-        services = host.services(RUNNERCTL_RUN_AS=RUN_AS, RUNNERCTL_LIMITS_PROCESSES="60")
+        services = host.services(RUNNERCTL_RUN_AS=RUN_AS, RUNNERCTL_LIMITS_PROCESSES="60", RUNNERCTL_FORK_GUARD="true")
         yield Isolated(host=host, services=services, sandbox=sandbox)
         services.close()
         host.kill_everything()

@@ -53,6 +53,11 @@ ATTACKS = {
     "replace the runner's programs": "mv {root}/bin {root}/was && echo BREACH",
     "write to the package store": "echo x > {packages}/x && echo BREACH",
     "write to the externals": "echo x > {root}/externals/x && echo BREACH",
+    "change the script that runs before its jobs": "echo exit 0 > $ACTIONS_RUNNER_HOOK_JOB_STARTED && echo BREACH",
+    "put another script in its place": "touch x && mv -f x $ACTIONS_RUNNER_HOOK_JOB_STARTED && echo BREACH",
+    "do without the script that runs before its jobs": (
+        "[ -r $ACTIONS_RUNNER_HOOK_JOB_STARTED ] || echo BREACH; rm -f $ACTIONS_RUNNER_HOOK_JOB_STARTED && echo BREACH"
+    ),
     "read another runner's key": "cat {other}/.credentials_rsaparams && echo BREACH",
     "list another runner's work": "ls {other}/_work/ && echo BREACH",
     "write into another runner's root": "echo x > {other}/x && echo BREACH",
@@ -69,6 +74,7 @@ ATTACKS = {
     "dump core": '[ "$(ulimit -c)" = 0 ] || echo BREACH',
     "leave the runner's cgroup": "echo $$ > /sys/fs/cgroup/unified/cgroup.procs && echo BREACH",
     "lower its own score for the out-of-memory killer": "echo -500 > /proc/self/oom_score_adj && echo BREACH",
+    "better its priority": "renice -n 0 -p $$ > /dev/null && echo BREACH",
     "find a secret in its environment": "env | grep -Ei 'ghs_|ghp_|BEGIN|API_TOKEN|PRIVATE' && echo BREACH",
 }
 
@@ -83,6 +89,7 @@ ONLY_BY_USER = {
     "become root by a set-user-id program",
     "leave the runner's cgroup",
     "lower its own score for the out-of-memory killer",
+    "better its priority",
     "signal init",
 }
 """What only a user of its own keeps a job from."""
@@ -97,6 +104,7 @@ def test_what_jobs_try_against_manager_and_neighbours_is_refused(isolated: Isola
 def test_landlock_refuses_most_of_it_to_jobs_that_run_as_the_manager(
     landlock: None, host: Host, sandbox: Sandbox
 ) -> None:
+    host.write_env_file(RUNNERCTL_FORK_GUARD="true")
     services = Services.open(settings.load(environ={}, env_file=str(host.env_file)))
     attacked = Isolated(host=host, services=services, sandbox=sandbox)
     attack(attacked, {name: script for name, script in ATTACKS.items() if name not in ONLY_BY_USER})

@@ -62,8 +62,10 @@ def test_a_created_runner_runs_and_is_registered(services: Services, host: Host,
 def test_an_ephemeral_create_costs_one_call_when_warm_and_four_when_cold(
     services: Services, host: Host, sandbox: Sandbox
 ) -> None:
+    """And one more, kept for an hour, for whether the repository is public."""
     create(services, host.spec("cold"))
-    assert len(sandbox.calls) <= 4
+    assert len([call for call in sandbox.calls if call.path != f"/repos/{REPO}"]) <= 4
+    assert len(sandbox.calls) <= 5
     before = len(sandbox.calls)
     create(services, host.spec("warm"))
     assert [call.path.rsplit("/", 1)[1] for call in sandbox.calls[before:]] == ["generate-jitconfig"]

@@ -44,6 +44,8 @@ def runner(state: RunnerState = S.IDLE, **changes: Any) -> Runner:
         reason=None,
         job_uid=None,
         job_gid=None,
+        may_be_public=False,
+        exposed_at=None,
         created_at=NOW - 600,
         changed_at=NOW - 600,
         started_at=NOW - 600,
@@ -221,3 +223,19 @@ def test_a_removal_ends_as_it_was_meant_to() -> None:
 
 def test_a_stopped_runner_is_left_alone() -> None:
     assert decided(runner(S.STOPPED, desired=Desired.STOPPED), ended(Outcome.STOPPED)).step is Step.KEEP
+
+
+@pytest.mark.parametrize("processes", [alive(), alive(Phase.BUSY, job="build"), alive(Phase.STARTING)])
+def test_a_runner_whose_repository_has_become_public_is_withdrawn_once(processes: Observation) -> None:
+    exposed = runner(S.STARTING, exposed_at=NOW, started_at=NOW)
+    assert decided(exposed, processes).step is Step.WITHDRAW
+    asked = exposed._replace(state=S.STOPPING, desired=Desired.STOPPED, changed_at=NOW)
+    assert decided(asked, processes._replace(stop_asked=True)).step is Step.KEEP
+
+
+def test_an_exposed_runner_is_neither_started_nor_made_again_by_itself() -> None:
+    persistent = runner(ephemeral=False, exposed_at=NOW)
+    assert decided(persistent, NOTHING).step is Step.REST
+    assert decided(persistent, ended(Outcome.OUTDATED)).step is Step.REST
+    ghost = Seen(runner=runner(exposed_at=NOW), processes=alive(), supervised=True, working=False, absences=2)
+    assert plan(ghost, now=NOW, limits=Limits()).step is Step.FINISH

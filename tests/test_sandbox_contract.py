@@ -241,6 +241,31 @@ def test_pygithub_reads_limits_and_releases(sandbox):
     assert all(asset.browser_download_url.endswith(asset.name) for asset in release.assets)
 
 
+@pytest.mark.parametrize("by", ["python", "http"])
+def test_a_repository_is_private_until_it_is_published(sandbox, token, by):
+    def publish(public: bool) -> None:
+        if by == "python":
+            sandbox.publish("octo-org/shown", public=public)
+        else:
+            headers = {"Authorization": f"Bearer {sandbox.pat}"}
+            url = f"{sandbox.control_url}/repositories/octo-org/shown"
+            requests.put(url, json={"public": public}, headers=headers, timeout=10).raise_for_status()
+
+    def seen() -> tuple[bool, str]:
+        repo = pygithub.Github(auth=pygithub.Auth.Token(token), base_url=sandbox.api_url, retry=None).get_repo(
+            "Octo-Org/Shown"
+        )
+        return repo.private, repo.visibility
+
+    assert seen() == (True, "private")
+    publish(public=True)
+    assert seen() == (False, "public")
+    claims = jwt.decode(sandbox.oidc_token("octo-org/shown", audience="x"), options={"verify_signature": False})
+    assert claims["repository_visibility"] == "public"
+    publish(public=False)
+    assert seen() == (True, "private")
+
+
 def pygithub_client(sandbox: Sandbox, auth: Any) -> pygithub.Github:
     return pygithub.Github(
         auth=auth, base_url=sandbox.api_url, retry=None, lazy=True, seconds_between_requests=0, seconds_between_writes=0
@@ -393,6 +418,8 @@ WRONG = [
         message="Must have admin rights",
         by="user",
     ),
+    Wrong(route="GET /repos/{owner}/{repo}", path="/repos/octo-org/missing", status=404, message="Not Found"),
+    Wrong(route="GET /repos/{owner}/{repo}", path="/repos/other-org/x", status=404, message="Not Found"),
     Wrong(
         route="GET /repos/{owner}/{repo}/actions/runners",
         path="/repos/other-org/x/actions/runners",

@@ -128,6 +128,20 @@ def test_hooks_run_around_the_job(listening: Callable[..., StandIn], broker: Scr
     assert said == ["hook started of octo/tool", "job", "hook completed of octo/tool"]
 
 
+def test_a_hook_sees_the_event_and_a_workflow_can_neither_hide_it_nor_reach_the_hook(
+    listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path
+) -> None:
+    """As with the real runner: what a workflow says of its environment is for its steps, and not of GITHUB_ names."""
+    (tmp_path / "started.sh").write_text('echo "$GITHUB_EVENT_NAME $(cat $GITHUB_EVENT_PATH) ${MINE:-unset}"; exit 3\n')
+    runner = listening(ACTIONS_RUNNER_HOOK_JOB_STARTED=str(tmp_path / "started.sh"))
+    env = {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": "/dev/null", "MINE": "set", "CI": "no"}
+    steps = [{"run": "echo plain"}, {"run": "echo $MINE $CI $GITHUB_EVENT_NAME", "if": "always()"}]
+    broker.queue(steps=steps, env=env, eventName="pull_request", event={"number": 7})
+    runner.line(STAMP + "Job build completed with result: Failed")
+    said = [line for line in broker.output() if not line.startswith("##")]
+    assert said == ['pull_request {"number":7} unset', "set no pull_request"]
+
+
 def test_what_steps_left_running_is_ended(
     listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path
 ) -> None:

@@ -103,10 +103,14 @@ def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
 
 def test_a_job_runs_as_a_user_of_its_units_and_reaches_nothing_of_ours(service: Service) -> None:
     names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY_B64", "GITHUB_API_URL", "GITHUB_SERVER_URL")
-    service.set(**{name: service.github[name] for name in names}, RUNNERCTL_REMOVE_SETTLE="0.2")
+    limits = {"RUNNERCTL_LIMITS_MEMORY_MAX": "512M", "RUNNERCTL_LIMITS_PROCESSES": "200"}
+    service.set(**{name: service.github[name] for name in names}, **limits, RUNNERCTL_REMOVE_SETTLE="0.2")
     assert service.runnerctl("service", "install", "--now").returncode == 0
-    assert service.ask("GET", "/readyz")["backend"] == "systemd"
+    ready = service.ask("GET", "/readyz")
+    assert (ready["backend"], ready["degraded"]) == ("systemd", None)
     service.online("other")
+    assert service.show("MemoryMax", unit_of(service, "other")) == str(512 * 1024 * 1024)
+    assert service.show("TasksMax", unit_of(service, "other")) == "200"
     service.online("one")
     for attempt in (each for each in _TRIES.values() if each.startswith(("cat", "ls"))):
         assert service.inside.run("sh", "-c", attempt).returncode == 0, f"root cannot do it either: {attempt}"
@@ -224,6 +228,7 @@ LIFE = "hostile2345"
 ROOT = "/opt/runnerctl/runners/hostile"
 _REQUEST = {
     "id": LIFE, "name": "hostile", "root": ROOT, "ephemeral": True, "env": {}, "restart": {}, "stop": {}, "log": {},
+    "priority": {},
 }  # fmt: skip
 HOSTILE = {
     "a link for a request": ("ln -s /etc/shadow request.json", "Too many levels of symbolic links"),

@@ -22,6 +22,7 @@ def check(settings: Settings) -> list[str]:
         *_workflows(settings),
         *_directories(settings),
         *_job_users(settings),
+        *_limits(settings),
     ]
 
 
@@ -67,6 +68,14 @@ def _directories(settings: Settings) -> Iterator[str]:
 def _job_users(settings: Settings) -> Iterator[str]:
     if check_job_users(settings) is None:
         yield "run_as is not set: jobs run as the manager's own user, and could read its files"
+
+
+def _limits(settings: Settings) -> Iterator[str]:
+    from ..core.services import Services
+
+    left = Services(settings=settings).backend.unenforced
+    if left is not None:
+        yield left
 
 
 def _first_there(path: Path) -> Path:

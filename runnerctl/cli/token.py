@@ -43,6 +43,7 @@ Examples:
 @click.option("--labels", metavar="A,B", help="Labels its runners may have, also patterns.  [default: defaults.labels]")
 @click.option("--max-runners", type=click.IntRange(min=1), metavar="N", help="How many the tenant may have at once.")
 @click.option("--persistent", is_flag=True, help="Persistent runners, too.")
+@click.option("--public-repositories", is_flag=True, help="Public repositories, too.")
 @click.option("--name-pattern", metavar="PATTERN", help="Names its runners may have.  [default: TENANT-*]")
 @click.option("--expires", type=duration, default="90d", metavar="DURATION", help="[default: 90d]")
 @pass_front
@@ -58,6 +59,7 @@ def create(
     labels: str | None,
     max_runners: int | None,
     persistent: bool,
+    public_repositories: bool,
     name_pattern: str | None,
     expires: float,
 ) -> None:
@@ -74,6 +76,7 @@ def create(
         labels=tuple((labels if labels is not None else services.settings.get("defaults.labels")).split(",")),
         max_runners=max_runners,
         persistent=persistent,
+        public_repositories=public_repositories,
         name_pattern=name_pattern or ("*" if whose is None else f"{whose}-*"),
     )
     usual = (Right.RUNNERS_READ, Right.RUNNERS_WRITE, Right.LOGS_READ)

@@ -71,6 +71,8 @@ class RunnerSpec:
     workdir: str = "_work"
     tenant: str | None = None
     """In whose name it was asked for; None: the operator's."""
+    may_be_public: bool = False
+    """Whoever asked for it may have runners of public repositories, whatever the settings say."""
 
     @classmethod
     def of(
@@ -158,6 +160,10 @@ class Runner(NamedTuple):
     job_uid: int | None
     job_gid: int | None
     """Whom its jobs run as; None: as the manager."""
+    may_be_public: bool
+    """Whoever asked for it may have runners of public repositories, whatever the settings say."""
+    exposed_at: float | None
+    """When its repository was found to be public, which it may not be; None: it is not, as far as is known."""
     created_at: float
     changed_at: float
     started_at: float | None

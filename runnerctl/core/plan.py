@@ -17,6 +17,7 @@ from .states import UNLAUNCHED, Desired, RunnerState
 
 S = RunnerState
 
+_EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again by itself."""
 
@@ -29,6 +30,8 @@ class Step(StrEnum):
     """Its supervisor is dead and its processes live: give them a new one."""
     DRAIN = "drain"
     """The command that stops it is gone, and never came to ask for that."""
+    WITHDRAW = "withdraw"
+    """Its repository has become public, and it may not serve it: no more jobs."""
     STOP = "stop"
     """Its stop took too long: kill what is left."""
     REST = "rest"
@@ -106,10 +109,17 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
         return _of_stopping(seen, now, limits)
     if _never_came_online(runner, processes, now, limits):
         return Action(Step.FINISH, S.FAILED, "It did not come online in time")
+    return _of_serving(seen)
+
+
+def _of_serving(seen: Seen) -> Action:
+    runner, processes = seen.runner, seen.processes
     if seen.absences > 1 and not seen.working:
         # Somebody counts on an ephemeral runner that had no job yet; another life of a persistent one is GitHub's wish.
-        wanted = runner.ephemeral and runner.daemonize and runner.desired is Desired.RUNNING and not processes.jobs_run
+        wanted = runner.ephemeral and runner.daemonize and _may_run(runner) and not processes.jobs_run
         return Action(Step.REPLACE if wanted else Step.FINISH, S.FAILED, "GitHub does not know it any more")
+    if runner.exposed_at is not None and runner.desired is Desired.RUNNING:
+        return Action(Step.WITHDRAW, reason=_EXPOSED)
     new = observed_state(runner, processes)
     return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
 
@@ -150,13 +160,18 @@ def _of_ended(seen: Seen, now: float) -> Action:
         done = outcome is Outcome.COMPLETED
         return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
     reason = processes.reason or ("It was stopped" if processes.ended else "Its processes ended without a word")
-    if runner.desired is Desired.RUNNING and (again := _again(runner, processes, now)) is not None:
+    reason = reason if runner.exposed_at is None else _EXPOSED
+    if _may_run(runner) and (again := _again(runner, processes, now)) is not None:
         return Action(again, reason=reason)
     if outcome is Outcome.DELETED:
         return Action(Step.FINISH, S.FAILED, reason)  # somebody wanted that
     # An ephemeral runner that was stopped before any job came may be started again; anything else is its end.
     rests = not runner.ephemeral or (outcome is Outcome.STOPPED and processes.jobs_run == 0)
     return Action(Step.REST, reason=reason) if rests else Action(Step.FINISH, S.FAILED, reason)
+
+
+def _may_run(runner: Runner) -> bool:
+    return runner.desired is Desired.RUNNING and runner.exposed_at is None
 
 
 def _unsaid_outcome(seen: Seen) -> Outcome | None:

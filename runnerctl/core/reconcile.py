@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from . import exposures
 from .errors import RunnerBusy, RunnerctlError
 from .lifecycle import reap as reaping
 from .lifecycle.operation import finish
@@ -61,13 +62,24 @@ def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool
     """
     runners = services.store.live()
     if listings is not None:
-        listings.refresh(runners)
+        ask_github(services, listings, runners)
+        runners = services.store.live()
     findings = glance(services, runners, listings)
     if dry_run:
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
     done = services.at_once.each(lambda finding: put_right(services, finding, listings), findings)
     done += services.at_once.each(lambda finding: put_right(services, finding), released(services, early=True))
     return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
+
+
+def ask_github(services: Services, listings: Listings, runners: Iterable[Runner]) -> list[str]:
+    """About those whose turn has come: which registrations there are, and whose repository has become public.
+
+    Returns the lives that want another look at once.
+    """
+    runners = list(runners)
+    listed = set(listings.refresh(runners))
+    return exposures.refresh(services, [runner for runner in runners if runner.scope in listed])
 
 
 def released(services: Services, *, early: bool = False) -> list[Finding]:

@@ -11,7 +11,7 @@ from .states import TERMINAL, Desired, RunnerState
 _COLUMNS = """
     id seq name scope tenant state desired revision labels ephemeral daemonize runner_group version workdir root
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
-    handle ending reason job_uid job_gid created_at changed_at started_at ended_at
+    handle ending reason job_uid job_gid may_be_public exposed_at created_at changed_at started_at ended_at
 """
 _LISTED = """
     id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
@@ -32,7 +32,8 @@ def runner(row: tuple[Any, ...]) -> Runner:
     (
         id_, seq, name, scope, tenant, state, desired, revision, labels, ephemeral, daemonize, group, version, workdir,
         root, device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
-        handle, ending, reason, job_uid, job_gid, created_at, changed_at, started_at, ended_at,
+        handle, ending, reason, job_uid, job_gid, may_be_public, exposed_at,
+        created_at, changed_at, started_at, ended_at,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
     return Runner._make((
@@ -40,7 +41,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         ephemeral == 1, daemonize == 1, group, version, workdir, root,
         None if inode is None else (device, inode), asked_at,
         github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
-        handle, None if ending is None else _STATES[ending], reason, job_uid, job_gid,
+        handle, None if ending is None else _STATES[ending], reason, job_uid, job_gid, may_be_public == 1, exposed_at,
         created_at, changed_at, started_at, ended_at,
     ))  # fmt: skip
 
@@ -69,6 +70,7 @@ def of_spec(spec: RunnerSpec) -> dict[str, Any]:
         "version": spec.version,
         "workdir": spec.workdir,
         "tenant": spec.tenant,
+        "may_be_public": spec.may_be_public,
     }
 
 

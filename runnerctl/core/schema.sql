@@ -31,6 +31,8 @@ CREATE TABLE runner (
     reason           TEXT,
     job_uid          INTEGER,
     job_gid          INTEGER,
+    may_be_public    INTEGER NOT NULL,
+    exposed_at       REAL,
     created_at       REAL NOT NULL,
     changed_at       REAL NOT NULL,
     started_at       REAL,

@@ -24,6 +24,7 @@ from .store import Store
 
 if TYPE_CHECKING:
     from .audit import Audit
+    from .backends.limits import Limit
     from .github.client import GitHub
     from .packages import PackageStore
     from .side_by_side import SideBySide
@@ -80,6 +81,9 @@ class Services:
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),
             user_agent=USER_AGENT,
+            nice=get("limits.nice"),
+            oom_score_adj=get("limits.oom_score_adj"),
+            limits=self._limits(),
             **self._isolation(),
         )
 
@@ -96,6 +100,14 @@ class Services:
 
             return units.installed(self.settings.state_dir)
         return bool(wanted == "systemd")
+
+    def _limits(self) -> tuple[Limit, ...]:
+        get = self.settings.get
+        if all(get(f"limits.{name}") is None for name in ("memory_max", "cpu_max", "io_weight", "processes")):
+            return ()
+        from .backends import limits  # most hosts set none, and a status must be quick
+
+        return limits.asked(get)
 
     def _isolation(self) -> dict[str, Any]:
         if self._wants_units:

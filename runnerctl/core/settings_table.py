@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ DEFAULT_ENV_FILE = "/etc/runnerctl/runnerctl.env"
 PREFIXES = ("GITHUB_WFA_RUNNER_", "GHWFAX__", "RUNNERCTL_")
 LOCATORS = ("RUNNERCTL_CONFIG", "RUNNERCTL_ENV_FILE")
 """Variables that say where settings are, and are not settings."""
+_LEAST_MEMORY = 64 * 1024**2
 MARKS = ("RUNNERCTL_LIFE",)
 """Variables of ours that a job finds in its environment: a job may call runnerctl."""
 
@@ -99,6 +101,30 @@ def size(text: str) -> int:
         return sizes.count(text)
     except InvalidRequest as exc:
         raise ValueError("use bytes, or 500M, 2G") from exc
+
+
+def memory(text: str) -> int:
+    count = size(text)
+    if count < _LEAST_MEMORY:
+        raise ValueError("use at least 64M: a runner alone needs about that")
+    return count
+
+
+def processors(text: str) -> float:
+    """With at most two digits after the point."""
+    number = float(text) if re.fullmatch(r"\d{1,4}(\.\d{1,2})?", text, re.ASCII) else 0.0
+    if number <= 0:
+        raise ValueError("use a number of processors, such as 2 or 1.5")
+    return number
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+            raise ValueError(f"use a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
 
 
 def networks(text: str) -> str:
@@ -278,8 +304,17 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _own("run_as", None, "Users that jobs run as, one a runner: names, NAME-{1..32}, ids, 60001-60032", job_users),
     _own("run_as_groups", None, "Supplementary groups of those users' jobs, such as docker; not set: none", words),
+    _own("public_repositories", "false", "Whether anybody may have runners of public repositories", boolean),
+    _own("fork_guard", "false", "Whether runners fail the jobs of pull requests from forks", boolean),
     _own("landlock", "true", "Whether jobs that run as the manager are confined, where the kernel can", boolean),
-    _own("limits.processes", None, "How many processes a runner may have at once; needs run_as", positive),
+    _own("limits.processes", None, "How many processes a runner may have at once", positive),
+    _own("limits.memory_max", None, "How much memory a runner may use, its jobs included", memory),
+    _own("limits.cpu_max", None, "How many processors' worth of time a runner may use, such as 1.5", processors),
+    _own(
+        "limits.io_weight", None, "A runner's share of busy disks, 1 to 10000, where others have 100", between(1, 10000)
+    ),
+    _own("limits.nice", "5", "How far runners stand back for the rest of the host, 0 to 19", between(0, 19)),
+    _own("limits.oom_score_adj", "250", "How much sooner they are killed when memory runs out", between(0, 1000)),
     _own("replace_lost", "true", "Whether an idle ephemeral runner that GitHub no longer knows is made again", boolean),
     _own("own_registrations", "30", "How many registrations a scope may see without a command in 5 minutes", positive),
     _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),

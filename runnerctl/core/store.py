@@ -195,6 +195,14 @@ class Store(Duties, Tokens):
         # The revision stays, so what is remembered by it must go.
         self._known.clear()
 
+    def note_exposures(self, found: Mapping[str, float | None]) -> None:
+        """By life, when its repository was found to be public, None for one that is not; the same kind of note."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE runner SET exposed_at = ? WHERE id = ?", [(at, runner_id) for runner_id, at in found.items()]
+            )
+        self._known.clear()
+
     def absences(self) -> dict[str, Absence]:
         """By life; one that was seen again, or never missed, is not among them."""
         found = self._read("SELECT runner_id, times, counted_at FROM absence")

@@ -23,6 +23,7 @@ _NUMBERS = {
     "restart": ("seconds", "limit"),
     "stop": ("interrupt_seconds", "terminate_seconds", "kill_seconds", "shutdown_grace", "settle_seconds"),
     "log": ("max_bytes", "keep"),
+    "priority": ("nice", "oom_score_adj"),
 }
 
 

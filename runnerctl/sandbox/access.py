@@ -35,7 +35,7 @@ def _check_grant(github: GitHub, caller: Caller, route: Route, scope: Scope | No
         case CallerKind.INSTALLATION:
             _check_installation(github, caller, route, scope)
         case CallerKind.USER:
-            _check_user(scope)
+            _check_user(route, scope)
         case CallerKind.RUNNER_ADMIN if route.for_config:
             _check_config(caller, scope)
         case CallerKind.ANONYMOUS:
@@ -56,10 +56,10 @@ def _check_installation(github: GitHub, caller: Caller, route: Route, scope: Sco
         raise Refusal(403, "Resource not accessible by integration")
 
 
-def _check_user(scope: Scope | None) -> None:
+def _check_user(route: Route, scope: Scope | None) -> None:
     if scope is not None and (scope.repo or "").lower() == MISSING:
         raise Refusal(404)
-    if scope is not None and scope.owner.lower() == NO_PERMISSION:
+    if scope is not None and scope.owner.lower() == NO_PERMISSION and route.permission != "metadata":
         what = "Repository" if scope.repo else "organization"
         raise Refusal(403, f"Must have admin rights to {what}.")
 

@@ -1,4 +1,5 @@
-"""Who has the App installed. Every owner and repository exists, but for a few names with a meaning.
+"""Who has the App installed. Every owner and repository exists, but for a few names with a meaning; all are private
+until somebody publishes them.
 
 Owner ``not-installed`` has no installation, owner ``no-permission`` has not granted the runner permissions,
 and no owner has a repository ``missing``.
@@ -46,7 +47,18 @@ class Accounts:
 
     def __init__(self) -> None:
         self._installations: dict[str, Installation] = {}
+        self._public: set[str] = {"actions/runner"}
         self.installation("octo-org")
+
+    def is_public(self, repository: Scope) -> bool:
+        return repository.key in self._public
+
+    def publish(self, repository: Scope, *, public: bool = True) -> None:
+        """Everybody may see it from now on; or only its owner's people again."""
+        if public:
+            self._public.add(repository.key)
+        else:
+            self._public.discard(repository.key)
 
     def installation(self, owner: str) -> Installation | None:
         if owner.lower() == NOT_INSTALLED:

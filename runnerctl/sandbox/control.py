@@ -34,6 +34,8 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workflow: str = "CI"
     env: dict[str, str] = {}
     files: dict[str, str] = {}
+    event_name: str = "workflow_dispatch"
+    event: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         if self.repo.count("/") != 1 or not all(self.repo.split("/")):
@@ -50,6 +52,8 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             workflow=self.workflow,
             env=self.env,
             files=self.files,
+            event_name=self.event_name,
+            event=self.event,
         )
 
 
@@ -60,6 +64,12 @@ class KnobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_lie: bool | None = None
     dispatch_on_delete: bool | None = None
     clock_offset: float | None = None
+
+
+class Visibility(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may see a repository: everybody, or its owner's people."""
+
+    public: bool
 
 
 def add_routes(app: web.Application) -> None:
@@ -73,6 +83,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_delete(f"{PREFIX}faults", clear_faults)
     app.router.add_get(f"{PREFIX}knobs", get_knobs)
     app.router.add_put(f"{PREFIX}knobs", turn_knobs)
+    app.router.add_put(f"{PREFIX}repositories/{{owner}}/{{repo}}", publish)
     app.router.add_get(f"{PREFIX}state", get_state)
     app.router.add_get(f"{PREFIX}calls", list_calls)
     app.router.add_delete(f"{PREFIX}tokens", revoke_tokens)
@@ -148,6 +159,14 @@ async def turn_knobs(request: web.Request) -> web.Response:
         if value is not None:
             setattr(knobs, name, value)
     return _json(knobs)
+
+
+async def publish(request: web.Request) -> web.Response:
+    visibility = await _decoded(request, Visibility)
+    request.app[GITHUB].accounts.publish(
+        Scope(owner=request.match_info["owner"], repo=request.match_info["repo"]), public=visibility.public
+    )
+    return _json(visibility)
 
 
 async def get_state(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from .values import Job, Phase, Runner, Scope, Step
 
@@ -53,6 +54,8 @@ class JobQueue:
         workflow: str,
         env: Mapping[str, str],
         files: Mapping[str, str],
+        event_name: str,
+        event: Mapping[str, Any],
         now: float,
     ) -> Job:
         job_id = next(self._ids)
@@ -66,6 +69,8 @@ class JobQueue:
             steps=tuple(steps),
             env=dict(env),
             files=dict(files),
+            event_name=event_name,
+            event=dict(event),
             sha=secrets.token_hex(20),
             created_at=now,
         )

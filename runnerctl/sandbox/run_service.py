@@ -100,11 +100,13 @@ def _job_message(github: GitHub, job: Job) -> dict[str, Any]:
         "steps": [_step(step) for step in job.steps],
         "env": dict(job.env),
         "files": dict(job.files),
+        "eventName": job.event_name,
+        "event": dict(job.event),
     }
 
 
 def _step(step: Step) -> dict[str, Any]:
-    parts = {"name": step.name, "run": step.run, "uses": step.uses, "env": step.env or None}
+    parts = {"name": step.name, "run": step.run, "uses": step.uses, "env": step.env or None, "if": step.condition}
     return {name: part for name, part in parts.items() if part is not None}
 
 

@@ -194,6 +194,10 @@ class Sandbox:
         """All installation tokens are worth nothing from now on."""
         self._ask(lambda: self._github.tokens.forget_all(TokenKind.INSTALLATION))
 
+    def publish(self, repo: str, *, public: bool = True) -> None:
+        """Everybody may see that repository from now on; or, again, only its owner's people."""
+        self._ask(lambda: self._github.accounts.publish(Scope.parse(repo), public=public))
+
     def oidc_token(self, repository: str, *, audience: str, **claims: Any) -> str:
         """The OIDC token of a workflow of that repository; None leaves a claim out. ``server_url`` is the issuer."""
         return self._ask(lambda: self._github.id_token({"repository": repository, "aud": audience, **claims}))
@@ -219,6 +223,8 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
         workflow: str = "CI",
+        event_name: str = "workflow_dispatch",
+        event: Mapping[str, Any] | None = None,
     ) -> int:
         """Queues a job and returns its id. Raises msgspec.ValidationError for what cannot be a job."""
         order = msgspec.convert(
@@ -228,6 +234,8 @@ class Sandbox:
                 "steps": [dict(step) for step in steps],
                 "name": name,
                 "workflow": workflow,
+                "event_name": event_name,
+                "event": dict(event or {}),
                 "env": dict(env or {}),
                 "files": dict(files or {}),
             },

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
@@ -117,7 +118,9 @@ class GitHub:
 
     def id_token(self, claims: Mapping[str, object]) -> str:
         """A workflow's OIDC token, as ``ACTIONS_ID_TOKEN_REQUEST_URL`` would answer it."""
-        return self.id_tokens.issue(self.server_url, now=self.now(), claims=claims)
+        repository = Scope.parse(str(claims.get("repository") or ""))
+        told = {"repository_visibility": "public"} if self.accounts.is_public(repository) else {}
+        return self.id_tokens.issue(self.server_url, now=self.now(), claims={**told, **claims})
 
     # --- Registrations ---
 
@@ -207,6 +210,8 @@ class GitHub:
         workflow: str,
         env: Mapping[str, str],
         files: Mapping[str, str],
+        event_name: str,
+        event: Mapping[str, Any],
     ) -> Job:
         job = self.jobs.submit(
             repository=repository,
@@ -216,6 +221,8 @@ class GitHub:
             workflow=workflow,
             env=env,
             files=files,
+            event_name=event_name,
+            event=event,
             now=self.now(),
         )
         self.dispatch()

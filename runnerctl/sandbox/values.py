@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -71,6 +72,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     run: str | None = None
     uses: str | None = None
     env: dict[str, str] = {}
+    condition: Literal["always()"] | None = msgspec.field(default=None, name="if")
+    """Also after a step, or a hook, that failed."""
 
     def __post_init__(self) -> None:
         if (self.run is None) == (self.uses is None):
@@ -88,6 +91,9 @@ class Job:
     steps: tuple[Step, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    event_name: str = "workflow_dispatch"
+    event: Mapping[str, Any] = field(default_factory=dict)
+    """What the workflow was told of what triggered it."""
     sha: str
     created_at: float
     phase: Phase = Phase.QUEUED

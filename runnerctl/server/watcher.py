@@ -176,7 +176,8 @@ class Watcher:
         if not self._asking.acquire(blocking=False):
             return
         try:
-            self._listings.refresh(self._services.store.live())
+            for runner_id in reconcile.ask_github(self._services, self._listings, self._services.store.live()):
+                self._heal(runner_id)
         except RunnerctlError as exc:
             log.warning("GitHub could not be asked for its runners: %s", exc.message)
         finally:

@@ -29,6 +29,15 @@ def make(path: str) -> bool:
     return False
 
 
+def limit(path: str, file: str, value: str) -> None:
+    """What all in there together may take. Raises ``OSError``, as where the controller is missing."""
+    descriptor = os.open(f"{path}/{file}", os.O_WRONLY)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
+
+
 def fork_into(path: str) -> int | None:
     """As ``os.fork``, the child being born in there; None where that cannot be done: then ``join`` may still do.
 

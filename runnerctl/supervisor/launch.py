@@ -6,6 +6,7 @@ import os
 
 import jsontext
 from jobuser import JobUser
+from priority import Priority
 
 _MAX_SIZE = 1024 * 1024
 
@@ -51,9 +52,9 @@ class Launch:
 
     __slots__ = (
         "cgroup", "confinement", "conflict_seconds", "drain_file", "ephemeral", "events", "groups", "id",
-        "interrupt_seconds", "kill_seconds", "lease_file", "listener", "log_keep", "log_max_bytes", "name", "pid_file",
-        "reap", "restart_limit", "restart_seconds", "root", "settle_seconds", "shutdown_grace", "terminate_seconds",
-        "user",
+        "interrupt_seconds", "kill_seconds", "lease_file", "limits", "listener", "log_keep", "log_max_bytes", "name",
+        "pid_file", "priority", "reap", "restart_limit", "restart_seconds", "root", "settle_seconds", "shutdown_grace",
+        "terminate_seconds", "user",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -71,6 +72,11 @@ class Launch:
         """Those of the supervisor itself, as a unit of systemd's."""
         self.events = part.optional("events")
         self.cgroup = part.optional("cgroup")
+        self.limits = {} if part.value("limits", None) is None else part.mapping("limits")
+        priority = part.inner("priority")
+        self.priority = Priority(
+            nice=int(priority.number("nice", 0)), oom_score_adj=int(priority.number("oom_score_adj", 0))
+        )
         self.user = None if part.value("user", None) is None else _user(part.inner("user"))
         self.confinement = None if part.value("confine", None) is None else _confinement(part.inner("confine"))
         self.reap = None if part.value("reap", None) is None else Program(part.inner("reap"))

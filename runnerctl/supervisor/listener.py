@@ -67,6 +67,7 @@ def start(launch: Launch, output: Output, *, cgroup: str | None) -> Listener:
             cgroup=cgroup,
             user=launch.user,
             confinement=launch.confinement,
+            priority=launch.priority,
         )
     finally:
         os.close(writer)

@@ -12,6 +12,7 @@ from jobuser import JobUser
 TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
     from landlock import Confinement
+    from priority import Priority
 
 _CHANNEL = 3
 
@@ -25,11 +26,12 @@ def spawn(
     cgroup: str | None = None,
     user: JobUser | None = None,
     confinement: Confinement | None = None,
+    priority: Priority | None = None,
 ) -> int:
     """Its pid, once it runs: own session, stdin from ``/dev/null``, stdout and stderr to ``output``, no core dumps.
 
-    It is in ``cgroup``, ``user``'s, and confined, before it does anything. Raises ``OSError``, naming the path, when
-    the cgroup, the user, the directory or the program cannot be used.
+    It is in ``cgroup``, of that ``priority``, ``user``'s, and confined, before it does anything. Raises ``OSError``,
+    naming the path, when the cgroup, the user, the directory or the program cannot be used.
     """
     reader, writer = os.pipe()
     # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
@@ -48,6 +50,7 @@ def spawn(
             to_join=to_join,
             user=user,
             confinement=confinement,
+            priority=priority,
         )
     wakeups.release(held)
     os.close(writer)
@@ -70,6 +73,7 @@ def _become(
     to_join: str | None,
     user: JobUser | None,
     confinement: Confinement | None,
+    priority: Priority | None,
 ) -> None:
     """Never returns; what prevents the exec goes through ``channel``, which the exec closes."""
     path = directory
@@ -81,6 +85,8 @@ def _become(
             path = to_join
             cgroups.join(to_join)
             path = directory
+        if priority is not None:
+            priority.take()
         if user is not None:
             user.become()
         if confinement is not None:

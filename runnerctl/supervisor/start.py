@@ -170,6 +170,7 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
         record.resume(adopted.before)
     elif launch.cgroup is not None and cgroups.make(launch.cgroup):
         record.cgroup = launch.cgroup
+        _limit(launch.cgroup, launch, log)
     lease = asked.lease
     if launch.lease_file is not None:
         lease = os.open(launch.lease_file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -192,6 +193,15 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
         }
     )
     return supervision
+
+
+def _limit(cgroup: str, launch: Launch, log: RunnerLog) -> None:
+    """A limit that the kernel does not take is no reason not to run."""
+    for file, value in launch.limits.items():
+        try:
+            cgroups.limit(cgroup, file, value)
+        except OSError as exc:
+            log.note(f"Not limited: {file} {value!r}: {exc.strerror}")
 
 
 def _start_listener(supervision: Supervision, record: Record, launch: Launch) -> None:

@@ -1,7 +1,8 @@
 """Cuts github-schemas.json out of GitHub's OpenAPI description: the answers of the routes that the sandbox serves.
 
-    python tests/data/cut_schemas.py OPENAPI_FILE
+    python tests/data/cut_schemas.py OPENAPI_FILE…
 
+What several files describe is taken from the first of them.
 The cut holds schemas and no prose, as JSON Schema 2020-12 (OpenAPI 3.0 says ``nullable`` where that says ``null``).
 """
 
@@ -21,24 +22,29 @@ PROSE = {"description", "summary", "title", "example", "examples", "externalDocs
 SCHEMA_PREFIX = "#/components/schemas/"
 
 
-def main(source: Path) -> None:
-    description = json.loads(source.read_text())
+def main(*sources: Path) -> None:
+    descriptions = [json.loads(source.read_text()) for source in sources]
+    operations: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
+    for description in reversed(descriptions):
+        cut = cut_operations(description)
+        names: set[str] = set()
+        add_names(description, cut, names)
+        schemas = description["components"]["schemas"]
+        operations |= cut
+        definitions |= {name: plain(schemas[name]) for name in names}
+    repair(operations)
+    document = {"source": descriptions[0]["info"]["x-source"], "operations": operations, "$defs": definitions}
+    TARGET.write_text(json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n")
+
+
+def cut_operations(description: dict[str, Any]) -> dict[str, Any]:
     operations = {
         f"{route.method} {route.path}": operation
         for route in ROUTES
         if (operation := description["paths"].get(route.path, {}).get(route.method.lower()))
     }
-    cut = {key: cut_operation(description, operation) for key, operation in operations.items()}
-    names: set[str] = set()
-    add_names(description, cut, names)
-    schemas = description["components"]["schemas"]
-    repair(cut)
-    document = {
-        "source": description["info"]["x-source"],
-        "operations": cut,
-        "$defs": {name: plain(schemas[name]) for name in sorted(names)},
-    }
-    TARGET.write_text(json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n")
+    return {key: cut_operation(description, operation) for key, operation in operations.items()}
 
 
 def repair(operations: dict[str, Any]) -> None:
@@ -97,4 +103,4 @@ def add_names(description: dict[str, Any], part: Any, names: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

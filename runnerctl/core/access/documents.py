@@ -28,6 +28,7 @@ def limits_document(limits: Limits) -> dict[str, Any]:
         "max_runners": limits.max_runners,
         "persistent": limits.persistent,
         "name_pattern": limits.name_pattern,
+        "public_repositories": limits.public_repositories,
     }
 
 

@@ -42,6 +42,8 @@ class Limits:
     """Of the whole tenant, at once."""
     persistent: bool = False
     name_pattern: str = "*"
+    public_repositories: bool = False
+    """Also public ones, where ``public_repositories`` of the settings refuses them."""
 
     def sees(self, runner: Runner) -> bool:
         return self.tenant is None or runner.tenant == self.tenant

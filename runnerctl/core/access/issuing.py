@@ -88,6 +88,7 @@ def _checked(limits: Limits, rights: Sequence[Right]) -> Limits:
         max_runners=limits.max_runners,
         persistent=limits.persistent,
         name_pattern=grants.pattern("name_pattern", limits.name_pattern),
+        public_repositories=limits.public_repositories,
     )
 
 

@@ -51,6 +51,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     persistent: bool = False
     name_pattern: str | None = None
     """None: ``REPO-*``, of the workflow's own repository."""
+    public_repositories: bool = False
 
     def __post_init__(self) -> None:
         if not _WHOSE & self.match.keys():
@@ -124,6 +125,7 @@ class Policy:
             max_runners=rule.max_runners,
             persistent=rule.persistent,
             name_pattern=_name_pattern(rule, repository),
+            public_repositories=rule.public_repositories,
         )
         ends = float(claims["exp"])
         return Actor(id=caller(claims), name=repository, rights=frozenset(rule.scopes), limits=limits, expires_at=ends)

@@ -49,6 +49,8 @@ class Launch(NamedTuple):
     """True: the processes end when the process that launched them does."""
     user: tuple[int, int] | None = None
     """(uid, gid) of those that are run; None: as ourselves."""
+    job_started: Path | None = None
+    """A script that the runner runs before each job, which fails if that does."""
 
 
 class Observation(NamedTuple):

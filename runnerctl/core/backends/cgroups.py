@@ -1,6 +1,7 @@
 """Where this process may make cgroups (v2) for its runners, and what can be done with one of them.
 
-No controller is enabled in them: they are marks and nothing else, so it does not matter that we live in their parent.
+They are marks first of all, for which it does not matter that we live in their parent. A controller is enabled in them
+only where limits ask for one and the kernel lets us: in a parent with processes it does so at the very top alone.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +65,22 @@ def _below(path: str, root: str) -> str | None:
 
 def _unescape(field: str) -> str:
     return _OCTAL.sub(lambda code: chr(int(code[1], 8)), field)
+
+
+def enabled(parent: Path, controllers: Iterable[str]) -> frozenset[str]:
+    """Those of ``controllers`` that cgroups made in ``parent`` have, switched on where they were not and can be."""
+    for controller in sorted(set(controllers) - _words(parent / "cgroup.subtree_control")):
+        # One at a time: of several in one write, all fail with one.
+        with suppress(OSError), (parent / "cgroup.subtree_control").open("w") as stream:
+            stream.write(f"+{controller}")
+    return _words(parent / "cgroup.subtree_control") & frozenset(controllers)
+
+
+def _words(path: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.read_text().split())
+    except OSError:
+        return frozenset()
 
 
 def pids(path: str) -> list[int]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import processes
 from ..errors import BackendFailed, DiskFull
@@ -20,6 +20,9 @@ from ..models import ProcessId
 from . import cgroups, supervisors
 from .base import Backend, Launch, Observation, Phase
 from .records import Records
+
+if TYPE_CHECKING:
+    from .limits import Limit
 
 _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REMOVE_SECONDS = 1.0
@@ -62,6 +65,10 @@ class ProcessBackend(Backend):
     groups: tuple[int, ...] = ()
     """What those users' jobs may use beside what is theirs."""
     most_processes: int | None = None
+    limits: tuple[Limit, ...] = ()
+    """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
+    nice: int = 0
+    oom_score_adj: int = 0
     supervisor: Path = _SUPERVISOR
     """The program that each runner's processes are left to."""
     name: str = "process"
@@ -174,10 +181,26 @@ class ProcessBackend(Backend):
 
     @cached_property
     def degraded(self) -> str | None:
-        if self.isolates:
-            return None
         root = ", which is root" if os.geteuid() == 0 else ""
-        return f"Jobs run as the manager's own user{root}: its files cannot be kept from them"
+        shared = f"Jobs run as the manager's own user{root}: its files cannot be kept from them"
+        return "; ".join(filter(None, (None if self.isolates else shared, self.unenforced))) or None
+
+    @cached_property
+    def unenforced(self) -> str | None:
+        """Which limits are not kept here, in words."""
+        if not self.limits:
+            return None
+        from . import limits
+
+        return limits.unenforced(self.limits, isolates=self.isolates)
+
+    @cached_property
+    def _cgroup_files(self) -> dict[str, str]:
+        if not self.limits:
+            return {}
+        from . import limits
+
+        return {limit.file: limit.value for limit in limits.enforceable(self.limits)}
 
     def leased(self) -> tuple[str, ...]:
         """The lives that end with this process."""
@@ -224,6 +247,8 @@ class ProcessBackend(Backend):
             "pid_file": str(run_dir / "runner.pid"),
             "events": str(self.events),
             "cgroup": cgroups.place_for(launch.runner_id),
+            "limits": self._cgroup_files,
+            "priority": {"nice": self.nice, "oom_score_adj": self.oom_score_adj},
             "reap": {"argv": [*self.reap_argv, launch.runner_id], "env": dict(self.reap_environment)},
             "restart": {"seconds": 5, "limit": 10},
             "stop": {
@@ -281,6 +306,7 @@ class ProcessBackend(Backend):
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
             "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
             processes.LIFE_VARIABLE: launch.runner_id,
+            **({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(launch.job_started)} if launch.job_started else {}),
             **({"RUNNER_ALLOW_RUNASROOT": "1"} if launch.user is None and os.geteuid() == 0 else {}),
         }
 

@@ -25,7 +25,7 @@ from .records import Records
 
 _MARK = "unit"
 """In the run directory of a life that was started as a unit; others are processes of ours, from before."""
-_REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log")
+_REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log", "priority")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -140,7 +140,14 @@ class SystemdBackend(ProcessBackend):
 
     @cached_property
     def degraded(self) -> str | None:
-        return None
+        return self.unenforced
+
+    @cached_property
+    def unenforced(self) -> str | None:
+        if units.has_lines(units.limit_lines(self.limits)):
+            return None
+        keys = ", ".join(limit.key for limit in self.limits)
+        return f"Not enforced: {keys}: `sudo runnerctl service install` has to put them into the runners' units"
 
     @cached_property
     def _live(self) -> Records:

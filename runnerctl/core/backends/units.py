@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BackendFailed
 from . import cgroups
+from .limits import Limit
 
 TEMPLATE = Path("/etc/systemd/system/runnerctl-runner@.service")
 SLICE = "runnerctl.slice"
+_NAMES = {"memory": "MemoryMax", "io": "IOWeight", "pids": "TasksMax"}
 _START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
 
@@ -31,6 +34,26 @@ def installed(state_dir: Path) -> bool:
         return False
     named = [after for word, after in pairwise(words) if word == "--state-dir"]
     return bool(named) and all(Path(each) == state_dir for each in named)
+
+
+def limit_lines(limits: Iterable[Limit]) -> tuple[str, ...]:
+    """What stands for them in the template."""
+    return tuple(_line(limit) for limit in limits)
+
+
+def _line(limit: Limit) -> str:
+    if limit.controller == "cpu":
+        quota, period = map(int, limit.value.split())
+        return f"CPUQuota={100 * quota // period}%"
+    return f"{_NAMES[limit.controller]}={limit.value}"
+
+
+def has_lines(lines: Iterable[str]) -> bool:
+    """Whether the template that is installed has them."""
+    try:
+        return set(lines) <= set(TEMPLATE.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def start(runner_id: str) -> bool:

@@ -127,6 +127,11 @@ class WireInstallation(msgspec.Struct):
     id: int
 
 
+class WireRepository(msgspec.Struct):
+    private: bool
+    """Also where all members of the enterprise may see it (``internal``)."""
+
+
 class WireDownload(msgspec.Struct):
     os: str
     architecture: str

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -16,6 +14,7 @@ from .answers import WireInstallation, WireToken
 from .config import GitHubSettings
 from .protocol import Answer, Request
 from .refusals import blames_our_clock, decode, server_time
+from .sharing import Shared
 from .tokens import Contents, Token, TokenFile
 
 if TYPE_CHECKING:
@@ -96,8 +95,7 @@ class AppCredentials:
         self._clock = clock
         self._file = TokenFile(settings.token_file, clock=clock)
         self._known = Contents()
-        self._pending: dict[tuple[str, str | None], Future[str]] = {}
-        self._mutex = threading.Lock()
+        self._renewals: Shared[str] = Shared()
         self._key: RSAPrivateKey | None = None
         self._skew = 0.0
 
@@ -128,25 +126,7 @@ class AppCredentials:
         return token.text if token is not None and usable else None
 
     def _shared(self, scope: Scope, rejected: str | None) -> str:
-        """One thread asks, the others wait for what it gets: a dead GitHub costs its timeout once, not per thread."""
-        key = (self._scope_key(scope), rejected)
-        with self._mutex:
-            pending = self._pending.get(key)
-            if pending is None:
-                ours = self._pending[key] = Future()
-        if pending is not None:
-            return pending.result()
-        try:
-            token = self._renewed(scope, rejected)
-        except BaseException as exc:
-            ours.set_exception(exc)
-            raise
-        else:
-            ours.set_result(token)
-            return token
-        finally:
-            with self._mutex:
-                del self._pending[key]
+        return self._renewals.get((self._scope_key(scope), rejected), lambda: self._renewed(scope, rejected))
 
     def _renewed(self, scope: Scope, rejected: str | None) -> str:
         known = self._file.read()

@@ -19,6 +19,7 @@ from .answers import (
     WireGroups,
     WireJitConfig,
     WireRelease,
+    WireRepository,
     WireRunner,
     WireRunners,
     WireToken,
@@ -29,6 +30,9 @@ from .groups import Groups
 from .pages import RunnerPages, follow
 from .protocol import DEFAULT_GROUP_ID, Answer, Request
 from .refusals import decode, refusal
+from .sharing import Shared
+from .tokens import VISIBILITY_SECONDS
+from .visibilities import Visibilities
 
 if TYPE_CHECKING:
     from .transport import RateLimit, Transport
@@ -50,6 +54,8 @@ class GitHub:
         self._rng = rng
         self._credentials = credentials(settings, send=self._send, clock=clock)
         self._groups = Groups(settings, clock=clock)
+        self._visibilities = Visibilities(settings, clock=clock)
+        self._looks: Shared[bool] = Shared()
         self._pages = RunnerPages()
         self._mutex = threading.Lock()
         self._transport: Transport | None = None
@@ -140,6 +146,18 @@ class GitHub:
             )
         self._groups.put(scope, ids)
         return ids[group_name.lower()]
+
+    def is_public(self, scope: Scope, *, max_age: float = VISIBILITY_SECONDS) -> bool:
+        """Whether everybody may see that repository, by what GitHub said at most ``max_age`` seconds ago."""
+        known = self._visibilities.get(scope, max_age=max_age)
+        return self._looks.get((scope, max_age), lambda: self._look(scope, max_age)) if known is None else known
+
+    def _look(self, scope: Scope, max_age: float) -> bool:
+        known = self._visibilities.get(scope, max_age=max_age)  # whoever came first may be done by now
+        if known is None:
+            known = not self._read(protocol.get_repository(scope), scope, WireRepository).private
+            self._visibilities.put(scope, public=known)
+        return known
 
     def downloads(self, scope: Scope) -> list[Download]:
         """The runner packages that GitHub has rolled out to this scope, one per platform."""

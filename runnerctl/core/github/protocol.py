@@ -128,6 +128,16 @@ def list_groups(scope: Scope) -> Request:
     )
 
 
+def get_repository(scope: Scope) -> Request:
+    # https://docs.github.com/rest/repos/repos#get-a-repository
+    return Request(
+        method="GET",
+        path=scope.path,
+        purpose=f"tell whether {scope} is public",
+        missing=_missing(scope),
+    )
+
+
 def list_downloads(scope: Scope) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#list-runner-applications-for-a-repository
     return Request(

@@ -23,6 +23,8 @@ from ..clock import Clock
 log = logging.getLogger(__name__)
 
 MAX_SIZE = 8 * 1024 * 1024
+VISIBILITY_SECONDS = 3600.0
+"""How long it is remembered whether a repository is public."""
 LOCK_PATIENCE = 20.0
 """Seconds to wait for another process's call; a stopped one must not stop us. Then a second token is made."""
 
@@ -41,12 +43,23 @@ class GroupId:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Visibility:
+    public: bool
+    asked_at: float
+
+    def fresh(self, now: float, max_age: float = VISIBILITY_SECONDS) -> bool:
+        """Not one from the future: the clock was set back since."""
+        return 0 <= now - self.asked_at < max_age
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contents:
     """What is remembered, by keys that name the API, the App and the installation, scope or group."""
 
     installations: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     groups: dict[str, GroupId] = field(default_factory=dict)
+    repositories: dict[str, Visibility] = field(default_factory=dict)
 
     def fresh(self, now: float) -> Contents:
         """Without what has run out."""
@@ -54,6 +67,7 @@ class Contents:
             self,
             tokens={key: token for key, token in self.tokens.items() if token.usable_until > now},
             groups={key: group for key, group in self.groups.items() if group.known_until > now},
+            repositories={key: seen for key, seen in self.repositories.items() if seen.fresh(now)},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ..packages import Package
 from ..services import Services
 from ..states import RunnerState
 from ..store import REMOVE_FIRST
-from . import ending, registration
+from . import ending, exposure, registration
 from .admission import admit
 from .configure import configure
 from .holding import hold_for_create
@@ -55,12 +56,14 @@ def create_runner(
     """Registers a runner and starts it; its result is the runner, whose process runs.
 
     ``leased``: the processes end with this process. ``progress`` hears of a download: bytes so far, bytes in all.
-    ``limits`` are the caller's, if it is not the operator; beyond them it is ``Forbidden``.
+    ``limits`` are the caller's, if it is not the operator; beyond them it is ``Forbidden``, and so is a public
+    repository that neither they nor the settings allow.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
     ``DeadlineExceeded`` after ``timeout`` seconds of waiting undoes nothing.
     """
     if limits is not None:
         limits.check_create(spec)
+        spec = replace(spec, may_be_public=limits.public_repositories)
     runner = _create(services, spec, leased=leased, progress=progress, limits=limits)
     if wait is Wait.STARTED:
         return runner
@@ -117,6 +120,7 @@ def _make_room(services: Services, spec: RunnerSpec) -> None:
 
 
 def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
+    exposure.check(services, runner)
     package, root = with_package(
         services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
     )

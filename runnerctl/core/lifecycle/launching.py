@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ..backends.base import Launch
@@ -20,9 +21,18 @@ def start_processes(services: Services, runner: Runner, *, leased: bool = False)
         ephemeral=runner.ephemeral,
         leased=leased,
         user=runner.job_user,
+        job_started=_job_started(services),
     )
     handle = services.backend.launch(launch)
     return services.store.amend(runner, handle=handle, started_at=services.clock.now())
+
+
+def _job_started(services: Services) -> Path | None:
+    if not services.settings.get("fork_guard"):
+        return None
+    from .. import hooks
+
+    return hooks.fork_guard(services.settings.package_dir)
 
 
 def start_again(services: Services, runner: Runner, *, why: str | None = None, **changes: Any) -> Runner:

@@ -9,7 +9,7 @@ from ..backends.base import Phase
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
-from ..states import RunnerState
+from ..states import Desired, RunnerState
 from . import ending
 from .holding import hold
 from .launching import start_again
@@ -98,6 +98,15 @@ def _drain(services: Services, runner: Runner, _: Action) -> Runner:
     return runner
 
 
+def _withdraw(services: Services, runner: Runner, action: Action) -> Runner:
+    """A job that runs is finished; after that it rests until somebody starts or removes it."""
+    runner = services.store.transition(
+        runner, RunnerState.STOPPING, why=action.reason, reason=action.reason, desired=Desired.STOPPED
+    )
+    services.backend.drain(runner.id)
+    return runner
+
+
 def _stop(services: Services, runner: Runner, _: Action) -> Runner:
     """Kills what is left; a job that turned up meanwhile is finished first."""
     if services.backend.working(runner.id):
@@ -134,6 +143,7 @@ _DO: dict[Step, Callable[[Services, Runner, Action], Runner]] = {
     Step.NOTE: _note,
     Step.ADOPT: _adopt,
     Step.DRAIN: _drain,
+    Step.WITHDRAW: _withdraw,
     Step.STOP: _stop,
     Step.REST: _rest,
     Step.START: _start,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ..errors import RunnerBusy, RunnerctlError
+from ..errors import Forbidden, RunnerBusy, RunnerctlError
 from ..models import Runner, RunnerSpec, Scope
 from ..services import Services
 from ..states import RunnerState
@@ -70,12 +70,15 @@ def _replace(services: Services, lost: Sequence[Runner]) -> list[Runner]:
             made.append(finish(create_runner(services, _spec(runner)), clock=services.clock))
         except RunnerBusy:
             continue  # somebody else is at it
+        except Forbidden as exc:  # waiting would not help
+            log.warning("runner %r is not made again: %s", runner.name, exc.message)
         except RunnerctlError as exc:
             log.warning("runner %r could not be made again: %s", runner.name, exc.message)
             breaker.went_wrong(services, runner.scope, exc)
             break
+        else:
+            breaker.went_well(services, runner.scope)
         services.store.forget_replacement(runner.name)
-        breaker.went_well(services, runner.scope)
     return made
 
 
@@ -90,4 +93,5 @@ def _spec(runner: Runner) -> RunnerSpec:
         group=runner.group,
         workdir=runner.workdir,
         tenant=runner.tenant,
+        may_be_public=runner.may_be_public,
     )

@@ -33,8 +33,12 @@ def see(services: Services, runner: Runner) -> Status:
     if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
         runner = runner._replace(state=state)
-    shared = backend.degraded if runner.job_uid is None else None
+    shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
+    if runner.exposed_at is not None:
+        from . import exposure  # seldom, and a status must be quick
+
+        degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
 
 

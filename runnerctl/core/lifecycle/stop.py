@@ -12,6 +12,7 @@ from ..errors import InvalidTransition, RunnerNotFound
 from ..models import ProcessId, Runner
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
+from . import exposure
 from .holding import hold, named
 from .launching import start_again
 from .operation import Operation, Pause
@@ -102,13 +103,19 @@ def _ask_another(services: Services, runner: Runner, *, spares_job: bool) -> Non
 
 
 def start_runner(services: Services, name: str, *, limits: Limits | None = None) -> Runner:
-    """Starts the processes of a stopped runner again; one that runs is left as it is."""
+    """Starts the processes of a stopped runner again; one that runs is left as it is.
+
+    Raises ``Forbidden`` for one that was withdrawn because its repository became public, while it is.
+    """
     with hold(services, name):
         runner = _live(services, name, limits)
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
             return runner
         if runner.state is not RunnerState.STOPPED:
             raise InvalidTransition(f"Runner {name!r} is {runner.state} and cannot be started now")
+        if runner.exposed_at is not None:
+            exposure.check(services, runner)
+            services.store.note_exposures({runner.id: None})
         return start_again(services, runner, desired=Desired.RUNNING, reason=None)
 
 

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from .. import settings as settings_module
+from ..backends import limits
+from ..backends.limits import Limit
 from ..errors import ConfigInvalid, InvalidRequest
 from ..settings_table import DEFAULT_BASE_DIR, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, DEFAULT_STATE_DIR
 
@@ -41,6 +43,8 @@ class Layout:
     state_dir: Path = Path(DEFAULT_STATE_DIR)
     base_dir: Path = Path(DEFAULT_BASE_DIR)
     package_dir: Path = Path(DEFAULT_BASE_DIR, ".packages")
+    limits: tuple[Limit, ...] = ()
+    """Of each runner that is a unit."""
     bind: str = "127.0.0.1:8080"
     unit_dir: Path = Path("/etc/systemd/system")
     polkit_dir: Path = Path("/etc/polkit-1/rules.d")
@@ -77,6 +81,7 @@ def here(*, user: str = "runnerctl", backend: Backend = Backend.PROCESS) -> Layo
         state_dir=state_dir,
         base_dir=base_dir,
         package_dir=_plain(named) if named else base_dir / ".packages",
+        limits=limits.asked(settings.get),
         bind=str(settings.get("server.bind")),
         package=_plain(str(Path(__file__).resolve().parents[2])),
     )

@@ -6,6 +6,7 @@ calls that builds need are left, each named below.
 
 from __future__ import annotations
 
+from ..backends import units
 from .layout import Layout
 
 _TEMPLATE = """\
@@ -39,7 +40,7 @@ TimeoutStartSec=90
 TimeoutStopSec=5min
 UMask=0022
 LimitCORE=0
-
+{limits}
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -89,6 +90,7 @@ def template(layout: Layout) -> str:
         base_dir=layout.base_dir,
         state_dir=layout.state_dir,
         config_dir=layout.config_dir,
+        limits="".join(f"{line}\n" for line in units.limit_lines(layout.limits)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import channel, http1, orphans, rsa, waiting, workspace
+from . import channel, http1, jsontext, orphans, rsa, waiting, workspace
 from .commandfiles import CommandFiles, InvalidCommandFile
 from .stepprocess import StepProcess
 
@@ -41,8 +41,12 @@ class JobRun:
         self.shutdown = False
         self._work = connection["workFolder"]
         self._workspace = workspace.prepare(self._work, job.get("repository", ""))
+        self._event = workspace.write_event(self._work, jsontext.dumps(job.get("event") or {}))
         self._mark = f"github_{rsa.guid()}"
-        self._environment = self._describe(connection)
+        self._own_environment = self._describe(connection)
+        given = {name: str(value) for name, value in (job.get("env") or {}).items()}
+        # Workflows may say what CI is, and nothing of what begins with GITHUB_ or RUNNER_.
+        self._environment = {"CI": "true"} | dict(os.environ) | given | self._own_environment
         self._failed = False
 
     @property
@@ -52,9 +56,10 @@ class JobRun:
     def run(self) -> str:
         self._hook(*_HOOKS[0])
         for step in self._job.get("steps") or []:
-            if self._failed or self.interrupted:
+            if self.interrupted:
                 break
-            self._step(step)
+            if not self._failed or step.get("if") == "always()":
+                self._step(step)
         if not self.shutdown:
             self._hook(*_HOOKS[1])
         for line in orphans.kill(self._mark):
@@ -80,7 +85,8 @@ class JobRun:
         if not path.endswith(".sh") or not os.path.isfile(path):
             self._fail(f"File doesn't exist, or is not a shell script: {path}")
             return
-        self._execute(name, path, {})
+        # What the workflow wants in its environment is for its steps.
+        self._execute(name, path, dict(os.environ) | self._own_environment)
 
     def _step(self, step: dict[str, Any]) -> None:
         uses = str(step.get("uses") or "")
@@ -92,7 +98,8 @@ class JobRun:
             script = f"{self._work}/_temp/{rsa.guid()}.sh"
             with open(script, "w", encoding="utf-8") as file:
                 file.write(str(step.get("run") or "") + "\n")
-            self._execute(str(step.get("name") or _first_line(step)), script, step.get("env") or {})
+            added = {key: str(value) for key, value in (step.get("env") or {}).items()}
+            self._execute(str(step.get("name") or _first_line(step)), script, self._environment | added)
 
     def _check_out(self, uses: str) -> None:
         self._log.write(f"##[group]Run {uses}")
@@ -102,9 +109,8 @@ class JobRun:
         except (OSError, ValueError) as exc:
             self._fail(str(exc))
 
-    def _execute(self, name: str, script: str, step_environment: dict[str, Any]) -> None:
+    def _execute(self, name: str, script: str, environment: dict[str, str]) -> None:
         files = CommandFiles(f"{self._work}/_temp", rsa.guid())
-        environment = self._environment | {key: str(value) for key, value in step_environment.items()}
         self._log.write(f"##[group]Run {name}")
         self._log.write("##[endgroup]")
         process = StepProcess(
@@ -161,21 +167,20 @@ class JobRun:
         scheme, authority, _ = http1.split(connection["url"])
         server = f"{scheme}://{authority}"
         described = {
-            "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": server, "GITHUB_API_URL": f"{server}/api/v3",
+            "GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": server, "GITHUB_API_URL": f"{server}/api/v3",
             "GITHUB_REPOSITORY": job.get("repository"), "GITHUB_RUN_ID": job.get("runId"),
             "GITHUB_RUN_NUMBER": job.get("runNumber", 1), "GITHUB_RUN_ATTEMPT": job.get("runAttempt", 1),
             "GITHUB_JOB": job.get("job"), "GITHUB_WORKFLOW": job.get("workflow"), "GITHUB_ACTOR": job.get("actor"),
             "GITHUB_SHA": job.get("sha"), "GITHUB_REF": job.get("ref"),
             "GITHUB_EVENT_NAME": job.get("eventName", "workflow_dispatch"),
-            "GITHUB_EVENT_PATH": f"{self._work}/_temp/_github_workflow/event.json",
+            "GITHUB_EVENT_PATH": self._event,
             "GITHUB_WORKSPACE": self._workspace,
             "RUNNER_NAME": connection["runnerName"], "RUNNER_OS": "Linux", "RUNNER_ARCH": _architecture(),
             "RUNNER_TEMP": f"{self._work}/_temp", "RUNNER_WORKSPACE": os.path.dirname(self._workspace),
             "RUNNER_TOOL_CACHE": os.environ.get("RUNNER_TOOL_CACHE") or f"{self._work}/_tool",
             "RUNNER_ENVIRONMENT": "self-hosted", "RUNNER_TRACKING_ID": self._mark,
         }  # fmt: skip
-        given = {name: str(value) for name, value in (job.get("env") or {}).items()}
-        return dict(os.environ) | {name: str(value or "") for name, value in described.items()} | given
+        return {name: str(value or "") for name, value in described.items()}
 
 
 def _architecture() -> str:

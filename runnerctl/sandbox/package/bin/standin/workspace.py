@@ -13,9 +13,15 @@ def prepare(work: str, repository: str) -> str:
         clear(f"{work}/{scratch}")
     for directory in (workspace, f"{work}/_temp/_github_workflow", f"{work}/_actions", f"{work}/_tool"):
         os.makedirs(directory, exist_ok=True)
-    with open(f"{work}/_temp/_github_workflow/event.json", "w", encoding="utf-8") as file:
-        file.write("{}")
     return workspace
+
+
+def write_event(work: str, event: str) -> str:
+    """The path of a file that holds the JSON of what triggered the workflow."""
+    path = f"{work}/_temp/_github_workflow/event.json"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(event)
+    return path
 
 
 def check_out(workspace: str, files: dict[str, str]) -> None:
