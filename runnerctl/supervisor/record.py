@@ -25,8 +25,9 @@ STARTING, BUSY, LISTENING, UPDATING, STOPPING, EXITED = (
 class Record:
     """The fields of ``supervisor.json``; nothing is written before ``save``."""
 
-    def __init__(self, run_dir: str, *, life: str, boot_id: str, supervisor: Process) -> None:
+    def __init__(self, run_dir: str, *, life: str, boot_id: str, supervisor: Process, mode: int = 0o600) -> None:
         self._path = f"{run_dir}/supervisor.json"
+        self._mode = mode
         self.life = life
         self.boot_id = boot_id
         self.supervisor = supervisor
@@ -63,7 +64,7 @@ class Record:
         text = jsontext.dumps(self._document()).encode()
         temporary = f"{self._path}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        with os.fdopen(os.open(temporary, flags, 0o640), "wb", buffering=0) as stream:
+        with os.fdopen(os.open(temporary, flags, self._mode), "wb", buffering=0) as stream:
             if stream.write(text) != len(text):
                 raise OSError(28, os.strerror(28), temporary)
         os.rename(temporary, self._path)

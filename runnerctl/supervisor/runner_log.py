@@ -11,10 +11,11 @@ _OURS = "[runnerctl] "
 class RunnerLog:
     """Rotated files are ``PATH.1`` (the youngest) to ``PATH.<keep>``."""
 
-    def __init__(self, path: str, *, max_bytes: int, keep: int) -> None:
+    def __init__(self, path: str, *, max_bytes: int, keep: int, mode: int = 0o600) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._keep = keep
+        self._mode = mode
         self._descriptor = -1
         self._size = 0
         self._dropped = 0
@@ -56,7 +57,7 @@ class RunnerLog:
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        self._descriptor = os.open(self._path, flags, 0o640)
+        self._descriptor = os.open(self._path, flags, self._mode)
         self._size = os.fstat(self._descriptor).st_size
 
     def _rotate(self) -> None:

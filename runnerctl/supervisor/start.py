@@ -133,8 +133,15 @@ def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
     return _Adopted(before, listener)
 
 
+def _mode(asked: _Arguments) -> int:
+    """Of what we write: a unit's manager is another user, and reads it by its group."""
+    return 0o640 if asked.unit else 0o600
+
+
 def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, lock: int) -> int:
-    log = RunnerLog(f"{asked.run_dir}/runner.log", max_bytes=launch.log_max_bytes, keep=launch.log_keep)
+    log = RunnerLog(
+        f"{asked.run_dir}/runner.log", max_bytes=launch.log_max_bytes, keep=launch.log_keep, mode=_mode(asked)
+    )
     try:
         supervision = _start(asked, launch, adopted, log)
     except OSError as exc:
@@ -165,7 +172,7 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
     us = processes.look(os.getpid())
     if us is None:
         raise OSError(2, os.strerror(2), "/proc/self/stat")
-    record = Record(asked.run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us)
+    record = Record(asked.run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us, mode=_mode(asked))
     if adopted is not None:
         record.resume(adopted.before)
     elif launch.cgroup is not None and cgroups.make(launch.cgroup):

@@ -131,7 +131,7 @@ class SystemdBackend(ProcessBackend):
         """What was cut short, be it by a power cut, is done again: it follows a start that is refused, too."""
         request = self._requested(runner_id)
         try:
-            handed = os.stat(str(request.get("root")), follow_symlinks=False).st_gid != os.getegid()  # noqa: PTH116
+            handed = os.stat(str(request.get("root")), follow_symlinks=False).st_gid != os.getegid()  # noqa: PTH116 - a link must not be followed
         except OSError:
             return
         if handed:
@@ -187,7 +187,7 @@ class SystemdBackend(ProcessBackend):
 
     def listener_environment(self, launch: Launch) -> dict[str, str]:
         """The unit has a ``/tmp`` of its own; and it is never root's."""
-        environment = {**super().listener_environment(launch), "TMPDIR": "/tmp"}  # noqa: S108
+        environment = {**super().listener_environment(launch), "TMPDIR": "/tmp"}  # noqa: S108 - its own
         environment.pop("RUNNER_ALLOW_RUNASROOT", None)
         return environment
 
