@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +69,23 @@ class Database:
         return mine.opened.connection
 
     def _connect(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(
-                self._path if self._make else _existing(self._path),
-                uri=not self._make,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-            connection.execute("PRAGMA foreign_keys = ON")
-        except sqlite3.Error as exc:
-            raise _meaning(exc, self._path) from exc
+        with ExitStack() as refused:
+            try:
+                connection = sqlite3.connect(
+                    self._path if self._make else _existing(self._path),
+                    uri=not self._make,
+                    timeout=_BUSY_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,
+                )
+                refused.callback(connection.close)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+                connection.execute("PRAGMA foreign_keys = ON")
+            except sqlite3.Error as exc:
+                raise _meaning(exc, self._path) from exc
+            refused.pop_all()
         return connection
 
     def _read(self, query: str, *values: object) -> list[Any]:
