@@ -170,4 +170,5 @@ def test_no_descriptor_is_left_open(tmp_path):
     for _ in range(3):
         with file_lock(tmp_path / "a.lock", wait=0), pytest.raises(LockHeld), file_lock(tmp_path / "a.lock", wait=0):
             pass
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # What another test has left may be collected meanwhile.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -690,7 +690,7 @@ def test_what_is_orphaned_to_the_supervisor_is_collected(given):
     it.order("os._exit(0) if pid == 0 and os.fork() else None")
     it.order("line('orphan of ' + str(os.getppid())); os._exit(0) if pid == 0 else None")
     it.logged(f"orphan of {it.pid}")
-    until(lambda: [pid for pid in _children(it.pid) if processes.stat(pid)[0] == "Z"] == [])
+    until(lambda: "Z" not in [seen[0] for pid in _children(it.pid) if (seen := processes.stat(pid)) is not None])
 
 
 def _children(parent: int) -> list[int]:
