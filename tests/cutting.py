@@ -53,9 +53,11 @@ class MortalStore(Store):
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._check()
         with super()._transaction() as db:
+            before = db.total_changes
             yield db
-            self._left -= 1  # counted under the lock of the writers
-            last = self.cut is not None and self._left == 0
+            # Counted under the lock of the writers; one that changes nothing writes nothing.
+            self._left -= db.total_changes > before
+            last = self.cut is not None and self._left == 0 and not self.dead and db.total_changes > before
             if last:
                 self.dead = True
             if last and self.cut is not None and self.cut.when is When.BEFORE:
