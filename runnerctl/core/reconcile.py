@@ -5,6 +5,7 @@ Deciding (``plan.plan``) is apart from doing; each is done under the runner's na
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from .listings import Listings
 from .models import Runner
 from .plan import KEEP, Action, Step
 from .services import Services
+
+_CROWD = 900
+"""Runners of one scope."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,10 @@ def ask_github(services: Services, listings: Listings, runners: Iterable[Runner]
     """
     runners = list(runners)
     listed = set(listings.refresh(runners))
-    return exposures.refresh(services, [runner for runner in runners if runner.scope in listed])
+    crowds = {scope for scope, number in Counter(runner.scope for runner in runners).items() if number > _CROWD}
+    # Where the list alone takes many calls, the repository is looked at another time.
+    asked = [runner for runner in runners if (runner.scope in listed) != (runner.scope in crowds)]
+    return exposures.refresh(services, asked)
 
 
 def released(services: Services, *, early: bool = False) -> list[Finding]:
