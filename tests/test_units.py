@@ -177,6 +177,20 @@ def test_a_restart_a_reload_and_a_drain_of_the_service(service: Service) -> None
     until(lambda: nothing_runs(service))
 
 
+def test_a_persistent_runner_works_stops_and_works_again(service: Service) -> None:
+    made = service.ask(
+        "POST", "/api/v1/runners", {"repo": "acme/widgets", "name": "lasting", "ephemeral": False, "wait": "online"}
+    )
+    assert made["http"] == 201, made
+    for _ in range(2):
+        assert service.concluded(service.submit("lasting", "true"))["conclusion"] == "success"
+    assert service.ask("POST", "/api/v1/runners/lasting/stop")["status"] == "stopped"
+    assert service.ask("POST", "/api/v1/runners/lasting/start")["http"] == 200
+    assert service.concluded(service.submit("lasting", "true"))["conclusion"] == "success"
+    assert service.ask("DELETE", "/api/v1/runners/lasting")["http"] == 200
+    until(lambda: nothing_runs(service))
+
+
 def test_a_supervisor_that_is_killed_in_mid_job_takes_nothing_with_it(service: Service) -> None:
     service.online("three")
     job = service.submit("three", "sleep 1; echo survived")
