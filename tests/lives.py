@@ -264,7 +264,9 @@ class Lives:
         self.hear()
         self._give_up_lost_jobs()
         seen = [self.services.backend.poll(runner.id) for runner in self.services.store.live()]
-        return all(each.gone or each.phase is Phase.LISTENING for each in seen)
+        # GitHub gives up only after a while what it has handed to a Listener that was just killed.
+        at_rest = not any(each.busy for each in self.sandbox.runners())
+        return at_rest and all(each.gone or each.phase is Phase.LISTENING for each in seen)
 
     def _give_up_lost_jobs(self) -> None:
         """As GitHub does after minutes, when a runner does not answer for its job any more."""
