@@ -213,6 +213,10 @@ def test_a_leased_one_ends_when_the_lease_is_given_up(services: Services, host: 
     assert services.backend.leased() == ()
 
 
+def test_where_no_limit_is_set_none_is_told_as_not_enforced(services: Services) -> None:
+    assert services.backend.unenforced is None
+
+
 def test_one_that_dies_at_once_is_gone_and_says_so(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, DIES)
     with suppress(BackendFailed):  # it may be too late for the start to be called good

@@ -144,7 +144,7 @@ class SystemdBackend(ProcessBackend):
 
     @cached_property
     def unenforced(self) -> str | None:
-        if units.has_lines(units.limit_lines(self.limits)):
+        if not self.limits or units.has_lines(units.limit_lines(self.limits)):
             return None
         keys = ", ".join(limit.key for limit in self.limits)
         return f"Not enforced: {keys}: `sudo runnerctl service install` has to put them into the runners' units"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -125,7 +126,8 @@ def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Pro
         services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
     )
     runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
-    with services.backend.prepare(runner.id):
+    # A leased one is started with its lease: what waited could not be given it.
+    with nullcontext() if leased else services.backend.prepare(runner.id):
         return start_processes(services, _registered(services, runner, root), leased=leased)
 
 
