@@ -22,6 +22,8 @@ from runnerctl.core.identity import MAX_BLOB
 from runnerctl.core.instance import build, discard, publish, remove_identity, write_identity
 from runnerctl.core.packages import Package
 from runnerctl.core.syscalls import claim_and_rename, rename_new
+from runnerctl.core.trash import mounts_below
+from tests.mounting import WAYS, mounting
 
 ROW = "k3v9"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: other owners")
@@ -220,6 +222,30 @@ def test_a_discarded_root_is_gone_and_its_package_is_not(make, base_dir, package
 def test_a_root_that_was_never_published_is_gone(make, base_dir):
     root = make()
     discard(base_dir, root=base_dir / "one", inode=root.inode, runner_id=ROW)
+    assert names_in(base_dir) == []
+
+
+@needs_root
+@pytest.mark.parametrize("mount", WAYS.values(), ids=WAYS)
+def test_what_is_mounted_in_a_root_is_taken_off_and_keeps_what_it_holds(make, base_dir, tmp_path, mount):
+    root = publish(make(), "one")
+    point = root.path / "_work" / "a b"
+    point.mkdir(parents=True)
+    with mounting(tmp_path) as mounts:
+        mount(mounts, point)
+        discard(base_dir, root=root.path, inode=root.inode, runner_id=ROW)
+        assert mounts_below(str(tmp_path)) == []
+    assert names_in(base_dir) == []
+
+
+@needs_root
+def test_a_root_under_a_mount_is_not_forgotten(make, base_dir, tmp_path):
+    root = publish(make(), "one")
+    with mounting(tmp_path) as mounts:
+        mounts.bind(root.path)
+        with pytest.raises(BackendFailed, match="something is mounted on it"):
+            discard(base_dir, root=root.path, inode=root.inode, runner_id=ROW)
+    discard(base_dir, root=root.path, inode=root.inode, runner_id=ROW)
     assert names_in(base_dir) == []
 
 

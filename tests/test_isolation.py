@@ -17,7 +17,8 @@ from runnerctl.core.errors import BackendFailed, ConfigInvalid, QuotaExceeded
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, until
-from tests.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top
+from tests.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top, python_for_all
+from tests.mounting import mounting
 
 __all__ = ["isolated", "open_archive", "open_top"]
 
@@ -190,6 +191,37 @@ def test_a_fork_bomb_is_bounded_and_dies_with_its_runner(isolated: Isolated) -> 
     assert len(processes_of(uid)) <= 60
     remove(isolated.services, "bomb", force=True)
     assert processes_of(uid) == []
+
+
+LEAVES_A_MESS = """
+import os
+os.makedirs("shut/in"), os.chmod("shut/in", 0), os.chmod("shut", 0)
+os.symlink({outside!r}, "out"), os.symlink("/", "all"), os.mkdir("mount")
+here = os.open(".", os.O_RDONLY)
+for level in range(2_000):
+    os.mkdir("d", dir_fd=here)
+    deeper = os.open("d", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = deeper
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        os.rename("out", "away"), os.rename("away", "out")
+"""
+
+
+def test_a_removal_deletes_whatever_a_job_left_and_nothing_outside(isolated: Isolated, open_top: Path) -> None:
+    ours = isolated.runner("ours", ephemeral=False)
+    root = isolated.services.root("ours")
+    with mounting(open_top) as mounts:
+        mounts.outside.chmod(0o777)
+        script = shlex.quote(LEAVES_A_MESS.format(outside=str(mounts.outside)))
+        said = isolated.run("ours", f"pwd; RUNNER_TRACKING_ID= {python_for_all()} -c {script} > /dev/null 2>&1")
+        (where,) = [line for line in said.splitlines() if line.startswith(str(root))]
+        mounts.bind(Path(where) / "mount")
+        remove(isolated.services, "ours")
+    assert isolated.host.roots() == []
+    assert not processes_of(ours.job_uid)
 
 
 @pytest.mark.parametrize("ephemeral", [True, False])

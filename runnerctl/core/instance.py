@@ -25,7 +25,7 @@ from .identity import remove_identity, write_identity
 from .packages import Package
 from .sharing import copy, share_tree
 from .syscalls import rename_new
-from .trash import delete_tree, make_writable
+from .trash import delete_tree, detach_mounts, is_mount_point, make_writable
 
 __all__ = [
     "Root",
@@ -137,13 +137,27 @@ def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner
     """Delete a life's directory, published or not; only the directory with that inode, and what bears the life's id.
 
     Already gone, or somebody else's by now: fine. Can be repeated after a crash anywhere. The runner's processes must
-    be dead. Raises ``BackendFailed`` naming what is in the way, such as a mount.
+    be dead. What was mounted in there is taken off first, and keeps what it holds. Raises ``BackendFailed`` naming what
+    is in the way, such as a mount that we may not take off.
     """
     trash = base_dir / TRASH / runner_id
-    delete_tree(trash)
+    _delete(trash)
     delete_tree(base_dir / _unpublished(runner_id))
-    if inode is not None and is_at(root, inode) and _move(root, trash, inode):
-        delete_tree(trash)
+    if inode is None:
+        return
+    if is_at(root, inode):
+        if _move(root, trash, inode):
+            _delete(trash)
+    elif is_mount_point(root):
+        # What is under it cannot be seen: it may be ours, and then it would stay for good.
+        raise BackendFailed(
+            f"{str(root)!r} is not deleted: something is mounted on it", hint=f"Unmount it: umount {root}"
+        )
+
+
+def _delete(trash: Path) -> None:
+    detach_mounts(trash)
+    delete_tree(trash)
 
 
 def is_taken(path: Path) -> bool:

@@ -38,7 +38,7 @@ def _files_of(uid: int) -> Iterator[Path]:
 def _owner(entry: os.DirEntry[str]) -> int | None:
     try:
         return entry.stat(follow_symlinks=False).st_uid
-    except FileNotFoundError:
+    except OSError:  # gone meanwhile, or a FUSE mount whose server is dead: nobody's of ours
         return None
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _RENAME_NOREPLACE = 1
 _FICLONE = 0x40049409
+_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL}
 
 
@@ -58,6 +59,15 @@ def sync_file_system(descriptor: int) -> None:
     if _libc().syncfs(descriptor) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def detach_mount(point: str) -> None:
+    """Take the topmost mount off ``point`` at once, even in use (``umount --lazy``). Raises ``OSError``."""
+    import ctypes
+
+    if _libc().umount2(os.fsencode(point), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), point)
 
 
 def clone(source: int, target: int) -> bool:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .errors import BackendFailed
+from .syscalls import detach_mount
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _INODE_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -166,6 +167,28 @@ def _rmdir(name: str, parent: int) -> bool:
             return False
         raise
     return True
+
+
+def detach_mounts(path: Path) -> None:
+    """Take off what is mounted at or below ``path``, whatever is in use there; what was mounted keeps all it holds.
+
+    For a tree in which only the dead could want it. Without the right to unmount nothing happens: ``delete_tree`` then
+    names what is in the way.
+    """
+    # By the kernel's list, the last first: looking at a FUSE mount whose server is gone fails, or never returns.
+    for point in reversed(mounts_below(_real(path))):
+        with suppress(PermissionError):
+            detach_mount(point)
+
+
+def is_mount_point(path: Path) -> bool:
+    """Something is mounted on ``path`` itself, also of the same file system."""
+    return _real(path) in mounts_below(_real(path))
+
+
+def _real(path: Path) -> str:
+    """As the kernel's list has it; its last part is not looked at."""
+    return str(path.parent.resolve() / path.name)
 
 
 def mounts_below(directory: str) -> list[str]:
