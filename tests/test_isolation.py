@@ -6,6 +6,8 @@ import os
 import shlex
 import stat
 import subprocess
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,25 @@ def test_a_fork_bomb_is_bounded_and_dies_with_its_runner(isolated: Isolated) -> 
     assert len(processes_of(uid)) <= 60
     remove(isolated.services, "bomb", force=True)
     assert processes_of(uid) == []
+
+
+def test_a_job_gets_what_it_is_given_groups_and_set_user_id_programs(isolated: Isolated) -> None:
+    given = {"RUNNERCTL_RUN_AS": RUN_AS, "RUNNERCTL_RUN_AS_GROUPS": "61599", "RUNNERCTL_NO_NEW_PRIVS": "false"}
+    with closing(isolated.host.services(**given)) as services:
+        runner = replace(isolated, services=services).runner("ours")
+        degraded = core.runner_status(services, "ours").degraded or ""
+    said = isolated.run("ours", "id -G; grep NoNewPrivs: /proc/self/status")
+    assert f"{runner.job_gid} 61599" in said.splitlines()
+    assert "NoNewPrivs:\t0" in said.splitlines()
+    assert "Jobs may gain privileges" in degraded
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RUNNERCTL_NO_NEW_PRIVS", "false"), ("RUNNERCTL_RUN_AS_GROUPS", "docker")]
+)
+def test_what_would_be_ignored_without_users_is_refused(host: Host, name: str, value: str) -> None:
+    with closing(host.services(**{name: value})) as services, pytest.raises(ConfigInvalid, match="goes with run_as"):
+        services.check_fitting()
 
 
 LEAVES_A_MESS = """

@@ -104,7 +104,12 @@ def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
 def test_a_job_runs_as_a_user_of_its_units_and_reaches_nothing_of_ours(service: Service) -> None:
     names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY_B64", "GITHUB_API_URL", "GITHUB_SERVER_URL")
     limits = {"RUNNERCTL_LIMITS_MEMORY_MAX": "512M", "RUNNERCTL_LIMITS_PROCESSES": "200"}
-    service.set(**{name: service.github[name] for name in names}, **limits, RUNNERCTL_REMOVE_SETTLE="0.2")
+    service.set(
+        **{name: service.github[name] for name in names},
+        **limits,
+        RUNNERCTL_RUN_AS_GROUPS="video",
+        RUNNERCTL_REMOVE_SETTLE="0.2",
+    )
     assert service.runnerctl("service", "install", "--now").returncode == 0
     ready = service.ask("GET", "/readyz")
     assert (ready["backend"], ready["degraded"]) == ("systemd", None)
@@ -122,7 +127,7 @@ def test_a_job_runs_as_a_user_of_its_units_and_reaches_nothing_of_ours(service: 
     said = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("##"))
     assert seen["conclusion"] == "success", lines
     assert said.pop("whoami").startswith("rc-")
-    assert said.pop("groups") == ""
+    assert said.pop("groups") == service.inside.shell("getent group video | cut -d: -f3").strip()
     assert set(said.values()) == {"refused"}, said
     until(lambda: service.runner("one")["status"] == "not_installed")
     assert service.ask("DELETE", "/api/v1/runners/other")["http"] == 200
@@ -289,6 +294,7 @@ def test_a_hostile_manager_gets_nothing_handed_over(service: Service, what: str)
 
 
 def test_another_backend_takes_the_runners_units_away_and_an_uninstall_the_rest(service: Service) -> None:
+    service.set(RUNNERCTL_RUN_AS_GROUPS="")
     assert f"remove {RULE}" in service.steps("install", "--now")
     assert service.ask("GET", "/readyz")["backend"] == "process"
     assert service.runnerctl("service", "install", "--now").returncode == 0

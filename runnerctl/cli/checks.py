@@ -22,7 +22,6 @@ def check(settings: Settings) -> list[str]:
         *_workflows(settings),
         *_directories(settings),
         *_job_users(settings),
-        *_limits(settings),
     ]
 
 
@@ -66,16 +65,13 @@ def _directories(settings: Settings) -> Iterator[str]:
 
 
 def _job_users(settings: Settings) -> Iterator[str]:
-    if check_job_users(settings) is None:
-        yield "run_as is not set: jobs run as the manager's own user, and could read its files"
-
-
-def _limits(settings: Settings) -> Iterator[str]:
+    """As whom, and within which limits."""
     from ..core.services import Services
 
-    left = Services(settings=settings).backend.unenforced
-    if left is not None:
-        yield left
+    check_job_users(settings)
+    degraded = Services(settings=settings).backend.degraded
+    if degraded is not None:
+        yield degraded
 
 
 def _first_there(path: Path) -> Path:

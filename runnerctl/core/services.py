@@ -87,9 +87,18 @@ class Services:
             **self._isolation(),
         )
 
+    def check_fitting(self) -> None:
+        """Raises ``ConfigInvalid`` for settings that do not go together."""
+        self._wants_units  # noqa: B018 - found out once
+
     @cached_property
     def _wants_units(self) -> bool:
         wanted, run_as = self.settings.get("backend"), self.settings.get("run_as")
+        units_it_is = self._units_or_processes(wanted, run_as)
+        self._check_fitting(units=units_it_is, run_as=run_as)
+        return units_it_is
+
+    def _units_or_processes(self, wanted: str, run_as: object) -> bool:
         if wanted == "systemd" and run_as is not None:
             raise ConfigInvalid(
                 "run_as does not go together with the systemd backend",
@@ -101,6 +110,16 @@ class Services:
             return units.installed(self.settings.state_dir)
         return bool(wanted == "systemd")
 
+    def _check_fitting(self, *, units: bool, run_as: object) -> None:
+        """What would be ignored is refused."""
+        if run_as is None and not self.settings.get("no_new_privs"):
+            raise ConfigInvalid(
+                "no_new_privs=false goes with run_as",
+                hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
+            )
+        if run_as is None and not units and self.settings.get("run_as_groups"):
+            raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
+
     def _limits(self) -> tuple[Limit, ...]:
         get = self.settings.get
         if all(get(f"limits.{name}") is None for name in ("memory_max", "cpu_max", "io_weight", "processes")):
@@ -111,7 +130,7 @@ class Services:
 
     def _isolation(self) -> dict[str, Any]:
         if self._wants_units:
-            return {}
+            return {"group_names": self.settings.get("run_as_groups") or ()}
         if self.settings.get("run_as") is None:
             if not self.settings.get("landlock"):
                 return {}
@@ -122,6 +141,7 @@ class Services:
             "isolates": True,
             "groups": groups(self.settings.get("run_as_groups") or ()),
             "most_processes": self.settings.get("limits.processes"),
+            "no_new_privs": self.settings.get("no_new_privs"),
         }
 
     @cached_property

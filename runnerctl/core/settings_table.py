@@ -303,7 +303,13 @@ SETTINGS: tuple[Setting, ...] = (
         "backend", "auto", "What runners are: process or systemd (units); auto: units where they are installed", backend
     ),
     _own("run_as", None, "Users that jobs run as, one a runner: names, NAME-{1..32}, ids, 60001-60032", job_users),
-    _own("run_as_groups", None, "Supplementary groups of those users' jobs, such as docker; not set: none", words),
+    _own(
+        "run_as_groups",
+        None,
+        "Supplementary groups of their jobs, or of units', such as docker; not set: none",
+        words,
+    ),
+    _own("no_new_privs", "true", "Whether sudo and the like are barred from those users' jobs", boolean),
     _own("public_repositories", "false", "Whether anybody may have runners of public repositories", boolean),
     _own("fork_guard", "false", "Whether runners fail the jobs of pull requests from forks", boolean),
     _own("landlock", "true", "Whether jobs that run as the manager are confined, where the kernel can", boolean),

@@ -72,7 +72,7 @@ def _launch(places: Places, request: dict[str, object], root: str, uid: int) -> 
         "argv": [f"{root}/bin/Runner.Listener", "run", "--startuptype", "service"],
         "env": environment,
         "ephemeral": request.get("ephemeral") is True,
-        "user": {"uid": uid, "gid": uid, "groups": []},
+        "user": {"uid": uid, "gid": uid, "groups": places.job_groups()},
         "groups": [places.manager_group, uid],
         "events": f"{MANAGER_DIR}/events.sock",
         "drain_file": f"{MANAGER_DIR}/drain-{places.life}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import pwd
@@ -29,13 +30,13 @@ class Refused(Exception):
 
 
 class Places:
-    """``ID --base-dir DIR --state-dir DIR --manager USER``."""
+    """``ID --base-dir DIR --state-dir DIR --manager USER [--groups NAME,NAME]``."""
 
     def __init__(self, arguments: list[str]) -> None:
         life, *options = arguments
         given = dict(zip(options[::2], options[1::2], strict=True))
-        if not _ID.fullmatch(life) or set(given) != {"--base-dir", "--state-dir", "--manager"}:
-            raise Refused("Usage: ID --base-dir DIR --state-dir DIR --manager USER")
+        if not _ID.fullmatch(life) or set(given) - {"--groups"} != {"--base-dir", "--state-dir", "--manager"}:
+            raise Refused("Usage: ID --base-dir DIR --state-dir DIR --manager USER [--groups NAME,NAME]")
         self.life = life
         self.base_dir = given["--base-dir"]
         self.run_dir = f"{given['--state-dir']}/runners/{life}"
@@ -47,6 +48,17 @@ class Places:
             raise Refused(f"There is no user {given['--manager']!r}") from None
         self.manager = manager.pw_uid
         self.manager_group = manager.pw_gid
+        self._groups = [name for name in given.get("--groups", "").split(",") if name]
+
+    def job_groups(self) -> list[int]:
+        """What jobs may use beside what is theirs; never what would give them root's files or the manager's."""
+        try:
+            ids = [int(name) if name.isdigit() else grp.getgrnam(name).gr_gid for name in self._groups]
+        except KeyError as exc:
+            raise Refused(f"A group that jobs are to have is not there: {exc}") from exc
+        if set(ids) & {0, self.manager_group}:
+            raise Refused("Jobs never get root's group or the manager's")
+        return ids
 
     def request(self) -> dict[str, object]:
         """The manager's, opened with the manager's rights: what it may not read is not read for it."""

@@ -63,6 +63,7 @@ def serve(settings: Settings) -> None:
         )
     check_directory(settings.base_dir)
     check_job_users(settings)
+    services.check_fitting()
     check_github(settings)
     with (
         _alone(services),

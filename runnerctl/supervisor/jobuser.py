@@ -19,10 +19,17 @@ _PR_SET_NO_NEW_PRIVS = 38
 class JobUser:
     """Ids as numbers; ``private_tmp`` is a directory of the runner's that its processes see as ``/tmp``, or None."""
 
-    __slots__ = ("gid", "groups", "private_tmp", "processes", "uid")
+    __slots__ = ("gid", "groups", "no_new_privs", "private_tmp", "processes", "uid")
 
     def __init__(
-        self, *, uid: int, gid: int, groups: list[int], private_tmp: str | None, processes: int | None
+        self,
+        *,
+        uid: int,
+        gid: int,
+        groups: list[int],
+        private_tmp: str | None,
+        processes: int | None,
+        no_new_privs: bool = True,
     ) -> None:
         self.uid = uid
         self.gid = gid
@@ -30,6 +37,7 @@ class JobUser:
         self.private_tmp = private_tmp
         self.processes = processes
         """How many it may have at once; None: as many as the machine lets it."""
+        self.no_new_privs = no_new_privs
 
     def become(self) -> None:
         """In a child that is about to exec: there is no way back. Raises ``OSError``."""
@@ -38,8 +46,9 @@ class JobUser:
         if self.processes is not None:
             resource.setrlimit(resource.RLIMIT_NPROC, (self.processes, self.processes))
         self._drop()
-        # No program can give rights that were dropped: no sudo, no set-user-id.
-        libc.checked(libc.function("prctl")(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        if self.no_new_privs:
+            # No program can give rights that were dropped: no sudo, no set-user-id.
+            libc.checked(libc.function("prctl")(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
     def kill_all(self) -> bool:
         """SIGKILL for every process of that user, all at once, so that none can fork; whether any lives yet."""

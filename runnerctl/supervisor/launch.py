@@ -37,6 +37,7 @@ def _user(part: _Part) -> JobUser:
         groups=part.identifiers("groups"),
         private_tmp=part.optional("private_tmp"),
         processes=None if part.value("processes", None) is None else int(part.number("processes", 0)),
+        no_new_privs=part.value("no_new_privs", True) is not False,
     )
 
 

@@ -65,6 +65,8 @@ class ProcessBackend(Backend):
     groups: tuple[int, ...] = ()
     """What those users' jobs may use beside what is theirs."""
     most_processes: int | None = None
+    no_new_privs: bool = True
+    """No program can give those users' jobs rights, be it ``sudo``."""
     limits: tuple[Limit, ...] = ()
     """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
     nice: int = 0
@@ -187,12 +189,13 @@ class ProcessBackend(Backend):
 
     @cached_property
     def unenforced(self) -> str | None:
-        """Which limits are not kept here, in words."""
+        """What jobs are not kept from here, also those with a user of their own, in words."""
+        gained = None if self.no_new_privs else "Jobs may gain privileges, as by sudo (no_new_privs=false)"
         if not self.limits:
-            return None
+            return gained
         from . import limits
 
-        return limits.unenforced(self.limits, isolates=self.isolates)
+        return "; ".join(filter(None, (gained, limits.unenforced(self.limits, isolates=self.isolates)))) or None
 
     @cached_property
     def _cgroup_files(self) -> dict[str, str]:
@@ -290,6 +293,7 @@ class ProcessBackend(Backend):
             "groups": list(self.groups),
             "private_tmp": str(launch.root / "tmp") if _may_hide_tmp(launch.root) else None,
             "processes": self.most_processes,
+            "no_new_privs": self.no_new_privs,
         }
 
     def listener_environment(self, launch: Launch) -> dict[str, str]:

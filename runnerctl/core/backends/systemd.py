@@ -32,6 +32,8 @@ _REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log"
 class SystemdBackend(ProcessBackend):
     """``live_dir`` is root's: the records of what runs are there, and go to ``runs_dir``. ``manager_dir`` is ours."""
 
+    group_names: tuple[str, ...] = ()
+    """Supplementary groups that jobs are to get; the template gives them."""
     live_dir: Path = Path("/run/runnerctl-runners")
     manager_dir: Path = Path("/run/runnerctl")
     name: str = "systemd"
@@ -144,10 +146,13 @@ class SystemdBackend(ProcessBackend):
 
     @cached_property
     def unenforced(self) -> str | None:
-        if not self.limits or units.has_lines(units.limit_lines(self.limits)):
-            return None
-        keys = ", ".join(limit.key for limit in self.limits)
-        return f"Not enforced: {keys}: `sudo runnerctl service install` has to put them into the runners' units"
+        """What the template that is installed does not say as the settings do."""
+        told = []
+        if not units.has_lines(units.limit_lines(self.limits)):
+            told.append(f"Not enforced: {', '.join(limit.key for limit in self.limits)}")
+        if not units.gives_groups(self.group_names):
+            told.append("Jobs get other groups than run_as_groups")
+        return f"{'; '.join(told)}: `sudo runnerctl service install` has to change the runners' units" if told else None
 
     @cached_property
     def _live(self) -> Records:

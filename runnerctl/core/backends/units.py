@@ -28,12 +28,17 @@ def unit(runner_id: str) -> str:
 
 def installed(state_dir: Path) -> bool:
     """Whether this host's systemd is set up to run runners for the manager of that state directory."""
+    named = _options("--state-dir")
+    return bool(named) and all(Path(each) == state_dir for each in named)
+
+
+def _options(name: str) -> set[str]:
+    """The values of an option of the programs in the template that is installed."""
     try:
         words = TEMPLATE.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError):
-        return False
-    named = [after for word, after in pairwise(words) if word == "--state-dir"]
-    return bool(named) and all(Path(each) == state_dir for each in named)
+        return set()
+    return {after for word, after in pairwise(words) if word == name}
 
 
 def limit_lines(limits: Iterable[Limit]) -> tuple[str, ...]:
@@ -54,6 +59,17 @@ def has_lines(lines: Iterable[str]) -> bool:
         return set(lines) <= set(TEMPLATE.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def groups_option(names: Iterable[str]) -> str:
+    """What tells ``privileged/handover.py`` which supplementary groups jobs get; empty for none."""
+    given = ",".join(names)
+    return f"--groups {given}" if given else ""
+
+
+def gives_groups(names: Iterable[str]) -> bool:
+    """Whether the template that is installed gives jobs those, and no others."""
+    return _options("--groups") == {",".join(names)} - {""}
 
 
 def start(runner_id: str) -> bool:

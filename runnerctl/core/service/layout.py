@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from .. import job_users
 from .. import settings as settings_module
 from ..backends import limits
 from ..backends.limits import Limit
@@ -19,6 +20,7 @@ UNIT = "runnerctl-server.service"
 SOCKET = "runnerctl-server.socket"
 ALIAS = "runnerctl.service"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
+_GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 _PATH = re.compile(r"(/[A-Za-z0-9@+._-]+)+", re.ASCII)
 """What a unit file takes as it is, unquoted and without a meaning of its own."""
 
@@ -45,6 +47,8 @@ class Layout:
     package_dir: Path = Path(DEFAULT_BASE_DIR, ".packages")
     limits: tuple[Limit, ...] = ()
     """Of each runner that is a unit."""
+    groups: tuple[str, ...] = ()
+    """Supplementary ones of its jobs."""
     bind: str = "127.0.0.1:8080"
     unit_dir: Path = Path("/etc/systemd/system")
     polkit_dir: Path = Path("/etc/polkit-1/rules.d")
@@ -82,6 +86,7 @@ def here(*, user: str = "runnerctl", backend: Backend = Backend.PROCESS) -> Layo
         base_dir=base_dir,
         package_dir=_plain(named) if named else base_dir / ".packages",
         limits=limits.asked(settings.get),
+        groups=_groups(settings) if backend is Backend.SYSTEMD else (),
         bind=str(settings.get("server.bind")),
         package=_plain(str(Path(__file__).resolve().parents[2])),
     )
@@ -98,6 +103,14 @@ def _directory(settings: settings_module.Settings, key: str) -> Path:
     # A user's own directories take the place of defaults; the service's user has no such ones.
     default = value.setting.default if value.origin.startswith("default") else None
     return _plain(default or str(value.value))
+
+
+def _groups(settings: settings_module.Settings) -> tuple[str, ...]:
+    names: tuple[str, ...] = settings.get("run_as_groups") or ()
+    if not all(map(_GROUP.fullmatch, names)):
+        raise ConfigInvalid(f"run_as_groups {', '.join(names)!r} cannot stand in a unit file")
+    job_users.groups(names)  # a unit that names one that is not there would never start
+    return names
 
 
 def _plain(path: str) -> Path:

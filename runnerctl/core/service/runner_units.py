@@ -83,6 +83,8 @@ polkit.addRule(function(action, subject) {{
 def template(layout: Layout) -> str:
     """``runnerctl-runner@.service``."""
     options = f"--base-dir {layout.base_dir} --state-dir {layout.state_dir} --manager {layout.user}"
+    if layout.groups:
+        options += f" {units.groups_option(layout.groups)}"
     return _TEMPLATE.format(
         python=layout.interpreter,
         package=layout.package,

@@ -76,7 +76,8 @@ def _until_ready(verb: str) -> None:
 def _refusal(failure: BackendFailed) -> RunnerctlError:
     """In its own words: it ends with an error's message and hint."""
     again = f"systemctl restart {UNIT.removesuffix('.service')}"
-    said = run("journalctl", "--quiet", "--output=cat", "--lines=2", f"_SYSTEMD_UNIT={UNIT}").splitlines()
+    told = run("journalctl", "--quiet", "--output=cat", "--lines=20", f"_SYSTEMD_UNIT={UNIT}").splitlines()
+    said = told[-2:] if told and told[-1].startswith("Hint: ") else told[-1:]
     if not said:
         return BackendFailed(failure.message, hint=f"Look into: journalctl -u {UNIT}; then: {again}")
     message, *hints = (line.removeprefix("Error: ").removeprefix("Hint: ") for line in said)
