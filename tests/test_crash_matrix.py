@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +12,7 @@ from runnerctl.core.reconcile import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
+from tests import crashing
 from tests.crashing import OPERATIONS
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import REPO, JumpingClock
@@ -25,16 +23,9 @@ ONLINE = core.Wait.ONLINE
 
 def crash(host: Host, operation: str, name: str, number: int, when: str) -> bool:
     """Whether that commit was reached, and the process so ended."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.crashing", operation, name, str(number), when],
-        env=host.environment(PYTHONPATH=str(Path.cwd()), PYTHONDONTWRITEBYTECODE="1"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode in {0, -signal.SIGINT if when == "interrupted" else -signal.SIGKILL}, done.stderr
-    return done.returncode != 0
+    status = crashing.run(operation, name, number, when, host.environment(PYTHONDONTWRITEBYTECODE="1"))
+    assert status in {0, -signal.SIGINT if when == "interrupted" else -signal.SIGKILL}
+    return status != 0
 
 
 def nothing(services: Services, host: Host, name: str) -> None:

@@ -26,7 +26,7 @@ from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import JumpingClock
 
 REPO = "acme/widgets"
-RACES = int(os.environ.get("RACES", "20"))
+RACES = int(os.environ.get("RACES", "10"))
 AT_ONCE = 20
 SETTLE = "2s"
 """Shorter than the default, and still time enough for twenty Listeners on two cores to start their Workers."""
