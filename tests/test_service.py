@@ -330,12 +330,29 @@ def test_no_job_reads_what_systemd_hands_to_the_server(service: Service, landloc
     assert "token-of-roots" not in said
 
 
+def test_a_stranger_is_told_whose_the_state_is(service: Service) -> None:
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/tmp")
+    done = service.inside.run(*nobody, f"{VENV}/bin/runnerctl", "--output", "json", "list")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (2, "config_invalid"), done.stdout
+    assert "belongs to user runnerctl, not to nobody" in error["message"]
+
+
 def test_key_and_token_may_be_roots_files(service: Service) -> None:
     service.set(**{TOKEN: "", "GITHUB_APP_PRIVATE_KEY_B64": ""})
     service.inside.say("systemctl", "restart", "runnerctl-server")
     made = service.ask("POST", "/api/v1/runners", {"repo": REPO, "name": "third"}, token="token-of-roots")
     assert made["http"] == 201, made
     service.set(**{TOKEN: "of-the-env-file"})
+
+
+def test_commands_of_roots_read_roots_key(service: Service) -> None:
+    made = service.runnerctl("--output", "json", "create", "by-command", "--repo", REPO)
+    assert made.returncode == 0, made.stdout
+    shown = json.loads(service.runnerctl("--output", "json", "config", "show").stdout)
+    (key,) = [each for each in shown["items"] if each["key"] == "github.private_key"]
+    assert (key["value"], key["origin"]) == ("********", "/etc/runnerctl/app-key.pem")
+    assert service.runnerctl("remove", "by-command", "--force").returncode == 0
 
 
 def test_an_install_over_an_older_unit_replaces_it_and_keeps_the_runners(service: Service) -> None:

@@ -18,6 +18,7 @@ from .settings_table import (
     BY_VARIABLE,
     DEFAULT_BASE_DIR,
     DEFAULT_CONFIG_FILE,
+    DEFAULT_ENV_FILE,
     DEFAULT_STATE_DIR,
     LOCATORS,
     MARKS,
@@ -30,6 +31,8 @@ SYSTEMD_CREDENTIAL = "systemd credential"
 """The origin of a secret that systemd handed to the service."""
 _DIRECTORY_OF_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _CREDENTIALS = Path("/run/credentials")
+APP_KEY_FILE = "app-key.pem"
+"""Beside the service's env file, for root alone."""
 _CREDENTIAL_OF = {"github.private_key_file": "app-key", "server.api_token_file": "api-token"}
 """https://systemd.io/CREDENTIALS; the names are those of our unit."""
 _INSTEAD_OF = {
@@ -161,6 +164,7 @@ def load(
     warnings = (*_unknown(environ, "environment"), *_unknown(env_file_values, str(chosen_env_file)))
     kept = {name: environ[name] for name in (*LOCATORS, _DIRECTORY_OF_CREDENTIALS) if environ.get(name)}
     _take_credentials(values, environ)
+    _take_roots_key(values, chosen_env_file)
     return Settings(values=_at_home(values, environ), warnings=warnings, env_file=chosen_env_file, environ=kept)
 
 
@@ -207,11 +211,28 @@ def _take_credentials(values: dict[str, Value], environ: Mapping[str, str]) -> N
             values[key] = Value(setting=values[key].setting, value=str(path), origin=SYSTEMD_CREDENTIAL)
 
 
+def _take_roots_key(values: dict[str, Value], env_file: Path | None) -> None:
+    """What systemd hands to the service, root may read: now, as it is the manager when the key is used."""
+    path = Path(DEFAULT_ENV_FILE).with_name(APP_KEY_FILE)
+    wanted = env_file == Path(DEFAULT_ENV_FILE) and values["github.app_id"].value is not None
+    others = _INSTEAD_OF["github.private_key_file"]
+    if wanted and os.geteuid() == 0 and all(values[key].value is None for key in others):
+        text = _said_in(path)
+        if text:
+            setting = values["github.private_key"].setting
+            values[setting.key] = Value(setting=setting, value=text, origin=str(path))
+
+
 def _says_something(path: Path) -> bool:
+    return bool(_said_in(path))
+
+
+def _said_in(path: Path) -> str:
+    """Empty, too, for what cannot be read."""
     try:
-        return bool(path.read_bytes().strip())
-    except OSError:
-        return False
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _unknown(variables: Mapping[str, str], source: str) -> list[str]:

@@ -61,7 +61,7 @@ class Layout:
 
     @property
     def app_key(self) -> Path:
-        return self.config_dir / "app-key.pem"
+        return self.config_dir / settings_module.APP_KEY_FILE
 
     @property
     def api_token(self) -> Path:
