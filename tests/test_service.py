@@ -92,6 +92,11 @@ class Service:
     def runnerctl(self, *argv: str) -> Any:
         return self.inside.run(f"{VENV}/bin/runnerctl", *argv)
 
+    def doctor(self) -> dict[str, dict[str, str]]:
+        """What it finds, by check."""
+        done = self.runnerctl("--output", "json", "doctor", "--offline")
+        return {each["check"]: each for each in json.loads(done.stdout)["items"]}
+
     def steps(self, *argv: str) -> list[str]:
         """What ``service …`` did, and that it succeeded."""
         done = self.runnerctl("--output", "json", "service", *argv, *_with_processes(argv))
@@ -298,6 +303,22 @@ def test_a_restart_and_a_crash_in_mid_job_leave_runner_and_job_alone(service: Se
     seen = service.concluded(job)
     assert (seen["conclusion"], seen["runner_name"]) == ("success", "first")
     until(lambda: service.runner("first")["status"] == "not_installed")
+
+
+def test_a_unit_whose_restart_would_kill_runners_is_told_everywhere(service: Service) -> None:
+    """As the guide's first unit was, whose reader forgot a line."""
+    assert service.doctor()["service"]["level"] == "ok"
+    unit = f"{UNIT_DIR}/runnerctl-server.service"
+    text = service.inside.say("cat", unit)
+    service.inside.write(unit, text.replace("KillMode=process\n", ""))
+    service.inside.shell("systemctl daemon-reload && systemctl restart runnerctl-server")
+    said = "A restart of runnerctl-server.service kills all runners: add KillMode=process to its [Service] section"
+    assert said in service.ask("GET", "/readyz")["degraded"]
+    assert said in service.inside.shell("journalctl -u runnerctl-server -o cat -n 20")
+    assert service.doctor()["service"]["message"] == f"Not as this version writes it: {unit}"
+    service.steps("install", "--now")
+    assert said not in service.ask("GET", "/readyz")["degraded"]
+    assert service.doctor()["service"]["level"] == "ok"
 
 
 def test_a_reload_takes_over_another_token(service: Service) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core import credentials
+from ..core import credentials, readable_secrets
 from ..core.access import workflow_rules
 from ..core.errors import ConfigInvalid
 from ..core.job_users import check_job_users
@@ -18,6 +18,7 @@ def check(settings: Settings) -> list[str]:
     _front_door(settings)
     return [
         *_credentials(settings),
+        *readable_secrets.told(settings),
         *_token(settings),
         *_workflows(settings),
         *_directories(settings),

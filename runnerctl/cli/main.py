@@ -30,6 +30,7 @@ COMMANDS = {
     "package": "List, fetch, prune and verify runner packages",
     "token": "Create, list, rotate and revoke API tokens",
     "audit": "Show who asked for what",
+    "doctor": "Tell whether this host is fit to run runners",
     "config": "Show or check the settings in force",
     "serve": "Offer the REST API",
     "service": "Install the server as a systemd service",

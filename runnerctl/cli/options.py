@@ -55,6 +55,15 @@ class Front:
         context.call_on_close(services.close)
         return services
 
+    def services_to_look_at(self) -> Services:
+        """The same where a state directory is; without one nothing is opened, so that nothing is made."""
+        from ..core.services import Services
+
+        settings = self.settings(warn=False)
+        if settings.state_dir.exists():
+            return self.services(warn=False, existing=True)
+        return Services(settings=settings, existing=True)
+
 
 AUDITED = "runnerctl.audited"
 """In a context's ``meta``: what the command is about to change."""

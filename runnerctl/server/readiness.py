@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from runnerctl import core
 from runnerctl.core.errors import RunnerctlError
+from runnerctl.core.service import own_unit
 from runnerctl.core.services import Services
 
 
@@ -16,6 +18,15 @@ class Readiness:
     services: Services
     started: bool = False
     stopping: bool = False
+
+    @property
+    def degraded(self) -> str | None:
+        """What jobs are not kept from, and what a restart would not leave alone."""
+        return "; ".join(filter(None, (self.services.backend.degraded, self._restart))) or None
+
+    @cached_property
+    def _restart(self) -> str | None:
+        return own_unit.kills_runners() if self.services.backend.name == "process" else None
 
     def document(self) -> dict[str, object]:
         """``{"status": "ready" | "starting" | "stopping" | "failing", …}``."""
@@ -30,7 +41,7 @@ class Readiness:
         return {
             "status": "ready",
             "backend": self.services.backend.name,
-            "degraded": self.services.backend.degraded,
+            "degraded": self.degraded,
             "orphans": len(self.services.store.orphans()),
             "held_back": len(core.held_back(self.services)),  # which scopes is not for everybody
         }

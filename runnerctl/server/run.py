@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from runnerctl.core import readable_secrets
 from runnerctl.core.access import workflow_rules
 from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.directories import check_directory
@@ -123,7 +124,7 @@ async def _serve(
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")
-    _say_where(where, services)
+    _say_where(where, services, app[READINESS].degraded)
     notify("READY=1", f"STATUS=Listening on {where}")
     watching = asyncio.ensure_future(_feed_watchdog())
     await stop.wait()
@@ -143,13 +144,13 @@ def _keep_room(services: Services) -> None:
         log.warning("a job that fills the disk will keep us from writing: %s", exc.message)
 
 
-def _say_where(where: str, services: Services) -> None:
+def _say_where(where: str, services: Services, degraded: str | None) -> None:
     sys.stdout.write(f"Listening on {where}\n")
     sys.stdout.flush()
-    for warning in services.settings.warnings:
+    for warning in (*services.settings.warnings, *readable_secrets.told(services.settings)):
         log.warning(warning)
-    if services.backend.degraded:
-        log.warning("degraded: %s", services.backend.degraded)
+    if degraded:
+        log.warning("degraded: %s", degraded)
 
 
 def _collect_seldom() -> None:

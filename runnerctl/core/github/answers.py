@@ -123,6 +123,11 @@ class WireGroups(msgspec.Struct):
     runner_groups: list[WireGroup]
 
 
+class WireApp(msgspec.Struct):
+    name: str
+    slug: str | None = None
+
+
 class WireInstallation(msgspec.Struct):
     id: int
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from ..clock import Clock
 from ..errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
 from ..models import Scope
 from . import protocol
-from .answers import WireInstallation, WireToken
+from .answers import WireApp, WireInstallation, WireToken
 from .config import GitHubSettings
 from .protocol import Answer, Request
 from .refusals import blames_our_clock, decode, server_time
@@ -30,6 +30,14 @@ TOKEN_MARGIN = 300.0
 """A token is not used in its last five minutes."""
 
 
+class Identity(NamedTuple):
+    """Whom GitHub takes us for."""
+
+    name: str
+    clock_ahead: float | None
+    """By how many seconds GitHub's clock is ahead of ours; None if it did not tell its time."""
+
+
 class Credentials(Protocol):
     def bearer(self, scope: Scope) -> str:
         """The token for calls about ``scope``."""
@@ -39,6 +47,9 @@ class Credentials(Protocol):
 
     def any_bearer(self) -> str | None:
         """A token that is at hand without a call, for what is public anyway: it only raises the rate limit."""
+
+    def identify(self) -> Identity:
+        """Asks GitHub, in one call. Raises ``GitHubError`` when it does not take us for anybody."""
 
 
 def load_private_key(pem: str) -> RSAPrivateKey:
@@ -64,12 +75,19 @@ def load_private_key(pem: str) -> RSAPrivateKey:
 def credentials(settings: GitHubSettings, *, send: Send, clock: Clock) -> Credentials:
     if settings.app_id and settings.private_key_pem:
         return AppCredentials(settings, send=send, clock=clock)
-    return PatCredentials(settings.pat)
+    return PatCredentials(settings.pat, send=send, clock=clock)
+
+
+def _ahead(answer: Answer, clock: Clock) -> float | None:
+    now = server_time(answer)
+    return None if now is None else now - clock.now()
 
 
 class PatCredentials:
-    def __init__(self, pat: str | None) -> None:
+    def __init__(self, pat: str | None, *, send: Send, clock: Clock) -> None:
         self._pat = pat
+        self._send = send
+        self._clock = clock
 
     def bearer(self, scope: Scope) -> str:
         if self._pat is None:
@@ -84,6 +102,14 @@ class PatCredentials:
 
     def any_bearer(self) -> str | None:
         return self._pat
+
+    def identify(self) -> Identity:
+        request = protocol.get_rate_limit()
+        answer = self._send(request, self._pat)
+        # An Enterprise Server without limits says 404, and only to whom it knows.
+        if answer.status != 404:
+            decode(request, answer, dict)
+        return Identity("a personal access token", _ahead(answer, self._clock))
 
 
 class AppCredentials:
@@ -109,6 +135,10 @@ class AppCredentials:
         known = (self._file.read() or self._known).fresh(self._clock.now())
         ours = (token.text for key, token in known.tokens.items() if key.startswith(self._prefix))
         return next(ours, None)
+
+    def identify(self) -> Identity:
+        app, answer = self._as_app(protocol.get_app(), WireApp)
+        return Identity(f"App {app.slug or app.name!r}", _ahead(answer, self._clock))
 
     @property
     def _prefix(self) -> str:

@@ -24,7 +24,7 @@ from .answers import (
     WireRunners,
     WireToken,
 )
-from .auth import credentials
+from .auth import Identity, credentials
 from .config import GitHubSettings
 from .groups import Groups
 from .pages import RunnerPages, follow
@@ -172,6 +172,10 @@ class GitHub:
         if answer.status == 401 and bearer is not None:
             answer = self._send(request, None)
         return None if answer.status == 404 else decode(request, answer, WireRelease).value()
+
+    def identify(self) -> Identity:
+        """Whom GitHub takes us for: one call, which needs no repository."""
+        return self._credentials.identify()
 
     def _read(self, request: Request, scope: Scope, wanted: type[T]) -> T:
         return decode(request, self._answer(request, scope), wanted)

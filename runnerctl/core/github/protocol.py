@@ -180,6 +180,22 @@ def installation_token(installation_id: int) -> Request:
     )
 
 
+def get_app() -> Request:
+    # https://docs.github.com/rest/apps/apps#get-the-authenticated-app
+    return Request(method="GET", path="app", purpose="tell which App this is", missing="There is no such App")
+
+
+def get_rate_limit() -> Request:
+    # https://docs.github.com/rest/rate-limit/rate-limit: costs nothing, and tells a bad token from a good one.
+    return Request(
+        method="GET",
+        path="rate_limit",
+        purpose="take the token",
+        # https://docs.github.com/enterprise-server/rest/rate-limit/rate-limit
+        missing="This GitHub has no rate limit",
+    )
+
+
 def next_page(link: str | None) -> str | None:
     """The URL of the next page in a ``Link`` header, to be followed as it is: it may read /repositories/ID/… ."""
     # https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
