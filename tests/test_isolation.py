@@ -149,10 +149,12 @@ def test_jobs_have_a_home_and_a_tmp_of_their_own(isolated: Isolated) -> None:
     root = isolated.host.base_dir / "one"
     said = isolated.run(
         "one",
-        'echo "home=$HOME tmp=$TMPDIR umask=$(umask)"; echo mine > /tmp/mine; echo mine > /var/tmp/mine2; '
+        'echo "home=$HOME tmp=$TMPDIR umask=$(umask)"; env | grep ^XDG_ | sort; echo mine > /tmp/mine; echo mine > /var/tmp/mine2; '
         "touch $HOME/x; ls -d /dev/shm; mkdir -p sub && echo work=$(pwd)",
     )
     assert f"home={root}/home tmp=/tmp umask=0022" in said
+    places = {"CACHE": ".cache", "CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state"}
+    assert "".join(f"XDG_{name}_HOME={root}/home/{place}\n" for name, place in places.items()) in said
     assert f"work={root}/_work" in said
     assert not Path("/tmp/mine").exists()
     assert (root / "tmp" / "mine").read_text() == "mine\n"

@@ -30,6 +30,8 @@ _ALREADY, _NOTHING_LIVES = 5, 6
 """Exit statuses of a supervisor that is not needed."""
 _TMP, _VAR_TMP = "/tmp", "/var/tmp"  # noqa: S108 - a runner with a user of its own sees others in their place
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_XDG = {"CACHE": ".cache", "CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state"}
+"""https://specifications.freedesktop.org/basedir-spec: the defaults, also where a step sets another ``HOME``."""
 _PASSED_ON = (
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
 )  # fmt: skip
@@ -302,7 +304,8 @@ class ProcessBackend(Backend):
             **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
             "PATH": _JOB_PATH,
             "LANG": "C.UTF-8",
-            "HOME": str(launch.root / "home"),
+            "HOME": str(home := launch.root / "home"),
+            **{f"XDG_{name}_HOME": str(home / place) for name, place in _XDG.items()},
             # Where it has a /tmp of its own, that is it, and short: a socket's path ends at 107 bytes.
             "TMPDIR": _TMP if launch.user and _may_hide_tmp(launch.root) else str(launch.root / "tmp"),
             "USER": "runner",
