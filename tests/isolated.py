@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import stat
@@ -21,8 +22,11 @@ from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.archive import build_archive
 from tests.host import Host, create, until
 
-USERS = (61501, 61502, 61503)
-"""Ids that no account and no process has."""
+_FREE = range(60600, 61180)
+"""Ids that nobody gives to accounts or units: https://systemd.io/UIDS-GIDS."""
+_FIRST = _FREE[3 * os.getpid() % (len(_FREE) - 2)]
+USERS = (_FIRST, _FIRST + 1, _FIRST + 2)
+"""Others in each process of tests: all that runs as one of them is killed."""
 RUN_AS = f"{USERS[0]}-{USERS[-1]}"
 REPO = "acme/widgets"
 

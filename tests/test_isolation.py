@@ -149,7 +149,8 @@ def test_jobs_have_a_home_and_a_tmp_of_their_own(isolated: Isolated) -> None:
     root = isolated.host.base_dir / "one"
     said = isolated.run(
         "one",
-        'echo "home=$HOME tmp=$TMPDIR umask=$(umask)"; env | grep ^XDG_ | sort; echo mine > /tmp/mine; echo mine > /var/tmp/mine2; '
+        'echo "home=$HOME tmp=$TMPDIR umask=$(umask)"; env | grep ^XDG_ | sort; '
+        "echo mine > /tmp/mine; echo mine > /var/tmp/mine2; "
         "touch $HOME/x; ls -d /dev/shm; mkdir -p sub && echo work=$(pwd)",
     )
     assert f"home={root}/home tmp=/tmp umask=0022" in said
