@@ -20,7 +20,7 @@ from runnerctl.core.backends import user_processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.archive import build_archive
-from tests.host import Host, create, until
+from tests.host import Host, create, remove, until
 
 _FREE = range(60600, 61180)
 """Ids that nobody gives to accounts or units: https://systemd.io/UIDS-GIDS."""
@@ -84,6 +84,8 @@ def isolated(as_root: None, open_top: Path, open_archive: Path) -> Iterator[Isol
         host.write_env_file(RUNNERCTL_RUN_AS=RUN_AS)
         services = host.services(RUNNERCTL_RUN_AS=RUN_AS, RUNNERCTL_LIMITS_PROCESSES="60", RUNNERCTL_FORK_GUARD="true")
         yield Isolated(host=host, services=services, sandbox=sandbox)
+        for runner in services.store.live():
+            remove(services, runner.name, force=True)  # its supervisor buries its dead at once
         services.close()
         host.kill_everything()
         for uid in USERS:
