@@ -64,7 +64,7 @@ types: $(VENV)/dev
 	cd runnerctl/sandbox/package/bin/standin && ../../../../../$(BIN)/mypy --config-file ../../../../../setup.cfg *.py
 
 audit: $(VENV)/dev
-	.ci/audit $(VENV)
+	$(BIN)/python .ci/audit.py
 
 bench: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
