@@ -50,11 +50,11 @@ class _Advisories(BaseHTTPRequestHandler):
 @contextmanager
 def _advisories() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Advisories) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1/query"
-        server.shutdown()
-        thread.join()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/query"
+        finally:
+            server.shutdown()
 
 
 @contextmanager

@@ -277,6 +277,7 @@ def now(seconds: int) -> int:
 OTHER_KEY, NOT_OURS = "by a key that the issuer does not offer", "is not signed by the issuer"
 FORGERIES: dict[str, tuple[Callable[[Hall], str], str]] = {
     "wrong issuer": (lambda hall: hall.token(iss="https://token.actions.githubusercontent.com"), "another issuer's"),
+    "an Enterprise Server's": (lambda hall: hall.token(iss=hall.sandbox.enterprise_issuer), "another issuer's"),
     "issuer with a slash": (lambda hall: hall.token(iss=f"{hall.sandbox.server_url}/"), "another issuer's"),
     "wrong audience": (lambda hall: hall.token(audience="https://github.com/acme"), "for another audience"),
     "audience and others": (lambda hall: hall.token(aud=[AUDIENCE, "sts.amazonaws.com"]), "for another audience"),

@@ -1,4 +1,7 @@
-"""What an OIDC issuer tells everybody: who it is, and the keys with which its tokens are checked."""
+"""What an OIDC issuer tells everybody: who it is, and the keys with which its tokens are checked.
+
+Two issuers with the same keys: a token's ``iss`` alone tells whose it is.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from aiohttp import web
 
 from .web_keys import GITHUB
 
+ENTERPRISE = "/_services/token"
+"""Where an Enterprise Server's issuer is, below its own address; github.com's is a host of its own."""
 _KEYS = "/.well-known/jwks"
 _CONFIGURATION = "/.well-known/openid-configuration"
 
 
 def add_routes(app: web.Application) -> None:
-    app.router.add_get(_CONFIGURATION, configuration)
-    app.router.add_get(_KEYS, key_set)
+    for path in ("", ENTERPRISE):
+        app.router.add_get(f"{path}{_CONFIGURATION}", configuration)
+        app.router.add_get(f"{path}{_KEYS}", key_set)
 
 
 async def configuration(request: web.Request) -> web.Response:
-    issuer = request.app[GITHUB].server_url
+    issuer = request.app[GITHUB].server_url + request.path.removesuffix(_CONFIGURATION)
     return _json(
         {
             "issuer": issuer,

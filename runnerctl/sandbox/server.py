@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from aiohttp import web
 
-from . import control, keys
+from . import control, keys, openid
 from .accounts import APP_ID, CLIENT_ID
 from .app import build_app, let_time_pass
 from .control import JobOrder
@@ -115,6 +115,11 @@ class Sandbox:
         return self._github.server_url
 
     @property
+    def enterprise_issuer(self) -> str:
+        """Of OIDC tokens, as an Enterprise Server has it; ``server_url`` is one as github.com has it."""
+        return f"{self.server_url}{openid.ENTERPRISE}"
+
+    @property
     def api_url(self) -> str:
         return self._github.api_url
 
@@ -199,7 +204,10 @@ class Sandbox:
         self._ask(lambda: self._github.accounts.publish(Scope.parse(repo), public=public))
 
     def oidc_token(self, repository: str, *, audience: str, **claims: Any) -> str:
-        """The OIDC token of a workflow of that repository; None leaves a claim out. ``server_url`` is the issuer."""
+        """The OIDC token of a workflow of that repository; None leaves a claim out.
+
+        ``server_url`` is the issuer, unless ``iss`` is ``enterprise_issuer``.
+        """
         return self._ask(lambda: self._github.id_token({"repository": repository, "aud": audience, **claims}))
 
     def rotate_oidc_key(self) -> None:

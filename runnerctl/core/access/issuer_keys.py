@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -23,13 +24,24 @@ def fetch(issuer: str, *, clock: Clock, user_agent: str) -> dict[str, SigningKey
     configuration = _document(f"{issuer}{_CONFIGURATION}", clock, user_agent)
     if configuration.get("issuer") != issuer:
         raise _unavailable(issuer, "its configuration is another issuer's")
-    address = configuration.get("jwks_uri")
-    if not isinstance(address, str) or not is_trustworthy(address):
-        raise _unavailable(issuer, "its configuration names no https address of keys")
-    keys = signing_keys(_document(address, clock, user_agent))
+    keys = signing_keys(_document(_address_of_keys(issuer, configuration), clock, user_agent))
     if not keys:
         raise _unavailable(issuer, "it offers no RS256 or ES256 key")
     return keys
+
+
+def _address_of_keys(issuer: str, configuration: dict[str, Any]) -> str:
+    """Another host is the issuer's own choice: who could change it in there could change the keys as well.
+
+    Not so http to this machine. Jobs can listen on its ports: an issuer beyond it that names one, as behind a proxy
+    that does not know its own address, would have them vouch for themselves.
+    """
+    address = configuration.get("jwks_uri")
+    if not isinstance(address, str) or not is_trustworthy(address):
+        raise _unavailable(issuer, "its configuration names no https address of keys")
+    if urlsplit(address).scheme not in {"https", urlsplit(issuer).scheme}:
+        raise _unavailable(issuer, "its configuration has its keys on this machine, in the clear")
+    return address
 
 
 def _document(address: str, clock: Clock, user_agent: str) -> dict[str, Any]:
