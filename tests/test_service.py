@@ -157,6 +157,18 @@ class Service:
     def log(self, job: int) -> str:
         return self._control(f"/jobs/{job}/log")
 
+    def hang(self) -> str:
+        """Stops the server as a deadlock would, until systemd has ended it and started another; what systemd said."""
+        drop_in = "/run/systemd/system/runnerctl-server.service.d/hang.conf"
+        self.inside.shell(f"mkdir -p {drop_in.rpartition('/')[0]}")
+        self.inside.write(drop_in, "[Service]\nWatchdogSec=2s\nRestartSec=50ms\n")
+        self.inside.shell("systemctl daemon-reload; systemctl restart runnerctl-server")
+        server = self.show("MainPID")
+        self.inside.say("kill", "-STOP", server)
+        until(lambda: self.show("ActiveState") == "active" and self.show("MainPID") not in {server, "0"})
+        self.inside.shell(f"rm {drop_in}; systemctl daemon-reload")
+        return self.inside.say("journalctl", "--no-pager", "-o", "cat", "-u", "runnerctl-server")
+
     def show(self, name: str, unit: str = "runnerctl-server") -> str:
         return self.inside.say("systemctl", "show", "--property", name, "--value", unit).strip()
 
@@ -319,6 +331,22 @@ def test_a_unit_whose_restart_would_kill_runners_is_told_everywhere(service: Ser
     service.steps("install", "--now")
     assert said not in service.ask("GET", "/readyz")["degraded"]
     assert service.doctor()["service"]["level"] == "ok"
+
+
+def test_a_server_that_hangs_is_replaced_and_runner_and_job_are_in_hand_again(service: Service) -> None:
+    runner = service.online("hung")
+    job = service.submit("hung", "while [ ! -e /tmp/unhung ]; do sleep 0.05; done")
+    busy = until(lambda: (seen := service.runner("hung"))["phase"] == "busy" and seen)
+    worker = service.inside.say("pgrep", "-f", "Runner.Worker")
+    assert "Watchdog timeout (limit 2s)!" in service.hang()
+    seen = service.runner("hung")
+    assert (seen["phase"], seen["pid"], seen["state"]) == (busy["phase"], busy["pid"], busy["state"])
+    assert (seen["pid"], service.inside.say("pgrep", "-f", "Runner.Worker")) == (runner["pid"], worker)
+    assert service.ask("DELETE", "/api/v1/runners/hung")["code"] == "runner_busy"
+    assert service.ask("DELETE", "/api/v1/runners/hung?drain=true")["http"] == 202
+    service.inside.say("touch", "/tmp/unhung")
+    assert service.concluded(job)["conclusion"] == "success"
+    until(lambda: service.runner("hung")["status"] == "not_installed")
 
 
 def test_a_reload_takes_over_another_token(service: Service) -> None:

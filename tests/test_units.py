@@ -182,6 +182,34 @@ def test_a_restart_a_reload_and_a_drain_of_the_service(service: Service) -> None
     until(lambda: nothing_runs(service))
 
 
+def test_a_server_that_hangs_is_replaced_and_units_are_in_hand_again(service: Service) -> None:
+    runner, unit = service.online("hung"), unit_of(service, "hung")
+    main = service.show("MainPID", unit)
+    assert "Watchdog timeout" in service.hang()
+    assert (service.runner("hung")["pid"], service.show("MainPID", unit)) == (runner["pid"], main)
+    assert service.concluded(service.submit("hung", "true"))["conclusion"] == "success"
+    until(lambda: service.runner("hung")["state"] == "completed")
+    until(lambda: nothing_runs(service))
+
+
+def test_an_install_with_other_limits_leaves_runners_alone_and_counts_for_the_next_one(service: Service) -> None:
+    runner, unit = service.online("older"), unit_of(service, "older")
+    main = service.show("MainPID", unit)
+    service.set(RUNNERCTL_LIMITS_MEMORY_MAX="1G", RUNNERCTL_LIMITS_PROCESSES="")
+    done = service.runnerctl("--output", "json", "service", "install", "--now")
+    steps = [f"{each['action']} {each['target']}" for each in json.loads(done.stdout)["items"]]
+    assert steps == [f"replace {TEMPLATE}", "reload units of systemd", "restart runnerctl-server.service"]
+    assert (service.runner("older")["pid"], service.show("MainPID", unit)) == (runner["pid"], main)
+    service.online("newer")
+    assert service.show("MemoryMax", unit_of(service, "newer")) == str(1024**3)
+    assert service.show("TasksMax", unit_of(service, "newer")) != "200"
+    for name in ("older", "newer"):
+        assert service.concluded(service.submit(name, "true"))["conclusion"] == "success"
+        until(lambda name=name: service.runner(name)["state"] == "completed")
+    until(lambda: nothing_runs(service))
+    assert json.loads(service.runnerctl("--output", "json", "service", "install", "--now").stdout)["items"] == []
+
+
 def test_a_persistent_runner_works_stops_and_works_again(service: Service) -> None:
     made = service.ask(
         "POST", "/api/v1/runners", {"repo": "acme/widgets", "name": "lasting", "ephemeral": False, "wait": "online"}
