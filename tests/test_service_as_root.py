@@ -8,7 +8,7 @@ import pytest
 
 from tests.booted import Booted, boot, installation, require_systemd
 from tests.host import until
-from tests.test_service import Service, started_github
+from tests.test_service import UNIT_DIR, Service, started_github
 
 FIRST, LAST = 62001, 62002
 """No accounts: ids are enough."""
@@ -55,6 +55,20 @@ def test_an_install_for_root_makes_no_user_and_says_whose_the_jobs_are(service: 
     assert service.steps("install", "--user", "root", "--now") == ["start runnerctl-server.service"]
     ready = service.ask("GET", "/readyz")
     assert (ready["status"], ready["backend"], ready["degraded"]) == ("ready", "process", None)
+
+
+def test_no_secret_of_the_settings_is_in_a_unit_or_in_the_journal(service: Service) -> None:
+    secrets = (service.token, service.github["GITHUB_APP_PRIVATE_KEY_B64"])
+    shown = service.runnerctl("service", "print").stdout
+    kept = service.inside.shell(f"cat {UNIT_DIR}/runnerctl*; journalctl --no-pager -o cat")
+    assert not any(secret in text for secret in secrets for text in (shown, kept))
+    misplaced = "ghp_" + "a1B2" * 9
+    service.set(RUNNERCTL_BIND=misplaced)
+    status, error = service.refusal("install", "--user", "root")
+    assert (status, error["code"]) == (2, "config_invalid")
+    assert error["message"].startswith("server.bind holds what looks like a secret")
+    assert misplaced not in str(error) + service.inside.shell(f"cat {UNIT_DIR}/runnerctl*")
+    service.set(RUNNERCTL_BIND="")
 
 
 def test_jobs_have_users_of_their_own_and_go_on_through_a_restart(service: Service) -> None:
