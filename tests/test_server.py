@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -298,3 +300,16 @@ def test_twenty_creates_at_once_all_run(server: Server, host: Host, sandbox: San
     with ThreadPoolExecutor(20) as pool:
         assert {answer.status_code for answer in pool.map(server.remove, names)} == {200}
     assert (host.processes(), host.roots(), sandbox.runners()) == ([], [], [])
+
+
+def test_who_is_connected_when_the_server_stops_is_heard_still(server: Server) -> None:
+    """Behind a socket unit nobody is refused while the server restarts: a caller can be in and about to speak."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as caller:
+        assert server.request("GET", "/health").status_code == 200  # connections are taken in their order
+        server.signal(signal.SIGTERM)
+        hung_up, _, _ = select.select([caller], [], [], 0.2)
+        assert not hung_up
+        caller.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert caller.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    assert server.process.wait(10) == 0

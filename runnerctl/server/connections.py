@@ -25,6 +25,8 @@ _KEEPALIVE_SECONDS = 120.0
 _HANDSHAKE_SECONDS = 10.0
 _LINGERING_SECONDS = 2.0
 """For the rest of a body that nobody wants: so long that the answer arrives."""
+_LOOKS, _LOOK_SECONDS = 50, 0.01
+"""For those who are connected when the server stops, and have said nothing yet."""
 _LINE = _FIELD = 8190
 
 
@@ -37,12 +39,17 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         self._overdue = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._end_if_silent)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has not said yet what it wants."""
+        return not self._request_count
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._overdue.cancel()
         super().connection_lost(exc)
 
     def _end_if_silent(self) -> None:
-        if not self._request_count:
+        if self.is_silent:
             self.force_close()
 
     def handle_error(
@@ -88,6 +95,21 @@ class Site(web.BaseSite):
         self._server = await loop.create_server(
             self._accept, sock=self._listening, ssl=self._ssl_context, backlog=512, **patience
         )
+
+    async def hear_out(self) -> None:
+        """Takes no more callers, and lets those speak who are in already: stopping would hang up on them unheard.
+
+        Behind a socket unit the others wait for the next server.
+        """
+        asyncio.get_running_loop().remove_reader(self._listening)
+        for _ in range(_LOOKS):
+            await asyncio.sleep(_LOOK_SECONDS)  # at least once: who was accepted just now is on no list yet
+            if not self._somebody_is_silent():
+                return
+
+    def _somebody_is_silent(self) -> bool:
+        assert self._runner.server is not None  # noqa: S101 - set up before its site is started
+        return any(isinstance(each, Connection) and each.is_silent for each in self._runner.server.connections)
 
     def _accept(self) -> asyncio.Protocol:
         server = self._runner.server

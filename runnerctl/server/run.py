@@ -119,7 +119,8 @@ async def _serve(
     watcher = Watcher(services, app[OFFLOAD], loop)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
     await runner.setup()
-    await Site(runner, listening, context).start()
+    site = Site(runner, listening, context)
+    await site.start()
     await loop.run_in_executor(None, watcher.start)
     app[READINESS].started = True
     _collect_seldom()
@@ -133,6 +134,7 @@ async def _serve(
     watching.cancel()
     await leases.end(services, app[OFFLOAD])
     await app[OFFLOAD].finish(seconds=_FINISH_SECONDS)
+    await site.hear_out()
     await runner.cleanup()
     watcher.stop()
 
