@@ -190,6 +190,11 @@ def test_an_install_with_other_limits_leaves_runners_alone_and_counts_for_the_ne
     steps = [f"{each['action']} {each['target']}" for each in json.loads(done.stdout)["items"]]
     assert steps == [f"replace {TEMPLATE}", "reload units of systemd", "restart runnerctl-server.service"]
     assert (service.runner("older")["pid"], service.show("MainPID", unit)) == (runner["pid"], main)
+    service.set(RUNNERCTL_STATE_DIR="/var/lib/elsewhere")
+    for argv in ((), ("--backend", "process")):
+        done = service.runnerctl("--output", "json", "service", "install", *argv)
+        assert "1 runners are units of the service as it was" in json.loads(done.stdout)["error"]["message"]
+        service.set(RUNNERCTL_STATE_DIR="")
     service.online("newer")
     assert service.show("MemoryMax", unit_of(service, "newer")) == str(1024**3)
     assert service.show("TasksMax", unit_of(service, "newer")) != "200"

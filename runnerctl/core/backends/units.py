@@ -32,6 +32,12 @@ def installed(state_dir: Path) -> bool:
     return bool(named) and all(Path(each) == state_dir for each in named)
 
 
+def places() -> dict[str, set[str]]:
+    """What the programs in the template that is installed are told: where runners are, and whose. Empty without one."""
+    told = {name: _options(name) for name in ("--base-dir", "--state-dir", "--manager")}
+    return told if all(told.values()) else {}
+
+
 def _options(name: str) -> set[str]:
     """The values of an option of the programs in the template that is installed."""
     try:

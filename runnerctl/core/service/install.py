@@ -7,10 +7,11 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 
-from ..errors import BackendFailed, InvalidRequest
+from ..backends import units as runners
+from ..errors import BackendFailed, InvalidRequest, InvalidTransition
 from . import accounts, systemd, trust
 from .files import directories, env_file, of_other_backends, units, with_token
-from .layout import ALIAS, UNIT, Layout
+from .layout import ALIAS, UNIT, Backend, Layout
 from .programs import systemd_runs
 from .steps import Step, directory_steps, file_steps
 
@@ -19,7 +20,8 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
     """What is missing or differs. Nothing is touched.
 
     Raises ``InvalidRequest`` when we are not root, ``ConfigInvalid`` when the code could be changed by others than
-    root, ``BackendFailed`` when nothing can be started here.
+    root, ``BackendFailed`` when nothing can be started here, ``InvalidTransition`` when runners live where the service
+    would no longer look.
     """
     require_root("install")
     if start and not systemd_runs():
@@ -28,6 +30,7 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
             hint="Leave --now out: what is written counts when systemd starts",
         )
     trust.check(layout)
+    _refuse_to_move(layout)
     of_units = [*_obsolete(layout), *file_steps(units(layout))]
     return [
         *_accounts(layout),
@@ -37,6 +40,20 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
         *of_units,
         *_tell_systemd(layout, changed=bool(of_units), start=start),
     ]
+
+
+def _refuse_to_move(layout: Layout) -> None:
+    """A unit that lives is handed back as its template says at its end: without it, or by another, it would not be."""
+    told = runners.places()
+    wanted = {"--base-dir": layout.base_dir, "--state-dir": layout.state_dir, "--manager": layout.user}
+    stays = layout.backend is Backend.SYSTEMD and all(told.get(name) == {str(value)} for name, value in wanted.items())
+    if not told or stays:
+        return
+    if left := systemd.live_runners():
+        raise InvalidTransition(
+            f"{len(left)} runners are units of the service as it was, in {', '.join(sorted(told['--base-dir']))}",
+            hint="Remove them before it changes: runnerctl remove --all --drain, with the settings as they were",
+        )
 
 
 def _obsolete(layout: Layout) -> Iterator[Step]:

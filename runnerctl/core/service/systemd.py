@@ -36,6 +36,14 @@ def has_failed() -> bool:
     return systemd_runs() and _property(UNIT, "ActiveState") == "failed"
 
 
+def live_runners() -> list[str]:
+    """The units that runners are at the moment, those that end just now included."""
+    if not systemd_runs():
+        return []
+    listed = run("systemctl", "list-units", "--plain", "--no-legend", "runnerctl-runner@*.service")
+    return [line.split()[0] for line in listed.splitlines() if line.strip()]
+
+
 def reload() -> None:
     run("systemctl", "daemon-reload")
 
