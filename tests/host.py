@@ -21,7 +21,7 @@ from runnerctl.core.backends import cgroups
 from runnerctl.core.models import Runner, RunnerSpec, Scope
 from runnerctl.core.services import Services
 
-PATIENCE = 20.0
+PATIENCE = float(os.environ.get("PATIENCE", "20"))
 
 
 def until(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
