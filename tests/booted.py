@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NEEDS_ROOT
-from tests.host import until
+from tests.host import SLOWNESS, until
 from tests.isolated import passable
 
 _SCRIPT = Path(__file__).parent / "data" / "boot.sh"
@@ -38,6 +38,7 @@ class Booted:
     def popen(self, *argv: str, **options: object) -> subprocess.Popen[str]:
         """A process in there, as root, with the environment of a shell there."""
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/root", "SYSTEMD_COLORS": "0"}
+        environment["SLOWNESS"] = str(SLOWNESS)
         entering = ("nsenter", "--target", str(self.leader), "--all", "--root", "--wd")
         return subprocess.Popen([*entering, *argv], env=environment, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -45,7 +46,7 @@ class Booted:
         pipe = subprocess.PIPE
         with self.popen(*argv, stdin=pipe, stdout=pipe, stderr=pipe) as process:
             try:
-                stdout, stderr = process.communicate(input, timeout=timeout)
+                stdout, stderr = process.communicate(input, timeout=timeout * SLOWNESS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

@@ -75,6 +75,31 @@ def test_one_that_is_off_is_switched_on(tmp_path: Path) -> None:
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"
 
 
+def test_none_is_switched_on_below_the_top_as_no_runner_could_enter_then(tmp_path: Path) -> None:
+    for file in ("cgroup.subtree_control", "cgroup.type"):
+        (tmp_path / file).write_text("")
+    assert cgroups.enabled(tmp_path, {"pids"}) == set()
+    assert (tmp_path / "cgroup.subtree_control").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("there", "file", "known"),
+    [
+        (["cgroup.type", "memory.max"], "memory.max", True),
+        (["cgroup.type", "io.max"], "io.weight", False),
+        ([], "memory.max", True),
+        ([], "io.weight", False),
+        (["io.cost.qos"], "io.weight", True),
+    ],
+)
+def test_a_kernel_that_weighs_no_disks_is_told_from_one_that_does(
+    tmp_path: Path, there: list[str], file: str, known: bool
+) -> None:
+    for each in there:
+        (tmp_path / each).touch()
+    assert cgroups.knows(tmp_path, file) is known
+
+
 def test_where_there_is_none_nothing_is_enabled(orphan: Callable[..., Any], tmp_path: Path) -> None:
     place = orphan().cgroup
     place.mkdir()

@@ -39,7 +39,7 @@ Type=oneshot
 Delegate=yes
 TasksMax=infinity
 WorkingDirectory={REPOSITORY}
-Environment=HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PATIENCE=120
+Environment=HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SLOWNESS=6
 StandardOutput=tty
 StandardError=inherit
 TTYPath=/dev/ttyS0
@@ -63,10 +63,11 @@ def main(argv: list[str]) -> int:
             raise Missing("needs root: the files of this machine are those of the one in it")
         parts = _unpacked(Path(os.environ.get("E2E_PARTS", REPOSITORY / "build" / "e2e")))
     except Missing as exc:
-        print(f"make e2e: {exc}", file=sys.stderr)
+        sys.stderr.write(f"make e2e: {exc}\n")
         return 2
     with tempfile.TemporaryDirectory(prefix="runnerctl-e2e-") as share:
-        return run(parts, Path(share), [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--timeout", "900", *argv])
+        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--timeout", "900"]
+        return run(parts, Path(share), [*pytest, *argv])
 
 
 def _unpacked(top: Path) -> Parts:
@@ -109,10 +110,11 @@ def run(parts: Parts, share: Path, command: list[str]) -> int:
             _boot(parts, share, console.fileno())
         status = int((share / "status").read_text())
     except (OSError, ValueError, subprocess.SubprocessError) as exc:
-        print((share / "console").read_text(errors="replace")[-4000:], file=sys.stderr)
-        print(f"make e2e: the machine ended without a result: {exc}", file=sys.stderr)
+        sys.stderr.write((share / "console").read_text(errors="replace")[-4000:])
+        sys.stderr.write(f"make e2e: the machine ended without a result: {exc}\n")
         return 1
-    print(f"make e2e: Linux {parts.modules.parent.name}, {time.monotonic() - began:.0f} s, exit status {status}")
+    took = time.monotonic() - began
+    sys.stdout.write(f"make e2e: Linux {parts.modules.parent.name}, {took:.0f} s, exit status {status}\n")
     return status
 
 
@@ -122,7 +124,7 @@ def _boot(parts: Parts, share: Path, console: int) -> None:
         *("cgroup_no_v1=all", "systemd.unified_cgroup_hierarchy=1", "fstab=no", "selinux=0", "panic=-1"),
         *("con=null", f"con0=null,fd:{console}", "ssl=null", "ssl0=null,fd:1"),
     ]
-    kernel = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=console, pass_fds=(console,), start_new_session=True)
+    kernel = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=console, pass_fds=(console,))
     try:
         kernel.wait(_SECONDS)
     finally:
