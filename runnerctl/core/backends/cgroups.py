@@ -72,8 +72,8 @@ def _unescape(field: str) -> str:
 def enabled(parent: Path, controllers: Iterable[str]) -> frozenset[str]:
     """Those of ``controllers`` that cgroups made in ``parent``, where we live, have; switched on at the top of all.
 
-    Elsewhere the kernel would switch on some, too (``cpu``, ``pids``), with processes in ``parent``, and then let nobody
-    in: neither a runner into a cgroup below it nor, at a restart, ourselves.
+    Elsewhere the kernel would switch on some, too (``cpu``, ``pids``), and then let nobody in: no runner into a cgroup
+    below ``parent``, and at a restart none of us into itself.
     """
     if _is_top(parent):
         for controller in sorted(set(controllers) - _words(parent / "cgroup.subtree_control")):
