@@ -16,7 +16,7 @@ from runnerctl.core.backends import cgroups, limits
 from runnerctl.core.errors import ConfigInvalid
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from tests.host import Host, Server, create, stop
+from tests.host import Host, Server, create, stop, until
 
 pytest_plugins = ("tests.orphans",)
 
@@ -197,7 +197,7 @@ def test_what_a_runner_runs_stands_back_for_its_supervisor_and_is_killed_before_
     *_, its_nice, its_score = [line for line in sandbox.wait_job(job, timeout=20).lines if not line.startswith("##")]
     assert int(its_nice) == expected[0]
     assert int(its_score) >= max(500, expected[1]), "its steps are killed first of all"
-    stop(services, "polite")
+    until(lambda: not stop(services, "polite").draining)  # what has run the job may still be there
     core.start_runner(services, "polite")
     assert standing(listener(services, "polite")) == expected
     services.close()
