@@ -12,13 +12,18 @@ LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 LOWEST_TESTS := $(addprefix tests/test_, cli_boundary.py cli_looking.py front_door.py github_client.py github_protocol.py \
 	oidc.py packages.py promises.py redaction.py server.py settings.py tokens.py)
 
-.PHONY: help demo test test-lowest lint types audit bench soak clean
+# What a machine of its own is for: another kernel, cgroup v2 alone, limits that it keeps.
+E2E_TESTS := $(addprefix tests/test_, enforced_limits.py units.py service.py backend_contract.py isolation.py limits.py \
+	resource_limits.py marks.py fork_guard.py)
+
+.PHONY: help demo test test-lowest e2e lint types audit bench soak clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    plays the guide's workflow on a local GitHub"
 	@echo "make test    the whole test suite"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
+	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
 	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
 	@echo "make lint    ruff and the import contract"
 	@echo "make types   mypy, strict"
@@ -48,6 +53,10 @@ test-lowest: setup.cfg
 	$(LOWEST_PYTHON) -m tests.lowest_versions > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install $(PIP_OPTIONS) --constraint $(LOWEST)/constraints.txt --editable '.[test]'
 	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(LOWEST_TESTS) $(PYTEST_ARGS)
+
+e2e: $(VENV)/dev
+	$(BIN)/python -m compileall -q runnerctl
+	$(BIN)/python -m tests.virtual $(or $(TESTS),$(E2E_TESTS)) $(PYTEST_ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

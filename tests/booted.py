@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NEEDS_ROOT
-from tests.host import until
+from tests.host import SLOWNESS, until
 from tests.isolated import passable
 
 _SCRIPT = Path(__file__).parent / "data" / "boot.sh"
@@ -38,6 +38,7 @@ class Booted:
     def popen(self, *argv: str, **options: object) -> subprocess.Popen[str]:
         """A process in there, as root, with the environment of a shell there."""
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/root", "SYSTEMD_COLORS": "0"}
+        environment["SLOWNESS"] = str(SLOWNESS)
         entering = ("nsenter", "--target", str(self.leader), "--all", "--root", "--wd")
         return subprocess.Popen([*entering, *argv], env=environment, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -45,7 +46,7 @@ class Booted:
         pipe = subprocess.PIPE
         with self.popen(*argv, stdin=pipe, stdout=pipe, stderr=pipe) as process:
             try:
-                stdout, stderr = process.communicate(input, timeout=timeout)
+                stdout, stderr = process.communicate(input, timeout=timeout * SLOWNESS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -139,9 +140,10 @@ def _unshared(top: Path, hierarchies: Path, groups: list[Path]) -> Iterator[int]
     script = f"{joining} exec unshare {flags} bash '{_SCRIPT}' '{top}' '{hierarchies}'"
     with top.with_suffix(".log").open("w") as log:
         process = subprocess.Popen(
-            ["bash", "-ec", script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            ["bash", "-ec", script], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
     try:
+        _leave_to_child(process, groups, log.name)
         yield until(lambda: _leader(process, log.name))
     finally:
         with suppress(AssertionError):
@@ -150,11 +152,24 @@ def _unshared(top: Path, hierarchies: Path, groups: list[Path]) -> Iterator[int]
         process.wait()
 
 
+def _leave_to_child(process: subprocess.Popen[bytes], groups: list[Path], log: str) -> None:
+    """Its parent leaves the groups: in version 2, one with processes of its own passes no controller on."""
+    until(lambda: _child(process, "bash", log))
+    for group in groups:
+        (group.parent / "cgroup.procs").write_text(str(process.pid))
+    assert process.stdin is not None
+    process.stdin.close()  # what the script waits for
+
+
 def _leader(process: subprocess.Popen[bytes], log: str) -> int:
     """The pid of the systemd in there; 0 as long as it is none yet."""
+    return _child(process, "systemd", log)
+
+
+def _child(process: subprocess.Popen[bytes], comm: str, log: str) -> int:
     assert process.poll() is None, Path(log).read_text()
     for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        if Path(f"/proc/{pid}/comm").read_text() == "systemd\n":
+        if Path(f"/proc/{pid}/comm").read_text() == f"{comm}\n":
             return int(pid)
     return 0
 

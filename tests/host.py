@@ -21,7 +21,9 @@ from runnerctl.core.backends import cgroups
 from runnerctl.core.models import Runner, RunnerSpec, Scope
 from runnerctl.core.services import Services
 
-PATIENCE = 20.0
+SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
+"""How much longer than usual all may take, as on the machine of ``make e2e``."""
+PATIENCE = 20.0 * SLOWNESS
 
 
 def until(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
@@ -98,7 +100,7 @@ class Host:
             input=input,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=60 * SLOWNESS,
             check=False,
         )
 

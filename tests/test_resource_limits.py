@@ -16,7 +16,7 @@ from runnerctl.core.backends import cgroups, limits
 from runnerctl.core.errors import ConfigInvalid
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from tests.host import Host, Server, create, stop
+from tests.host import Host, Server, create, stop, until
 
 pytest_plugins = ("tests.orphans",)
 
@@ -73,6 +73,31 @@ def test_one_that_is_off_is_switched_on(tmp_path: Path) -> None:
     (tmp_path / "cgroup.subtree_control").write_text("")
     cgroups.enabled(tmp_path, {"memory"})
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"
+
+
+def test_none_is_switched_on_below_the_top_as_no_runner_could_enter_then(tmp_path: Path) -> None:
+    for file in ("cgroup.subtree_control", "cgroup.type"):
+        (tmp_path / file).write_text("")
+    assert cgroups.enabled(tmp_path, {"pids"}) == set()
+    assert (tmp_path / "cgroup.subtree_control").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("there", "file", "known"),
+    [
+        (["cgroup.type", "memory.max"], "memory.max", True),
+        (["cgroup.type", "io.max"], "io.weight", False),
+        ([], "memory.max", True),
+        ([], "io.weight", False),
+        (["io.cost.qos"], "io.weight", True),
+    ],
+)
+def test_a_kernel_that_weighs_no_disks_is_told_from_one_that_does(
+    tmp_path: Path, there: list[str], file: str, known: bool
+) -> None:
+    for each in there:
+        (tmp_path / each).touch()
+    assert cgroups.knows(tmp_path, file) is known
 
 
 def test_where_there_is_none_nothing_is_enabled(orphan: Callable[..., Any], tmp_path: Path) -> None:
@@ -172,7 +197,7 @@ def test_what_a_runner_runs_stands_back_for_its_supervisor_and_is_killed_before_
     *_, its_nice, its_score = [line for line in sandbox.wait_job(job, timeout=20).lines if not line.startswith("##")]
     assert int(its_nice) == expected[0]
     assert int(its_score) >= max(500, expected[1]), "its steps are killed first of all"
-    stop(services, "polite")
+    until(lambda: not stop(services, "polite").draining)  # what has run the job may still be there
     core.start_runner(services, "polite")
     assert standing(listener(services, "polite")) == expected
     services.close()

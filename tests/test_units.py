@@ -220,9 +220,10 @@ def test_a_persistent_runner_works_stops_and_works_again(service: Service) -> No
 
 def test_a_supervisor_that_is_killed_in_mid_job_takes_nothing_with_it(service: Service) -> None:
     service.online("three")
-    job = service.submit("three", "sleep 1; echo survived")
+    job = service.submit("three", "while [ ! -e ../../../go-on ]; do sleep 0.05; done; echo survived")
     until(lambda: service.runner("three")["phase"] == "busy")
     service.inside.say("systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit_of(service, "three"))
+    service.inside.shell("touch /opt/runnerctl/runners/three/go-on")
     assert service.concluded(job)["conclusion"] == "success"
     until(lambda: service.runner("three")["state"] == "completed")
     until(lambda: nothing_runs(service))

@@ -2,6 +2,8 @@
 # Runs as the first process of new namespaces: turns into systemd, on an overlay of / whose writes vanish with it.
 # Arguments: a directory to mount on, and a file with one line for each cgroup hierarchy (mount point, type, options).
 set -e
+read -r _ || true  # ends when our parent is in no cgroup of ours any more
+exec < /dev/null
 top=$1 hierarchies=$2
 root=$top/root
 mount -t tmpfs -o size=1g,mode=755 tmpfs "$top"

@@ -1,7 +1,7 @@
 """Where this process may make cgroups (v2) for its runners, and what can be done with one of them.
 
 They are marks first of all, for which it does not matter that we live in their parent. A controller is enabled in them
-only where limits ask for one and the kernel lets us: in a parent with processes it does so at the very top alone.
+only where limits ask for one and we live at the very top: no other parent with processes can pass them on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 
 _PREFIX = "runnerctl-"
 _PAUSE = 0.005
+_VERSION_1 = {"io": "blkio"}
+"""What version 1 calls a controller, where it differs."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -68,12 +70,49 @@ def _unescape(field: str) -> str:
 
 
 def enabled(parent: Path, controllers: Iterable[str]) -> frozenset[str]:
-    """Those of ``controllers`` that cgroups made in ``parent`` have, switched on where they were not and can be."""
-    for controller in sorted(set(controllers) - _words(parent / "cgroup.subtree_control")):
-        # One at a time: of several in one write, all fail with one.
-        with suppress(OSError), (parent / "cgroup.subtree_control").open("w") as stream:
-            stream.write(f"+{controller}")
+    """Those of ``controllers`` that cgroups made in ``parent``, where we live, have; switched on at the top of all.
+
+    Elsewhere the kernel would switch on some, too (``cpu``, ``pids``), and then let nobody in: no runner into a cgroup
+    below ``parent``, and at a restart none of us into itself.
+    """
+    if _is_top(parent):
+        for controller in sorted(set(controllers) - _words(parent / "cgroup.subtree_control")):
+            # One at a time: of several in one write, all fail with one.
+            with suppress(OSError), (parent / "cgroup.subtree_control").open("w") as stream:
+                stream.write(f"+{controller}")
     return _words(parent / "cgroup.subtree_control") & frozenset(controllers)
+
+
+def knows(parent: Path, file: str) -> bool:
+    """Whether cgroups in ``parent`` have that file of a controller that they have: some kernels weigh no disks."""
+    if not _is_top(parent):
+        return (parent / file).exists()
+    return file != "io.weight" or (parent / "io.cost.qos").exists()
+
+
+def _is_top(place: Path) -> bool:
+    """Of all cgroups, not of a namespace."""
+    return not (place / "cgroup.type").exists()
+
+
+def host_has(controller: str, file: str) -> bool:
+    """Whether this host's systemd can limit a unit so, by cgroups of either version."""
+    for line in _mounts().splitlines():
+        mount, _, mounted = line.partition(" - ")
+        kind, _, options = mounted.split(" ", 2)
+        top = Path(_unescape(mount.split()[4]))
+        if kind == "cgroup" and _VERSION_1.get(controller, controller) in options.split(","):
+            return True
+        if kind == "cgroup2" and controller in _words(top / "cgroup.controllers"):
+            return knows(top, file)
+    return False
+
+
+def _mounts() -> str:
+    try:
+        return Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return ""
 
 
 def _words(path: Path) -> frozenset[str]:

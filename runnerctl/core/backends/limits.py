@@ -37,13 +37,13 @@ def asked(get: Callable[[str], Any]) -> tuple[Limit, ...]:
 
 
 def enforceable(limits: Iterable[Limit]) -> tuple[Limit, ...]:
-    """Those for which the kernel gives our runners' cgroups a controller."""
+    """Those for which the kernel gives our runners' cgroups a controller, and one that knows them."""
     limits = tuple(limits)
     parent = cgroups.own() if limits else None
     if parent is None:
         return ()
     enabled = cgroups.enabled(parent, {limit.controller for limit in limits})
-    return tuple(limit for limit in limits if limit.controller in enabled)
+    return tuple(limit for limit in limits if limit.controller in enabled and cgroups.knows(parent, limit.file))
 
 
 def unenforced(limits: Iterable[Limit], *, isolates: bool) -> str | None:

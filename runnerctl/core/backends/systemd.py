@@ -146,13 +146,17 @@ class SystemdBackend(ProcessBackend):
 
     @cached_property
     def unenforced(self) -> str | None:
-        """What the template that is installed does not say as the settings do."""
+        """What the template that is installed does not say as the settings do, or this host cannot keep."""
         told = []
         if not units.has_lines(units.limit_lines(self.limits)):
             told.append(f"Not enforced: {', '.join(limit.key for limit in self.limits)}")
         if not units.gives_groups(self.group_names):
             told.append("Jobs get other groups than run_as_groups")
-        return f"{'; '.join(told)}: `sudo runnerctl service install` has to change the runners' units" if told else None
+        if told:
+            return f"{'; '.join(told)}: `sudo runnerctl service install` has to change the runners' units"
+        left = [limit for limit in self.limits if not cgroups.host_has(limit.controller, limit.file)]
+        keys = ", ".join(f"{limit.key} ({limit.controller})" for limit in left)
+        return f"Not enforced: {keys}: this host's cgroups have no controller that can" if left else None
 
     @cached_property
     def _live(self) -> Records:
