@@ -254,7 +254,7 @@ def test_random_lives(make: Callable[[], Lives]) -> None:
     run_state_machine_as_test(
         lambda: RandomLives(make),
         settings=settings(
-            max_examples=EXAMPLES or 10,
+            max_examples=EXAMPLES or 8,
             stateful_step_count=20 if EXAMPLES else 12,
             deadline=None,
             derandomize=not EXAMPLES,

@@ -34,7 +34,7 @@ from tests.lives import hearing
 from tests.power import Load, boot_anew, copy_database, give_up_jobs, last_transaction, lose_unsynced, standstill
 from tests.test_reconcile import JumpingClock
 
-CUTS = int(os.environ.get("POWER_CUTS", "3"))
+CUTS = int(os.environ.get("POWER_CUTS", "2"))
 SEED = int(os.environ.get("POWER_SEED", "11"))
 ONLINE = core.Wait.ONLINE
 MOST_COMMITS = 12
