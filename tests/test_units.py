@@ -115,6 +115,7 @@ def test_a_job_runs_as_a_user_of_its_units_and_reaches_nothing_of_ours(service: 
     assert (ready["backend"], ready["degraded"]) == ("systemd", None)
     service.online("other")
     assert service.show("MemoryMax", unit_of(service, "other")) == str(512 * 1024 * 1024)
+    assert service.show("MemorySwapMax", unit_of(service, "other")) == "0"
     assert service.show("TasksMax", unit_of(service, "other")) == "200"
     service.online("one")
     for attempt in (each for each in _TRIES.values() if each.startswith(("cat", "ls"))):

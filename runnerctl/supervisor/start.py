@@ -10,6 +10,7 @@ it cannot be started.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import os
@@ -208,6 +209,8 @@ def _limit(cgroup: str, launch: Launch, log: RunnerLog) -> None:
         try:
             cgroups.limit(cgroup, file, value)
         except OSError as exc:
+            if file == "memory.swap.max" and exc.errno == errno.ENOENT:
+                continue  # a kernel without swap
             log.note(f"Not limited: {file} {value!r}: {exc.strerror}")
 
 

@@ -205,7 +205,9 @@ class ProcessBackend(Backend):
             return {}
         from . import limits
 
-        return {limit.file: limit.value for limit in limits.enforceable(self.limits)}
+        files = {limit.file: limit.value for limit in limits.enforceable(self.limits)}
+        # What does not fit must not be swapped out instead, at the cost of the host.
+        return {**files, **({"memory.swap.max": "0"} if "memory.max" in files else {})}
 
     def leased(self) -> tuple[str, ...]:
         """The lives that end with this process."""

@@ -49,14 +49,16 @@ def _options(name: str) -> set[str]:
 
 def limit_lines(limits: Iterable[Limit]) -> tuple[str, ...]:
     """What stands for them in the template."""
-    return tuple(_line(limit) for limit in limits)
+    return tuple(line for limit in limits for line in _lines(limit))
 
 
-def _line(limit: Limit) -> str:
+def _lines(limit: Limit) -> tuple[str, ...]:
     if limit.controller == "cpu":
         quota, period = map(int, limit.value.split())
-        return f"CPUQuota={100 * quota // period}%"
-    return f"{_NAMES[limit.controller]}={limit.value}"
+        return (f"CPUQuota={100 * quota // period}%",)
+    line = f"{_NAMES[limit.controller]}={limit.value}"
+    # What does not fit must not be swapped out instead, at the cost of the host.
+    return (line, "MemorySwapMax=0") if limit.controller == "memory" else (line,)
 
 
 def has_lines(lines: Iterable[str]) -> bool:
