@@ -83,7 +83,7 @@ soak: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks.soak 2000
 	RACES=200 $(BIN)/python -m pytest tests/test_never_lose_a_job.py
-	ALL_MOMENTS=1 $(BIN)/python -m pytest tests/test_supervisor_crash_matrix.py --timeout 600
+	ALL_MOMENTS=1 $(BIN)/python -m pytest tests/test_supervisor_crash_matrix.py tests/test_crash_matrix.py --timeout 600
 	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/test_lives_stateful.py tests/test_power_cut.py --timeout 7200
 
 clean:
