@@ -342,7 +342,7 @@ def test_what_a_full_disk_of_the_state_keeps_from_being_written_down_is_made_goo
 
 _AS_NOBODY = """
 import os, sys
-from runnerctl.cli import create, failures, main, config, checks, render
+from runnerctl.cli import create, doctor, failures, main, config, checks, render
 from runnerctl.core import credentials, instance, services, settings, settings_files, state_directory, store
 from runnerctl.core.github import auth, client, config
 import runnerctl.core.lifecycle.create, runnerctl.core.packages, encodings.idna, difflib, dotenv.main
@@ -394,6 +394,15 @@ def test_a_directory_that_our_user_cannot_write_is_named_with_user_and_mode(publ
     assert "'nobody'" in told[0].message
     assert list(host.base_dir.iterdir()) == []
     assert sandbox.runners() == []
+
+
+def test_a_state_directory_behind_a_shut_door_is_named_by_the_doctor(public: Path, sandbox: Sandbox) -> None:
+    shut = public / "shut"
+    shut.mkdir(mode=0o700)
+    host = Moved.at(public, sandbox, {"state_dir": shut / "state"})
+    told = as_nobody(host, "doctor", "--offline")
+    assert told.code == "config_invalid"
+    assert f"'{shut}' (mode 0700, owner root)" in told.message
 
 
 def test_the_state_of_another_user_is_refused_and_points_to_the_server(public: Path, sandbox: Sandbox) -> None:

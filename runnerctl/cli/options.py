@@ -57,10 +57,13 @@ class Front:
 
     def services_to_look_at(self) -> Services:
         """The same where a state directory is; without one nothing is opened, so that nothing is made."""
+        from ..core.directories import disk_errors
         from ..core.services import Services
 
         settings = self.settings(warn=False)
-        if settings.state_dir.exists():
+        with disk_errors(settings.state_dir):
+            there = settings.state_dir.exists()
+        if there:
             return self.services(warn=False, existing=True)
         return Services(settings=settings, existing=True)
 

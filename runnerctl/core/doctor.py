@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import credentials, disk, readable_secrets
-from .directories import check_directory
+from .directories import check_directory, disk_errors
 from .errors import RunnerctlError
 from .job_users import check_job_users
 from .lifecycle.breaker import held_back
@@ -82,8 +82,11 @@ def _github(services: Services) -> Iterator[Finding]:
 def _directories(services: Services) -> Iterator[Finding]:
     settings = services.settings
     places = (settings.base_dir, settings.state_dir, settings.package_dir)
-    for path in filter(Path.exists, places):
-        check_directory(path)
+    for path in places:
+        with disk_errors(path):
+            there = path.exists()
+        if there:
+            check_directory(path)
     if _device(settings.base_dir) != _device(settings.package_dir):
         message = f"{str(settings.package_dir)!r} is on another file system than the runners: each gets a copy"
         yield Finding("directories", Level.WARNING, message, "Name a package_dir on the same file system")
