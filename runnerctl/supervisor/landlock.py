@@ -3,8 +3,8 @@
 Rules allow, and what is below an allowed directory is allowed: so each directory above a hidden path is opened up into
 its entries. What comes into such a directory later stays out of reach, too.
 Names are no secret here: every directory may be listed, also a hidden one. The real Listener lists its root and every
-directory above it when it starts, and ends with status 1 where it may not (actions/runner, src/Runner.Sdk/Util/IOUtil.cs,
-``ValidateExecutePermission``).
+directory above it when it starts, and ends with status 1 where it may not (``ValidateExecutePermission`` in
+actions/runner, src/Runner.Sdk/Util/IOUtil.cs).
 Constants and layouts: ``linux/landlock.h``, https://docs.kernel.org/userspace-api/landlock.html.
 """
 
@@ -38,8 +38,8 @@ _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
 
 
 class Confinement:
-    """``hidden`` paths are out of reach, their names aside, but for ``home``, which is all its own, and ``shared``, which
-    it may read.
+    """``hidden`` paths are out of reach, but for their names, for ``home``, which is all its own, and for ``shared``,
+    which it may read.
     """
 
     __slots__ = ("hidden", "home", "shared")
