@@ -216,7 +216,7 @@ def test_a_leased_one_ends_when_the_lease_is_given_up(services: Services, host: 
 
 COMPILES_WHILE_IT_RUNS = (
     f"#!{sys.executable}"
-    + """
+    """
 import mmap, os, pathlib, sys
 mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
 pathlib.Path(".runner").write_text("{}")
