@@ -353,15 +353,6 @@ def test_unknown_users_and_root_are_refused(word: str, why: str) -> None:
         job_users.resolve((word,))
 
 
-def test_a_base_directory_that_jobs_cannot_reach_is_refused(as_root: None, host: Host, sandbox: Sandbox) -> None:
-    host.top.chmod(0o700)
-    services = host.services(RUNNERCTL_RUN_AS=RUN_AS)
-    with pytest.raises(ConfigInvalid, match=r"cannot pass .* \(mode 0700\)"):
-        create(services, host.spec("r"))
-    assert (host.roots(), sandbox.runners()) == ([], [])
-    services.close()
-
-
 @pytest.mark.parametrize("user", [(0, 0), (os.geteuid(), os.getegid())])
 def test_nothing_of_root_or_of_ourselves_is_ever_killed_by_user(user: tuple[int, int]) -> None:
     with pytest.raises(BackendFailed, match="is no job's"):
