@@ -150,7 +150,7 @@ def units(open_top: Path, sandbox: Sandbox) -> Host:
     return Host.make(open_top, package_dir=open_top / "p", github=sandbox.environment(), token=secrets.token_hex(16))
 
 
-@pytest.mark.parametrize("place", ["/tmp/runners", "/home/runners", "/root/runners", "STATE/runners"])
+@pytest.mark.parametrize("place", ["/tmp/runners", "/home/runners", "/run/user/runners", "STATE/runners"])
 def test_what_units_do_not_see_is_named(as_root: None, units: Host, place: str) -> None:
     base = place.replace("STATE", str(units.state_dir))
     services = units.services(RUNNERCTL_BACKEND="systemd", GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR=base)
