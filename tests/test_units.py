@@ -205,17 +205,8 @@ def test_an_install_with_other_limits_leaves_runners_alone_and_counts_for_the_ne
     assert json.loads(service.runnerctl("--output", "json", "service", "install", "--now").stdout)["items"] == []
 
 
-def test_a_persistent_runner_works_stops_and_works_again(service: Service) -> None:
-    made = service.ask(
-        "POST", "/api/v1/runners", {"repo": "acme/widgets", "name": "lasting", "ephemeral": False, "wait": "online"}
-    )
-    assert made["http"] == 201, made
-    for _ in range(2):
-        assert service.concluded(service.submit("lasting", "true"))["conclusion"] == "success"
-    assert service.ask("POST", "/api/v1/runners/lasting/stop")["status"] == "stopped"
-    assert service.ask("POST", "/api/v1/runners/lasting/start")["http"] == 200
-    assert service.concluded(service.submit("lasting", "true"))["conclusion"] == "success"
-    assert service.ask("DELETE", "/api/v1/runners/lasting")["http"] == 200
+def test_users_of_units_run_jobs_on_runners_of_both_kinds(service: Service) -> None:
+    service.works_in_every_kind("unit")
     until(lambda: nothing_runs(service))
 
 
