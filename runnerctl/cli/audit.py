@@ -19,16 +19,24 @@ _COLUMNS = ("time", "actor", "source", "action", "object", "result", "request_id
     "audit",
     cls=Verb,
     short_help="Show who asked for what",
+    files={"STATE_DIR/audit.log": "The audit log, one JSON document a line; older ones are audit.log.1 and so on."},
+    see=("token", "serve"),
     epilog="""\b
 Examples:
   runnerctl audit -n 20
   runnerctl audit -f""",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is added.")
-@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.  [default: all]")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing what is added, until Ctrl-C.")
+@click.option(
+    "-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Print only the last N lines.  [default: all]"
+)
 @pass_front
 def command(front: Front, follow: bool, tail: int | None) -> None:
-    """Show who asked for what, over HTTP and on the command line, and what came of it."""
+    """Show who asked for what, over HTTP and on the command line, and the result.
+
+    Use it to find out who created, stopped or removed a runner, and who was refused. Each line has the time, the
+    caller, the action, the object and the result.
+    """
     if follow and front.output in {Output.JSON, Output.YAML}:
         raise click.UsageError(f"--follow has no end that --output {front.output} could wait for")
     services = front.services()

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 import click
 
+from ..core.errors import InvalidRequest
 from ..core.settings import Settings
+from ..core.settings_table import BY_KEY
 from . import render
-from .options import Front, Output, Verb, pass_front
+from .options import SETTING, Front, Output, Verb, pass_front
 
 
 @click.group("config", no_args_is_help=False, short_help="Show or check the settings in force")
 def command() -> None:
-    """Show or check the settings in force: flag > environment > env file > config file > default."""
+    """Show or check the settings in force.
+
+    Use it to find out which value counts and where it comes from. A flag wins over the environment, the environment
+    over the env file, the env file over the config file, the config file over the default.
+    """
 
 
 @command.command(
     "show",
     cls=Verb,
+    see=("doctor",),
     epilog="""\b
 Examples:
   runnerctl config show
+  runnerctl config show state_dir defaults.labels
   runnerctl --env-file ./rehearsal.env config show --output json""",
 )
+@click.argument("keys", metavar="[KEY...]", nargs=-1, type=SETTING)
 @pass_front
-def show(front: Front) -> None:
-    """Show every setting with its value and where it came from. Secrets are masked."""
-    documents = _documents(front.settings())
+def show(front: Front, keys: tuple[str, ...]) -> None:
+    """Show every setting, or those named, with value and origin. Secrets are masked."""
+    _known(keys)
+    documents = [each for each in _documents(front.settings()) if not keys or each["key"] in keys]
     render.items(front, documents, lambda: [_row(each) for each in documents], key="key")
 
 
@@ -40,7 +51,7 @@ Example:
 )
 @pass_front
 def validate(front: Front) -> None:
-    """Check that settings, key, token and directories can be used. GitHub is not asked."""
+    """Check that settings, key, token and directories can be used. Does not ask GitHub."""
     from .checks import check
 
     settings = front.settings()
@@ -51,6 +62,14 @@ def validate(front: Front) -> None:
         render.lines(["OK"])
     else:
         render.item(front, content, {}, key="status")
+
+
+def _known(keys: tuple[str, ...]) -> None:
+    unknown = next((key for key in keys if key not in BY_KEY), None)
+    if unknown is not None:
+        close = get_close_matches(unknown, BY_KEY, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else "`runnerctl config show` lists all settings"
+        raise InvalidRequest(f"{unknown!r} is not a setting", hint=hint)
 
 
 def _documents(settings: Settings) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from ..core.models import Runner, RunnerSpec, Scope
 from ..core.services import Services
 from . import render, runners
 from .auditing import concerning
-from .options import Front, Verb, duration, pass_front
+from .options import LABELS, ORGANIZATION, REPOSITORY, Front, Verb, duration, pass_front
 from .package import warn_of
 
 COMPLETED = "completed"
@@ -25,6 +25,18 @@ _ONLINE_SECONDS = 60.0
     "create",
     cls=Verb,
     short_help="Register a runner and start it",
+    exits={
+        4: "GitHub refused the credentials, or the App is not installed there",
+        6: "a runner of that name exists, or a limit is reached",
+        7: "--timeout ran out; the runner goes on",
+        8: "the runner could not be started, or ended without a job",
+        9: "GitHub could not be reached; try again",
+    },
+    files={
+        "BASE_DIR/NAME/": "The runner's directory; it is deleted when the runner ends.",
+        "BASE_DIR/NAME/runner.log": "What the runner prints; `runnerctl logs NAME` shows it.",
+    },
+    see=("remove", "status", "logs", "list", "package"),
     epilog="""\b
 Examples:
   runnerctl create ci-1 --repo octo-org/octo-repo
@@ -32,26 +44,37 @@ Examples:
   runnerctl create once --repo octo-org/octo-repo --wait completed --timeout 1h""",
 )
 @click.argument("name")
-@click.option("--repo", metavar="OWNER/REPO", help="Repository to serve.")
-@click.option("--org", metavar="ORG", help="Organization to serve, instead of one repository.")
+@click.option("--repo", type=REPOSITORY, metavar="OWNER/REPO", help="Register the runner in this repository.")
+@click.option("--org", type=ORGANIZATION, metavar="ORG", help="Register the runner in this organization.")
 @click.option(
-    "--labels", metavar="A,B", help="Labels instead of the default ones; the name is always added.  [default: setting]"
+    "--labels",
+    type=LABELS,
+    metavar="A,B",
+    help="Use these labels, and the runner's name, not the default ones.  [default: the setting defaults.labels]",
 )
 @click.option(
-    "--ephemeral/--persistent", default=None, help="End after one job, or go on.  [default: setting, ephemeral]"
+    "--ephemeral/--persistent",
+    default=None,
+    help="End after one job, or take jobs until removed.  [default: ephemeral]",
 )
-@click.option("--foreground", is_flag=True, help="Stay attached, show the log, remove the runner at the end.")
-@click.option("--group", metavar="GROUP", help="Runner group of the organization.  [default: GitHub's]")
-@click.option("--runner-version", metavar="VERSION", help="Version of the runner package.  [default: setting, latest]")
-@click.option("--workdir", metavar="DIR", help="Work directory below the runner's root.  [default: setting, _work]")
 @click.option(
-    "--wait", type=click.Choice(["online", COMPLETED]), help="Wait until it takes jobs, or until its life has ended."
+    "--foreground", is_flag=True, help="Stay attached and show the log. Ctrl-C drains, a second one stops now."
+)
+@click.option("--group", metavar="GROUP", help="Join this runner group of the organization.  [default: GitHub's]")
+@click.option("--runner-version", metavar="VERSION", help="Run this version of the runner package.  [default: latest]")
+@click.option(
+    "--workdir", metavar="DIR", help="Name of the work directory in the runner's directory.  [default: _work]"
+)
+@click.option(
+    "--wait",
+    type=click.Choice(["online", COMPLETED]),
+    help="Wait until the runner takes jobs, or until it has ended.",
 )
 @click.option(
     "--timeout",
     type=duration,
     metavar="DURATION",
-    help="Give up waiting after this long (90, 90s, 2m, 1h); nothing is undone.  "
+    help="Stop waiting after this long (90, 90s, 2m, 1h); the runner goes on.  "
     "[default: 60s for online, none for completed]",
 )
 @pass_front
@@ -72,7 +95,11 @@ def command(
 ) -> int:
     """Register runner NAME at GitHub and start it on this host.
 
-    It returns once the runner's process runs. A finished or failed runner of that name is replaced.
+    Use it to get a runner for one job (the default), or one that takes jobs until it is removed (--persistent).
+    A workflow reaches the runner by its labels; the name is one of them, so `runs-on: NAME` finds this very runner.
+
+    The command returns once the runner's process runs; with --wait, later. A runner of that name that completed or
+    failed is replaced. Name the scope with --repo or --org.
     """
     if timeout is not None and wait is None:
         raise click.UsageError("--timeout goes with --wait")

@@ -12,11 +12,10 @@ from .options import Front, Verb, pass_front
 @click.command(
     "doctor",
     cls=Verb,
-    short_help="Tell whether this host is fit to run runners",
+    short_help="Check that this host can run runners",
+    exits={0: "no errors; warnings do not count", 10: "at least one error"},
+    see=("config", "status"),
     epilog="""\b
-Exit status: 0 without errors, 10 with any; warnings do not count.
-
-\b
 Examples:
   runnerctl doctor
   runnerctl doctor --offline --output json""",
@@ -24,9 +23,10 @@ Examples:
 @click.option("--offline", is_flag=True, help="Do not ask GitHub.")
 @pass_front
 def command(front: Front, *, offline: bool) -> int:
-    """Look at settings, secrets, directories, kernel and GitHub, and tell what is not as it should be.
+    """Check settings, secrets, directories, kernel, service and GitHub, and say what to fix.
 
-    Nothing is made or changed. GitHub is asked one thing: who we are.
+    Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
+    one question: whether the credentials are good.
     """
     from ..core import doctor
 

@@ -12,7 +12,7 @@ from ..core.models import RunnerQuery, Scope
 from ..core.services import Services
 from ..core.states import RunnerState
 from . import render, runners
-from .options import Front, Verb, pass_front
+from .options import REPOSITORY, Front, Verb, pass_front
 
 _PAGE = 1000
 _OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
@@ -22,20 +22,28 @@ _OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
     "list",
     cls=Verb,
     short_help="List the runners of this host",
+    see=("status", "create", "remove"),
     epilog="""\b
 Examples:
   runnerctl list
   runnerctl list --state busy --repo octo-org/octo-repo
   runnerctl list --all --output json""",
 )
-@click.option("--all", "every", is_flag=True, help="Those that ended, too.")
+@click.option("--all", "every", is_flag=True, help="Also list runners that have ended.")
 @click.option(
-    "--state", type=click.Choice([str(state) for state in RunnerState]), metavar="STATE", help="Only those in STATE."
+    "--state",
+    type=click.Choice([str(state) for state in RunnerState]),
+    metavar="STATE",
+    help="Only runners in this state.",
 )
-@click.option("--repo", metavar="OWNER/REPO", help="Only those that serve this repository.")
+@click.option("--repo", type=REPOSITORY, metavar="OWNER/REPO", help="Only runners of this repository.")
 @pass_front
 def command(front: Front, every: bool, state: str | None, repo: str | None) -> None:
-    """List the runners of this host, oldest first."""
+    """List the runners of this host, oldest first.
+
+    Use it to see what is there: each runner's name, state, process, scope, labels, job and age. In a pipe the table is
+    separated by tabs; `--output name` prints names alone.
+    """
     scope = None if repo is None else str(Scope.of(repo=repo))
     services = front.services()
     wanted = None if state is None else RunnerState(state)

@@ -11,24 +11,33 @@ from ..core.models import Runner
 from ..core.services import Services
 from . import render
 from .ends import LOOK_SECONDS
-from .options import Front, Output, Verb, pass_front
+from .options import KNOWN_RUNNER, Front, Output, Verb, pass_front
 
 
 @click.command(
     "logs",
     cls=Verb,
     short_help="Show a runner's log",
+    exits={5: "no runner has that name"},
+    files={"BASE_DIR/NAME/runner.log": "The log, as long as the runner exists."},
+    see=("status", "create"),
     epilog="""\b
 Examples:
   runnerctl logs ci-1 -n 50
   runnerctl logs ci-1 -f""",
 )
-@click.argument("name")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the runner's life has ended; Ctrl-C ends it, too.")
-@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.  [default: all]")
+@click.argument("name", type=KNOWN_RUNNER)
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the runner ends, or Ctrl-C.")
+@click.option(
+    "-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Print only the last N lines.  [default: all]"
+)
 @pass_front
 def command(front: Front, name: str, follow: bool, tail: int | None) -> None:
-    """Show the log of runner NAME, also after its end. Secrets are masked."""
+    """Show the log of runner NAME, also after the runner has ended.
+
+    Use it to see what a runner does, or why it failed. The log holds what the runner itself prints: connections, jobs
+    with their results, errors. Secrets are masked. Logs of ended runners stay for the setting log_retention (7 days).
+    """
     documented = front.output in {Output.JSON, Output.YAML}
     if follow and documented:
         raise click.UsageError(f"--follow has no end that --output {front.output} could wait for")

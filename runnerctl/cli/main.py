@@ -21,27 +21,31 @@ from .options import AUDITED, Front, env_file_option, output_option, quiet_optio
 COMMANDS = {
     "create": "Register a runner and start it",
     "remove": "Deregister, stop and delete runners",
-    "status": "Tell how a runner, or this host, is",
+    "status": "Show the state of a runner or of this host",
     "list": "List the runners of this host",
     "logs": "Show a runner's log",
-    "start": "Start a stopped runner again",
-    "stop": "Stop a runner and keep it installed",
-    "reconcile": "Put right what a crash or an outage left",
+    "start": "Start a stopped runner",
+    "stop": "Stop a runner but keep it installed",
+    "reconcile": "Repair what a crash or an outage left behind",
     "package": "List, fetch, prune and verify runner packages",
     "token": "Create, list, rotate and revoke API tokens",
     "audit": "Show who asked for what",
-    "doctor": "Tell whether this host is fit to run runners",
+    "doctor": "Check that this host can run runners",
     "config": "Show or check the settings in force",
-    "serve": "Offer the REST API",
+    "serve": "Serve the REST API",
     "service": "Install the server as a systemd service",
     "sandbox": "Run a local GitHub for rehearsals",
     "demo": "Play the guide's workflow on a local GitHub",
+    "completion": "Print or install tab completion for a shell",
+    "help": "Show a page of the manual",
     "reap": "Bring one life up to date (used by supervisors)",
 }
 """Name → help line; the module of the same name holds the command."""
 
 HIDDEN = frozenset({"reap"})
 EXIT_BROKEN_PIPE = 141
+COMPLETE = "_RUNNERCTL_COMPLETE"
+"""Set by the shells' scripts: what they ask, such as ``bash_complete`` (Click's convention)."""
 
 
 class LazyGroup(click.Group):
@@ -92,7 +96,11 @@ Examples:
 @click.version_option(__version__, "--version", prog_name="runnerctl", message="%(prog)s %(version)s")
 @click.pass_context
 def root(ctx: click.Context) -> None:
-    """GitHub Actions runners on demand, on this host."""
+    """Make, watch and remove GitHub Actions runners on this host.
+
+    A runner is registered at GitHub through a GitHub App, runs one job (or many), and leaves nothing behind.
+    `runnerctl help` shows the manual, `runnerctl sandbox` a local GitHub to try all of it on.
+    """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -103,6 +111,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without '…' is no reason to fail
     # Imports make thousands of objects that stay: looking for garbage among them is a twentieth of a short command.
     gc.set_threshold(20_000)
+    if args is None and COMPLETE in os.environ:
+        from .completing import answer
+
+        sys.exit(answer(os.environ[COMPLETE]))
     sys.exit(run(sys.argv[1:] if args is None else args))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..core.services import Services
     from ..core.settings import Settings
@@ -77,11 +77,56 @@ pass_front = click.make_pass_decorator(Front)
 
 
 class Verb(click.Command):
-    """Takes ``--output`` and ``--quiet`` too, so that they may also come after the command's name."""
+    """Takes ``--output`` and ``--quiet`` too, so that they may also come after the command's name.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    ``exits``: what exit statuses mean for this command beyond the common table; ``files``: which files it touches
+    beyond settings and state; ``see``: related commands. The manual shows all three, ``--help`` the first.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        exits: Mapping[int, str] | None = None,
+        files: Mapping[str, str] | None = None,
+        see: Iterable[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.params += [output_option(), quiet_option()]
+        self.exits = dict(exits or {})
+        self.files = dict(files or {})
+        self.see = tuple(see)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.exits:
+            with formatter.section("Exit status"):
+                formatter.write_dl([(str(status), meaning) for status, meaning in self.exits.items()])
+        super().format_epilog(ctx, formatter)
+
+
+class Word(click.types.StringParamType):
+    """A word that is taken as it is typed. ``kind`` says what completes it: a name in ``completing/values.py``."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+RUNNER = Word("runner")
+"""The name of a runner that has not ended."""
+STOPPED_RUNNER = Word("stopped-runner")
+KNOWN_RUNNER = Word("known-runner")
+"""The name of a runner, ended or not."""
+REPOSITORY = Word("repository")
+ORGANIZATION = Word("organization")
+LABELS = Word("labels")
+"""Labels with commas between them."""
+TOKEN = Word("token")
+PACKAGE = Word("package")
+SETTING = Word("setting")
+UNIT_FILE = Word("unit-file")
+TOPIC = Word("topic")
+FILE = click.Path()
+"""A path that is taken as it is typed, and completed as one."""
 
 
 def output_option() -> click.Option:
@@ -90,7 +135,7 @@ def output_option() -> click.Option:
         type=click.Choice([str(output) for output in Output]),
         callback=_amend("output", Output),
         expose_value=False,
-        help="What standard output holds: a table (tab-separated in a pipe), a document, or names.  [default: table]",
+        help="Print a table (tab-separated in a pipe), one JSON or YAML document, or only names.  [default: table]",
     )
 
 
@@ -101,7 +146,7 @@ def quiet_option() -> click.Option:
         default=None,
         callback=_amend("quiet", bool),
         expose_value=False,
-        help="No talk on standard error, only errors.",
+        help="Print only errors on standard error.",
     )
 
 
@@ -112,13 +157,14 @@ def verbose_option() -> click.Option:
         default=None,
         callback=_amend("verbose", bool),
         expose_value=False,
-        help="Show where an error came from.",
+        help="Show the traceback of an error.",
     )
 
 
 def env_file_option() -> click.Option:
     return click.Option(
         ["--env-file"],
+        type=FILE,
         metavar="FILE",
         callback=_amend("env_file", str),
         expose_value=False,

@@ -14,17 +14,24 @@ from ..core.packages import Package
 from ..core.services import Services
 from . import render, runners
 from .auditing import concerning
-from .options import Front, Verb, pass_front
+from .options import ORGANIZATION, PACKAGE, REPOSITORY, Front, Verb, pass_front
 
 
 @click.group("package", no_args_is_help=False, short_help="List, fetch, prune and verify runner packages")
 def command() -> None:
-    """The runner packages of this host: each version is unpacked once and shared by its runners."""
+    """List, fetch, prune and verify the runner packages of this host.
+
+    A package is one version of actions/runner. Each is unpacked once and shared by all runners that use it. `create`
+    fetches what it needs by itself; use these commands to fetch ahead of time, to free disk space, and to check
+    files.
+    """
 
 
 @command.command(
     "list",
     cls=Verb,
+    files={"PACKAGE_DIR/": "The unpacked packages; by default BASE_DIR/.packages."},
+    see=("create", "doctor"),
     epilog="""\b
 Examples:
   runnerctl package list
@@ -32,7 +39,7 @@ Examples:
 )
 @pass_front
 def list_(front: Front) -> None:
-    """List the packages, oldest version first."""
+    """List the packages, oldest version first, with their size and how many runners use each."""
     services = front.services()
     found = packaging.describe(services)
     if not found:
@@ -53,13 +60,18 @@ Examples:
   runnerctl package fetch --repo octo-org/octo-repo""",
 )
 @click.argument("version", required=False)
-@click.option("--repo", metavar="OWNER/REPO", help="Take what GitHub rolled out to this repository.")
-@click.option("--org", metavar="ORG", help="Take what GitHub rolled out to this organization.")
+@click.option(
+    "--repo", type=REPOSITORY, metavar="OWNER/REPO", help="Take the version that GitHub offers to this repository."
+)
+@click.option(
+    "--org", type=ORGANIZATION, metavar="ORG", help="Take the version that GitHub offers to this organization."
+)
 @pass_front
 def fetch(front: Front, version: str | None, repo: str | None, org: str | None) -> None:
-    """Download, verify and unpack VERSION, so that no create has to.
+    """Download, verify and unpack VERSION ahead of time.
 
-    Without VERSION the one of the settings is taken, mostly the latest. An interrupted download is continued.
+    Without VERSION, take the setting defaults.version: the latest, unless you set another. An interrupted download
+    continues where it stopped.
     """
     scope = Scope.of(repo=repo, org=org) if repo or org else None
     services = front.services()
@@ -79,12 +91,12 @@ Examples:
   runnerctl package prune --keep 2""",
 )
 @click.option(
-    "--keep", type=click.IntRange(min=0), default=1, show_default=True, help="How many of the newest versions stay."
+    "--keep", type=click.IntRange(min=0), default=1, show_default=True, help="Keep this many of the newest versions."
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @pass_front
 def prune(front: Front, keep: int, dry_run: bool) -> None:
-    """Remove the versions that no runner uses, and what interrupted downloads left. Shows what went."""
+    """Remove versions that no runner uses, and leftovers of interrupted downloads. Shows what was removed."""
     services = front.services()
     if not dry_run:
         concerning(services, "package.prune", ["host"])
@@ -98,16 +110,18 @@ def prune(front: Front, keep: int, dry_run: bool) -> None:
 @command.command(
     "verify",
     cls=Verb,
+    exits={8: "a file of a package has changed"},
     epilog="""\b
 Example:
   runnerctl package verify 2.336.0""",
 )
-@click.argument("version", required=False)
+@click.argument("version", required=False, type=PACKAGE)
 @pass_front
 def verify(front: Front, version: str | None) -> None:
-    """Check that packages are what was unpacked: names, inodes, sizes, times and the sha256 of every file.
+    """Check that no file of a package has changed since it was unpacked.
 
-    Without VERSION all are checked. A file that changed is named; then the exit status is 8.
+    Compares names, inodes, sizes, times and the SHA-256 of every file. Without VERSION, check all packages. The first
+    file that differs is named, and the exit status is 8.
     """
     services = front.services()
     packages = packaging.verify(services, version)

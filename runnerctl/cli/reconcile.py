@@ -17,19 +17,23 @@ from .options import Front, Verb, pass_front
 @click.command(
     "reconcile",
     cls=Verb,
-    short_help="Put right what a crash or an outage left",
+    short_help="Repair what a crash or an outage left behind",
+    exits={10: "some runners could not be repaired; each is listed"},
+    see=("status", "doctor", "serve"),
     epilog="""\b
 Examples:
   runnerctl reconcile --dry-run
   runnerctl reconcile""",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
-@click.option("--local", is_flag=True, help="Look at this host only; do not ask GitHub.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--local", is_flag=True, help="Check this host only; do not ask GitHub.")
 @pass_front
 def command(front: Front, *, dry_run: bool, local: bool) -> None:
-    """Compare what is known of the runners with their processes and with GitHub, and put right what differs.
+    """Compare the known runners with their processes and with GitHub, and repair what differs.
 
-    `runnerctl serve` does this by itself, every ten seconds. A job that runs is never touched.
+    Use it where no server runs: `runnerctl serve` does the same every ten seconds. It replaces dead supervisors,
+    finishes removals that waited for GitHub, and removes runners that GitHub no longer knows. It never touches a
+    running job.
     """
     from ..core.listings import Listings
     from ..core.reconcile import sweep

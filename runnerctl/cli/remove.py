@@ -17,7 +17,7 @@ from ..core.lifecycle.remove import Removal
 from ..core.services import Services
 from . import render
 from .auditing import concerning
-from .options import Front, Output, Verb, duration, pass_front
+from .options import RUNNER, Front, Output, Verb, duration, pass_front
 
 _AT_ONCE = 64
 """Most of a removal is waiting."""
@@ -37,30 +37,40 @@ class _Result:
     "remove",
     cls=Verb,
     short_help="Deregister, stop and delete runners",
+    exits={
+        5: "no runner has that name",
+        6: "a job is running; pass --drain or --force",
+        7: "--timeout ran out; the runner still finishes its job and is then removed",
+        10: "some of several runners could not be removed; each is listed",
+    },
+    files={"BASE_DIR/NAME/": "The runner's directory, which is deleted."},
+    see=("create", "stop", "list", "reconcile"),
     epilog="""\b
 Examples:
   runnerctl remove ci-1
   runnerctl remove ci-1 ci-2 --drain --timeout 10m
   runnerctl remove --all --yes""",
 )
-@click.argument("names", metavar="NAME...", nargs=-1)
-@click.option("--force", is_flag=True, help="Kill the job that runs; go on when GitHub cannot be asked.")
-@click.option("--drain", is_flag=True, help="Wait for the job that runs, then remove.")
-@click.option("--all", "every", is_flag=True, help="Every runner of this host; asks first.")
+@click.argument("names", metavar="NAME...", nargs=-1, type=RUNNER)
+@click.option("--force", is_flag=True, help="Stop a running job, and go on when GitHub cannot be reached.")
+@click.option("--drain", is_flag=True, help="Let a running job finish, then remove the runner.")
+@click.option("--all", "every", is_flag=True, help="Remove every runner of this host; asks first.")
 @click.option(
     "--timeout",
     type=duration,
     metavar="DURATION",
-    help="With --drain: give up waiting after this long (90, 90s, 2m, 1h).  [default: none]",
+    help="With --drain, stop waiting after this long (90, 90s, 2m, 1h).  [default: none]",
 )
-@click.option("--yes", is_flag=True, help="With --all: do not ask.")
+@click.option("--yes", is_flag=True, help="With --all, do not ask.")
 @pass_front
 def command(
     front: Front, *, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool
 ) -> None:
     """Deregister runners at GitHub, stop their processes and delete their directories.
 
-    A runner that runs a job is left alone, unless --drain or --force say otherwise. One that ended already is fine.
+    Use it when a runner is no longer needed. A runner with a running job is refused: --drain lets the job finish first,
+    --force ends it. A runner that has already ended counts as removed. To keep the directory and the registration, use
+    `runnerctl stop` instead.
     """
     _check(names=names, force=force, drain=drain, every=every, timeout=timeout, yes=yes)
     services = front.services()

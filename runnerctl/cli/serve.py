@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from .options import Front, Verb, pass_front
+from .options import FILE, Front, Verb, pass_front
 
 
 @click.command(
     "serve",
     cls=Verb,
-    short_help="Offer the REST API",
+    short_help="Serve the REST API",
+    see=("service", "token", "doctor"),
     epilog="""\b
 Examples:
   runnerctl serve
@@ -19,16 +20,25 @@ Examples:
 @click.option(
     "--bind",
     metavar="ADDRESS",
-    help="HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks one.  [default: setting, 127.0.0.1:8080]",
+    help="Listen on HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks a free one.  [default: 127.0.0.1:8080]",
 )
-@click.option("--tls-cert", metavar="FILE", help="Certificate and chain (PEM); read again on SIGHUP.")
-@click.option("--tls-key", metavar="FILE", help="Its key (PEM).")
-@click.option("--insecure-bind", is_flag=True, default=None, help="Listen where other machines reach us, without TLS.")
+@click.option(
+    "--tls-cert", type=FILE, metavar="FILE", help="TLS certificate and its chain (PEM); read again on SIGHUP."
+)
+@click.option("--tls-key", type=FILE, metavar="FILE", help="Private key of that certificate (PEM).")
+@click.option(
+    "--insecure-bind", is_flag=True, default=None, help="Allow an address that other machines reach, without TLS."
+)
 @pass_front
 def command(
     front: Front, *, bind: str | None, tls_cert: str | None, tls_key: str | None, insecure_bind: bool | None
 ) -> None:
-    """Offer the REST API until SIGTERM or Ctrl-C. Runners go on without it."""
+    """Serve the REST API until SIGTERM or Ctrl-C.
+
+    Use it for workflows and programs that make runners over HTTP, and to have dead runners noticed at once. It needs
+    an API token: the setting server.api_token, or tokens of `runnerctl token`. Runners outlive the server; start it
+    again and it knows them. To run it as a systemd service, use `runnerctl service install`.
+    """
     from ..server.run import serve
 
     given = {

@@ -11,21 +11,27 @@ from ..core.service.layout import UNIT, Backend, Layout, here
 from ..core.service.steps import Step, take
 from ..core.service.uninstall import left_behind, plan_uninstall
 from . import render
-from .options import Front, Output, Verb, pass_front
+from .options import UNIT_FILE, Front, Output, Verb, pass_front
 
-_user = click.option("--user", default="runnerctl", show_default=True, metavar="USER", help="Who the server runs as.")
+_user = click.option(
+    "--user", default="runnerctl", show_default=True, metavar="USER", help="Run the server as this user."
+)
 _backend = click.option(
     "--backend",
     type=click.Choice([str(each) for each in Backend]),
     default=str(Backend.SYSTEMD),
     show_default=True,
-    help="What runners are: units of their own, or processes of the server's user (with `run_as`, if that is root).",
+    help="Run each runner as a systemd unit of its own, or as a process of the server.",
 )
 
 
 @click.group("service", no_args_is_help=False, short_help="Install the server as a systemd service")
 def command() -> None:
-    """Install, show and uninstall the systemd service: user, directories, settings and units."""
+    """Install, show and uninstall the systemd service: user, directories, settings and units.
+
+    Use it to run `runnerctl serve` at every boot. With the backend `systemd`, each runner is a unit with a user and a
+    sandbox of its own.
+    """
 
 
 @command.command(
@@ -36,12 +42,12 @@ Examples:
   runnerctl service print
   runnerctl service print runnerctl-server.service""",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=UNIT_FILE)
 @_backend
 @_user
 @pass_front
 def print_(front: Front, name: str | None, backend: str, user: str) -> None:
-    """Show the files as they would be written: all, or NAME alone and nothing else."""
+    """Print the files that `service install` would write: all of them, or the one named NAME."""
     files = all_files(here(user=user, backend=Backend(backend)))
     if name is None:
         _show_files(front, files)
@@ -57,20 +63,26 @@ def print_(front: Front, name: str | None, backend: str, user: str) -> None:
 @command.command(
     "install",
     cls=Verb,
+    files={
+        "/etc/runnerctl/runnerctl.env": "Settings and a fresh API token; never overwritten.",
+        "/etc/runnerctl/app-key.pem": "The App's private key, for systemd to hand to the server.",
+        "/etc/systemd/system/runnerctl-server.service": "The server's unit.",
+    },
+    see=("serve", "doctor"),
     epilog="""\b
 Examples:
   sudo runnerctl service install --dry-run
   sudo runnerctl service install --now""",
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option("--now", is_flag=True, help="Start the server, too; restart it if its unit changed.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--now", is_flag=True, help="Also start the server, or restart it if its unit changed.")
 @_backend
 @_user
 @pass_front
 def install(front: Front, dry_run: bool, now: bool, backend: str, user: str) -> None:
-    """Make user, directories, settings and units, and enable the server. Shows what was missing or differed.
+    """Make the user, directories, settings and units, and enable the server. Needs root.
 
-    A second time there is nothing to do. What the env file holds is never changed.
+    Shows what was missing or different. Running it again is safe: it never changes an env file that exists.
     """
     layout = here(user=user, backend=Backend(backend))
     steps = plan_install(layout, start=now)
@@ -87,12 +99,14 @@ Examples:
   sudo runnerctl service uninstall --dry-run
   sudo runnerctl service uninstall --purge""",
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option("--purge", is_flag=True, help="Settings, keys, state, logs, packages and the user go, too.")
-@click.option("--force", is_flag=True, help="Though runners live: they go on, without a manager. Not with --purge.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--purge", is_flag=True, help="Also delete settings, keys, state, logs, packages and the user.")
+@click.option(
+    "--force", is_flag=True, help="Uninstall even if runners are running; they continue unmanaged. Not with --purge."
+)
 @pass_front
 def uninstall(front: Front, dry_run: bool, purge: bool, force: bool) -> None:
-    """Stop and disable the server and remove its units. Settings, state and user stay, unless --purge."""
+    """Stop and disable the server and remove its units. Settings, state and user stay, unless --purge. Needs root."""
     layout = here()
     _carry_out(front, plan_uninstall(layout, purge=purge, force=force), dry_run=dry_run)
     if purge and not dry_run:

@@ -11,7 +11,7 @@ from .. import core
 from ..core import describe, sizes
 from ..core.services import Services
 from . import render, runners
-from .options import Front, Verb, pass_front
+from .options import KNOWN_RUNNER, Front, Verb, pass_front
 
 EXIT_STATUS = {describe.RUNNING: 0, describe.INSTALLED: 3, describe.NOT_INSTALLED: 5}
 """systemctl's number for what is there and does not run."""
@@ -20,20 +20,27 @@ EXIT_STATUS = {describe.RUNNING: 0, describe.INSTALLED: 3, describe.NOT_INSTALLE
 @click.command(
     "status",
     cls=Verb,
-    short_help="Tell how a runner, or this host, is",
+    short_help="Show the state of a runner or of this host",
+    exits={
+        0: "the runner runs, or NAME was not given",
+        3: "the runner is installed, but does not run",
+        5: "the runner is not installed",
+    },
+    see=("list", "logs", "doctor"),
     epilog="""\b
-Exit status with NAME: 0 running, 3 installed but not running, 5 not installed.
-
-\b
 Examples:
   runnerctl status ci-1
   runnerctl status ci-1 --quiet && echo it runs
   runnerctl status""",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=KNOWN_RUNNER)
 @pass_front
 def command(front: Front, name: str | None) -> int:
-    """Tell how runner NAME is; without NAME, how this host is."""
+    """Show the state of runner NAME: its process, its job, and what GitHub last said.
+
+    Without NAME, show this host: how many runners there are, in which states, the limits, the disk space in use, and
+    what is degraded. Use it in scripts for its exit status.
+    """
     services = front.services()
     if name is None:
         overview = _overview(services)

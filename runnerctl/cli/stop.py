@@ -7,25 +7,28 @@ import click
 from .. import core
 from . import render, runners
 from .auditing import concerning
-from .options import Front, Verb, pass_front
+from .options import RUNNER, Front, Verb, pass_front
 
 
 @click.command(
     "stop",
     cls=Verb,
-    short_help="Stop a runner and keep it installed",
+    short_help="Stop a runner but keep it installed",
+    exits={5: "no runner has that name", 6: "the runner cannot be stopped in its state"},
+    see=("start", "remove", "status"),
     epilog="""\b
 Examples:
   runnerctl stop ci-1
   runnerctl stop ci-1 --now""",
 )
-@click.argument("name")
-@click.option("--now", is_flag=True, help="Cancel the job that runs, instead of letting it finish first.")
+@click.argument("name", type=RUNNER)
+@click.option("--now", is_flag=True, help="End a running job instead of letting it finish.")
 @pass_front
 def command(front: Front, name: str, now: bool) -> None:
     """Stop the processes of runner NAME; its registration and its directory stay.
 
-    A job that runs is finished first, and this does not wait for it.
+    Use it to pause a persistent runner; `runnerctl start` continues it. A running job finishes first, and the command
+    does not wait for that; --now ends the job.
     """
     services = front.services()
     concerning(services, "runner.stop", [name])

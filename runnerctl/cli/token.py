@@ -11,17 +11,23 @@ from ..core.access.keeping import ApiToken
 from ..core.services import Services
 from . import render, runners
 from .auditing import concerning
-from .options import Front, Verb, duration, pass_front
+from .options import LABELS, TOKEN, Front, Verb, duration, pass_front
 
 
 @click.group("token", no_args_is_help=False, short_help="Create, list, rotate and revoke API tokens")
 def command() -> None:
-    """Create, list, rotate and revoke API tokens: what a tenant may ask the server for."""
+    """Create, list, rotate and revoke API tokens for `runnerctl serve`.
+
+    Use them to give a team or a program its own access: a token names a tenant, which repositories and labels the
+    tenant's runners may have, and until when it is valid. A token sees the runners of its own tenant only.
+    """
 
 
 @command.command(
     "create",
     cls=Verb,
+    exits={6: "a token of that name is valid already"},
+    see=("serve", "audit"),
     epilog="""\b
 Examples:
   runnerctl token create web --repo 'octo-org/web-*' --labels linux,x64 --max-runners 4
@@ -34,18 +40,31 @@ Examples:
     "scopes",
     type=click.Choice([str(right) for right in Right]),
     multiple=True,
-    help="What it may do; may be repeated.  [default: runners:read, runners:write, logs:read]",
+    help="Allow this; may be repeated.  [default: runners:read, runners:write, logs:read]",
 )
-@click.option("--tenant", metavar="TENANT", help="Whose runners it sees and makes.  [default: NAME]")
-@click.option("--every-tenant", is_flag=True, help="It sees the runners of all.")
-@click.option("--repo", "repos", metavar="PATTERN", multiple=True, help="Repositories, such as 'octo-org/*'.")
-@click.option("--org", "orgs", metavar="PATTERN", multiple=True, help="Organizations.")
-@click.option("--labels", metavar="A,B", help="Labels its runners may have, also patterns.  [default: defaults.labels]")
-@click.option("--max-runners", type=click.IntRange(min=1), metavar="N", help="How many the tenant may have at once.")
-@click.option("--persistent", is_flag=True, help="Persistent runners, too.")
-@click.option("--public-repositories", is_flag=True, help="Public repositories, too.")
-@click.option("--name-pattern", metavar="PATTERN", help="Names its runners may have.  [default: TENANT-*]")
-@click.option("--expires", type=duration, default="90d", metavar="DURATION", help="[default: 90d]")
+@click.option("--tenant", metavar="TENANT", help="See and make runners of this tenant.  [default: NAME]")
+@click.option("--every-tenant", is_flag=True, help="See the runners of all tenants.")
+@click.option(
+    "--repo",
+    "repos",
+    metavar="PATTERN",
+    multiple=True,
+    help="Allow these repositories, such as 'octo-org/*'; may be repeated.",
+)
+@click.option("--org", "orgs", metavar="PATTERN", multiple=True, help="Allow these organizations; may be repeated.")
+@click.option(
+    "--labels",
+    type=LABELS,
+    metavar="A,B",
+    help="Allow these labels; patterns are allowed.  [default: the setting defaults.labels]",
+)
+@click.option("--max-runners", type=click.IntRange(min=1), metavar="N", help="Allow the tenant N runners at once.")
+@click.option("--persistent", is_flag=True, help="Also allow persistent runners.")
+@click.option("--public-repositories", is_flag=True, help="Also allow public repositories.")
+@click.option("--name-pattern", metavar="PATTERN", help="Allow runner names that match.  [default: TENANT-*]")
+@click.option(
+    "--expires", type=duration, default="90d", metavar="DURATION", help="Valid for this long.  [default: 90d]"
+)
 @pass_front
 def create(
     front: Front,
@@ -63,7 +82,7 @@ def create(
     name_pattern: str | None,
     expires: float,
 ) -> None:
-    """Create token NAME and show it, once: only its digest is kept."""
+    """Create token NAME and print it, once: only its digest is stored."""
     if tenant is not None and every_tenant:
         raise click.UsageError("--tenant and --every-tenant exclude each other")
     services = front.services()
@@ -91,10 +110,10 @@ def create(
 Example:
   runnerctl token list --all""",
 )
-@click.option("--all", "every", is_flag=True, help="Those that were revoked or have expired, too.")
+@click.option("--all", "every", is_flag=True, help="Also list tokens that are revoked or expired.")
 @pass_front
 def list_(front: Front, every: bool) -> None:
-    """List the tokens, without the tokens themselves."""
+    """List the tokens with their tenants, limits and expiry. The secrets themselves are not stored."""
     services = front.services()
     found = services.store.tokens(every=every)
     now = services.clock.now()
@@ -111,12 +130,20 @@ def list_(front: Front, every: bool) -> None:
 Example:
   runnerctl token rotate web --grace 1h""",
 )
-@click.argument("name")
-@click.option("--grace", type=duration, default="0", metavar="DURATION", help="The old one still counts for so long.")
-@click.option("--expires", type=duration, metavar="DURATION", help="[default: as long as the old one]")
+@click.argument("name", type=TOKEN)
+@click.option(
+    "--grace",
+    type=duration,
+    default="0",
+    metavar="DURATION",
+    help="Keep the old token valid for this long.  [default: 0]",
+)
+@click.option(
+    "--expires", type=duration, metavar="DURATION", help="Valid for this long.  [default: as long as the old one]"
+)
 @pass_front
 def rotate(front: Front, name: str, grace: float, expires: float | None) -> None:
-    """Replace token NAME by a new one with the same rights and limits, and show that, once."""
+    """Replace token NAME by a new one with the same rights and limits, and print the new one, once."""
     services = front.services()
     concerning(services, "token.rotate", [name])
     made, token = issuing.rotate(services, name, life=expires, grace=grace)
@@ -130,10 +157,10 @@ def rotate(front: Front, name: str, grace: float, expires: float | None) -> None
 Example:
   runnerctl token revoke web""",
 )
-@click.argument("name")
+@click.argument("name", type=TOKEN)
 @pass_front
 def revoke(front: Front, name: str) -> None:
-    """Revoke token NAME (or the token with that id): servers refuse it at once. Its runners stay."""
+    """Revoke token NAME, or the token with that id. Servers refuse it at once; its runners stay."""
     services = front.services()
     concerning(services, "token.revoke", [name])
     revoked = issuing.revoke(services, name)

@@ -252,19 +252,24 @@ def _suggestion(name: str) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def built_in(key: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """A directory that nobody named, and its origin: the user's own where only root could make the standard one."""
+    default, variable, fallback, tail = _BUILT_IN[key]
+    if os.geteuid() == 0 or Path(default).exists():
+        return default, "default"
+    top = environ.get(variable) or str(Path(environ.get("HOME") or "~").expanduser() / fallback)
+    return str(Path(top) / tail), f"default ({variable})"
+
+
+_BUILT_IN = {
+    "state_dir": (DEFAULT_STATE_DIR, "XDG_STATE_HOME", ".local/state", "runnerctl"),
+    "defaults.base_dir": (DEFAULT_BASE_DIR, "XDG_DATA_HOME", ".local/share", "runnerctl/runners"),
+}
+
+
 def _at_home(values: dict[str, Value], environ: Mapping[str, str]) -> dict[str, Value]:
-    """Built-in directories that do not exist and that only root could make: the user's own take their place."""
-    if os.geteuid() == 0:
-        return values
-    home = environ.get("HOME") or "~"
-    places = (
-        ("state_dir", DEFAULT_STATE_DIR, "XDG_STATE_HOME", ".local/state", "runnerctl"),
-        ("defaults.base_dir", DEFAULT_BASE_DIR, "XDG_DATA_HOME", ".local/share", "runnerctl/runners"),
-    )
-    for key, default, variable, fallback, tail in places:
-        if values[key].origin == "default" and not Path(default).exists():
-            top = environ.get(variable) or str(Path(home).expanduser() / fallback)
-            values[key] = Value(
-                setting=values[key].setting, value=str(Path(top) / tail), origin=f"default ({variable})"
-            )
+    for key in _BUILT_IN:
+        if values[key].origin == "default":
+            value, origin = built_in(key, environ)
+            values[key] = Value(setting=values[key].setting, value=value, origin=origin)
     return values

@@ -1,0 +1,142 @@
+"""The commands as far as completion must know them: built from the table of words, one when it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from .words import COMMANDS
+
+_UNSAID = click.core.ParameterSource.COMMANDLINE
+
+
+class NoSuchCommand(Exception):
+    """What was typed is no command: nothing can follow."""
+
+
+class Values(click.ParamType):
+    """Taken as it was typed, as it must not fail; offers the words of a list, or those that ``values`` finds."""
+
+    name = "text"
+
+    def __init__(self, kind: str, choices: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self.choices = choices
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if self.kind in {"file", "dir"}:
+            return [CompletionItem(incomplete, type=self.kind)]
+        if self.choices:
+            found = [CompletionItem(choice) for choice in self.choices]
+        elif self.kind:
+            from . import values  # only for what a table cannot know
+
+            found = values.offered(self.kind, ctx, incomplete)
+        else:
+            return []
+        taken = ctx.params.get(param.name or "") if param.nargs == -1 or getattr(param, "multiple", False) else None
+        return [each for each in found if _begins(each.value, incomplete) and each.value not in (taken or ())]
+
+
+class _Mended:
+    """Offers each option once, whether it was given before COMMAND or after; and options where nothing else is due."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if isinstance(self, click.Group) and not incomplete.startswith("-"):
+            names = self.list_commands(ctx)
+            return [CompletionItem(name, help=_help(ctx, name)) for name in names if name.startswith(incomplete)]
+        given = {option for each in _line(ctx) for option in _given(each)}
+        assert isinstance(self, click.Command)  # noqa: S101 - mixed into commands only
+        return [
+            CompletionItem(name, help=option.help)
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and (option.multiple or option.name not in given)
+            for name in (*option.opts, *option.secondary_opts)
+            if name.startswith(incomplete)
+        ]
+
+
+class Command(_Mended, click.Command):
+    pass
+
+
+class Group(_Mended, click.Group):
+    """Its commands are made when they are asked for."""
+
+    def __init__(self, path: str, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.path = path
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
+        return list(COMMANDS[self.path][2])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - Click's signature
+        if cmd_name not in COMMANDS[self.path][2]:
+            raise NoSuchCommand(cmd_name)
+        return _made(f"{self.path} {cmd_name}".strip())
+
+
+def root() -> click.Command:
+    return _made("")
+
+
+def short_flags() -> set[str]:
+    """The letters of the options that take no value."""
+    return {name[1] for name, kind in _options() if kind == "flag" and len(name) == 2}
+
+
+def valued_options() -> set[str]:
+    return {name for name, kind in _options() if kind != "flag"}
+
+
+def _options() -> Iterator[tuple[str, str]]:
+    """Every option of any command with its kind; a name means the same everywhere."""
+    for _help, params, _names in COMMANDS.values():
+        for names, kind, *_ in params:
+            yield from ((name, kind) for name in names if name.startswith("-"))
+
+
+def _made(path: str) -> click.Command:
+    help_, params, names = COMMANDS[path]
+    name = path.rpartition(" ")[2] or "runnerctl"
+    attributes: dict[str, Any] = {
+        "name": name,
+        "help": help_,
+        "params": [_parameter(*each) for each in params],
+        "context_settings": {"help_option_names": ["-h", "--help"]},
+    }
+    if names:
+        return Group(path, invoke_without_command=True, **attributes)
+    return Command(**attributes)
+
+
+def _parameter(
+    names: tuple[str, ...], kind: str, choices: tuple[str, ...], many: bool, help_: str | None
+) -> click.Parameter:
+    if not names[0].startswith("-"):
+        return click.Argument(names, type=Values(kind, choices), nargs=-1 if many else 1, required=False)
+    if kind == "flag":
+        return click.Option(names, is_flag=True, help=help_)
+    return click.Option(names, type=Values(kind, choices), multiple=many, help=help_)
+
+
+def _help(ctx: click.Context, name: str) -> str:
+    assert isinstance(ctx.command, Group)  # noqa: S101 - only groups have commands to offer
+    return COMMANDS[f"{ctx.command.path} {name}".strip()][0]
+
+
+def _line(ctx: click.Context) -> list[click.Context]:
+    """The contexts of the whole command line."""
+    return [ctx] if ctx.parent is None else [ctx, *_line(ctx.parent)]
+
+
+def _given(ctx: click.Context) -> list[str]:
+    return [name for name in ctx.params if ctx.get_parameter_source(name) is _UNSAID]
+
+
+def _begins(value: str, incomplete: str) -> bool:
+    """GitHub's names and ours do not regard case."""
+    return value.lower().startswith(incomplete.lower())

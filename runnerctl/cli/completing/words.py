@@ -1,0 +1,353 @@
+"""The words of the command line. Made by `make generate` from the commands: do not edit.
+
+Command -> (what it does, its parameters, its commands); a parameter is (names, kind, choices, whether it may come more
+than once, what it does). A kind is `flag`, `file`, `dir`, one of values.FOUND, or nothing.
+"""
+
+COMMANDS: dict[
+    str,
+    tuple[
+        str,
+        tuple[tuple[tuple[str, ...], str, tuple[str, ...], bool, str | None], ...],
+        tuple[str, ...],
+    ],
+] = {
+    '': (
+        'Make, watch and remove GitHub Actions runners on this host',
+        (
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+            (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
+            (('--version',), 'flag', (), False, 'Show the version and exit'),
+        ),
+        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'reconcile', 'package', 'token', 'audit', 'doctor', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
+    ),
+    'create': (
+        'Register a runner and start it',
+        (
+            (('name',), '', (), False, None),
+            (('--repo',), 'repository', (), False, 'Register the runner in this repository'),
+            (('--org',), 'organization', (), False, 'Register the runner in this organization'),
+            (('--labels',), 'labels', (), False, "Use these labels, and the runner's name, not the default ones"),
+            (('--ephemeral/--persistent',), 'flag', (), False, 'End after one job, or take jobs until removed'),
+            (('--foreground',), 'flag', (), False, 'Stay attached and show the log'),
+            (('--group',), '', (), False, 'Join this runner group of the organization'),
+            (('--runner-version',), '', (), False, 'Run this version of the runner package'),
+            (('--workdir',), '', (), False, "Name of the work directory in the runner's directory"),
+            (('--wait',), '', ('online', 'completed'), False, 'Wait until the runner takes jobs, or until it has ended'),
+            (('--timeout',), '', (), False, 'Stop waiting after this long (90, 90s, 2m, 1h)'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'remove': (
+        'Deregister, stop and delete runners',
+        (
+            (('names',), 'runner', (), True, None),
+            (('--force',), 'flag', (), False, 'Stop a running job, and go on when GitHub cannot be reached'),
+            (('--drain',), 'flag', (), False, 'Let a running job finish, then remove the runner'),
+            (('--all',), 'flag', (), False, 'Remove every runner of this host'),
+            (('--timeout',), '', (), False, 'With --drain, stop waiting after this long (90, 90s, 2m, 1h)'),
+            (('--yes',), 'flag', (), False, 'With --all, do not ask'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'status': (
+        'Show the state of a runner or of this host',
+        (
+            (('name',), 'known-runner', (), False, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'list': (
+        'List the runners of this host',
+        (
+            (('--all',), 'flag', (), False, 'Also list runners that have ended'),
+            (('--state',), '', ('pending', 'registered', 'starting', 'idle', 'busy', 'stopping', 'stopped', 'removing', 'completed', 'failed', 'removed'), False, 'Only runners in this state'),
+            (('--repo',), 'repository', (), False, 'Only runners of this repository'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'logs': (
+        "Show a runner's log",
+        (
+            (('name',), 'known-runner', (), False, None),
+            (('-f', '--follow'), 'flag', (), False, 'Keep printing until the runner ends, or Ctrl-C'),
+            (('-n', '--tail'), '', (), False, 'Print only the last N lines'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'start': (
+        'Start a stopped runner',
+        (
+            (('name',), 'stopped-runner', (), False, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'stop': (
+        'Stop a runner but keep it installed',
+        (
+            (('name',), 'runner', (), False, None),
+            (('--now',), 'flag', (), False, 'End a running job instead of letting it finish'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'reconcile': (
+        'Repair what a crash or an outage left behind',
+        (
+            (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
+            (('--local',), 'flag', (), False, 'Check this host only'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'package': (
+        'List, fetch, prune and verify runner packages',
+        (
+        ),
+        ('fetch', 'list', 'prune', 'verify'),
+    ),
+    'package fetch': (
+        'Download, verify and unpack VERSION ahead of time',
+        (
+            (('version',), '', (), False, None),
+            (('--repo',), 'repository', (), False, 'Take the version that GitHub offers to this repository'),
+            (('--org',), 'organization', (), False, 'Take the version that GitHub offers to this organization'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'package list': (
+        'List the packages, oldest version first, with their size and how many runners use each',
+        (
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'package prune': (
+        'Remove versions that no runner uses, and leftovers of interrupted downloads',
+        (
+            (('--keep',), '', (), False, 'Keep this many of the newest versions'),
+            (('--dry-run',), 'flag', (), False, 'Show what would be removed, and remove nothing'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'package verify': (
+        'Check that no file of a package has changed since it was unpacked',
+        (
+            (('version',), 'package', (), False, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'token': (
+        'Create, list, rotate and revoke API tokens',
+        (
+        ),
+        ('create', 'list', 'revoke', 'rotate'),
+    ),
+    'token create': (
+        'Create token NAME and print it, once',
+        (
+            (('name',), '', (), False, None),
+            (('--scope',), '', ('runners:read', 'runners:write', 'logs:read', 'metrics:read', 'tokens:admin'), True, 'Allow this'),
+            (('--tenant',), '', (), False, 'See and make runners of this tenant'),
+            (('--every-tenant',), 'flag', (), False, 'See the runners of all tenants'),
+            (('--repo',), '', (), True, "Allow these repositories, such as 'octo-org/*'; may be repeated"),
+            (('--org',), '', (), True, 'Allow these organizations'),
+            (('--labels',), 'labels', (), False, 'Allow these labels'),
+            (('--max-runners',), '', (), False, 'Allow the tenant N runners at once'),
+            (('--persistent',), 'flag', (), False, 'Also allow persistent runners'),
+            (('--public-repositories',), 'flag', (), False, 'Also allow public repositories'),
+            (('--name-pattern',), '', (), False, 'Allow runner names that match'),
+            (('--expires',), '', (), False, 'Valid for this long'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'token list': (
+        'List the tokens with their tenants, limits and expiry',
+        (
+            (('--all',), 'flag', (), False, 'Also list tokens that are revoked or expired'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'token revoke': (
+        'Revoke token NAME, or the token with that id',
+        (
+            (('name',), 'token', (), False, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'token rotate': (
+        'Replace token NAME by a new one with the same rights and limits, and print the new one, once',
+        (
+            (('name',), 'token', (), False, None),
+            (('--grace',), '', (), False, 'Keep the old token valid for this long'),
+            (('--expires',), '', (), False, 'Valid for this long'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'audit': (
+        'Show who asked for what',
+        (
+            (('-f', '--follow'), 'flag', (), False, 'Keep printing what is added, until Ctrl-C'),
+            (('-n', '--tail'), '', (), False, 'Print only the last N lines'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'doctor': (
+        'Check that this host can run runners',
+        (
+            (('--offline',), 'flag', (), False, 'Do not ask GitHub'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'config': (
+        'Show or check the settings in force',
+        (
+        ),
+        ('show', 'validate'),
+    ),
+    'config show': (
+        'Show every setting, or those named, with value and origin',
+        (
+            (('keys',), 'setting', (), True, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'config validate': (
+        'Check that settings, key, token and directories can be used',
+        (
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'serve': (
+        'Serve the REST API',
+        (
+            (('--bind',), '', (), False, 'Listen on HOST:PORT, [ADDRESS]:PORT or unix:/path'),
+            (('--tls-cert',), 'file', (), False, 'TLS certificate and its chain (PEM)'),
+            (('--tls-key',), 'file', (), False, 'Private key of that certificate (PEM)'),
+            (('--insecure-bind',), 'flag', (), False, 'Allow an address that other machines reach, without TLS'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'service': (
+        'Install the server as a systemd service',
+        (
+        ),
+        ('install', 'print', 'uninstall'),
+    ),
+    'service install': (
+        'Make the user, directories, settings and units, and enable the server',
+        (
+            (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
+            (('--now',), 'flag', (), False, 'Also start the server, or restart it if its unit changed'),
+            (('--backend',), '', ('process', 'systemd'), False, 'Run each runner as a systemd unit of its own, or as a process of the server'),
+            (('--user',), '', (), False, 'Run the server as this user'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'service print': (
+        'Print the files that `service install` would write',
+        (
+            (('name',), 'unit-file', (), False, None),
+            (('--backend',), '', ('process', 'systemd'), False, 'Run each runner as a systemd unit of its own, or as a process of the server'),
+            (('--user',), '', (), False, 'Run the server as this user'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'service uninstall': (
+        'Stop and disable the server and remove its units',
+        (
+            (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
+            (('--purge',), 'flag', (), False, 'Also delete settings, keys, state, logs, packages and the user'),
+            (('--force',), 'flag', (), False, 'Uninstall even if runners are running'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'sandbox': (
+        'Run a local GitHub for rehearsals',
+        (
+            (('--port',), '', (), False, 'Loopback port'),
+            (('--repo',), '', (), False, 'Repository of the jobs'),
+            (('--job',), '', (), True, 'Queue a job that runs COMMAND; may be repeated'),
+            (('--runs-on',), '', (), False, 'Labels the jobs ask for'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'demo': (
+        "Play the guide's workflow on a local GitHub",
+        (
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'completion': (
+        'Print or install tab completion for a shell',
+        (
+            (('shell',), '', ('bash', 'zsh', 'fish'), False, None),
+            (('--install',), 'flag', (), False, 'Write the script where the shell finds it'),
+            (('--uninstall',), 'flag', (), False, 'Remove what --install wrote'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'help': (
+        'Show a page of the manual',
+        (
+            (('topic',), 'topic', (), True, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+}
+TOPICS = {}

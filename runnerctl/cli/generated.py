@@ -1,0 +1,42 @@
+"""What is made of the commands and the settings: the table of words, ``completions/`` and ``man/``.
+
+``make generate`` writes it; a test fails when a file differs from what this module says.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from .completing import SHELLS, of, table
+from .main import root
+
+_SCRIPTS = {"bash": "bash/runnerctl", "zsh": "zsh/_runnerctl", "fish": "fish/runnerctl.fish"}
+TOPICS: dict[str, str] = {}
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """Path below the repository's top, and text."""
+    yield "runnerctl/cli/completing/words.py", table.source(root, TOPICS)
+    for shell in SHELLS:
+        yield f"completions/{_SCRIPTS[shell]}", of(shell).source()
+
+
+def main(top: Path) -> None:
+    made = dict(files())
+    for path in stale(top, made):
+        (top / path).unlink()
+    for path, text in made.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_text(text, encoding="utf-8")
+
+
+def stale(top: Path, made: dict[str, str]) -> list[str]:
+    """Files that nothing makes any more."""
+    there = [path for name in ("completions", "man") for path in (top / name).rglob("*") if path.is_file()]
+    return [name for name in (str(path.relative_to(top)) for path in there) if name not in made]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
