@@ -9,7 +9,7 @@ import click
 
 from . import render
 from .completing import SHELLS, of
-from .options import Front, Verb, pass_front
+from .options import Front, Output, Verb, pass_front
 
 
 @click.command(
@@ -37,12 +37,12 @@ def command(front: Front, *, shell: str, wanted: str | None) -> None:
     """Print the tab completion script for SHELL (bash, zsh or fish), or install it.
 
     Use it once, and the tabulator completes commands, options, the names of runners with their states, repositories,
-    labels, tokens and settings. Packages and `pip install --prefix` put the same script where shells look, so you may have it
-    already. With --install, root installs for all users, everybody else for themselves.
+    labels, tokens and settings. Packages and `pip install --prefix` put the same script where shells look, so you may
+    have it already. With --install, root installs for all users, everybody else for themselves.
     """
     text = of(shell).source()
     if wanted is None:
-        render.verbatim(text)
+        _print(front, shell, text)
         return
     from .completing import installing
 
@@ -52,6 +52,13 @@ def command(front: Front, *, shell: str, wanted: str | None) -> None:
         render.talk(front, where.next)
     else:
         _report(front, "Removed", installing.uninstall(where), f"Completion for {shell} is not installed")
+
+
+def _print(front: Front, shell: str, text: str) -> None:
+    if front.output is Output.TABLE:
+        render.verbatim(text)
+    else:
+        render.item(front, {"shell": shell, "script": text}, {}, key="shell")
 
 
 def _report(front: Front, verb: str, changed: list[Path], nothing: str) -> None:

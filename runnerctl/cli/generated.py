@@ -11,16 +11,18 @@ from pathlib import Path
 
 from .completing import SHELLS, of, table
 from .main import root
+from .manual import mdoc, topics
 
 _SCRIPTS = {"bash": "bash/runnerctl", "zsh": "zsh/_runnerctl", "fish": "fish/runnerctl.fish"}
-TOPICS: dict[str, str] = {}
 
 
 def files() -> Iterator[tuple[str, str]]:
     """Path below the repository's top, and text."""
-    yield "runnerctl/cli/completing/words.py", table.source(root, TOPICS)
+    yield "runnerctl/cli/completing/words.py", table.source(root, topics.BESIDE_COMMANDS)
     for shell in SHELLS:
         yield f"completions/{_SCRIPTS[shell]}", of(shell).source()
+    for page in topics.pages(root):
+        yield f"man/{page.file_name}", mdoc.source(page)
 
 
 def main(top: Path) -> None:

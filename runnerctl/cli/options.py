@@ -133,9 +133,10 @@ def output_option() -> click.Option:
     return click.Option(
         ["-o", "--output"],
         type=click.Choice([str(output) for output in Output]),
+        metavar="FORMAT",
         callback=_amend("output", Output),
         expose_value=False,
-        help="Print a table (tab-separated in a pipe), one JSON or YAML document, or only names.  [default: table]",
+        help="Print a table (tab-separated in a pipe), json, yaml, or only the name.  [default: table]",
     )
 
 

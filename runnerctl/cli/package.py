@@ -91,7 +91,12 @@ Examples:
   runnerctl package prune --keep 2""",
 )
 @click.option(
-    "--keep", type=click.IntRange(min=0), default=1, show_default=True, help="Keep this many of the newest versions."
+    "--keep",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Keep this many of the newest versions.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @pass_front

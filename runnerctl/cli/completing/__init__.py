@@ -1,8 +1,8 @@
 """Tab completion: Click's machinery, mended for what it gets wrong, on a table of words instead of the commands.
 
-A shell's script (``completions/``, made of the templates here) starts the program with ``_RUNNERCTL_COMPLETE`` set; the
-answer goes to standard output. Commands are not imported: ``words.py`` is made of them by ``make generate``. What cannot
-be found out is not offered, and nothing is ever said on standard error.
+A shell's script (``completions/``, made of the templates here) starts the program with ``_RUNNERCTL_COMPLETE`` set;
+the answer goes to standard output. Commands are not imported: ``words.py`` is made of them by ``make generate``. What
+cannot be found out is not offered, and nothing is ever said on standard error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def answer(instruction: str) -> int:
         shell = of(name)
         text = shell.source() if question == "source" else shell.complete()
         os.write(1, text.encode(errors="replace"))
-    except Exception:  # noqa: BLE001, S110 - somebody is typing: a message would land in the middle of their line
+    except Exception:  # noqa: S110 - somebody is typing: a message would land in the middle of their line
         pass
     return 0
 

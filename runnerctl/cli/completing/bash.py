@@ -10,7 +10,7 @@ import re
 
 from click.shell_completion import CompletionItem, split_arg_string
 
-from .shells import BETWEEN_WORDS, Shell, described
+from .shells import Shell, described
 
 _SCRIPT = r"""# bash completion for runnerctl. Made by `make generate`: change runnerctl/cli/completing/bash.py instead.
 

@@ -19,14 +19,14 @@ Command -> (what it does, its parameters, its commands); a parameter is (names, 
 than once, what it does). A kind is `flag`, `file`, `dir`, one of values.FOUND, or nothing.
 """
 
+Parameter = tuple[tuple[str, ...], str, tuple[str, ...], bool, str | None]
+COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
 '''
 
 
 def source(root: click.Command, topics: dict[str, str]) -> str:
     """The module's text."""
-    lines = [_HEAD, "COMMANDS: dict[\n    str,\n"]
-    lines += ["    tuple[\n        str,\n        tuple[tuple[tuple[str, ...], str, tuple[str, ...], bool, str | None], ...],\n"]
-    lines += ["        tuple[str, ...],\n    ],\n] = {\n"]
+    lines = [_HEAD]
     for path, command in commands(root):
         ctx = click.Context(command)
         names = tuple(_shown(command, ctx)) if isinstance(command, click.Group) else ()

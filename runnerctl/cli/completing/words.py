@@ -4,18 +4,12 @@ Command -> (what it does, its parameters, its commands); a parameter is (names, 
 than once, what it does). A kind is `flag`, `file`, `dir`, one of values.FOUND, or nothing.
 """
 
-COMMANDS: dict[
-    str,
-    tuple[
-        str,
-        tuple[tuple[tuple[str, ...], str, tuple[str, ...], bool, str | None], ...],
-        tuple[str, ...],
-    ],
-] = {
+Parameter = tuple[tuple[str, ...], str, tuple[str, ...], bool, str | None]
+COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
     '': (
         'Make, watch and remove GitHub Actions runners on this host',
         (
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
             (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
@@ -37,7 +31,7 @@ COMMANDS: dict[
             (('--workdir',), '', (), False, "Name of the work directory in the runner's directory"),
             (('--wait',), '', ('online', 'completed'), False, 'Wait until the runner takes jobs, or until it has ended'),
             (('--timeout',), '', (), False, 'Stop waiting after this long (90, 90s, 2m, 1h)'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -51,7 +45,7 @@ COMMANDS: dict[
             (('--all',), 'flag', (), False, 'Remove every runner of this host'),
             (('--timeout',), '', (), False, 'With --drain, stop waiting after this long (90, 90s, 2m, 1h)'),
             (('--yes',), 'flag', (), False, 'With --all, do not ask'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -60,7 +54,7 @@ COMMANDS: dict[
         'Show the state of a runner or of this host',
         (
             (('name',), 'known-runner', (), False, None),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -71,7 +65,7 @@ COMMANDS: dict[
             (('--all',), 'flag', (), False, 'Also list runners that have ended'),
             (('--state',), '', ('pending', 'registered', 'starting', 'idle', 'busy', 'stopping', 'stopped', 'removing', 'completed', 'failed', 'removed'), False, 'Only runners in this state'),
             (('--repo',), 'repository', (), False, 'Only runners of this repository'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -82,7 +76,7 @@ COMMANDS: dict[
             (('name',), 'known-runner', (), False, None),
             (('-f', '--follow'), 'flag', (), False, 'Keep printing until the runner ends, or Ctrl-C'),
             (('-n', '--tail'), '', (), False, 'Print only the last N lines'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -91,7 +85,7 @@ COMMANDS: dict[
         'Start a stopped runner',
         (
             (('name',), 'stopped-runner', (), False, None),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -101,7 +95,7 @@ COMMANDS: dict[
         (
             (('name',), 'runner', (), False, None),
             (('--now',), 'flag', (), False, 'End a running job instead of letting it finish'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -111,7 +105,7 @@ COMMANDS: dict[
         (
             (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
             (('--local',), 'flag', (), False, 'Check this host only'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -128,7 +122,7 @@ COMMANDS: dict[
             (('version',), '', (), False, None),
             (('--repo',), 'repository', (), False, 'Take the version that GitHub offers to this repository'),
             (('--org',), 'organization', (), False, 'Take the version that GitHub offers to this organization'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -136,7 +130,7 @@ COMMANDS: dict[
     'package list': (
         'List the packages, oldest version first, with their size and how many runners use each',
         (
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -146,7 +140,7 @@ COMMANDS: dict[
         (
             (('--keep',), '', (), False, 'Keep this many of the newest versions'),
             (('--dry-run',), 'flag', (), False, 'Show what would be removed, and remove nothing'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -155,7 +149,7 @@ COMMANDS: dict[
         'Check that no file of a package has changed since it was unpacked',
         (
             (('version',), 'package', (), False, None),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -181,7 +175,7 @@ COMMANDS: dict[
             (('--public-repositories',), 'flag', (), False, 'Also allow public repositories'),
             (('--name-pattern',), '', (), False, 'Allow runner names that match'),
             (('--expires',), '', (), False, 'Valid for this long'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -190,7 +184,7 @@ COMMANDS: dict[
         'List the tokens with their tenants, limits and expiry',
         (
             (('--all',), 'flag', (), False, 'Also list tokens that are revoked or expired'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -199,7 +193,7 @@ COMMANDS: dict[
         'Revoke token NAME, or the token with that id',
         (
             (('name',), 'token', (), False, None),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -210,7 +204,7 @@ COMMANDS: dict[
             (('name',), 'token', (), False, None),
             (('--grace',), '', (), False, 'Keep the old token valid for this long'),
             (('--expires',), '', (), False, 'Valid for this long'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -220,7 +214,7 @@ COMMANDS: dict[
         (
             (('-f', '--follow'), 'flag', (), False, 'Keep printing what is added, until Ctrl-C'),
             (('-n', '--tail'), '', (), False, 'Print only the last N lines'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -229,7 +223,7 @@ COMMANDS: dict[
         'Check that this host can run runners',
         (
             (('--offline',), 'flag', (), False, 'Do not ask GitHub'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -244,7 +238,7 @@ COMMANDS: dict[
         'Show every setting, or those named, with value and origin',
         (
             (('keys',), 'setting', (), True, None),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -252,7 +246,7 @@ COMMANDS: dict[
     'config validate': (
         'Check that settings, key, token and directories can be used',
         (
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -264,7 +258,7 @@ COMMANDS: dict[
             (('--tls-cert',), 'file', (), False, 'TLS certificate and its chain (PEM)'),
             (('--tls-key',), 'file', (), False, 'Private key of that certificate (PEM)'),
             (('--insecure-bind',), 'flag', (), False, 'Allow an address that other machines reach, without TLS'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -282,7 +276,7 @@ COMMANDS: dict[
             (('--now',), 'flag', (), False, 'Also start the server, or restart it if its unit changed'),
             (('--backend',), '', ('process', 'systemd'), False, 'Run each runner as a systemd unit of its own, or as a process of the server'),
             (('--user',), '', (), False, 'Run the server as this user'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -293,7 +287,7 @@ COMMANDS: dict[
             (('name',), 'unit-file', (), False, None),
             (('--backend',), '', ('process', 'systemd'), False, 'Run each runner as a systemd unit of its own, or as a process of the server'),
             (('--user',), '', (), False, 'Run the server as this user'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -304,7 +298,7 @@ COMMANDS: dict[
             (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
             (('--purge',), 'flag', (), False, 'Also delete settings, keys, state, logs, packages and the user'),
             (('--force',), 'flag', (), False, 'Uninstall even if runners are running'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -316,7 +310,7 @@ COMMANDS: dict[
             (('--repo',), '', (), False, 'Repository of the jobs'),
             (('--job',), '', (), True, 'Queue a job that runs COMMAND; may be repeated'),
             (('--runs-on',), '', (), False, 'Labels the jobs ask for'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -324,7 +318,7 @@ COMMANDS: dict[
     'demo': (
         "Play the guide's workflow on a local GitHub",
         (
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -335,7 +329,7 @@ COMMANDS: dict[
             (('shell',), '', ('bash', 'zsh', 'fish'), False, None),
             (('--install',), 'flag', (), False, 'Write the script where the shell finds it'),
             (('--uninstall',), 'flag', (), False, 'Remove what --install wrote'),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
@@ -344,10 +338,10 @@ COMMANDS: dict[
         'Show a page of the manual',
         (
             (('topic',), 'topic', (), True, None),
-            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), one JSON or YAML document, or only names'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
         (),
     ),
 }
-TOPICS = {}
+TOPICS = {'env': 'Settings as variables: runnerctl.env', 'yaml': 'Settings as YAML: runnerctl.yaml', 'exit-status': 'What exit statuses and error codes mean'}
