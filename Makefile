@@ -9,14 +9,14 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --config-settings editable_mo
 # The lowest versions that setup.cfg allows, on the oldest Python there is here; and the tests that meet them most.
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
-LOWEST_TESTS := $(addprefix tests/test_, cli_boundary.py cli_looking.py front_door.py github_client.py github_protocol.py \
+LOWEST_TESTS := $(addprefix tests/test_, cli_boundary.py cli_looking.py completion.py front_door.py github_client.py github_protocol.py \
 	oidc.py packages.py promises.py redaction.py server.py settings.py tokens.py)
 
 # What a machine of its own is for: another kernel, cgroup v2 alone, limits that it keeps.
 E2E_TESTS := $(addprefix tests/test_, enforced_limits.py units.py service.py backend_contract.py isolation.py limits.py \
 	resource_limits.py marks.py fork_guard.py)
 
-.PHONY: help demo test test-lowest e2e lint types audit bench soak clean
+.PHONY: help demo test test-lowest e2e generate lint types audit bench soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
+	@echo "make generate   completions/, man/ and the table of words, from the commands, settings and errors"
 	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
 	@echo "make lint    ruff and the import contract"
 	@echo "make types   mypy, strict"
@@ -57,6 +58,9 @@ test-lowest: setup.cfg
 e2e: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m tests.virtual $(or $(TESTS),$(E2E_TESTS)) $(PYTEST_ARGS)
+
+generate: $(VENV)/run
+	$(BIN)/python -m runnerctl.cli.generated .
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -40,7 +40,9 @@ class Seen(NamedTuple):
 class Typist:
     """Ends with its test; a shell that does not answer fails it."""
 
-    def __init__(self, shell: str, environment: Mapping[str, str], directory: Path, argv: list[str] | None = None) -> None:
+    def __init__(
+        self, shell: str, environment: Mapping[str, str], directory: Path, argv: list[str] | None = None
+    ) -> None:
         self.shell = shell
         argv = argv or _ARGV[shell]
         program = shutil.which(argv[0])

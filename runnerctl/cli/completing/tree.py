@@ -17,10 +17,8 @@ class NoSuchCommand(Exception):
     """What was typed is no command: nothing can follow."""
 
 
-class Values(click.ParamType):
+class Values(click.types.StringParamType):
     """Taken as it was typed, as it must not fail; offers the words of a list, or those that ``values`` finds."""
-
-    name = "text"
 
     def __init__(self, kind: str, choices: tuple[str, ...] = ()) -> None:
         self.kind = kind

@@ -70,8 +70,8 @@ def page() -> Page:
 
 
 _DESCRIPTION = """\
-Every error of runnerctl has a code. Codes of one kind share an exit status. With `--output json` a failed command prints
-one document, whose `error` holds the code, a message and a hint. The REST API gives the same codes.
+Every error of runnerctl has a code. Codes of one kind share an exit status. With `--output json` a failed command
+prints one document, whose `error` holds the code, a message and a hint. The REST API gives the same codes.
 
 Scripts should look at the exit status or at the code; messages may change. Statuses 7 and 9 are worth another try."""
 

@@ -93,7 +93,7 @@ _WRITERS: dict[type, Callable[[Any, int], list[str]]] = {
 
 def _marked(text: str) -> str:
     styles = {Kind.SAID: {}, Kind.TYPED: {"bold": True}, Kind.PUT_IN: {"underline": True}}
-    return "".join(click.style(span.text, **styles[span.kind]) for span in page.spans(text))  # type: ignore[arg-type]
+    return "".join(click.style(span.text, **styles[span.kind]) for span in page.spans(text))
 
 
 def _filled(text: str, width: int, *, indent: int = _INDENT, hanging: int = 0) -> list[str]:
