@@ -64,7 +64,6 @@ COMPLETED = [
     ("runnerctl create x --labels linux,big", "runnerctl create x --labels linux,big\\ box "),
     ("runnerctl create x --labels it", "runnerctl create x --labels it\\'s "),
     ("runnerctl create x --labels quo", 'runnerctl create x --labels quote\\"mark '),
-    ("runnerctl create x --labels linux,$d", None),
     ("runnerctl create x --labels '$d", "runnerctl create x --labels '$dollar' "),
     # paths
     ("runnerctl serve --tls-key my", "runnerctl serve --tls-key my\\ key.pem "),
@@ -78,9 +77,7 @@ COMPLETED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("typed", "line"), [case for case in COMPLETED if case[1]], ids=[typed for typed, line in COMPLETED if line]
-)
+@pytest.mark.parametrize(("typed", "line"), COMPLETED, ids=[typed for typed, _ in COMPLETED])
 def test_the_tabulator_completes_the_line(typist: Typist, typed: str, line: str) -> None:
     assert typist.type(f"{typed}\t").line == line
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .completing import SHELLS, of, table
 from .main import root
-from .manual import mdoc, topics
+from .manual import roff, topics
 
 _SCRIPTS = {"bash": "bash/runnerctl", "zsh": "zsh/_runnerctl", "fish": "fish/runnerctl.fish"}
 
@@ -22,7 +22,7 @@ def files() -> Iterator[tuple[str, str]]:
     for shell in SHELLS:
         yield f"completions/{_SCRIPTS[shell]}", of(shell).source()
     for page in topics.pages(root):
-        yield f"man/{page.file_name}", mdoc.source(page)
+        yield f"man/{page.file_name}", roff.source(page)
 
 
 def main(top: Path) -> None:

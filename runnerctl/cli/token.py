@@ -40,6 +40,7 @@ Examples:
     "scopes",
     type=click.Choice([str(right) for right in Right]),
     multiple=True,
+    metavar="SCOPE",
     help="Allow this; may be repeated.  [default: runners:read, runners:write, logs:read]",
 )
 @click.option("--tenant", metavar="TENANT", help="See and make runners of this tenant.  [default: NAME]")

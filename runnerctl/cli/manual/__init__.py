@@ -1,1 +1,1 @@
-"""The manual: pages as values, made of the commands, the settings and the errors; written as mdoc or as plain text."""
+"""The manual: pages as values, made of the commands, the settings and the errors; written for man or as plain text."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ... import __version__
 
-DATE = "November 30, 2026"
+DATE = "2026-11-30"
 """Of the pages; it is raised with the version."""
 SOURCE = f"runnerctl {__version__}"
 
