@@ -84,7 +84,7 @@ def test_the_version_is_told() -> None:
 MISUSES = [
     (("creat",), "No such command 'creat'", "Did you mean 'create'?"),
     (("reapp",), "No such command 'reapp'", "`runnerctl --help` lists the commands"),
-    (("completion", "bash"), "No such command 'completion'", "`runnerctl --help` lists the commands"),
+    (("transmogrify", "bash"), "No such command 'transmogrify'", "`runnerctl --help` lists the commands"),
     (("create",), "Missing argument 'NAME'", "`runnerctl create --help` shows what is allowed"),
     (("create", "x", "--rep", "a/b"), "No such option '--rep'", "Did you mean --repo?"),
     (("--server", "http://x", "list"), "No such option '--server'", None),

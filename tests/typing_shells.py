@@ -23,7 +23,7 @@ _KEYS = {
     "bash": r"""bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; bind 'set page-completions off'
 bind 'set completion-query-items -1'; bind -x '"\C-g": printf "\nLINE<%s>\n" "$READLINE_LINE"'""",
     "zsh": r"""unsetopt zle_bracketed_paste prompt_sp beep; LISTMAX=-1
-autoload -Uz compinit && compinit -D -u
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -D -u }
 show-line() { print -r -- $'\n'"LINE<$BUFFER>"; zle redisplay }; zle -N show-line; bindkey '^G' show-line""",
     "fish": r"""set fish_greeting; function fish_prompt; end; bind \cg 'echo; echo "LINE<"(commandline)">"'""",
 }

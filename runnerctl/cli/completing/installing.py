@@ -7,6 +7,7 @@ directory is a user's own; fish: https://fishshell.com/docs/current/completions.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -71,12 +72,12 @@ def _bash_for_user(environ: Mapping[str, str], home: Path) -> Place:
     script = directory / "completions" / "runnerctl"
     if _BASH_COMPLETION.exists():
         return Place(script, home)
-    return Place(script, home, home / ".bashrc", f'. "{script}"')
+    return Place(script, home, home / ".bashrc", f". {shlex.quote(str(script))}")
 
 
 def _zsh_for_user(environ: Mapping[str, str], home: Path) -> Place:
     script = _data(environ, home) / "zsh" / "site-functions" / "_runnerctl"
-    loading = f'(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}\n. "{script}"'
+    loading = f'(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}\n. {shlex.quote(str(script))}'
     return Place(script, home, Path(environ.get("ZDOTDIR") or home) / ".zshrc", loading)
 
 
@@ -122,7 +123,7 @@ def _write(path: Path, text: str) -> bool:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
 
 
