@@ -52,7 +52,9 @@ Examples:
   runnerctl remove --all --yes""",
 )
 @click.argument("names", metavar="NAME...", nargs=-1, type=RUNNER)
-@click.option("--force", is_flag=True, help="Stop a running job, and go on when GitHub cannot be reached.")
+@click.option(
+    "--force", is_flag=True, help="Cancel a running job, kill it if it takes too long, and go on without GitHub."
+)
 @click.option("--drain", is_flag=True, help="Let a running job finish, then remove the runner.")
 @click.option("--all", "every", is_flag=True, help="Remove every runner of this host; asks first.")
 @click.option(

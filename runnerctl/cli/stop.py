@@ -22,13 +22,13 @@ Examples:
   runnerctl stop ci-1 --now""",
 )
 @click.argument("name", type=RUNNER)
-@click.option("--now", is_flag=True, help="End a running job instead of letting it finish.")
+@click.option("--now", is_flag=True, help="Cancel a running job instead of letting it finish.")
 @pass_front
 def command(front: Front, name: str, now: bool) -> None:
     """Stop the processes of runner NAME; its registration and its directory stay.
 
     Use it to pause a persistent runner; `runnerctl start` continues it. A running job finishes first, and the command
-    does not wait for that; --now ends the job.
+    does not wait for that; --now cancels the job, which has the setting stop.interrupt to tell GitHub of its end.
     """
     services = front.services()
     concerning(services, "runner.stop", [name])

@@ -77,7 +77,7 @@ def _bash_for_user(environ: Mapping[str, str], home: Path) -> Place:
 
 def _zsh_for_user(environ: Mapping[str, str], home: Path) -> Place:
     script = _data(environ, home) / "zsh" / "site-functions" / "_runnerctl"
-    loading = f'(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}\n. {shlex.quote(str(script))}'
+    loading = f"(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}\n. {shlex.quote(str(script))}"
     return Place(script, home, Path(environ.get("ZDOTDIR") or home) / ".zshrc", loading)
 
 

@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         'Deregister, stop and delete runners',
         (
             (('names',), 'runner', (), True, None),
-            (('--force',), 'flag', (), False, 'Stop a running job, and go on when GitHub cannot be reached'),
+            (('--force',), 'flag', (), False, 'Cancel a running job, kill it if it takes too long, and go on without GitHub'),
             (('--drain',), 'flag', (), False, 'Let a running job finish, then remove the runner'),
             (('--all',), 'flag', (), False, 'Remove every runner of this host'),
             (('--timeout',), '', (), False, 'With --drain, stop waiting after this long (90, 90s, 2m, 1h)'),
@@ -94,7 +94,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         'Stop a runner but keep it installed',
         (
             (('name',), 'runner', (), False, None),
-            (('--now',), 'flag', (), False, 'End a running job instead of letting it finish'),
+            (('--now',), 'flag', (), False, 'Cancel a running job instead of letting it finish'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),
