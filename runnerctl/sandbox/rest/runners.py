@@ -115,7 +115,11 @@ def _token(github: GitHub, ask: Ask, kind: TokenKind) -> Answer:
 _DOCS = "actions/self-hosted-runners"
 
 ROUTES = (
-    *in_both_scopes(Route(method="GET", path="/actions/runners", handler=list_runners, docs=_DOCS, for_config=True)),
+    *in_both_scopes(
+        Route(
+            method="GET", path="/actions/runners", handler=list_runners, docs=_DOCS, for_config=TokenKind.REGISTRATION
+        )
+    ),
     *in_both_scopes(Route(method="GET", path="/actions/runners/{runner_id}", handler=get_runner, docs=_DOCS)),
     *in_both_scopes(
         Route(
@@ -124,7 +128,7 @@ ROUTES = (
             handler=delete_runner,
             docs=_DOCS,
             level="write",
-            for_config=True,
+            for_config=TokenKind.REMOVE,
         )
     ),
     *in_both_scopes(
