@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from runnerctl.sandbox import Sandbox
 
+from .listener import private_key, public_key_xml
 from .records import FRAME, Call, record
 from .websocket import WebSocket
 
@@ -172,7 +173,7 @@ class Replayer:
         if call.path.endswith("/session") and body is not None:
             body["agent"]["id"] = self.runner_id
         if call.path.endswith("/register"):
-            body["public_key"] = _public_key_xml(self.key)
+            body["public_key"] = public_key_xml(self.key)
         return body
 
     def _assertion_form(self, call: Call) -> dict[str, str]:
@@ -292,7 +293,7 @@ class Replayer:
         }
         self.runner_id = answer["runner"]["id"]
         self.client_id = files[".credentials"]["Data"]["ClientId"]
-        self.key = _private_key(tuple(sorted(files[".credentials_rsaparams"].items())))
+        self.key = private_key(files[".credentials_rsaparams"])
 
     def _open_session_for(self, poll: Call) -> None:
         """The record begins with a poll: its session was made before, as in any other record."""
@@ -397,18 +398,3 @@ def _map(token: dict[str, Any]) -> dict[str, str]:
 @cache
 def _new_key() -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@cache  # checking a key takes longer than all else here
-def _private_key(parameters: tuple[tuple[str, str], ...]) -> RSAPrivateKey:
-    from .listener import key_from
-
-    return key_from(parameters)
-
-
-def _public_key_xml(key: RSAPrivateKey) -> str:
-    numbers = key.public_key().public_numbers()
-    modulus, exponent = (
-        base64.b64encode(number.to_bytes((number.bit_length() + 7) // 8)).decode() for number in (numbers.n, numbers.e)
-    )
-    return f"<RSAKeyValue><Modulus>{modulus}</Modulus><Exponent>{exponent}</Exponent></RSAKeyValue>"

@@ -44,6 +44,11 @@ class Session:
             self.mailbox.remove(found)
         return found
 
+    def withdraw(self, request_id: str | None) -> None:
+        """Takes back a job that was not told yet."""
+        kept = [message for message in self.mailbox if message.body.get("runner_request_id") != request_id]
+        self.mailbox = deque(kept)
+
     def wake(self) -> None:
         """Ends the open polls; each looks again at what there is."""
         for poll in self.polls:

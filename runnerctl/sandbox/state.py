@@ -188,7 +188,7 @@ class GitHub:
             return False
         job = self.jobs.held_by(runner_id)
         if job is not None and job.phase is Phase.ASSIGNED:
-            self.jobs.queue_again(job)
+            self._take_back(job)
         session = self.sessions.of(runner_id)
         if session is not None and self.jobs.held_by(runner_id) is None:
             session.wake()
@@ -284,6 +284,8 @@ class GitHub:
         if job.phase is Phase.RUNNING and session is not None:
             session.post(Message(type="JobCancellation", body={"jobId": job.guid, "timeout": CANCEL_TIMEOUT}))
         elif job.phase is not Phase.COMPLETED:
+            if session is not None:
+                session.withdraw(job.request_id)
             self.jobs.complete(job, "cancelled", now=self.now())
             self.dispatch()
 
@@ -293,7 +295,7 @@ class GitHub:
             self.close_session(session)
         for job in self.jobs.overdue(now=self.monotonic()):
             if job.phase is Phase.ASSIGNED:
-                self.jobs.queue_again(job)
+                self._take_back(job)
                 self.dispatch()
             else:
                 self._ended(self.jobs.fail(job, jobs.LOST_RUNNER, now=self.now()))
@@ -357,6 +359,13 @@ class GitHub:
             "billing_owner_id": "",
         }
         session.post(Message(type="RunnerJobRequest", body=body, for_idle=True))
+
+    def _take_back(self, job: Job) -> None:
+        """Queues a job again that its runner has not acknowledged."""
+        session = self.sessions.of(job.runner.id) if job.runner else None
+        if session is not None:
+            session.withdraw(job.request_id)
+        self.jobs.queue_again(job)
 
     def _ended(self, job: Job) -> None:
         runner = job.runner

@@ -34,10 +34,8 @@ async def get_message(request: web.Request) -> web.Response:
 async def acknowledge(request: web.Request) -> web.Response:
     github = request.app[GITHUB]
     runner_id = runner_id_of(request)
-    query = query_of(request, AcknowledgeQuery)
+    query_of(request, AcknowledgeQuery)
     request_id = (await body_of(request, Acknowledgement)).runner_request_id
-    if _session(github, query.session_id, runner_id) is None:
-        return _no_session()
     deadline = github.monotonic() + github.settings.lease_seconds
     try:
         github.jobs.acknowledge(request_id, runner_id, deadline=deadline)
