@@ -136,11 +136,11 @@ class Replayer:
     # --- One call ---
 
     def _one(self, call: Call) -> None:
-        if call.method == FRAME:
-            return self._send_frame(call)
         sent = self.request(call)
         if self.before is not None:
             self.before(self, call, sent)
+        if call.method == FRAME:
+            return self._send_frame(sent)
         if call.path == "/sandbox/feed":
             return self._open_feed(call, sent)
         if call.path.endswith("/message"):
@@ -151,8 +151,9 @@ class Replayer:
     def request(self, call: Call) -> Sent:
         """That call with the ids of this sandbox."""
         headers = dict(call.headers)
-        if call.scheme:
-            headers["Authorization"] = f"{call.scheme} {self._credentials(call)}"
+        scheme = "Bearer" if call.method == FRAME else call.scheme  # that of its connection
+        if scheme:
+            headers["Authorization"] = f"{scheme} {self._credentials(call)}"
         url, query = self._address(call)
         body = self._assertion_form(call) if call.path == "/sandbox/oauth/token" else self._body(call)
         return Sent(method=call.method, url=url, query=query, headers=headers, body=body)
@@ -169,6 +170,8 @@ class Replayer:
     def _body(self, call: Call) -> Any:
         if isinstance(call.body, str):
             return call.body.encode()
+        if call.method == FRAME:
+            return self.frame(call)
         body = self.mapped(call.body)
         if call.path.endswith("/session") and body is not None:
             body["agent"]["id"] = self.runner_id
@@ -247,9 +250,9 @@ class Replayer:
     def feed(self, sent: Sent) -> WebSocket:
         return WebSocket.connect(sent.url.replace("http", "ws", 1), {**sent.headers, "User-Agent": USER_AGENT})
 
-    def _send_frame(self, call: Call) -> None:
+    def _send_frame(self, sent: Sent) -> None:
         assert self._feed is not None
-        self._feed[1].send(json.dumps(self.frame(call)).encode())
+        self._feed[1].send(json.dumps(sent.body).encode())
 
     def _close_feed(self) -> None:
         if self._feed is None:

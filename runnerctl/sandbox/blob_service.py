@@ -27,6 +27,10 @@ class _Upload(msgspec.Struct, frozen=True, kw_only=True):
     comp: Literal["appendblock"] | None = None
     seal: Literal["true"] | None = None
 
+    def __post_init__(self) -> None:
+        if self.seal and not self.comp:
+            raise ValueError("'seal' goes with 'comp'")
+
 
 def add_routes(app: web.Application) -> None:
     app.router.add_put(f"{PREFIX}{{name:.+}}", put_blob)

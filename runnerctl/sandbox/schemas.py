@@ -238,6 +238,14 @@ class ResolveActions(Shape, frozen=True, kw_only=True):
 # --- config.sh ---
 
 
+class NoFields(Shape, frozen=True, kw_only=True):
+    """Nothing at all."""
+
+
+class RunnersByName(Shape, frozen=True, kw_only=True):
+    name: Text
+
+
 class RegistrationEvent(Shape, frozen=True, kw_only=True):
     url: Text
     runner_event: Literal["register", "remove"]

@@ -49,16 +49,19 @@ async def create_token(request: web.Request) -> web.Response:
 def _runner_of_assertion(github: GitHub, assertion: str) -> Runner | None:
     """The runner that signed this, for this server and just now."""
     header, claims = _taken_apart(assertion)
+    if github.strict:
+        _check_shape(header, claims)
     runner = github.registry.by_client_id(str(claims.get("sub")))
     if runner is None or runner.public_key is None:
         return None
-    if github.strict:
-        _check_shape(header, claims)
+    algorithm = "PS256" if runner.fips else "RS256"
+    if github.strict and header["alg"] != algorithm:
+        raise Malformed(f"The client assertion is signed with {header['alg']}, not {algorithm}")
     try:
         jwt.decode(
             assertion,
             runner.public_key,
-            algorithms=["PS256" if runner.fips else "RS256"],
+            algorithms=[algorithm],
             audience=github.runner_urls.authorization,
             issuer=runner.client_id,
             leeway=abs(github.knobs.clock_offset) + _LEEWAY_SECONDS,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from ..callers import Caller
+from ..schemas import NoFields, Shape
 from ..state import GitHub
 from ..tokens import TokenKind
 from ..values import Scope
@@ -93,6 +94,9 @@ class Route:
     level: Literal["read", "write"] = "read"
     for_config: TokenKind | None = None
     """Also for ``config.sh`` with such a token."""
+
+    config_query: type[Shape] = NoFields
+    """The query with which ``config.sh`` calls it."""
 
     @property
     def accepted_permissions(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import jit
 from ..runners import NameTaken, group_of, is_read_only
+from ..schemas import RunnersByName
 from ..state import GitHub
 from ..times import with_zone
 from ..tokens import TokenKind
@@ -117,7 +118,12 @@ _DOCS = "actions/self-hosted-runners"
 ROUTES = (
     *in_both_scopes(
         Route(
-            method="GET", path="/actions/runners", handler=list_runners, docs=_DOCS, for_config=TokenKind.REGISTRATION
+            method="GET",
+            path="/actions/runners",
+            handler=list_runners,
+            docs=_DOCS,
+            for_config=TokenKind.REGISTRATION,
+            config_query=RunnersByName,
         )
     ),
     *in_both_scopes(Route(method="GET", path="/actions/runners/{runner_id}", handler=get_runner, docs=_DOCS)),
