@@ -124,6 +124,11 @@ class Sandbox:
         return self._github.server_url
 
     @property
+    def serves_config_sh(self) -> bool:
+        """Whether config.sh, which drops the port of a URL, can find it."""
+        return self._port == HTTP_PORT
+
+    @property
     def enterprise_issuer(self) -> str:
         """Of OIDC tokens, as an Enterprise Server has it; ``server_url`` is one as github.com has it."""
         return f"{self.server_url}{openid.ENTERPRISE}"
