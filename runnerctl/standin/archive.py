@@ -22,15 +22,21 @@ _SHORTEST_SHEBANG_LIMIT = 127  # kernels before 5.1; those after it allow 255
 
 
 def build_archive(
-    target: Path, *, version: str, files: int = 0, size: int = 0, interpreter: Path | None = None
+    target: Path,
+    *,
+    version: str,
+    files: int = 0,
+    size: int = 0,
+    interpreter: Path | None = None,
+    pace: float = 1.0,
 ) -> Path:
     """Write the package of that ``version`` to ``target`` and return it.
 
     Its programs run with ``interpreter``, by default the one that builds it, so it is good for this machine only.
     ``files`` and ``size`` (bytes, unpacked) are what it is padded to in all, for measuring with a package as large as
-    the real one.
+    the real one. ``pace`` is the factor on every wait of the runner, unless ``STANDIN_PACE`` says otherwise.
     """
-    contents = dict(_contents(version, (interpreter or Path(sys.executable)).resolve()))
+    contents = dict(_contents(version, (interpreter or Path(sys.executable)).resolve(), pace))
     padding = files - len(contents)
     with (
         target.open("wb") as file,
@@ -44,7 +50,8 @@ def build_archive(
     return target
 
 
-def _contents(version: str, interpreter: Path) -> Iterator[tuple[str, bytes]]:
+def _contents(version: str, interpreter: Path, pace: float) -> Iterator[tuple[str, bytes]]:
+    yield "bin/standin/pace", f"{pace:g}\n".encode()
     for path in _source_files():
         name = path.relative_to(PACKAGE).as_posix()
         data = path.read_bytes()
@@ -53,7 +60,7 @@ def _contents(version: str, interpreter: Path) -> Iterator[tuple[str, bytes]]:
         if name in _PROGRAMS:
             data = _interpreter_line(Path(name).name, str(interpreter)) + data
         yield name, data
-        if name.startswith("bin/standin/"):
+        if name.endswith(".py"):
             yield cache_from_source(name), _compiled(name, data)
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Configures or removes a runner. Unlike the real one it keeps the port of --url, so that it can talk to a sandbox.
+# Configures or removes a runner.
 if [ "$(id -u)" -eq 0 ] && [ -z "$RUNNER_ALLOW_RUNASROOT" ]; then
-    echo "Must not run with sudo" >&2
+    echo "Must not run with sudo"
     exit 1
 fi
 cd "$(dirname "$0")" || exit 1

@@ -1,25 +1,26 @@
-"""The Listener's half of the broker protocol: token, session, messages."""
+"""The Listener's calls to the broker: session, messages, acknowledgements."""
 
 from __future__ import annotations
 
+import json
 import os
-import time
 
-from . import http1, jsontext, rsa
+from . import calls, guid, http1
 from .http1 import Answer, Exchange
+from .oauth import TokenSource
 from .release import VERSION
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .identity import Identity
 
 _POLL_SECONDS = 100.0  # the server answers within 50
-_NEW_SESSION = "00000000-0000-0000-0000-000000000000"
+_SOURCE = "actions-broker-listener"
 
 
-class RegistrationDeleted(Exception):
+class RunnerNotFound(Exception):
     """The server does not know this runner any more."""
 
 
@@ -31,116 +32,140 @@ class SessionConflict(Exception):
     """Another process holds the session of this runner."""
 
 
-class SessionLost(Exception):
-    """The session, or the token it was opened with, is over; another one may be had."""
+class SessionInvalid(Exception):
+    """The session is over; another one may be had."""
 
 
-class Refused(Exception):
-    """The server said no, for good."""
+class Denied(Exception):
+    """No, and for good."""
 
 
-class ServerFailed(Exception):
-    """An answer that may be another one next time."""
+class Deprovisioned(Exception):
+    """The server took a hosted runner back."""
+
+
+class JobGone(Exception):
+    """What was to be acknowledged is not there any more."""
+
+
+_KINDS = {
+    "RunnerNotFound": RunnerNotFound, "RunnerVersionTooOld": VersionTooOld, "RunnerSessionInvalid": SessionInvalid,
+    "HostedRunnerDeprovisioned": Deprovisioned,
+}  # fmt: skip
 
 
 class Broker:
-    """One runner's session. Every call raises ``http1.Unreachable`` or one of the exceptions above."""
+    """One runner's session. Calls raise ``http1.Unreachable``, ``calls.Refused`` or one of the exceptions above."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._token_ends = 0.0
-        self.access_token = ""
+        self._tokens = TokenSource(identity)
         self.session_id = ""
 
-    def log_on(self) -> None:
-        identity = self._identity
-        assertion = rsa.client_assertion(
-            identity.key, client_id=identity.client_id, audience=identity.authorization_url
-        )
-        kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
-        form = f"grant_type=client_credentials&client_assertion_type={kind}&client_assertion={assertion}"
-        headers = {"User-Agent": user_agent(), "Content-Type": "application/x-www-form-urlencoded"}
-        answer = http1.call("POST", identity.authorization_url, headers=headers, body=form.encode())
-        if answer.status == 400 and _member(answer, "error") == "invalid_client":
-            raise RegistrationDeleted
-        _require_ok(answer)
-        content = jsontext.loads(answer.body)
-        self.access_token = content["access_token"]
-        self._token_ends = time.monotonic() + 0.8 * float(content.get("expires_in", 3000))
+    def connect(self) -> None:
+        """A connection of its own, hence a token of its own.
 
-    def forget_token(self) -> None:
-        """The next poll gets a new one."""
-        self._token_ends = 0.0
+        Where the tenant's address and the broker's differ, the tenant is asked for version 1 of the protocol, too.
+        """
+        self._tokens = TokenSource(self._identity)
+        tenant = self._identity.server_url
+        if tenant and tenant.lower() != self._identity.broker_url.lower():
+            answer = http1.call("GET", f"{tenant.rstrip('/')}/_apis/connectionData", headers=calls.headers())
+            if not answer.ok:
+                raise calls.Refused(f"Error: {calls.status_name(answer.status)}")
 
     def open_session(self) -> None:
-        agent = {"id": self._identity.agent_id, "name": self._identity.name, "version": VERSION,
-                 "osDescription": " ".join(os.uname()[::2])}  # fmt: skip
-        content = {"sessionId": _NEW_SESSION, "ownerName": os.uname().nodename, "agent": agent}
-        answer = self._post("session", content)
-        if answer.status == 409:
-            raise SessionConflict("A session for this runner already exists.")
-        _require_ok(answer)
-        self.session_id = jsontext.loads(answer.body)["sessionId"]
+        agent = {"id": _number(self._identity.agent_id), "name": self._identity.name, "version": VERSION,
+                 "osDescription": _os_description(), "ephemeral": None, "status": 0,
+                 "provisioningState": None}  # fmt: skip
+        content = {"sessionId": guid.EMPTY, "ownerName": f"{os.uname().nodename} (PID: {os.getpid()})",
+                   "agent": agent, "useFipsEncryption": False}  # fmt: skip
+        answer = calls.post(f"{self._identity.broker_url}session", content, authorization=self._tokens.bearer())
+        self.session_id = str(_session(answer)["sessionId"])
 
     def ask_for_message(self, *, busy: bool) -> Exchange:
         """Begin a long poll; whoever waits for it hands its answer to ``message``."""
-        if time.monotonic() > self._token_ends:
-            self.log_on()
-        disable_update = str(self._identity.disable_update).lower()
-        query = f"sessionId={self.session_id}&status={'Busy' if busy else 'Online'}&runnerVersion={VERSION}"
-        url = f"{self._identity.broker_url}message?{query}&os=Linux&architecture=X64&disableUpdate={disable_update}"
-        return Exchange("GET", url, headers=authorized(self.access_token), timeout=_POLL_SECONDS)
+        update = str(self._identity.disable_update).lower()
+        url = f"{self._identity.broker_url}message?{self._query(busy=busy)}&disableUpdate={update}"
+        return Exchange("GET", url, headers=calls.headers(self._tokens.bearer()), timeout=_POLL_SECONDS)
+
+    def message(self, answer: Answer) -> dict[str, Any] | None:
+        """What a long poll brought; None if there is nothing for us."""
+        if not answer.ok:
+            self._refuse(answer)
+        content = answer.json()
+        if not isinstance(content, dict):
+            return None
+        return {**content, "body": json.loads(content.get("body") or "{}")}
 
     def acknowledge(self, request_id: str) -> None:
-        _require_ok(self._post(f"acknowledge?sessionId={self.session_id}", {"runnerRequestId": request_id}))
+        url = f"{self._identity.broker_url}acknowledge?{self._query(busy=False)}"
+        content = {"runnerRequestId": request_id}
+        answer = calls.post(url, content, authorization=self._tokens.bearer(), timeout=5.0)
+        if _kind(answer) == "AcknowledgeJobNotFound":
+            raise JobGone(_said(answer))
+        if not answer.ok:
+            raise calls.Refused(f"acknowledge: {calls.status_name(answer.status)}")
 
     def close_session(self) -> None:
-        url = f"{self._identity.broker_url}session?sessionId={self.session_id}"
-        http1.call("DELETE", url, headers=authorized(self.access_token))
+        """Without a query: the session is the one of the token."""
+        described = calls.headers(self._tokens.bearer())
+        http1.call("DELETE", f"{self._identity.broker_url}session", headers=described)
 
-    def _post(self, what: str, content: dict[str, Any]) -> Answer:
-        headers = authorized(self.access_token)
-        body = jsontext.dumps(content).encode()
-        return http1.call("POST", self._identity.broker_url + what, headers=headers, body=body)
+    def _query(self, *, busy: bool) -> str:
+        return (f"sessionId={self.session_id}&status={'Busy' if busy else 'Online'}&runnerVersion={VERSION}"
+                f"&os=Linux&architecture={architecture()}")  # fmt: skip
+
+    def _refuse(self, answer: Answer) -> None:
+        kind = _KINDS.get(_kind(answer))
+        if kind is not None:
+            raise kind(_said(answer))
+        name = calls.status_name(answer.status)
+        if answer.status == 401:
+            self._tokens.forget()
+            raise Denied(f"Error: {name}")
+        raise calls.Refused(
+            f"Failed to get job message. Request to {self._identity.broker_url}message failed with status: {name}. "
+            f"Error message Error: {name}"
+        )
 
 
-def message(answer: Answer) -> dict[str, Any] | None:
-    """What a long poll brought; None if there is nothing for us."""
-    _require_ok(answer)
-    if not answer.body:
-        return None
-    content: dict[str, Any] = jsontext.loads(answer.body)
-    content["body"] = jsontext.loads(content.get("body") or "{}")
+def architecture() -> str:
+    return {"x86_64": "X64", "aarch64": "ARM64"}.get(os.uname().machine, "ARM")
+
+
+def _session(answer: Answer) -> dict[str, Any]:
+    name = calls.status_name(answer.status)
+    if answer.status == 409:
+        raise SessionConflict(f"Error: {name}")
+    if answer.status in (401, 403):
+        raise Denied(f"Error: {name}")
+    content = answer.json()
+    if not answer.ok or not isinstance(content, dict):
+        raise calls.Refused(f"Failed to create broker session: Error: {name}")
     return content
 
 
-def authorized(token: str) -> dict[str, str]:
-    return {"User-Agent": user_agent(), "Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+def _kind(answer: Answer) -> str:
+    content = None if answer.ok else answer.json()
+    if isinstance(content, dict) and content.get("source") == _SOURCE:
+        return str(content.get("errorKind"))
+    return ""
 
 
-def user_agent() -> str:
-    extra = os.environ.get("GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT", "")
-    return f"GitHubActionsRunner-linux-x64/{VERSION} {extra}".rstrip()
+def _said(answer: Answer) -> str:
+    content = answer.json()
+    return str(content.get("errorMessage") or "") if isinstance(content, dict) else ""
 
 
-def _require_ok(answer: Answer) -> None:
-    if answer.ok:
-        return
-    kind = _member(answer, "errorKind")
-    said = _member(answer, "errorMessage") or f"Http response code: {answer.status}"
-    if kind == "RunnerVersionTooOld":
-        raise VersionTooOld(f"Runner version v{VERSION} is deprecated and cannot receive messages.")
-    if kind == "RunnerNotFound":
-        raise RegistrationDeleted(said)
-    if kind == "RunnerSessionInvalid" or answer.status == 401:
-        raise SessionLost(said)
-    if answer.status == 403:
-        raise Refused(said)
-    raise ServerFailed(said)
+def _number(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
 
 
-def _member(answer: Answer, name: str) -> str:
+def _os_description() -> str:
     try:
-        return str(jsontext.loads(answer.body).get(name, ""))
-    except (ValueError, AttributeError):
-        return ""
+        with open("/etc/os-release", encoding="utf-8") as file:
+            named = [line.rstrip("\n") for line in file if line.startswith("PRETTY_NAME=")]
+    except OSError:
+        named = []
+    return named[0].partition("=")[2].strip("\"'") if named else "Linux"

@@ -1,15 +1,22 @@
-"""GITHUB_ENV, GITHUB_PATH and GITHUB_OUTPUT: the files in which a step leaves word for the next one."""
+"""GITHUB_ENV, GITHUB_PATH, GITHUB_OUTPUT, GITHUB_STATE, GITHUB_STEP_SUMMARY: where a step leaves word for others."""
 
 from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from . import guid
+from .records import FAILED
+from .uploads import Upload
 
-_FILES = {"GITHUB_ENV": "set_env", "GITHUB_PATH": "add_path", "GITHUB_OUTPUT": "set_output",
-          "GITHUB_STEP_SUMMARY": "step_summary"}  # fmt: skip
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .context import Context
+
+_FILES = {"env": "set_env_", "path": "add_path_", "output": "set_output_", "state": "save_state_",
+          "step_summary": "step_summary_"}  # fmt: skip
+_LARGEST_SUMMARY = 1024 * 1024
 
 
 class InvalidCommandFile(Exception):
@@ -17,34 +24,68 @@ class InvalidCommandFile(Exception):
 
 
 class CommandFiles:
-    """One step's files, fresh and empty; read with ``apply`` after it."""
+    """One step's files, fresh and empty; the ``github`` context of its step tells where they are."""
 
-    def __init__(self, temporary: str, step_id: str) -> None:
-        directory = f"{temporary}/_runner_file_commands"
+    def __init__(self, context: Context) -> None:
+        directory = f"{context.job.temporary}/_runner_file_commands"
         os.makedirs(directory, exist_ok=True)
-        self.environment = {variable: f"{directory}/{stem}_{step_id}" for variable, stem in _FILES.items()}
-        for path in self.environment.values():
+        self._context = context
+        self._paths = {name: f"{directory}/{stem}{guid.new()}" for name, stem in _FILES.items()}
+        for path in self._paths.values():
             open(path, "w", encoding="utf-8").close()
+        context.github.update(self._paths)
 
-    def apply(self, environment: dict[str, str]) -> dict[str, str]:
-        """Change the environment of the steps that follow; returns the step's outputs."""
-        for name, value in self._assignments("GITHUB_ENV").items():
-            if name.startswith(("GITHUB_", "RUNNER_")) or name == "NODE_OPTIONS":
-                raise InvalidCommandFile(f"Can't store {name} output parameter using '$GITHUB_ENV' command.")
-            environment[name] = value
-        for directory in filter(None, self._text("GITHUB_PATH").splitlines()):
-            environment["PATH"] = directory + ":" + environment.get("PATH", "")
-        return self._assignments("GITHUB_OUTPUT")
+    def process(self) -> None:
+        """Act on what the step wrote; what cannot be read fails it."""
+        context = self._context
+        acts: dict[str, Callable[[str], None]] = {
+            "env": self._set_environment, "path": self._add_path,
+            "output": lambda text: _each(text, context.set_output),
+            "state": lambda text: context.state.update(assignments(text)), "step_summary": self._upload_summary,
+        }  # fmt: skip
+        for name, act in acts.items():
+            try:
+                act(self._text(name))
+            except InvalidCommandFile as exc:
+                context.error(f"Unable to process file command '{name}' successfully.")
+                context.error(str(exc))
+                context.command_result = FAILED
 
-    def _text(self, variable: str) -> str:
+    def _text(self, name: str) -> str:
         try:
-            with open(self.environment[variable], encoding="utf-8-sig", errors="replace") as file:
+            with open(self._paths[name], encoding="utf-8-sig", errors="replace", newline="") as file:
                 return file.read()
         except OSError:
             return ""
 
-    def _assignments(self, variable: str) -> dict[str, str]:
-        return assignments(self._text(variable))
+    def _set_environment(self, text: str) -> None:
+        for name, value in assignments(text).items():
+            if name.upper() == "NODE_OPTIONS":
+                self._context.error("Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.")
+            else:
+                self._context.job.environment[name] = value
+
+    def _add_path(self, text: str) -> None:
+        prepended = self._context.job.prepended
+        for directory in filter(None, text.splitlines()):
+            if directory in prepended:
+                prepended.remove(directory)
+            prepended.append(directory)
+
+    def _upload_summary(self, text: str) -> None:
+        size = len(text.encode("utf-8", "replace"))
+        if not size:
+            return
+        if size > _LARGEST_SUMMARY:
+            self._context.error(
+                f"$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of {_LARGEST_SUMMARY // 1024}k, "
+                f"got {size // 1024}k."
+            )
+            return
+        path = f"{self._paths['step_summary']}-scrubbed"
+        with open(path, "w", encoding="utf-8", errors="replace") as file:
+            file.writelines(self._context.job.masks.mask(line) + "\n" for line in text.splitlines())
+        self._context.job.uploads.add(Upload(path, self._context.summary_id))
 
 
 def assignments(text: str) -> dict[str, str]:
@@ -63,6 +104,11 @@ def assignments(text: str) -> dict[str, str]:
         else:
             raise InvalidCommandFile(f"Invalid format '{line}'")
     return found
+
+
+def _each(text: str, act: Callable[[str, str], None]) -> None:
+    for name, value in assignments(text).items():
+        act(name, value)
 
 
 def _until(end: str, lines: Iterator[str]) -> str:

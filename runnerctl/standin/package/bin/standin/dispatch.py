@@ -1,107 +1,162 @@
-"""The Listener's view of one job: the Worker process that runs it."""
+"""The Listener's view of one job: its lease, the Worker process that runs it, and its result."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
-from . import channel, http1, jsontext
-from .runservice import JobLost
+from . import calls, channel, http1, pace
+from .lease import HELD, Lease
+from .runservice import JobService
+from .terminal import mark_milestone, say, timestamp
 from .waiting import DEFAULTS, SIGKILL
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .runservice import RunService
     from .terminal import DiagnosticLog
 
 RESULTS = ("Succeeded", "SucceededWithIssues", "Failed", "Canceled", "Skipped", "Abandoned")
-CANCELED = RESULTS.index("Canceled")
-FAILED = RESULTS.index("Failed")
-_RENEW_SECONDS = 60.0
-_CANCEL_SECONDS = 45.0  # the server allows 60 and wants 15 of them for itself
+CANCELED, FAILED, ABANDONED = (RESULTS.index(name) for name in ("Canceled", "Failed", "Abandoned"))
+_FIRST_CODE = 100
+_NEVER = float("inf")
 
 
 class RunningJob:
-    """Started by its constructor. ``fd`` becomes readable when the Worker is gone; then ``result`` tells the end."""
+    """Its owner waits for ``descriptors()`` and ``due()``, and calls ``advance()``; then ``result`` may be there."""
 
-    def __init__(
-        self, job: dict[str, Any], service: RunService, *, program: str, connection: dict[str, Any], log: DiagnosticLog
-    ) -> None:
-        self.job = job
-        self.name = str(job.get("jobDisplayName") or job.get("job") or "job")
-        self._service = service
+    def __init__(self, job: dict[str, Any], *, program: str, log: DiagnosticLog) -> None:
+        self.id = str(job["jobId"])
+        self.name = str(job.get("jobDisplayName") or "")
+        self.result: int | None = None
+        self._job = job
+        self._program = program
         self._log = log
-        self._renew_at = time.monotonic() + _RENEW_SECONDS
-        self._kill_at = float("inf")
-        self._pid, self._to_worker, self.fd = _spawn(program)
-        self._send(channel.NEW_JOB, jsontext.dumps({"job": job, "connection": connection}))
+        self._service = _service(job)
+        self._ending: int | None = None  # what the Listener calls the job once it ends it itself
+        self._kill_at = _NEVER
+        self._worker: _Worker | None = None
+        say(f"{timestamp()}: Running job: {self.name}")
+        self._lease = Lease(self._service, log)
 
-    def cancel(self) -> None:
-        self._kill_at = time.monotonic() + _CANCEL_SECONDS
-        self._send(channel.CANCEL)
-
-    def shut_down(self) -> None:
-        self._send(channel.SHUTDOWN)
+    def descriptors(self) -> list[int]:
+        return [self._lease.fd, *([self._worker.ended] if self._worker else [])]
 
     def due(self) -> float:
-        """The moment (monotonic) at which ``keep_alive`` has something to do."""
-        return min(self._renew_at, self._kill_at)
+        return self._kill_at
 
-    def keep_alive(self) -> None:
-        now = time.monotonic()
-        if now >= self._kill_at:
-            self._kill_at = float("inf")
-            os.kill(self._pid, SIGKILL)
-        if now >= self._renew_at:
-            self._renew_at = now + _RENEW_SECONDS
-            try:
-                self._service.renew(self.job)
-            except (JobLost, http1.Unreachable) as exc:
-                self._log.write(f"renew job request failed: {exc}")
+    def cancel(self, seconds: float) -> None:
+        """Cancelled by the server, or given up; the Worker has a while to end (60 s at least, less the server's 15)."""
+        self._kill_at = time.monotonic() + pace.scaled(max(seconds, 60.0) - 15.0)
+        self._end(channel.CANCEL, CANCELED)
 
-    def result(self) -> int:
-        """An index into ``RESULTS``; reports the job itself when the Worker could not any more."""
-        _, status = os.waitpid(self._pid, 0)
-        os.close(self._to_worker)
-        os.close(self.fd)
-        code = os.waitstatus_to_exitcode(status)
-        self._log.write(f"Worker finished for job {self.job['jobId']}. Code: {code}")
-        if code - 100 in range(len(RESULTS)):
-            result = code - 100
+    def stop(self, kind: int) -> None:
+        """We end; the Worker may take as long as it needs."""
+        self._end(kind, CANCELED)
+
+    def advance(self, ready: set[int]) -> None:
+        if self._worker and self._worker.ended in ready:
+            self._worker_ended(self._worker)
+        elif self._lease.fd in ready:
+            self._hear(self._lease.news())
+        if self._worker and time.monotonic() >= self._kill_at:
+            self._kill_at = _NEVER
+            os.kill(self._worker.pid, SIGKILL)
+
+    def _hear(self, news: bytes) -> None:
+        if news != HELD and self._worker is None:
+            # Not even started; and not a line is said about it.
+            self._finish(ABANDONED)
+        elif news != HELD:
+            self._end(channel.CANCEL, ABANDONED)
+        elif self._ending is None:
+            mark_milestone("JobRequestRenewed_0")
+            self._worker = _Worker(self._program, self._job, self._log)
+
+    def _end(self, kind: int, result: int) -> None:
+        if self._ending is not None or self.result is not None:
+            return
+        self._ending = result
+        if self._worker is None:
+            self._finish(result)
         else:
-            self._log.write(f"Return code {code} indicate worker encounter an unhandled exception or app crash")
-            result = FAILED
-            self._report_failed()
-        self._log.write(f"finish job request for job {self.job['jobId']} with result: {RESULTS[result]}")
-        return result
+            self._worker.tell(kind)
 
-    def _report_failed(self) -> None:
-        try:
-            self._service.complete(self.job, "failed")
-        except (JobLost, http1.Unreachable) as exc:
-            self._log.write(f"complete job failed: {exc}")
+    def _worker_ended(self, worker: _Worker) -> None:
+        code, said = worker.reap()
+        self._log.write(f"Worker finished for job {self.id}. Code: {code}")
+        known = code - _FIRST_CODE in range(len(RESULTS))
+        if self._ending is None and not known:
+            self._report_crash(code, said)
+        result = self._ending
+        if result is None:
+            result = code - _FIRST_CODE if known else FAILED
+        self._log.write(f"finish job request for job {self.id} with result: {RESULTS[result]}")
+        say(f"{timestamp()}: Job {self.name} completed with result: {RESULTS[result]}")
+        self._finish(result)
 
-    def _send(self, kind: int, text: str = "") -> None:
+    def _finish(self, result: int) -> None:
+        self.result = result
+        self._lease.end()
+
+    def _report_crash(self, code: int, said: str) -> None:
+        """A Worker that died cannot report its job any more."""
+        self._log.write(f"Return code {code} indicate worker encounter an unhandled exception or app crash")
+        annotations = [{"level": "failure", "message": said}] if said.strip() else []
         try:
-            channel.send(self._to_worker, kind, text)
+            self._service.complete({"conclusion": "failed", "annotations": annotations})
+        except (calls.Refused, http1.Unreachable) as exc:
+            self._log.write(f"Fail to raise job completion back to service: {exc}")
+
+
+class _Worker:
+    """``Runner.Worker spawnclient IN OUT``. ``ended`` becomes readable when nobody holds its error output any more."""
+
+    def __init__(self, program: str, job: dict[str, Any], log: DiagnosticLog) -> None:
+        mark_milestone("StartingWorkerProcess")
+        self._log = log
+        reads, self._to = os.pipe()
+        self.ended, writes = os.pipe()
+        self._errors, complains = os.pipe()
+        for descriptor in (reads, writes, complains):
+            os.set_inheritable(descriptor, True)
+        actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, complains, 1),
+                   (os.POSIX_SPAWN_DUP2, complains, 2), (os.POSIX_SPAWN_CLOSE, complains)]  # fmt: skip
+        try:
+            self.pid = os.posix_spawn(
+                program, [program, "spawnclient", str(reads), str(writes)], os.environ, file_actions=actions,
+                setsigmask=(), setsigdef=DEFAULTS,
+            )  # fmt: skip
+        finally:
+            for descriptor in (reads, writes, complains):
+                os.close(descriptor)
+        self.tell(channel.NEW_JOB, json.dumps(job))
+
+    def tell(self, kind: int, text: str = "") -> None:
+        try:
+            channel.send(self._to, kind, text)
         except BrokenPipeError:
             self._log.write("The worker is gone before it read its message")
 
+    def reap(self) -> tuple[int, str]:
+        """(exit code, what it complained about)."""
+        _, status = os.waitpid(self.pid, 0)
+        os.set_blocking(self._errors, False)
+        try:
+            said = os.read(self._errors, 65536).decode("utf-8", "replace")
+        except BlockingIOError:
+            said = ""
+        for descriptor in (self._to, self.ended, self._errors):
+            os.close(descriptor)
+        return os.waitstatus_to_exitcode(status), said.rstrip()
 
-def _spawn(program: str) -> tuple[int, int, int]:
-    """(pid, descriptor to write to, descriptor that ends with the Worker)."""
-    worker_reads, to_worker = os.pipe()
-    from_worker, worker_writes = os.pipe()
-    for descriptor in (worker_reads, worker_writes):
-        os.set_inheritable(descriptor, True)
-    # Its own log is its only output: a Worker outlives its Listener, whose pipes may then have no reader.
-    silence = [(os.POSIX_SPAWN_OPEN, descriptor, "/dev/null", os.O_RDWR, 0) for descriptor in (0, 1, 2)]
-    argv = [program, "spawnclient", str(worker_reads), str(worker_writes)]
-    try:
-        pid = os.posix_spawn(program, argv, os.environ, file_actions=silence, setsigmask=(), setsigdef=DEFAULTS)
-    finally:
-        os.close(worker_reads)
-        os.close(worker_writes)
-    return pid, to_worker, from_worker
+
+def _service(job: dict[str, Any]) -> JobService:
+    endpoints = job["resources"]["endpoints"]
+    endpoint = next(each for each in endpoints if str(each["name"]).lower() == "systemvssconnection")
+    token = str(endpoint["authorization"]["parameters"]["AccessToken"])
+    if token.count(".") != 2:
+        raise calls.Refused("The job's AccessToken is no JWT")
+    return JobService(str(endpoint["url"]), token, plan_id=str(job["plan"]["planId"]), job_id=str(job["jobId"]))

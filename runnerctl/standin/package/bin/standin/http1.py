@@ -1,11 +1,18 @@
-"""HTTP/1.1, one connection a call: what the runner needs of it, over the interpreter's bare socket.
+"""HTTP/1.1, one connection a call: what the runner needs of it.
 
-Only ``http``: the sandbox listens on loopback, and TLS would double the memory of every runner.
+Only ``http``: a sandbox listens on loopback.
 """
 
 from __future__ import annotations
 
-import _socket as socket
+import json
+import socket
+
+from . import pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Unreachable(Exception):
@@ -20,6 +27,13 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The value in the body; None when it is empty, no JSON, or not text."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
 
 
 def split(url: str) -> tuple[str, str, str]:
@@ -40,12 +54,12 @@ class Exchange:
         scheme, authority, path = split(url)
         if scheme != "http":
             raise ValueError(f"The stand-in runner speaks plain http only: {url}")
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {authority}", "Connection: close", "Accept: application/json"]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {authority}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body or method not in ("GET", "DELETE"):
             lines.append(f"Content-Length: {len(body)}")
         try:
-            self._socket = _connect(authority, timeout)
+            self._socket = connect(authority, timeout)
             self._socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         except OSError as exc:
             raise Unreachable(f"{exc.strerror or exc} ({authority})") from exc
@@ -69,14 +83,14 @@ def call(method: str, url: str, *, headers: dict[str, str], body: bytes = b"", t
     return Exchange(method, url, headers=headers, body=body, timeout=timeout).answer()
 
 
-def _connect(authority: str, timeout: float) -> socket.socket:
+def connect(authority: str, timeout: float) -> socket.socket:
     host, colon, port = authority.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = authority, "80"
     failure: OSError = OSError(f"Name or service not known: {host}")
     for family, kind, protocol, _, address in socket.getaddrinfo(host.strip("[]"), int(port), 0, socket.SOCK_STREAM):
         connection = socket.socket(family, kind, protocol)
-        connection.settimeout(timeout)
+        connection.settimeout(pace.network(timeout))
         try:
             connection.connect(address)
         except OSError as exc:

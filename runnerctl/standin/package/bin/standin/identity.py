@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import binascii
+import json
 import os
 
-from . import jsontext, terminal
+from . import terminal
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -32,11 +33,14 @@ class Identity:
         self.agent_id = _text(settings.get("agentid"))
         self.name = _text(settings.get("agentname"))
         self.ephemeral = _text(settings.get("ephemeral")).lower() == "true"
+        self.skip_session_recover = _text(settings.get("skipsessionrecover")).lower() == "true"
         self.disable_update = _text(settings.get("disableupdate")).lower() == "true"
         self.github_url = _text(settings.get("githuburl"))
+        self.server_url = _text(settings.get("serverurl"))
         self.broker_url = _text(settings.get("serverurlv2"))
         self.work_folder = os.path.join(root, _text(settings.get("workfolder")) or "_work")
         self.client_id = _text(data.get("clientid"))
+        self.fips = _text(data.get("requirefipscryptography")).lower() == "true"
         self.authorization_url = _text(data.get("authorizationurl"))
         self.key: dict[str, str] = _read(root, ".credentials_rsaparams")
 
@@ -47,7 +51,7 @@ def is_configured(root: str) -> bool:
 
 def unpack_jitconfig(root: str, blob: str) -> None:
     """Write the files that the blob holds, again at every start as the real one does."""
-    files = jsontext.loads(binascii.a2b_base64(blob))
+    files = json.loads(binascii.a2b_base64(blob))
     for name, content in files.items():
         # The real one writes any key as a path below the root; a rehearsal needs no such door.
         if "/" in name or not name.startswith("."):
@@ -62,22 +66,25 @@ def save(root: str, *, settings: dict[str, Any], credentials: dict[str, Any], ke
         mode = 0o600 if name == ".credentials_rsaparams" else 0o644
         descriptor = os.open(f"{root}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with open(descriptor, "w", encoding="utf-8-sig") as file:
-            file.write(jsontext.dumps(content))
+            file.write(json.dumps(content))
 
 
 def remove(root: str) -> None:
     """Forget the registration, and say so in the two lines a manager may look for."""
     for name, files in ((".credentials", _CREDENTIALS), (".runner", _CONFIGURED)):
-        for each in files:
-            if os.path.exists(f"{root}/{each}"):
-                os.unlink(f"{root}/{each}")
-        terminal.success(f"Removed {name}")
+        present = [f"{root}/{each}" for each in files if os.path.exists(f"{root}/{each}")]
+        for path in present:
+            os.unlink(path)
+        if present:
+            terminal.success(f"Removed {name}")
+        else:
+            terminal.say(f"Does not exist. Skipping Removing {name}")
 
 
 def _read(root: str, name: str) -> dict[str, Any]:
     try:
         with open(f"{root}/{name}", encoding="utf-8-sig") as file:
-            return _lowered(jsontext.loads(file.read()))
+            return _lowered(json.loads(file.read()))
     except FileNotFoundError:
         return {}
 

@@ -1,195 +1,185 @@
-"""One job: its steps in order, their environment, and how it ended."""
+"""A job's steps in order: those before, its own, those that clean up after (``StepsRunner.cs``)."""
 
 from __future__ import annotations
 
-import os
 import time
 
-from . import channel, http1, jsontext, orphans, rsa, waiting, workspace
-from .commandfiles import CommandFiles, InvalidCommandFile
-from .stepprocess import StepProcess
+from . import actionrun, guid, pace, records
+from .actions import ActionFailed
+from .attending import Canceled, allowed, notice
+from .commandfiles import CommandFiles
+from .expressions import InvalidExpression, truth
+from .records import CANCELED, FAILED, SKIPPED, SUCCEEDED
+from .scripts import Failed, run_hook
+from .stepprocess import CannotStart
+from .steps import MAIN, POST, PRE
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from .actions import Actions, Definition
+    from .context import Context
+    from .job import Job
+    from .steps import Step
 
-    from .joblog import JobLog
-    from .waiting import Signals
+_CANCELED = "The operation was canceled."
 
-SUCCEEDED, FAILED, CANCELED = "succeeded", "failed", "canceled"
-_SHUTDOWN = (
-    "##[error]The runner has received a shutdown signal. This can happen when the runner service is stopped, or a "
-    "manually started runner is canceled."
-)
-_HOOKS = (
-    ("ACTIONS_RUNNER_HOOK_JOB_STARTED", "Set up runner"),
-    ("ACTIONS_RUNNER_HOOK_JOB_COMPLETED", "Complete runner"),
-)
+
+class _Planned:
+    """A step that is to be run; ``step`` is None for a hook, whose script is ``path``."""
+
+    def __init__(self, context: Context, stage: str, *, step: Step | None = None, path: str = "") -> None:
+        self.context = context
+        self.stage = stage
+        self.step = step
+        self.path = path
 
 
 class JobRun:
-    """``run`` returns the job's conclusion. ``shutdown`` afterwards says that it was our end that ended it."""
+    def __init__(self, job: Job, actions: Actions) -> None:
+        self.job = job
+        self.actions = actions
+        self._steps: list[_Planned] = []
+        self._posts: list[_Planned] = []
+        self._posted: set[str] = set()
+        self._listens = False
 
-    def __init__(
-        self, job: dict[str, Any], connection: dict[str, Any], *, log: JobLog, signals: Signals, listener: int
-    ) -> None:
-        self._job = job
-        self._log = log
-        self._signals = signals
-        self._listener = listener
-        self._canceled = False
-        self.shutdown = False
-        self._work = connection["workFolder"]
-        self._workspace = workspace.prepare(self._work, job.get("repository", ""))
-        self._event = workspace.write_event(self._work, jsontext.dumps(job.get("event") or {}))
-        self._mark = f"github_{rsa.guid()}"
-        self._own_environment = self._describe(connection)
-        given = {name: str(value) for name, value in (job.get("env") or {}).items()}
-        # Workflows may say what CI is, and nothing of what begins with GITHUB_ or RUNNER_.
-        self._environment = {"CI": "true"} | dict(os.environ) | given | self._own_environment
-        self._failed = False
+    # What is to be run.
 
-    @property
-    def interrupted(self) -> bool:
-        return self._canceled or self.shutdown
+    def add_hook(self, path: str) -> None:
+        context = self.job.new_step(guid.new(), "Set up runner")
+        context.condition = "always()"
+        context.record.action, context.record.kind = "set_up_runner", "runner"
+        self._steps.append(_Planned(context, PRE, path=path))
 
-    def run(self) -> str:
-        self._hook(*_HOOKS[0])
-        for step in self._job.get("steps") or []:
-            if self.interrupted:
-                break
-            if not self._failed or step.get("if") == "always()":
-                self._step(step)
-        if not self.shutdown:
-            self._hook(*_HOOKS[1])
-        for line in orphans.kill(self._mark):
-            self._log.write(line)
-        workspace.clear(f"{self._work}/_temp")
-        return self._conclusion()
+    def add_last_hook(self, path: str) -> None:
+        context = self.job.new_post_step("Complete runner", before=len(self._posts))
+        context.condition = "always()"
+        context.record.action, context.record.kind = "complete_runner", "runner"
+        self._posts.append(_Planned(context, POST, path=path))
 
-    def _conclusion(self) -> str:
-        if self.shutdown:
-            self._log.write(_SHUTDOWN)
-            return FAILED  # what GitHub is told; the Listener says "Canceled"
-        if self._canceled:
-            self._log.write("##[error]The operation was canceled.")
-            return CANCELED
-        return FAILED if self._failed else SUCCEEDED
-
-    # Steps.
-
-    def _hook(self, variable: str, name: str) -> None:
-        path = os.environ.get(variable)
-        if not path:
-            return
-        if not path.endswith(".sh") or not os.path.isfile(path):
-            self._fail(f"File doesn't exist, or is not a shell script: {path}")
-            return
-        # What the workflow wants in its environment is for its steps.
-        self._execute(name, path, dict(os.environ) | self._own_environment)
-
-    def _step(self, step: dict[str, Any]) -> None:
-        uses = str(step.get("uses") or "")
-        if uses.partition("@")[0] == "actions/checkout":
-            self._check_out(uses)
-        elif uses:
-            self._fail(f"Action '{uses}' is not supported by the sandbox")
+    def add(self, step: Step, name: str, state: dict[str, str], *, stage: str = MAIN) -> None:
+        if stage == PRE:
+            context = self.job.new_step(guid.new(), f"Pre {name}", state=state)
+            context.condition = self.actions.definition(step).conditions[PRE]
         else:
-            script = f"{self._work}/_temp/{rsa.guid()}.sh"
-            with open(script, "w", encoding="utf-8") as file:
-                file.write(str(step.get("run") or "") + "\n")
-            added = {key: str(value) for key, value in (step.get("env") or {}).items()}
-            self._execute(str(step.get("name") or _first_line(step)), script, self._environment | added)
+            context = self.job.new_step(step.id, name, name=step.context_name, state=state)
+            context.condition = step.condition
+        self._steps.append(_Planned(context, stage, step=step))
 
-    def _check_out(self, uses: str) -> None:
-        self._log.write(f"##[group]Run {uses}")
-        self._log.write("##[endgroup]")
+    def register_post(self, context: Context, step: Step, definition: Definition) -> None:
+        """Once for each action that begins, before it does anything."""
+        condition = definition.conditions[POST]
+        if context.parent:
+            self.job.embedded_posts.setdefault(step.id, condition)
+        elif step.id not in self._posted:
+            self._posted.add(step.id)
+            name = context.record.name.removeprefix("Pre ")
+            post = self.job.new_post_step(f"Post {name}", before=len(self._posts), state=context.state)
+            post.condition, post.sibling_scope = condition, step.context_name
+            self._posts.append(_Planned(post, POST, step=step))
+
+    def listen(self) -> None:
+        """The real Worker hears the Listener only once it waits for something: before, it has not looked yet."""
+        self._listens = True
+
+    # Running.
+
+    def run(self) -> None:
+        queue = self._steps
+        while queue:
+            for planned in queue:
+                self._run_step(planned)
+            # The last one that was registered comes first.
+            queue, self._posts = self._posts[::-1], []
+
+    def _run_step(self, planned: _Planned) -> None:
+        job, context = self.job, planned.context
+        context.start()
+        if self._listens:
+            job.interrupts.look()
+        if job.interrupts:
+            notice(job)
+        job.active = [] if job.noticed else [context]
         try:
-            workspace.check_out(self._workspace, self._job.get("files") or {})
-        except (OSError, ValueError) as exc:
-            self._fail(str(exc))
+            wanted = self._prepare(planned) and not job.interrupts.shutdown and allowed(context)
+        except InvalidExpression as exc:
+            context.error(str(exc))
+            context.complete(FAILED)
+        else:
+            self._act(planned) if wanted else context.complete(SKIPPED)
+        job.active = []
+        if context.result == FAILED:
+            job.result = records.merged(job.result, FAILED)
 
-    def _execute(self, name: str, script: str, environment: dict[str, str]) -> None:
-        files = CommandFiles(f"{self._work}/_temp", rsa.guid())
-        self._log.write(f"##[group]Run {name}")
-        self._log.write("##[endgroup]")
-        process = StepProcess(
-            [_shell(), "-e", script],
-            directory=self._workspace,
-            environment=environment | files.environment,
-            output=self._log.write,
-        )
-        self._attend(process)
-        if process.exit_code:
-            self._fail(f"Process completed with exit code {process.exit_code}.")
+    def _prepare(self, planned: _Planned) -> bool:
+        context, step = planned.context, planned.step
+        context.environment = dict(self.job.environment)
+        if step:
+            context.github["action"] = step.name
+            context.add_environment(step.environment)
+        return True
+
+    def _act(self, planned: _Planned) -> None:
+        self._listens = True
+        if planned.step:
+            self.attempt(planned.context, planned.step, planned.stage)
+        else:
+            self._run_hook(planned.context, planned.path, planned.stage)
+        planned.context.complete()
+
+    def attempt(self, context: Context, step: Step, stage: str) -> None:
+        """Run it, and make whatever comes of it the context's result."""
+        nested = context.parent is not None
+        if nested and not self.job.noticed:
+            self.job.active.append(context)
         try:
-            files.apply(self._environment)
-        except InvalidCommandFile as exc:
-            self._fail(f"Unable to process file command successfully. {exc}")
+            self._set_deadline(context, step)
+            actionrun.run(self, context, step, stage)
+        except Canceled:
+            self._end_early(context, step)
+        except (ActionFailed, Failed, CannotStart, InvalidExpression, OSError) as exc:
+            context.error(str(exc))
+            context.result = FAILED
+        finally:
+            if nested and context in self.job.active:
+                self.job.active.remove(context)
+        if context.command_result:
+            context.result = records.merged(context.result, context.command_result)
+        self._forgive(context, step)
 
-    def _fail(self, message: str) -> None:
-        self._failed = True
-        self._log.write(f"##[error]{message}")
+    def _end_early(self, context: Context, step: Step) -> None:
+        if context.timed_out and not context.cancelled:
+            minutes = context.expressions().token(step.timeout)
+            context.error(f"The action '{context.record.name}' has timed out after {minutes} minutes.")
+            context.result = FAILED
+        else:
+            context.error(_CANCELED)
+            context.result = CANCELED
 
-    # Waiting.
+    def _set_deadline(self, context: Context, step: Step) -> None:
+        minutes = float(context.expressions().token(step.timeout) or 0) if step.timeout is not None else 0.0
+        if minutes > 0:
+            context.deadline = min(context.deadline, time.monotonic() + pace.scaled(60 * minutes))
 
-    def _attend(self, process: StepProcess) -> None:
-        while process.running():
-            watched = [descriptor for descriptor in (self._signals.fd, process.fd, self._listener) if descriptor >= 0]
-            due = min(process.due(), self._log.due())
-            ready = waiting.readable(watched, None if due == float("inf") else due - time.monotonic())
-            self._signals.drain()
-            if process.fd in ready:
-                process.read()
-            if self._listener in ready:
-                self._hear()
-            if self._signals.stop:
-                self.shutdown = True
-            if self.interrupted:
-                process.end_early()
-            if time.monotonic() >= self._log.due():
-                self._log.flush()
+    def _forgive(self, context: Context, step: Step) -> None:
+        if context.result != FAILED or step.continue_on_error is None:
+            return
+        wanted = context.expressions().token(step.continue_on_error)
+        if truth(wanted) and str(wanted).lower() != "false":
+            context.outcome, context.result = FAILED, SUCCEEDED
 
-    def _hear(self) -> None:
-        message = channel.receive(self._listener)
-        if message is None:
-            # The Listener is dead. The real Worker goes on with its job, alone, and so do we.
-            self._listener = -1
-        elif message[0] == channel.CANCEL:
-            self._canceled = True
-        elif message[0] == channel.SHUTDOWN:
-            self.shutdown = True
-
-    # Environment.
-
-    def _describe(self, connection: dict[str, Any]) -> dict[str, str]:
-        job = self._job
-        scheme, authority, _ = http1.split(connection["url"])
-        server = f"{scheme}://{authority}"
-        described = {
-            "GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": server, "GITHUB_API_URL": f"{server}/api/v3",
-            "GITHUB_REPOSITORY": job.get("repository"), "GITHUB_RUN_ID": job.get("runId"),
-            "GITHUB_RUN_NUMBER": job.get("runNumber", 1), "GITHUB_RUN_ATTEMPT": job.get("runAttempt", 1),
-            "GITHUB_JOB": job.get("job"), "GITHUB_WORKFLOW": job.get("workflow"), "GITHUB_ACTOR": job.get("actor"),
-            "GITHUB_SHA": job.get("sha"), "GITHUB_REF": job.get("ref"),
-            "GITHUB_EVENT_NAME": job.get("eventName", "workflow_dispatch"),
-            "GITHUB_EVENT_PATH": self._event,
-            "GITHUB_WORKSPACE": self._workspace,
-            "RUNNER_NAME": connection["runnerName"], "RUNNER_OS": "Linux", "RUNNER_ARCH": _architecture(),
-            "RUNNER_TEMP": f"{self._work}/_temp", "RUNNER_WORKSPACE": os.path.dirname(self._workspace),
-            "RUNNER_TOOL_CACHE": os.environ.get("RUNNER_TOOL_CACHE") or f"{self._work}/_tool",
-            "RUNNER_ENVIRONMENT": "self-hosted", "RUNNER_TRACKING_ID": self._mark,
-        }  # fmt: skip
-        return {name: str(value or "") for name, value in described.items()}
-
-
-def _architecture() -> str:
-    return {"x86_64": "X64", "aarch64": "ARM64"}.get(os.uname().machine, "ARM")
-
-
-def _shell() -> str:
-    return next((path for path in ("/bin/bash", "/usr/bin/bash") if os.access(path, os.X_OK)), "/bin/sh")
-
-
-def _first_line(step: dict[str, Any]) -> str:
-    return str(step.get("run") or "").partition("\n")[0]
+    def _run_hook(self, context: Context, path: str, stage: str) -> None:
+        files = CommandFiles(context)
+        context.github["event_path"] = self.job.event_path
+        try:
+            run_hook(context, path, stage)
+        except Canceled:
+            context.error(_CANCELED)
+            context.result = CANCELED
+        except (Failed, CannotStart, OSError) as exc:
+            context.error(str(exc))
+            context.result = FAILED
+        finally:
+            files.process()
+        if context.command_result:
+            context.result = records.merged(context.result, context.command_result)

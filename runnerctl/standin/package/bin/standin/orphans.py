@@ -6,7 +6,7 @@ import os
 
 from .waiting import SIGKILL
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ def marked(mark: str) -> Iterator[int]:
             yield int(name)
 
 
-def kill(mark: str) -> Iterator[str]:
-    """End them all; yields one line about each."""
-    for pid in list(marked(mark)):
+def kill(mark: str, *, but: int) -> Iterator[str]:
+    """End them all, one excepted; yields one line about each."""
+    for pid in [each for each in marked(mark) if each != but]:
         name = _read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
         try:
             os.kill(pid, SIGKILL)

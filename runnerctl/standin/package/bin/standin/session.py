@@ -1,287 +1,214 @@
-"""A runner that is configured, from ``Connected to GitHub`` to its end."""
+"""A runner that is configured, from its first call to its end: the Listener's loop."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from . import broker, http1, identity, runservice, waiting
-from .broker import Broker, RegistrationDeleted, ServerFailed, SessionConflict, SessionLost, VersionTooOld
-from .dispatch import CANCELED, RESULTS, RunningJob
+from . import calls, channel, http1, identity, pace, runservice, waiting
+from .broker import Broker, Deprovisioned, JobGone, RunnerNotFound, VersionTooOld
+from .dispatch import RunningJob
+from .polling import Polling
 from .release import VERSION
-from .terminal import complain, mark_milestone, say, success, timestamp
+from .sessions import Connecting
+from .terminal import complain, mark_milestone, say, timestamp
 from .waiting import SIGTERM, Signals, Stopped
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .http1 import Exchange
     from .terminal import DiagnosticLog
 
-OK, TERMINATED, RETRYABLE, SESSION_CONFLICT = 0, 1, 2, 5
-_CONFLICT_TRIES = 8
-_POLL_ERRORS = 10
+OK = 0
 _TERMINATE_SECONDS = 30.0
 _NEVER = float("inf")
-
-
-class CannotStart(Exception):
-    """What is in the way stays in the way: exit status 1."""
-
-
-class TooManyPollErrors(Exception):
-    """The server failed ten polls: exit status 2, so that somebody starts us again."""
-
-
-def retry_seconds(usual: float) -> float:
-    """``RUNNER_STANDIN_RETRY_SECONDS`` makes a rehearsal of failures short; the real runner has no such variable."""
-    return float(os.environ.get("RUNNER_STANDIN_RETRY_SECONDS") or usual)
 
 
 class Session:
     """One process's life with the broker; ``run`` returns its exit status."""
 
     def __init__(self, runner: identity.Identity, signals: Signals, *, once: bool, program: str, log: DiagnosticLog):
+        hosted = os.environ.get("ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED", "").lower() in ("1", "true")
         self._runner = runner
         self._signals = signals
-        self._single = once or runner.ephemeral
+        self._single = once or runner.ephemeral or hosted
+        self._tell_result = hosted
         self._program = program
         self._log = log
         self._broker = Broker(runner)
-        self._poll: Exchange | None = None
-        self._poll_at = 0.0
-        self._poll_errors = 0
+        self._connecting = Connecting(self._broker, signals)
+        self._polling = Polling(self._broker, self._connecting, recover=not runner.skip_session_recover, log=log)
         self._job: RunningJob | None = None
-        self._next_request: dict[str, Any] | None = None
+        self._acquire_failures = 0
 
     def run(self) -> int:
         try:
-            self._signals.at_once = True
-            if not self._connect():
-                return SESSION_CONFLICT
-            self._signals.at_once = False
+            self._while_stoppable(self._connecting.connect)
         except Stopped:
-            say("Exiting...")
-            self._close()
             return self._stopped_status()
+        mark_milestone("SessionCreated")
         say(f"Current runner version: '{VERSION}'")
         say(f"{timestamp()}: Listening for Jobs")
-        mark_milestone("SessionCreated")
         try:
             return self._listen()
-        except RegistrationDeleted:
+        except Stopped:
+            return self._stop()
+        except RunnerNotFound:
             complain("The runner no longer exists on the server. Cleaning up local configuration.")
+            self._give_up_job()
             identity.remove(self._runner.root)
             return OK
-        except VersionTooOld:
+        except Deprovisioned:
+            self._give_up_job()
+            return OK
+        except JobGone:
+            return self._used_up(OK)
+        except Exception:
+            # Whatever ends the loop ends the job, too, and the session: its result is lost ("Canceled").
+            self._give_up_job()
             self._close()
             raise
-
-    # Until there is a session.
-
-    def _connect(self) -> bool:
-        """Whether there is a session; False when somebody else has kept it for too long."""
-        conflicts, reported = 0, False
-        say("")
-        while True:
-            try:
-                self._open()
-            except SessionConflict as exc:
-                conflicts += 1
-                if conflicts == 1:
-                    complain(str(exc))
-                if conflicts > _CONFLICT_TRIES:
-                    complain("Stop retry on SessionConflictException after retried for 240 seconds.")
-                    return False
-            except (http1.Unreachable, ServerFailed, SessionLost) as exc:
-                if not reported:
-                    complain(f"{timestamp()}: Runner connect error: {exc}. Retrying until reconnected.")
-                reported = True
-            else:
-                break
-            self._signals.pause(retry_seconds(30))
-        if reported:
-            say(f"{timestamp()}: Runner reconnected.")
-        return True
-
-    def _open(self) -> None:
-        try:
-            self._broker.log_on()
-            if not self._broker.session_id:
-                success("Connected to GitHub")
-                say("")
-            self._broker.open_session()
-        except RegistrationDeleted as exc:
-            raise CannotStart(
-                "Failed to create a session. The runner registration has been deleted from the server, please "
-                "re-configure. Runner registrations are automatically deleted for runners that have not connected to "
-                "the service recently."
-            ) from exc
-
-    # With a session.
 
     def _listen(self) -> int:
         while True:
             ready = self._wait()
             if self._signals.stop:
                 return self._stop()
-            if self._job and self._job.fd in ready:
-                result = self._job_ended(self._job)
-                if self._single:
-                    return self._finish(result)
-                self._begin_next_job()
-            elif self._poll and self._poll.fileno() in ready:
-                self._read_poll(self._poll)
-            elif self._job:
-                self._job.keep_alive()
+            if self._job:
+                self._job.advance(ready)
+                if self._job.result is not None:
+                    result, self._job = self._job.result, None
+                    self._polling.hang_up()
+                    if self._single:
+                        return self._used_up(100 + result if self._tell_result else OK)
+                    continue
+            message = self._while_stoppable(lambda ready=ready: self._polling.message(ready))
+            if message is not None:
+                mark_milestone(f"MessageReceived_{message['messageType']}")
+                self._handle(str(message["messageType"]), message["body"])
 
     def _wait(self) -> set[int]:
         """What there is to read, once something happened or is due. Begins the next poll when it is time for it."""
-        now = time.monotonic()
-        if self._poll is None and now >= self._poll_at:
-            self._begin_poll()
-        due = min(self._poll_at if self._poll is None else _NEVER, self._job.due() if self._job else _NEVER)
-        watched = [self._signals.fd]
-        watched += [self._poll.fileno()] if self._poll else []
-        watched += [self._job.fd] if self._job else []
-        ready = waiting.readable(watched, None if due == _NEVER else due - now)
+        self._while_stoppable(lambda: self._polling.begin(busy=self._job is not None))
+        descriptors = [self._signals.fd, *self._polling.descriptors()]
+        due = self._polling.due()
+        if self._job:
+            descriptors += self._job.descriptors()
+            due = min(due, self._job.due())
+        ready = waiting.readable(descriptors, None if due == _NEVER else due - time.monotonic())
         self._signals.drain()
         return ready
 
-    def _begin_poll(self) -> None:
+    def _while_stoppable(self, call: Any) -> Any:
+        """``call``, out of which a signal takes us at once."""
+        if self._signals.stop:
+            raise Stopped
+        self._signals.at_once = True
         try:
-            self._poll = self._broker.ask_for_message(busy=self._job is not None)
-        except (http1.Unreachable, ServerFailed) as exc:
-            self._poll_failed(exc)
-        except RegistrationDeleted:
-            self._registration_is_gone()
-
-    def _read_poll(self, poll: Exchange) -> None:
-        self._poll = None
-        try:
-            content = broker.message(poll.answer())
-        except RegistrationDeleted:
-            self._registration_is_gone()
-        except SessionLost:
-            self._renew_session()
-        except (http1.Unreachable, ServerFailed) as exc:
-            self._poll_failed(exc)
-        else:
-            if content is not None:
-                self._handle(content["messageType"], content["body"])
-
-    def _registration_is_gone(self) -> None:
-        # An ephemeral registration goes the moment its job is reported, before its Worker has ended.
-        if self._job is None:
-            raise RegistrationDeleted
-        self._poll_at = _NEVER
-
-    def _renew_session(self) -> None:
-        try:
-            self._broker.log_on()
-            self._broker.open_session()
-        except RegistrationDeleted:
-            self._registration_is_gone()
-        except (http1.Unreachable, ServerFailed, SessionLost, SessionConflict) as exc:
-            self._poll_failed(exc)
-
-    def _poll_failed(self, exc: Exception) -> None:
-        self._poll_errors += 1  # never reset by a good poll, as in the real one
-        self._log.write(f"poll error {self._poll_errors}: {exc}")
-        if self._poll_errors == 1:
-            complain(f"{timestamp()}: Runner connect error: {exc}. Retrying until reconnected.")
-        if self._poll_errors >= _POLL_ERRORS and self._job is None:
-            raise TooManyPollErrors(str(exc))
-        self._poll_at = time.monotonic() + retry_seconds(15 if self._poll_errors <= 5 else 30)
+            return call()
+        finally:
+            self._signals.at_once = False
 
     def _handle(self, kind: str, body: dict[str, Any]) -> None:
-        mark_milestone(f"MessageReceived_{kind}")
-        if kind == "RunnerJobRequest" and self._job is None:
-            self._begin_job(body)
-        elif kind == "RunnerJobRequest":
-            # The server knew the last job's end before we did; that Worker is about to go.
-            self._next_request = body
-        elif kind == "JobCancellation" and self._job and body.get("jobId") == self._job.job["jobId"]:
-            self._job.cancel()
+        if kind == "RunnerJobRequest":
+            if self._job is None or not self._single:
+                self._while_stoppable(lambda: self._take_job(body))
+        elif kind == "JobCancellation":
+            if self._job and str(body.get("jobId")).lower() == self._job.id.lower():
+                self._job.cancel(_seconds(str(body.get("timeout") or "")))
         elif kind == "ForceTokenRefresh":
-            self._broker.forget_token()
+            self._broker.connect()
         else:
-            self._log.write(f"message {kind} is not acted on")
+            self._log.write(f"Received message with unsupported message type {kind}.")
 
-    # With a job.
-
-    def _begin_job(self, request: dict[str, Any]) -> None:
-        service = runservice.RunService(request["run_service_url"], self._broker.access_token)
+    def _take_job(self, request: dict[str, Any]) -> None:
+        if request.get("should_acknowledge"):
+            self._acknowledge(str(request["runner_request_id"]))
         try:
-            if request.get("should_acknowledge"):
-                self._broker.acknowledge(request["runner_request_id"])
-            job = service.acquire(request["runner_request_id"])
-        except (http1.Unreachable, ServerFailed, SessionLost, RegistrationDeleted, runservice.JobLost) as exc:
-            # The real one goes on listening, too, even when it is ephemeral and its registration is used up.
-            self._log.write(f"job not acquired: {exc}")
+            job = runservice.acquire(str(request["run_service_url"]), request, self._runner)
+            self._acquire_failures = 0
+        except (runservice.JobNotFound, runservice.JobNotOurs) as exc:
+            self._log.write(f"Skipping message Job. {exc}")
+            self._acquire_failures += 1
+            if self._acquire_failures > 1:
+                self._signals.pause(pace.scaled(min(2.0 ** (self._acquire_failures - 2), 60.0)))
             return
-        say(f"{timestamp()}: Running job: {job.get('jobDisplayName')}")
-        mark_milestone("StartingWorkerProcess")
-        connection = {"url": service.url, "accessToken": self._broker.access_token, "runnerName": self._runner.name,
-                      "workFolder": self._runner.work_folder}  # fmt: skip
-        self._job = RunningJob(job, service, program=self._program, connection=connection, log=self._log)
+        except (calls.Refused, http1.Unreachable) as exc:
+            # It goes on listening, also when it is ephemeral and its registration is used up.
+            self._log.write(f"Caught exception from acquiring job message: {exc}")
+            return
+        if self._job:
+            # The server thinks that the last one is over; so it is.
+            self._give_up_job()
+        self._job = RunningJob(job, program=self._program, log=self._log)
 
-    def _begin_next_job(self) -> None:
-        request, self._next_request = self._next_request, None
-        if request is not None:
-            self._begin_job(request)
-
-    def _job_ended(self, job: RunningJob) -> int:
-        self._job = None
-        self._poll_at = 0.0
-        result = job.result()
-        say(f"{timestamp()}: Job {job.name} completed with result: {RESULTS[result]}")
-        return result
+    def _acknowledge(self, request_id: str) -> None:
+        try:
+            self._broker.acknowledge(request_id)
+        except JobGone:
+            if self._runner.ephemeral:
+                raise
+        except (calls.Refused, http1.Unreachable) as exc:
+            self._log.write(f"Best-effort acknowledge failed for request '{request_id}': {exc}")
 
     # The end.
 
-    def _finish(self, result: int) -> int:
+    def _used_up(self, code: int) -> int:
         self._close()
         if self._runner.ephemeral:
             identity.remove(self._runner.root)
-        hosted = os.environ.get("ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED", "").lower() in ("1", "true")
-        return 100 + result if hosted else OK
+        return code
 
     def _stop(self) -> int:
-        say("Exiting...")
+        self._polling.hang_up()
         if self._job:
-            self._job.shut_down()
-            if not self._worker_ended(self._job):
+            self._job.stop(channel.SHUTDOWN)
+            if not self._attend_to_the_end(self._job):
                 return self._stopped_status()
-            self._job.result()
-            say(f"{timestamp()}: Job {self._job.name} completed with result: {RESULTS[CANCELED]}")
         self._close()
         return self._stopped_status()
 
-    def _worker_ended(self, job: RunningJob) -> bool:
-        """Wait for it: for ever after SIGINT, for 30 s after SIGTERM (there the runtime tears the process down)."""
-        deadline = _NEVER
-        while True:
-            if self._signals.stop == SIGTERM and deadline == _NEVER:
-                deadline = time.monotonic() + _TERMINATE_SECONDS
-            patience = None if deadline == _NEVER else deadline - time.monotonic()
-            ready = waiting.readable([job.fd, self._signals.fd], patience)
+    def _give_up_job(self) -> None:
+        job, self._job = self._job, None
+        if job:
+            job.stop(channel.CANCEL)
+            self._attend_to_the_end(job)
+
+    def _attend_to_the_end(self, job: RunningJob) -> bool:
+        """For ever after SIGINT, for 30 s after SIGTERM: there the runtime tears the process down."""
+        terminated = self._signals.stop == SIGTERM
+        deadline = time.monotonic() + pace.scaled(_TERMINATE_SECONDS) if terminated else _NEVER
+        while job.result is None:
+            due = min(deadline, job.due())
+            patience = None if due == _NEVER else due - time.monotonic()
+            ready = waiting.readable([*job.descriptors(), self._signals.fd], patience)
             self._signals.drain()
-            if job.fd in ready:
-                return True
+            job.advance(ready)
             if time.monotonic() >= deadline:
-                return False
+                return job.result is not None
+        return True
 
     def _stopped_status(self) -> int:
         return 128 + SIGTERM if self._signals.stop == SIGTERM else OK
 
     def _close(self) -> None:
-        if self._poll:
-            self._poll.close()
+        self._polling.hang_up()
         if not self._broker.session_id:
             return
         try:
             self._broker.close_session()
-        except http1.Unreachable as exc:
-            self._log.write(f"session not deleted: {exc}")
+        except (http1.Unreachable, calls.Refused) as exc:
+            self._log.write(f"Ignore any exception during DeleteSession: {exc}")
+
+
+def _seconds(span: str) -> float:
+    """A .NET time span, ``[d.]hh:mm:ss``."""
+    try:
+        hours, minutes, seconds = (float(part) for part in span.rpartition(".")[2].split(":"))
+    except ValueError:
+        return 0.0
+    return 3600 * hours + 60 * minutes + seconds
+
+
+__all__ = ["OK", "Session", "VersionTooOld"]

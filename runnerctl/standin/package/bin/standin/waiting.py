@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
 import os
 import select
+import signal
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-SIGINT: int = signal.SIGINT
-SIGTERM: int = signal.SIGTERM
-SIGKILL: int = signal.SIGKILL
+SIGINT = int(signal.SIGINT)
+SIGTERM = int(signal.SIGTERM)
+SIGKILL = int(signal.SIGKILL)
 DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 """What this program or its interpreter handles or ignores; whatever is started from here gets them back."""
 
@@ -33,28 +33,29 @@ def readable(descriptors: Iterable[int], seconds: float | None) -> set[int]:
 class Signals:
     """SIGINT and SIGTERM as a fact to look at: ``stop`` is the number, and ``fd`` becomes readable.
 
-    While ``at_once`` is set they raise ``Stopped`` instead, out of whatever call is waiting.
+    While ``at_once`` is set they raise ``Stopped`` instead, out of whatever call is waiting. ``interrupted`` is called
+    with each SIGINT; without it SIGINT is swallowed, as the terminal service of every .NET program here does.
     """
 
-    def __init__(self, *, interrupt: bool = True) -> None:
+    def __init__(self, interrupted: Callable[[], None] | None = None) -> None:
         self.stop = 0
         self.at_once = False
+        self._interrupted = interrupted
         self.fd, wake = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(wake, False)
-        signal.set_wakeup_fd(wake)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._note)
-        signal.signal(signal.SIGINT, self._note if interrupt else signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, self._child)
+        signal.signal(signal.SIGINT, self._note if interrupted else _swallow)
+        signal.signal(signal.SIGCHLD, _swallow)
 
     def _note(self, number: int, _frame: object) -> None:
-        self.stop = number
+        if number == SIGINT and self._interrupted:
+            self._interrupted()
+        self.stop = self.stop or number
         if self.at_once:
             self.at_once = False
             raise Stopped
-
-    def _child(self, _number: int, _frame: object) -> None:
-        """Only so that the death of a child makes ``fd`` readable."""
 
     def drain(self) -> None:
         if readable([self.fd], 0):
@@ -63,6 +64,10 @@ class Signals:
     def pause(self, seconds: float) -> None:
         """Sleep that a signal ends with ``Stopped`` (while ``at_once``)."""
         readable([], seconds)
+
+
+def _swallow(_number: int, _frame: object) -> None:
+    """Handled and not ignored: what is started from here must not inherit that; and ``fd`` becomes readable."""
 
 
 def fork() -> int:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+import traceback
 
-from . import channel, http1, jsontext
-from .joblog import JobLog
-from .jobrun import CANCELED, FAILED, SUCCEEDED, JobRun
-from .runservice import JobLost, RunService
+from . import calls, channel, finishing, http1, pace, runtime, scratch, settingup
+from .ancestors import Unreadable, require_readable
+from .identity import Identity
+from .interrupts import Interrupts
+from .job import Job
+from .jobmessage import JobMessage
+from .runservice import JobNotFound, JobService, Unauthorized
 from .terminal import DiagnosticLog
 from .waiting import Signals
 
-TYPE_CHECKING = False  # importing typing would cost 15 ms
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_EXIT = {SUCCEEDED: 100, FAILED: 102, CANCELED: 103}
+_CODES = {"succeeded": 100, "failed": 102, "canceled": 103}
 _REPORT_TRIES = 5
 
 
@@ -24,46 +29,77 @@ def main(program: str, words: list[str]) -> int:
     if len(words) != 3 or words[0] != "spawnclient":
         os.write(2, b"The worker is started by Runner.Listener\n")
         return 1
-    root = os.path.dirname(os.path.dirname(program))
+    runtime.begin()
+    binaries = os.path.dirname(program)
+    root = os.path.dirname(binaries)
+    os.chdir(binaries)
     log = DiagnosticLog(root, "Worker")
-    if log.fd >= 0:
-        os.dup2(log.fd, 2)  # where a traceback of ours is looked for
-    # SIGINT is for the Listener, which tells us over the pipe; a terminal sends it to all of the group.
-    signals = Signals(interrupt=False)
+    # A terminal's SIGINT is for all of its group; the Worker does what the Listener tells it.
+    signals = Signals()
     from_listener, to_listener = int(words[1]), int(words[2])
     for descriptor in (from_listener, to_listener):
         os.set_inheritable(descriptor, False)  # a step that kept our end open would hide our death
     message = channel.receive(from_listener)
     if message is None:
         return 1
-    content = jsontext.loads(message[1])
-    return _run(content["job"], content["connection"], listener=from_listener, signals=signals, log=log)
+    try:
+        return _run(json.loads(message[1]), Identity(root), Interrupts(signals, from_listener), log)
+    except Exception:
+        # The Listener reports it, as it does what the real Worker leaves on its error output.
+        log.write(traceback.format_exc())
+        os.write(2, traceback.format_exc().encode())
+        return 1
 
 
-def _run(
-    job: dict[str, Any], connection: dict[str, Any], *, listener: int, signals: Signals, log: DiagnosticLog
-) -> int:
-    log.write(f"Job ID {job['jobId']}")
-    service = RunService(connection["url"], connection["accessToken"])
-    output = JobLog(service, job)
-    running = JobRun(job, connection, log=output, signals=signals, listener=listener)
-    conclusion = running.run()
-    output.flush()
-    log.write(f"Job result: {conclusion}")
-    _report(service, job, conclusion, log)
-    return _EXIT[CANCELED if running.shutdown else conclusion]
-
-
-def _report(service: RunService, job: dict[str, Any], conclusion: str, log: DiagnosticLog) -> None:
-    for attempt in range(_REPORT_TRIES):
+def _run(content: dict[str, Any], identity: Identity, interrupts: Interrupts, log: DiagnosticLog) -> int:
+    message = JobMessage(content)
+    log.write(f"Job ID {message.job_id}")
+    job = Job(message, identity, interrupts, log)
+    interrupts.on_shutdown = lambda: _tell_shutdown(job)
+    job.context.start()
+    try:
+        os.makedirs(job.work, exist_ok=True)
+        require_readable(job.work)
+        running = settingup.set_up(job)
+    except (settingup.SetupFailed, Unreadable, OSError) as exc:
+        if not isinstance(exc, settingup.SetupFailed):
+            job.context.error(str(exc))
+        job.result = "failed"
+    else:
         try:
-            service.complete(job, conclusion)
-        except http1.Unreachable as exc:
-            log.write(f"complete job failed: {exc}")
-            if attempt + 1 < _REPORT_TRIES:
-                time.sleep(float(os.environ.get("RUNNER_STANDIN_RETRY_SECONDS") or 5))
-        except JobLost as exc:
-            log.write(f"complete job refused: {exc}")
-            return
+            running.run()
+        finally:
+            finishing.finalize(job)
+    return _complete(job)
+
+
+def _tell_shutdown(job: Job) -> None:
+    job.context.error(
+        "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually "
+        "started runner is canceled."
+    )
+
+
+def _complete(job: Job) -> int:
+    result = job.result or "succeeded"
+    job.result = job.context.result = result
+    job.context.complete(result)
+    job.finish()
+    scratch.clear(job.temporary)
+    content = finishing.report(job, result)
+    service = JobService(job.message.url, job.message.token, plan_id=job.message.plan_id, job_id=job.message.job_id)
+    for attempt in range(_REPORT_TRIES):
+        if attempt:
+            time.sleep(pace.scaled(5))
+        try:
+            service.complete(content)
+        except (JobNotFound, Unauthorized):
+            raise
+        except (calls.Refused, http1.Unreachable) as exc:
+            job.diagnostics.write(f"Catch exception while attempting to complete job: {exc}")
+            if attempt + 1 == _REPORT_TRIES:
+                raise
         else:
-            return
+            break
+    job.diagnostics.write(f"Job result after all job steps finish: {result}")
+    return _CODES[result]
