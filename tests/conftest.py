@@ -15,7 +15,7 @@ from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server
 
-pytest.register_assert_rewrite("tests.lives")
+pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")
 
 NEEDS_ROOT = "needs root"
 """The one reason for which CI lets a test be skipped."""

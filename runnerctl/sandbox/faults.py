@@ -64,6 +64,10 @@ class Knobs:
     """Runners are shown as not busy, and DELETE answers 204, while a job runs."""
     dispatch_on_delete: bool = False
     """Jobs wait until a runner that could run them is deleted: it is then handed one although DELETE answers 204."""
+    should_acknowledge: bool = True
+    """Runners are asked to acknowledge a job before they acquire it."""
+    require_fips: bool = True
+    """Runners that are registered from now on sign with PS256, else with RS256."""
     clock_offset: float = 0.0
     """Seconds by which GitHub's clock is ahead of ours; raising it expires tokens."""
 

@@ -6,10 +6,11 @@ import bisect
 import itertools
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .job_reports import JobReport
 from .values import Job, Phase, Runner, Scope, Step
 
 CONCLUSIONS: Mapping[str, str] = {"succeeded": "success", "failed": "failure", "canceled": "cancelled"}
@@ -39,7 +40,7 @@ class JobQueue:
 
     def __init__(self) -> None:
         self._jobs: dict[int, Job] = {}
-        self._lines: dict[int, list[str]] = {}
+        self._reports: dict[int, JobReport] = {}
         self._waiting: list[int] = []
         self._held: dict[int, int] = {}
         self._ids = itertools.count(1)
@@ -56,6 +57,7 @@ class JobQueue:
         files: Mapping[str, str],
         event_name: str,
         event: Mapping[str, Any],
+        permissions: Mapping[str, str],
         now: float,
     ) -> Job:
         job_id = next(self._ids)
@@ -71,11 +73,12 @@ class JobQueue:
             files=dict(files),
             event_name=event_name,
             event=dict(event),
+            permissions=dict(permissions),
             sha=secrets.token_hex(20),
             created_at=now,
         )
         self._jobs[job_id] = job
-        self._lines[job_id] = []
+        self._reports[job_id] = JobReport()
         self._waiting.append(job_id)
         return job
 
@@ -85,8 +88,9 @@ class JobQueue:
     def all(self) -> list[Job]:
         return list(self._jobs.values())
 
-    def lines(self, job_id: int) -> tuple[str, ...]:
-        return tuple(self._lines.get(job_id, ()))
+    def report(self, job: Job) -> JobReport:
+        """What its runner has told about it."""
+        return self._reports[job.id]
 
     def waiting(self) -> list[Job]:
         """Oldest first."""
@@ -129,16 +133,13 @@ class JobQueue:
             raise JobLost(409, "The job is running already")
         return self._put(replace(job, phase=Phase.RUNNING, started_at=now, deadline=deadline))
 
-    def renew(self, job_id: int, runner_id: int, *, deadline: float) -> Job:
-        return self._put(replace(self.running(job_id, runner_id), deadline=deadline))
+    def renew(self, job: Job, *, deadline: float) -> Job:
+        return self._put(replace(job, deadline=deadline))
 
-    def add_lines(self, job_id: int, runner_id: int, lines: Iterable[str]) -> None:
-        self._lines[self.running(job_id, runner_id).id].extend(lines)
-
-    def running(self, job_id: int, runner_id: int) -> Job:
-        """The job that this runner is running. Raises JobLost."""
-        job = self.held_by(runner_id)
-        if job is None or job.id != job_id or job.phase is not Phase.RUNNING:
+    def running(self, job_id: int, *, guid: str, plan_id: str) -> Job:
+        """The job of that number, if it runs and is known to its runner by these names. Raises JobLost."""
+        job = self._jobs[job_id]
+        if job.phase is not Phase.RUNNING or (job.guid, job.request_id) != (guid, plan_id):
             raise JobLost(404, "The job is not running on this runner")
         return job
 
@@ -150,7 +151,7 @@ class JobQueue:
 
     def fail(self, job: Job, reason: str, *, now: float) -> Job:
         """Ends a job whose runner does not answer for it any more."""
-        self._lines[job.id].append(f"##[error]{reason}")
+        self._reports[job.id].fail(reason)
         return self.complete(job, "failure", now=now)
 
     def overdue(self, *, now: float) -> list[Job]:

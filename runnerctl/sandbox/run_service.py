@@ -1,29 +1,31 @@
-"""What a Listener talks to about a job: taking it, holding it, its output, its end."""
+"""The run service: taking a job, holding it, telling its end."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from aiohttp import web
+from msgspec import UNSET
 
-from .broker import runner_id_of
+from .broker.tokens import runner_id_of
+from .job_callers import running_job
+from .job_message import JobAccess, job_message
 from .jobs import CONCLUSIONS, JobLost
+from .requests import body_of, no_query
+from .runner_urls import SERVICE
+from .runners import group_of
+from .schemas import Acquire, Complete, Renew
 from .state import GitHub
 from .times import iso
 from .tokens import TokenKind
-from .values import Job, Step
+from .values import Job
 from .web_keys import GITHUB, Handler
 
-_PREFIX = "/sandbox/run"
 _JOB_PERMISSIONS = {"actions": "read", "contents": "read", "metadata": "read"}
 
 
 def add_routes(app: web.Application) -> None:
-    app.router.add_post(f"{_PREFIX}/acquirejob", acquire_job)
-    app.router.add_post(f"{_PREFIX}/renewjob", renew_job)
-    app.router.add_post(f"{_PREFIX}/joblog", add_log)
-    app.router.add_post(f"{_PREFIX}/completejob", complete_job)
+    app.router.add_post(f"{SERVICE}acquirejob", acquire_job)
+    app.router.add_post(f"{SERVICE}renewjob", renew_job)
+    app.router.add_post(f"{SERVICE}completejob", complete_job)
 
 
 @web.middleware
@@ -42,34 +44,35 @@ async def job_errors(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def acquire_job(request: web.Request) -> web.Response:
-    github, runner_id, body = await _asked(request)
-    request_id = str(body.get("jobMessageId", ""))
-    job = github.jobs.acquire(request_id, runner_id, now=github.now(), deadline=_lease(github))
+    github, runner_id = request.app[GITHUB], runner_id_of(request)
+    no_query(request)
+    asked = await body_of(request, Acquire)
+    job = github.jobs.acquire(asked.job_message_id, runner_id, now=github.now(), deadline=_lease(github))
     github.dispatch()
-    return web.json_response(_job_message(github, job))
+    group = group_of(job.runner.scope, job.runner.group_id) if job.runner else None
+    message = job_message(job, group=group.name if group else "", urls=github.runner_urls, access=_access(github, job))
+    return web.json_response(message)
 
 
 async def renew_job(request: web.Request) -> web.Response:
-    github, runner_id, body = await _asked(request)
-    github.jobs.renew(_job_id(body), runner_id, deadline=_lease(github))
+    github = request.app[GITHUB]
+    no_query(request)
+    asked = await body_of(request, Renew)
+    job = running_job(request, job_id=asked.job_id, plan_id=asked.plan_id)
+    github.jobs.renew(job, deadline=_lease(github))
     return web.json_response({"lockedUntil": iso(github.now() + github.settings.lease_seconds)})
 
 
-async def add_log(request: web.Request) -> web.Response:
-    github, runner_id, body = await _asked(request)
-    lines = body.get("lines")
-    if not isinstance(lines, list):
-        raise web.HTTPBadRequest
-    github.jobs.add_lines(_job_id(body), runner_id, [str(line) for line in lines])
-    return web.Response()
-
-
 async def complete_job(request: web.Request) -> web.Response:
-    github, runner_id, body = await _asked(request)
-    conclusion = CONCLUSIONS.get(str(body.get("conclusion", "")).lower())
-    if conclusion is None:
-        raise web.HTTPBadRequest
-    github.finish(github.jobs.running(_job_id(body), runner_id), conclusion)
+    github = request.app[GITHUB]
+    no_query(request)
+    asked = await body_of(request, Complete)
+    job = running_job(request, job_id=asked.job_id, plan_id=asked.plan_id)
+    report = github.jobs.report(job)
+    report.annotate(asked.annotations)
+    if asked.step_results is not UNSET:
+        report.take_results(asked.step_results)
+    github.finish(job, CONCLUSIONS[asked.conclusion])
     return web.Response(status=204)
 
 
@@ -77,52 +80,13 @@ def _lease(github: GitHub) -> float:
     return github.monotonic() + github.settings.lease_seconds
 
 
-def _job_message(github: GitHub, job: Job) -> dict[str, Any]:
+def _access(github: GitHub, job: Job) -> JobAccess:
     token = github.issue(
         TokenKind.INSTALLATION,
         owner=job.repository.owner,
         permissions=_JOB_PERMISSIONS,
         repositories=frozenset({(job.repository.repo or "").lower()}),
+        job_id=job.id,
     )
-    return {
-        "jobId": str(job.id),
-        "planId": job.request_id,
-        "jobDisplayName": job.name,
-        "repository": str(job.repository),
-        "runId": job.run_id,
-        "runAttempt": 1,
-        "workflow": job.workflow,
-        "job": job.name,
-        "sha": job.sha,
-        "ref": "refs/heads/main",
-        "actor": "octocat",
-        "token": token.value,
-        "steps": [_step(step) for step in job.steps],
-        "env": dict(job.env),
-        "files": dict(job.files),
-        "eventName": job.event_name,
-        "event": dict(job.event),
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    parts = {"name": step.name, "run": step.run, "uses": step.uses, "env": step.env or None, "if": step.condition}
-    return {name: part for name, part in parts.items() if part is not None}
-
-
-async def _asked(request: web.Request) -> tuple[GitHub, int, dict[str, Any]]:
-    runner_id = runner_id_of(request)
-    try:
-        body = json.loads(await request.read())
-    except ValueError as exc:
-        raise web.HTTPBadRequest from exc
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest
-    return request.app[GITHUB], runner_id, body
-
-
-def _job_id(body: dict[str, Any]) -> int:
-    try:
-        return int(body.get("jobId", ""))
-    except (TypeError, ValueError) as exc:
-        raise web.HTTPBadRequest from exc
+    own = github.job_tokens.issue(job, issuer=github.server_url, now=github.now())
+    return JobAccess(token=own, github_token=token.value)
