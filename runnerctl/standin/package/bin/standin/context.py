@@ -25,8 +25,8 @@ class Context:
     """
 
     def __init__(
-        self, job: Job, record: Record, log: StepLog, *, name: str = "", scope: str = "", state: dict[str, str] | None = None,
-        parent: Context | None = None, embedded_id: str = "",
+        self, job: Job, record: Record, log: StepLog, *, name: str = "", scope: str = "",
+        state: dict[str, str] | None = None, parent: Context | None = None, embedded_id: str = "",
     ) -> None:  # fmt: skip
         self.job = job
         self.record = record

@@ -1,4 +1,4 @@
-"""The Listener's long poll: hung up and renewed at each change of its status, and patient with a server that is away."""
+"""The Listener's long poll: hung up and renewed at each change of status, and patient with a server that is away."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class Registration:
         there = http1.split(str(tenant.get("url")))[1]
         if there != self._authority and not there.endswith(f".{self._authority}"):
             raise RegistrationFailed(
-                f"GitHub Actions is not properly configured in GHES. GHES url: {self._url}, Actions url: {tenant['url']}."
+                f"GitHub Actions is not properly configured in GHES. GHES url: {self._url}, "
+                f"Actions url: {tenant.get('url')}."
             )
         if not tenant.get("use_v2_flow"):
             raise RegistrationFailed("The stand-in runner knows the runner admin flow only (use_v2_flow).")
