@@ -12,7 +12,7 @@ import pytest
 
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server
 
 pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")

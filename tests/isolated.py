@@ -19,7 +19,7 @@ from runnerctl.core import job_traces, job_users
 from runnerctl.core.backends import user_processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, remove, until
 
 _FREE = range(60600, 61180)

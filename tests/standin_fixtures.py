@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 
 from .scripted_broker import ScriptedBroker, serving
 from .standin import STAMP, VERSION, StandIn

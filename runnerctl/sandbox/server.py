@@ -380,7 +380,7 @@ class Sandbox:
         return listener
 
     def _packed(self, version: str) -> Path:
-        from .archive import build_archive
+        from runnerctl.standin.archive import build_archive
 
         directory = tempfile.mkdtemp(prefix="runnerctl-sandbox-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
