@@ -68,3 +68,11 @@ def test_strict_a_call_that_is_new_is_a_violation(tmp_path):
         ]
         assert sandbox.forgive()
         assert sandbox.violations == []
+
+
+def test_a_token_without_a_scheme_is_not_told(lenient, caplog):
+    headers = {"Authorization": "ghs_secret"}
+    with caplog.at_level(logging.WARNING, logger="runnerctl.sandbox"):
+        answer = requests.delete(f"{lenient.server_url}/sandbox/broker/session", headers=headers, timeout=10)
+    assert answer.status_code == 401
+    assert "ghs_secret" not in caplog.text + answer.text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import jwt
@@ -50,6 +51,14 @@ def result(step: str, number: int, name: str, conclusion: str, *annotations: dic
 
 def feed(job: TakenJob) -> WebSocket:
     return WebSocket.connect(job.connection["FeedStreamUrl"], {"Authorization": f"Bearer {job.token}"})
+
+
+@contextmanager
+def closing_abruptly(live: WebSocket) -> Iterator[WebSocket]:
+    try:
+        yield live
+    finally:
+        live.abort()
 
 
 def control(sandbox: Sandbox, path: str) -> requests.Response:
@@ -168,6 +177,15 @@ def test_what_the_feed_should_not_carry_ends_it_and_is_kept(strict_at):
     assert live.closed() == 1008
     assert "not JSON" in sandbox.forgive()[0]
     assert sandbox.job(1).lines == ()
+
+
+def test_stopping_does_not_wait_for_a_feed_whose_other_side_is_deaf(strict, job):
+    with closing_abruptly(feed(job)) as live:
+        live.send(json.dumps({"value": ["x"], "stepId": BUILD, "startLine": 1, "count": 1}).encode())
+        lines_once(strict, 1)
+        began = time.monotonic()
+        strict.stop()
+        assert time.monotonic() - began < 3
 
 
 class TestIdTokens:
