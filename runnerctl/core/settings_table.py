@@ -337,7 +337,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own("stop.interrupt", "30", "Patience after SIGINT, before SIGTERM", duration),
     _own("stop.terminate", "10", "Patience after SIGTERM, before SIGKILL", duration),
     _own("stop.kill", "5", "How long SIGKILL of the whole tree may take", duration),
-    _own("stop.force", "5", "Patience after SIGINT when force was asked", duration),
+    _own("stop.force", "30", "Patience after SIGINT, before SIGKILL, when force was asked", duration),
     _own("stop.shutdown_grace", "60", "How long a job may go on after SIGTERM to the supervisor", duration),
 )
 
