@@ -19,6 +19,7 @@ from runnerctl.core.errors import (
     RunnerNotFound,
     ScopeMismatch,
 )
+from runnerctl.core.lifecycle.holding import hold
 from runnerctl.core.models import Scope
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
@@ -209,6 +210,23 @@ def test_over_http_it_is_told_as_well(host: Host, sandbox: Sandbox, serve: Calla
         assert server.create(name, wait="online").status_code == 201
         a_stubborn_job(sandbox, name)
         assert "lost communication with the server" in ends().json()["warning"]
+
+
+def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    """No server writes down what is seen: the row says ``starting`` until the end is seen to."""
+    runner = create(services, host.spec("once"), wait=ONLINE)
+    with hold(services, "once"):
+        job = a_job(sandbox, "once")
+        seen = set()
+        while not services.backend.poll(runner.id).ended:
+            status = core.runner_status(services, "once")
+            seen.add((status.word, status.runner and status.runner.state))
+        status = core.runner_status(services, "once")
+        assert sandbox.wait_job(job).conclusion == "success"
+    assert ("installed_not_running", "starting") not in seen
+    assert (status.word, status.runner and status.runner.state) == ("installed_not_running", "removing")
 
 
 def test_a_persistent_runner_serves_one_job_after_another(services: Services, host: Host, sandbox: Sandbox) -> None:

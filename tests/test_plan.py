@@ -9,6 +9,7 @@ import pytest
 from runnerctl.core import restarting
 from runnerctl.core.backends.base import NOTHING, Observation, Outcome, Phase
 from runnerctl.core.models import Event, Runner, Scope
+from runnerctl.core.observed import shown_state
 from runnerctl.core.plan import Action, Limits, Seen, Step, plan
 from runnerctl.core.states import LIVE, Desired, RunnerState
 
@@ -315,3 +316,36 @@ def test_an_exposed_runner_is_neither_started_nor_made_again_by_itself() -> None
     assert decided(persistent, ended(Outcome.OUTDATED)).step is Step.REST
     ghost = Seen(runner=runner(exposed_at=NOW), processes=alive(), supervised=True, working=False, absences=2)
     assert plan(ghost, now=NOW, limits=Limits()).step is Step.FINISH
+
+
+STOPPING = NOTHING._replace(supervised=True, phase=Phase.STOPPING)
+
+
+@pytest.mark.parametrize(
+    ("processes", "ephemeral", "shown"),
+    [
+        (alive(Phase.LISTENING), True, S.IDLE),
+        (alive(Phase.STARTING), True, S.STARTING),
+        (NOTHING._replace(supervised=True, phase=Phase.STARTING), True, S.STARTING),
+        (NOTHING._replace(supervised=True, phase=Phase.UPDATING), False, S.STARTING),
+        (STOPPING, True, S.STOPPING),
+        (STOPPING, False, S.STOPPING),
+        (ended(Outcome.COMPLETED, jobs_run=1), True, S.REMOVING),
+        (ended(Outcome.FAILED), True, S.REMOVING),
+        (ended(None), True, S.REMOVING),
+        (ended(Outcome.STOPPED), True, S.STOPPED),
+        (ended(Outcome.STOPPED, jobs_run=1), True, S.REMOVING),
+        (ended(Outcome.OUTDATED), True, S.STARTING),
+        (ended(Outcome.FAILED), False, S.STOPPED),
+        (ended(None), False, S.STOPPED),
+    ],
+)
+def test_what_is_shown_follows_the_processes_to_their_end(
+    processes: Observation, ephemeral: bool, shown: RunnerState
+) -> None:
+    assert shown_state(runner(S.STARTING, ephemeral=ephemeral), processes) is shown
+
+
+def test_what_is_not_started_yet_is_starting() -> None:
+    assert shown_state(runner(S.STARTING, handle=None, started_at=None), NOTHING) is S.STARTING
+    assert shown_state(runner(S.STARTING, handle=None), ended(Outcome.STOPPED)) is S.STARTING

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..describe import Status, unknown
 from ..durations import shown
 from ..models import Runner
-from ..observed import observed_state
+from ..observed import shown_state
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
 from . import breaker
@@ -31,7 +31,7 @@ def get_runner(services: Services, name: str, *, limits: Limits | None = None) -
 def see(services: Services, runner: Runner) -> Status:
     backend = services.backend
     seen = backend.poll(runner.id) if runner.live else None
-    if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
+    if seen is not None and (state := shown_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
         runner = runner._replace(state=state)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
