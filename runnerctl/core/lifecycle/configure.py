@@ -60,6 +60,14 @@ def _failure(runner: Runner, output: str) -> RunnerctlError:
     return BackendFailed(f"config.sh of runner {runner.name!r} failed: {redact(words)[-300:]}")
 
 
+def is_configured(root: Path) -> bool:
+    """``config.sh`` came to its end in that root: it writes ``.runner`` last."""
+    try:
+        return agent_id(root) > 0
+    except BackendFailed:
+        return False
+
+
 def agent_id(root: Path) -> int:
     """From ``.runner``: UTF-8 with or without a mark, keys in any case, numbers maybe as text (contract §2.2)."""
     try:
