@@ -16,7 +16,19 @@ from typing import Any
 import pytest
 
 from .comparing import (
-    ACTIONS, CONFIGURATION, END, FEED, LEASE, LINES, LISTENER, RESULTS, UPDATES, merged_updates, of, plain, said,
+    ACTIONS,
+    CONFIGURATION,
+    END,
+    FEED,
+    LEASE,
+    LINES,
+    LISTENER,
+    RESULTS,
+    UPDATES,
+    merged_updates,
+    of,
+    plain,
+    said,
 )  # fmt: skip
 from .records import DIRECTORY, NAMES, Call, record
 from .situations import Lived, Situation, loopback_addresses, recorded_actions
@@ -76,7 +88,9 @@ def recorded(name: str) -> list[Call]:
 
 def comparable(name: str, lived: Lived) -> list[Call]:
     """The runner's own: not what registered it, nor what its job asked for."""
-    calls = [call for call in lived.calls if not re.search(r"/(generate-jitconfig|registration-token|idtoken/)$", call.path)]
+    calls = [
+        call for call in lived.calls if not re.search(r"/(generate-jitconfig|registration-token|idtoken/)$", call.path)
+    ]
     if name != SECOND_OF_TWO:
         return calls
     return [call for call in calls if call.method == "POST"][2:]
