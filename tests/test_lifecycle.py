@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from runnerctl.core.errors import (
     RunnerNotFound,
     ScopeMismatch,
 )
+from runnerctl.core.lifecycle.holding import hold
 from runnerctl.core.models import Scope
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, create, remove, stop, until
+from tests.host import Host, Server, create, remove, stop, until
 
 REPO = "acme/widgets"
 ONLINE = core.Wait.ONLINE
@@ -168,6 +170,63 @@ def test_force_kills_the_job_and_leaves_nothing(services: Services, host: Host, 
     assert remove(services, "forced", force=True).runner.state is RunnerState.REMOVED
     assert host.processes() == []
     assert host.roots() == []
+
+
+def a_stubborn_job(sandbox: Sandbox, name: str) -> int:
+    """Deaf for longer than ``remove --force`` once waited, and to its end for what is asked of a step."""
+    job = a_job(sandbox, name, "trap '' INT TERM; echo now I am deaf; sleep 7; sleep 7")
+    until(lambda: "now I am deaf" in "".join(sandbox.job(job).lines))
+    return job
+
+
+def test_force_lets_a_job_that_does_not_listen_tell_github_of_its_end(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    create(services, host.spec("forced"))
+    job = a_stubborn_job(sandbox, "forced")
+    removal = remove(services, "forced", force=True)
+    assert (removal.runner.state, removal.warning) == (RunnerState.REMOVED, None)
+    assert sandbox.job(job).status == "completed"
+
+
+def test_a_job_that_had_to_be_killed_is_told_with_what_github_will_show(host: Host, sandbox: Sandbox) -> None:
+    host.write_env_file(RUNNERCTL_STOP_FORCE="0.2s")
+    assert host.cli("create", "forced", "--repo", REPO, "--wait", "online").returncode == 0
+    job = a_stubborn_job(sandbox, "forced")
+    done = host.cli("remove", "--force", "forced")
+    assert done.returncode == 0
+    assert "did not end in time and was killed: GitHub shows it as running" in done.stderr
+    assert "lost communication with the server" in done.stderr
+    assert sandbox.job(job).status == "in_progress"
+
+
+def test_over_http_it_is_told_as_well(host: Host, sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    host.write_env_file(RUNNERCTL_STOP_FORCE="0.2s", RUNNERCTL_STOP_INTERRUPT="0.1s", RUNNERCTL_STOP_TERMINATE="0.1s")
+    server = serve()
+    for name, ends in [
+        ("forced", lambda: server.remove("forced", "?force=true")),
+        ("stopped", lambda: server.request("POST", "/api/v1/runners/stopped/stop?now=true")),
+    ]:
+        assert server.create(name, wait="online").status_code == 201
+        a_stubborn_job(sandbox, name)
+        assert "lost communication with the server" in ends().json()["warning"]
+
+
+def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    """No server writes down what is seen: the row says ``starting`` until the end is seen to."""
+    runner = create(services, host.spec("once"), wait=ONLINE)
+    with hold(services, "once"):
+        job = a_job(sandbox, "once")
+        seen = set()
+        while not services.backend.poll(runner.id).ended:
+            status = core.runner_status(services, "once")
+            seen.add((status.word, status.runner and status.runner.state))
+        status = core.runner_status(services, "once")
+        assert sandbox.wait_job(job).conclusion == "success"
+    assert ("installed_not_running", "starting") not in seen
+    assert (status.word, status.runner and status.runner.state) == ("installed_not_running", "removing")
 
 
 def test_a_persistent_runner_serves_one_job_after_another(services: Services, host: Host, sandbox: Sandbox) -> None:

@@ -116,27 +116,21 @@ def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, hos
 def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
-    create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
-    sandbox.idle_lie = True  # an idle poll that is told of the deletion would end the Listener by itself
+    # An idle poll that is told of the deletion would end the Listener by itself.
     sandbox.add_fault(Fault(match="/sandbox/broker/message", delay=30, times=None))
+    create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
     sweep(services)
-    registration = sandbox.runners()[0].id
-    sandbox.add_fault(
-        Fault(
-            match=f"GET /repos/{REPO}/actions/runners", body={"total_count": 0, "runners": []}, status=200, times=None
-        )
-    )
+    sandbox.delete_runner(sandbox.runners()[0].id)
     listings = Listings(services)
     clock.ahead += 61
     assert steps(sweep(services, listings)) == []
     assert listings.absences(services.store.latest("ghost")) == 1  # type: ignore[arg-type]
     clock.ahead += 61
-    assert steps(sweep(services, listings)) == [("ghost", Step.FINISH)]
+    assert steps(sweep(services, listings)) == [("ghost", Step.CONFIRM)]
     assert state_of(services, "ghost") is RunnerState.FAILED
     assert not services.store.has_replacement("ghost")
     assert host.processes() == []
     assert host.roots() == []
-    assert registration not in [each.id for each in sandbox.runners()]
 
 
 def test_a_job_outweighs_what_github_lists(

@@ -44,7 +44,11 @@ Examples:
   runnerctl remove --all --yes""",
 )
 @click.argument("names", metavar="NAME...", nargs=-1)
-@click.option("--force", is_flag=True, help="Kill the job that runs; go on when GitHub cannot be asked.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Cancel the job that runs, kill it after stop.force (30s); go on when GitHub cannot be asked.",
+)
 @click.option("--drain", is_flag=True, help="Wait for the job that runs, then remove.")
 @click.option("--all", "every", is_flag=True, help="Every runner of this host; asks first.")
 @click.option(
@@ -162,11 +166,14 @@ def _tell(front: Front, removal: Removal) -> None:
         render.talk(front, f"Runner {name!r} took a job just before; it is finished first, then the runner is removed")
     else:
         render.talk(front, f"Removed runner {name!r}")
+    if removal.warning:
+        render.warn(front, removal.warning)
 
 
 def _document(removal: Removal) -> dict[str, Any]:
     word = "draining" if removal.draining else "removed"
-    return {"status": word, "name": removal.runner.name, "id": removal.runner.id, "state": removal.runner.state}
+    document = {"status": word, "name": removal.runner.name, "id": removal.runner.id, "state": removal.runner.state}
+    return {**document, "warning": removal.warning} if removal.warning else document
 
 
 def _row(removal: Removal) -> dict[str, Any]:

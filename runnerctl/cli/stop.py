@@ -25,7 +25,8 @@ Examples:
 def command(front: Front, name: str, now: bool) -> None:
     """Stop the processes of runner NAME; its registration and its directory stay.
 
-    A job that runs is finished first, and this does not wait for it.
+    A job that runs is finished first, and this does not wait for it. With --now it is cancelled: it has stop.interrupt
+    (30s) to tell GitHub of its end.
     """
     services = front.services()
     concerning(services, "runner.stop", [name])
@@ -34,5 +35,7 @@ def command(front: Front, name: str, now: bool) -> None:
         render.talk(front, f"Runner {stop.runner.name!r} finishes its job first, then it stops")
     else:
         render.talk(front, f"Stopped runner {stop.runner.name!r}")
+    if stop.warning:
+        render.warn(front, stop.warning)
     status = core.see(services, stop.runner)
     render.item(front, runners.document(status), runners.short_row(status), key="name")

@@ -326,7 +326,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),
     _own("log_retention", "7d", "How long logs stay after their runner's end, and old _diag files", retention),
     _own("history_retention", "30d", "How long it is known that a runner was there", retention),
-    _own("start_timeout", "120", "A runner that is not online by then failed to start", duration),
+    _own("start_timeout", "120", "An ephemeral runner that is not online by then failed to start", duration),
     _own(
         "remove_settle",
         "3",
@@ -337,7 +337,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own("stop.interrupt", "30", "Patience after SIGINT, before SIGTERM", duration),
     _own("stop.terminate", "10", "Patience after SIGTERM, before SIGKILL", duration),
     _own("stop.kill", "5", "How long SIGKILL of the whole tree may take", duration),
-    _own("stop.force", "5", "Patience after SIGINT when force was asked", duration),
+    _own("stop.force", "30", "Patience after SIGINT, before SIGKILL, when force was asked", duration),
     _own("stop.shutdown_grace", "60", "How long a job may go on after SIGTERM to the supervisor", duration),
 )
 

@@ -13,11 +13,11 @@ from aiohttp import web
 from . import access
 from .callers import ANONYMOUS, Caller, NotRecognized, identify
 from .limits import Allowance
-from .requests import credentials_of, shaped
 from .rest import ROUTES
 from .rest.routes import Answer, Ask, Refusal, Route, scope_of
+from .runner_api.requests import credentials_of, shaped
+from .runner_api.strict import unknown
 from .state import GitHub
-from .strict import unknown
 from .times import http_date
 
 PREFIX = "/api/v3"

@@ -6,21 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from . import (
-    actions,
-    api,
-    blob_service,
-    broker,
-    control,
-    downloads,
-    feed,
-    job_id_tokens,
-    openid,
-    results,
-    run_service,
-    strict,
-)
+from . import api, broker, control, downloads, openid
 from .front import front
+from .runner_api import actions, blobs, feed, id_tokens, results, run_service, strict
 from .state import GitHub
 from .web_keys import GITHUB
 
@@ -39,7 +27,7 @@ def build_app(github: GitHub, pat: str) -> web.Application:
     app[control.PAT] = pat
     app.on_shutdown.append(_end_polls)
     api.add_routes(app, github)
-    for part in (broker, run_service, results, blob_service, feed, actions, job_id_tokens, downloads, openid, control):
+    for part in (broker, run_service, results, blobs, feed, actions, id_tokens, downloads, openid, control):
         part.add_routes(app)
     app.router.add_route("*", "/{unknown:.*}", strict.unknown)
     return app

@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from .faults import Fault
-from .job_steps import action_of, is_remote
+from .jobs.steps import action_of, is_remote
 from .state import GitHub
 from .tokens import TokenKind
 from .values import Job, JobView, RunnerView, Scope, Step

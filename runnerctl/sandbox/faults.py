@@ -32,7 +32,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     lost_answer: bool = False
     """Handle the call, then close the connection without an answer."""
     cut_after: int | None = None
-    """Close the connection after so many bytes of a download."""
+    """Close the connection after so many bytes of a download, or of any other answer."""
     rate_limit: Literal[False, "primary", "secondary"] = False
     retry_after: int = 60
     """Goes with ``rate_limit``: seconds that GitHub asks to wait."""

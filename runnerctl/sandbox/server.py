@@ -124,6 +124,11 @@ class Sandbox:
         return self._github.server_url
 
     @property
+    def serves_config_sh(self) -> bool:
+        """Whether config.sh, which drops the port of a URL, can find it."""
+        return self._port == HTTP_PORT
+
+    @property
     def enterprise_issuer(self) -> str:
         """Of OIDC tokens, as an Enterprise Server has it; ``server_url`` is one as github.com has it."""
         return f"{self.server_url}{openid.ENTERPRISE}"
@@ -157,6 +162,12 @@ class Sandbox:
     def violations(self) -> list[str]:
         """What runners did in strict mode that the real one does not do."""
         return list(self._github.violations)
+
+    def forgive(self) -> list[str]:
+        """The violations so far, which are then forgotten: for who has provoked them."""
+        forgiven = self.violations
+        self._ask(self._github.violations.clear)
+        return forgiven
 
     def add_fault(self, fault: Fault) -> None:
         self._ask(lambda: self._github.faults.add(fault))

@@ -17,14 +17,13 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from . import jobs
 from .accounts import Accounts
-from .actions_catalogue import ActionCatalogue
-from .blobs import Blobs
 from .faults import Faults, Knobs
 from .id_tokens import IdTokens
-from .job_tokens import JobTokens
-from .jobs import JobQueue
+from .jobs.blobs import Blobs
+from .jobs.catalogue import ActionCatalogue
+from .jobs.queue import LOST_RUNNER, JobQueue, fits
+from .jobs.tokens import JobTokens
 from .limits import RateLimits
 from .releases import Releases
 from .runner_urls import RunnerUrls
@@ -199,7 +198,7 @@ class GitHub:
         """The race that GitHub does not exclude: the runner is let go, and gets a job that was on its way to it."""
         session = self.sessions.of(runner.id)
         self.deregister(runner.id)
-        job = next((job for job in self.jobs.waiting() if jobs.fits(job, runner)), None)
+        job = next((job for job in self.jobs.waiting() if fits(job, runner)), None)
         if job is not None and session is not None and not self.is_busy(runner.id):
             self._hand_over(job, runner, session)
             self.tell_change()
@@ -266,7 +265,7 @@ class GitHub:
         for job in () if self.knobs.dispatch_on_delete else self.jobs.waiting():
             for session in self.sessions.all():
                 runner = self.registry.get(session.runner_id)
-                if runner is not None and not self.is_busy(runner.id) and jobs.fits(job, runner):
+                if runner is not None and not self.is_busy(runner.id) and fits(job, runner):
                     self._hand_over(job, runner, session)
                     break
         self.tell_change()
@@ -298,7 +297,7 @@ class GitHub:
                 self._take_back(job)
                 self.dispatch()
             else:
-                self._ended(self.jobs.fail(job, jobs.LOST_RUNNER, now=self.now()))
+                self._ended(self.jobs.fail(job, LOST_RUNNER, now=self.now()))
         self.tokens.forget_expired(now=self.now())
 
     # --- What others see ---

@@ -105,6 +105,8 @@ def outcome(
     ``error``: what it said last of an error, or "".
     """
     if ended.unknown:
+        # A job can take the files away, and a persistent runner may lose all that it has for it.
+        configured = configured or not (launch.ephemeral or deleted)
         return _unknown_outcome(launch, jobs_run=jobs_run, configured=configured, stop_asked=stop_asked)
     clean = ended.code in (DONE, UPDATE, UPDATE_ONCE) or ended.code in JOB_RESULTS
     if launch.ephemeral and clean and (jobs_run > 0 or not (configured or deleted)):

@@ -32,6 +32,7 @@ class Progress:
         self.working = False
         """A Worker lived when last looked."""
         self.error = ""
+        """What the Listener said last of an error."""
         self.deleted = False
         """It was told that GitHub has no registration of it any more."""
 
@@ -49,6 +50,7 @@ class Progress:
         self._said = records.STARTING
         self._outlived = False
         self.error = ""
+        self._record.error = None
 
     def adopted(self, *, working: bool) -> None:
         """A runner that was online or busy before us is so still."""
@@ -110,12 +112,14 @@ class Progress:
             self._said = records.STOPPING
         elif event.kind == lines.FAILING:
             self.error = event.text[:_MAX_ERROR]
+            self._record.error = self.error if self._said == records.STARTING else None
         elif event.kind == lines.DELETED:
             self.deleted = True
 
     def _online(self) -> None:
         self._said = records.LISTENING
         self._tally.in_a_row = self._tally.conflicts = 0
+        self._record.error = None
         if self._record.online_at is None:
             self._record.online_at = time.time()
 

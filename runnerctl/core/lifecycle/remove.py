@@ -6,7 +6,7 @@ watches for a job that was dispatched just before; only then are the processes s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import names
 from ..access.grants import Limits, sees
@@ -26,7 +26,7 @@ _JOB_END_SECONDS = 15.0
 """GitHub may call a runner busy for a while after its Listener reported the job's end."""
 _WORKER_LEAVES_SECONDS = 1.0
 """GitHub knows of a job's end before its Worker is gone."""
-_HINT = "Wait for the job, or pass --drain to wait, --force to kill it"
+_HINT = "Wait for the job, or pass --drain to wait, --force to cancel it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Removal:
     runner: Runner
     draining: bool
     """A job is finished first; then it is removed by itself."""
+    warning: str | None = None
+    """What GitHub will show of a job that had to be killed."""
 
 
 def remove_runner(
@@ -50,7 +52,8 @@ def remove_runner(
 ) -> Operation[Removal]:
     """Deregisters, stops and deletes a runner; one that ended already is fine.
 
-    ``drain`` waits for its job, at most ``timeout`` seconds (``DeadlineExceeded`` undoes nothing); ``force`` kills it.
+    ``drain`` waits for its job, at most ``timeout`` seconds (``DeadlineExceeded`` undoes nothing); ``force`` cancels
+    it, and kills what is left after ``stop.force``.
     ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
     Raises ``RunnerBusy``, ``ScopeMismatch``, ``RunnerNotFound``; when GitHub cannot be asked, its error: then the
     processes are left alone, the runner stays ``removing`` and a task is kept.
@@ -69,8 +72,8 @@ def remove_runner(
         if force:
             services.backend.interrupt(runner.id)
     if force:
-        yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
-        return _clear(services, runner)
+        warning = yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
+        return replace(_clear(services, runner), warning=warning)
     return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from ..jobs import JobLost
-from ..requests import body_of, query_of
-from ..schemas import Acknowledgement, AcknowledgeQuery, MessageQuery
+from ..jobs.queue import JobLost
+from ..runner_api.requests import body_of, query_of
+from ..runner_api.schemas import Acknowledgement, AcknowledgeQuery, MessageQuery
 from ..sessions import Message, Session
 from ..state import GitHub
 from ..web_keys import GITHUB

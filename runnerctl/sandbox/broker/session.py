@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..requests import body_of, no_query
-from ..schemas import NO_ID, SessionRequest
+from ..runner_api.requests import body_of, no_query
+from ..runner_api.schemas import NO_ID, SessionRequest
+from ..runner_api.strict import Malformed
 from ..sessions import SessionConflict
-from ..strict import Malformed
 from ..web_keys import GITHUB
 from .failures import failed
 from .tokens import runner_id_of

@@ -8,10 +8,10 @@ import jwt
 import msgspec
 from aiohttp import web
 
-from ..requests import credentials_of, no_query, shaped
-from ..schemas import AssertionClaims, AssertionHeader, TokenForm
+from ..runner_api.requests import credentials_of, no_query, shaped
+from ..runner_api.schemas import AssertionClaims, AssertionHeader, TokenForm
+from ..runner_api.strict import Malformed
 from ..state import GitHub
-from ..strict import Malformed
 from ..tokens import TokenKind
 from ..values import Runner
 from ..web_keys import GITHUB

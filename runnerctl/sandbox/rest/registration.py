@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from .. import keys
-from ..requests import check_json_type, shaped
+from ..runner_api.requests import check_json_type, shaped
+from ..runner_api.schemas import Register, RegistrationEvent
 from ..runners import NameTaken, distinct, group_of
-from ..schemas import Register, RegistrationEvent
 from ..state import GitHub
 from ..tokens import TokenKind, new_value
 from ..values import Runner, Scope

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from ..callers import Caller
-from ..schemas import NoFields, Shape
+from ..runner_api.schemas import NoFields, Shape
 from ..state import GitHub
 from ..tokens import TokenKind
 from ..values import Scope

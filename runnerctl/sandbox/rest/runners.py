@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import jit
+from ..runner_api.schemas import RunnersByName
 from ..runners import NameTaken, group_of, is_read_only
-from ..schemas import RunnersByName
 from ..state import GitHub
 from ..times import with_zone
 from ..tokens import TokenKind

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from .action_archives import ActionArchive, checkout_archive, directory_archive
-from .values import Job
+from ..values import Job
+from .archives import ActionArchive, checkout_archive, directory_archive
 
 CHECKOUT = "actions/checkout"
 

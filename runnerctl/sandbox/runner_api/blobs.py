@@ -14,10 +14,10 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from .blobs import Blob
+from ..jobs.blobs import Blob
+from ..web_keys import GITHUB
 from .requests import query_of
 from .strict import Malformed
-from .web_keys import GITHUB
 
 PREFIX = "/sandbox/blob/"
 

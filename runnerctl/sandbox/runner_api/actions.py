@@ -9,12 +9,12 @@ from uuid import UUID
 
 from aiohttp import web
 
-from .action_archives import ActionArchive
-from .job_callers import running_job
+from ..jobs.archives import ActionArchive
+from ..values import Job, Phase
+from ..web_keys import GITHUB
+from .callers import running_job
 from .requests import body_of, credentials_of, no_query
 from .schemas import ActionReference, ResolveActions
-from .values import Job, Phase
-from .web_keys import GITHUB
 
 _RESOLVE = "/actions/build/{plan_id}/jobs/{job_id}/runnerresolve/actions"
 _ARCHIVE = "/sandbox/action/{plan_id}/{job_number:\\d+}/{owner}/{name}/{version:.+}"

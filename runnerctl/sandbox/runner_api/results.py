@@ -9,15 +9,15 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from .blob_service import PREFIX
-from .blobs import Blob
-from .job_callers import running_job
+from ..jobs.blobs import Blob
+from ..runner_urls import RESULTS
+from ..values import Job
+from ..web_keys import GITHUB
+from .blobs import PREFIX
+from .callers import running_job
 from .requests import body_of, no_query
-from .runner_urls import RESULTS
 from .schemas import JobLogsMetadata, JobRef, StepLogsMetadata, StepRef, StepsUpdate, SummaryMetadata
 from .strict import Malformed
-from .values import Job
-from .web_keys import GITHUB
 
 _RECEIVER = f"{RESULTS}twirp/results.services.receiver.Receiver/"
 _STEPS = f"{RESULTS}twirp/github.actions.results.api.v1.WorkflowStepUpdateService/"

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from .schemas import Annotation, StepResult, StepUpdate
-from .values import AnnotationView, StepView
+from ..runner_api.schemas import Annotation, StepResult, StepUpdate
+from ..values import AnnotationView, StepView
 
 STATUSES: Mapping[int, str] = {0: "queued", 3: "in_progress", 5: "pending", 6: "completed"}
 CONCLUSIONS: Mapping[int, str | None] = {0: None, 2: "success", 3: "failure", 4: "cancelled", 7: "skipped"}

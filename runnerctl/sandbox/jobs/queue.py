@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .job_reports import JobReport
-from .values import Job, Phase, Runner, Scope, Step
+from ..values import Job, Phase, Runner, Scope, Step
+from .reports import JobReport
 
 CONCLUSIONS: Mapping[str, str] = {"succeeded": "success", "failed": "failure", "canceled": "cancelled"}
 """What a Listener reports, and what GitHub makes of it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 
-from .values import Job
+from ..values import Job
 
 _SECONDS = 6 * 3600
 

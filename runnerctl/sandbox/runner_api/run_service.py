@@ -5,19 +5,19 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec import UNSET
 
-from .broker.tokens import runner_id_of
-from .job_callers import running_job
-from .job_message import JobAccess, job_message
-from .jobs import CONCLUSIONS, JobLost
+from ..broker.tokens import runner_id_of
+from ..jobs.message import JobAccess, job_message
+from ..jobs.queue import CONCLUSIONS, JobLost
+from ..runner_urls import SERVICE
+from ..runners import group_of
+from ..state import GitHub
+from ..times import iso
+from ..tokens import TokenKind
+from ..values import Job
+from ..web_keys import GITHUB, Handler
+from .callers import running_job
 from .requests import body_of, no_query
-from .runner_urls import SERVICE
-from .runners import group_of
 from .schemas import Acquire, Complete, Renew
-from .state import GitHub
-from .times import iso
-from .tokens import TokenKind
-from .values import Job
-from .web_keys import GITHUB, Handler
 
 _JOB_PERMISSIONS = {"actions": "read", "contents": "read", "metadata": "read"}
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from aiohttp import web
 
+from ..values import Job
+from ..web_keys import GITHUB
 from .requests import credentials_of
-from .values import Job
-from .web_keys import GITHUB
 
 
 def known_job(request: web.Request) -> Job:

@@ -9,11 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
-from .job_callers import known_job
-from .job_message import asks_for_id_tokens
-from .runner_urls import ID_TOKEN
-from .values import Job, Phase
-from .web_keys import GITHUB
+from ..jobs.message import asks_for_id_tokens
+from ..runner_urls import ID_TOKEN
+from ..values import Job, Phase
+from ..web_keys import GITHUB
+from .callers import known_job
 
 
 def add_routes(app: web.Application) -> None:

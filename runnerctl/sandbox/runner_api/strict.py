@@ -10,7 +10,7 @@ import logging
 
 from aiohttp import web
 
-from .web_keys import GITHUB, Handler
+from ..web_keys import GITHUB, Handler
 
 log = logging.getLogger(__name__)
 

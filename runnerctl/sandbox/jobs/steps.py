@@ -6,8 +6,8 @@ import re
 import uuid
 from typing import Any
 
+from ..values import Step
 from .typed_values import mapping, token
-from .values import Step
 
 _STATUS_FUNCTION = re.compile(r"\b(always|success|failure|cancelled)\s*\(", re.IGNORECASE)
 

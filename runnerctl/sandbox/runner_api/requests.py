@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from ..web_keys import GITHUB
 from .strict import Malformed
-from .web_keys import GITHUB
 
 T = TypeVar("T")
 JSON = "application/json"
+_SCHEMES = ("Basic", "Bearer", "RemoteAuth")
 
 
 async def body_of(request: web.Request, shape: type[T]) -> T:
@@ -62,7 +63,9 @@ def credentials_of(request: web.Request, scheme: str) -> str:
     """What follows the scheme in ``Authorization``. Raises Malformed for another scheme or none."""
     given, _, value = request.headers.get("Authorization", "").partition(" ")
     if given != scheme or not value:
-        raise Malformed(f"Authorization is {given or 'missing'!r}, not {scheme!r}", status=401)
+        # What stands in the place of a scheme may be a token: only a scheme is told.
+        told = repr(given) if given in _SCHEMES else "missing or unknown"
+        raise Malformed(f"Authorization is {told}, not {scheme!r}", status=401)
     return value
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .job_steps import step_message
-from .runner_urls import RunnerUrls
+from ..runner_urls import RunnerUrls
+from ..values import Job
+from .steps import step_message
 from .typed_values import context, mapping
-from .values import Job
 
 _NO_TIME = "0001-01-01T00:00:00"
 _READ = {"Contents": "read", "Metadata": "read"}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from .job_callers import known_job
+from ..runner_urls import FEED
+from ..values import Job, Phase
+from ..web_keys import GITHUB
+from .callers import known_job
 from .requests import no_query, shaped
-from .runner_urls import FEED
 from .schemas import FeedLines
 from .strict import Malformed, tell
-from .values import Job, Phase
-from .web_keys import GITHUB
 
 _MAX_BYTES = 4 * 2**20
+_GOODBYE_SECONDS = 0.3
+"""How long who is left may take to say goodbye."""
 
 
 class _Feeds(set[web.WebSocketResponse]):
@@ -32,7 +36,7 @@ def add_routes(app: web.Application) -> None:
 async def take_feed(request: web.Request) -> web.StreamResponse:
     job = known_job(request)
     no_query(request)
-    socket = web.WebSocketResponse(max_msg_size=_MAX_BYTES)
+    socket = web.WebSocketResponse(max_msg_size=_MAX_BYTES, timeout=_GOODBYE_SECONDS)
     await socket.prepare(request)
     request.app[_OPEN].add(socket)
     try:
@@ -67,5 +71,4 @@ def _decoded(text: str, *, strict: bool) -> FeedLines:
 
 async def _close_all(app: web.Application) -> None:
     feeds = app[_OPEN]
-    for socket in list(feeds):
-        await socket.close(code=WSCloseCode.GOING_AWAY)
+    await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in list(feeds)))
