@@ -33,6 +33,8 @@ _ANEW = (
 _ANEW_FIELDS = {"id": int, "nbf": int, "exp": int, "osDescription": str, "jti": str, "sub": str, "iss": str}
 """Of these the kind is compared, not the value."""
 _CUT = "…"
+_PARTS = (("/renewjob", LEASE), ("/completejob", END), ("WorkflowStepsUpdate", UPDATES), ("/feed", FEED),
+          ("/twirp/", RESULTS), ("runnerresolve", ACTIONS), ("/action", ACTIONS))  # fmt: skip
 
 
 def actor(call: Call) -> str:
@@ -41,8 +43,7 @@ def actor(call: Call) -> str:
         return CONFIGURATION
     if call.method == FRAME:
         return LINES
-    for part, who in (("/renewjob", LEASE), ("/completejob", END), ("WorkflowStepsUpdate", UPDATES),
-                      ("/feed", FEED), ("/twirp/", RESULTS), ("runnerresolve", ACTIONS), ("/action", ACTIONS)):  # fmt: skip
+    for part, who in _PARTS:
         if part in path:
             return who
     return RESULTS if call.method == "PUT" else LISTENER

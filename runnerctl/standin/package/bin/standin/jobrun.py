@@ -101,23 +101,35 @@ class JobRun:
             notice(job)
         job.active = [] if job.noticed else [context]
         try:
-            wanted = self._prepare(planned) and not job.interrupts.shutdown and allowed(context)
+            self._prepare(planned)
+            wanted = not job.interrupts.shutdown and allowed(context)
         except InvalidExpression as exc:
             context.error(str(exc))
             context.complete(FAILED)
         else:
-            self._act(planned) if wanted else context.complete(SKIPPED)
+            if wanted:
+                self._act(planned)
+            else:
+                context.complete(SKIPPED)
         job.active = []
         if context.result == FAILED:
             job.result = records.merged(job.result, FAILED)
 
-    def _prepare(self, planned: _Planned) -> bool:
+    def _prepare(self, planned: _Planned) -> None:
         context, step = planned.context, planned.step
         context.environment = dict(self.job.environment)
         if step:
             context.github["action"] = step.name
             context.add_environment(step.environment)
-        return True
+        if step and planned.stage == MAIN:
+            self._name_again(context, step)
+
+    def _name_again(self, context: Context, step: Step) -> None:
+        """Its name may have asked for what is known only now."""
+        name = self.job.masks.mask(step.display_name(context.expressions()))
+        if name != context.record.name:
+            context.record.name = name
+            self.job.updates.add(context.record)
 
     def _act(self, planned: _Planned) -> None:
         self._listens = True
