@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 from runnerctl import core
 from runnerctl.core import processes
 from runnerctl.core.backends import units
-from runnerctl.core.backends.base import Launch, Outcome, Phase
+from runnerctl.core.backends.base import Configured, Launch, Outcome, Phase
 from runnerctl.core.errors import BackendFailed, RunnerctlError
 from runnerctl.core.models import Runner
 from runnerctl.core.services import Services
@@ -211,6 +212,60 @@ def test_a_leased_one_ends_when_the_lease_is_given_up(services: Services, host: 
     services.backend.release(runner.id)
     until(lambda: gone(services, runner))
     assert services.backend.leased() == ()
+
+
+COMPILES_WHILE_IT_RUNS = (
+    f"#!{sys.executable}"
+    """
+import mmap, os, pathlib, sys
+mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+pathlib.Path(".runner").write_text("{}")
+print(os.getuid(), os.environ["ACTIONS_RUNNER_INPUT_TOKEN"], *sys.argv[1:])
+print([name for name in os.environ if "GITHUB_APP" in name])
+sys.exit(3)
+"""
+)
+
+
+def configured(services: Services, host: Host, script: str, *, seconds: float = 20) -> Configured:
+    """What comes of a ``config.sh`` in a runner's root that has no other life left."""
+    create(services, host.spec("one"))
+    stop(services, "one", now=True)
+    root = host.base_dir / "one"
+    (root / "config.sh").unlink()
+    (root / "config.sh").write_text(script)
+    (root / "config.sh").chmod(0o755)
+    runner = current(services)
+    launch = Launch(runner_id=runner.id, name="one", root=root, ephemeral=False, user=runner.job_user)
+    return services.backend.configure(launch, ("--name", "one"), token="AAT0KEN", seconds=seconds)
+
+
+def test_config_sh_may_compile_while_it_runs_and_its_end_is_told(services: Services, host: Host) -> None:
+    """As .NET does: in the server's own unit the real one died of SIGSEGV (contract/real-runner.md)."""
+    done = configured(services, host, COMPILES_WHILE_IT_RUNS)
+    assert done.status == 3, done
+    uid, token, *words = done.output.splitlines()[0].split()
+    assert (token, words) == ("AAT0KEN", ["--name", "one"])
+    assert (int(uid) == os.geteuid()) is (UNITS is None)
+    assert done.output.splitlines()[1] == "[]"
+    root = host.base_dir / "one"
+    assert (root / ".runner").read_text() == "{}"
+    assert (root / ".runner").stat().st_uid == os.geteuid()
+    assert {path.lstat().st_uid for path in root.iterdir()} == {os.geteuid()}
+    if UNITS is not None:
+        assert list(Path("/run/runnerctl").glob("token-*")) == []
+
+
+def test_a_config_sh_that_never_ends_is_given_up(services: Services, host: Host) -> None:
+    script = "#!/bin/sh\nsleep 300 &\nwait\n"
+    with pytest.raises(BackendFailed, match="did not end in 1 s"):
+        configured(services, host, script, seconds=1)
+    assert processes.marked(current(services).id) == []
+
+
+def test_a_config_sh_that_cannot_be_run_says_why(services: Services, host: Host) -> None:
+    with pytest.raises(BackendFailed, match=r"config.sh of runner 'one' could not be run: .*No such file"):
+        configured(services, host, "#!/no/such/interpreter\n")
 
 
 def test_where_no_limit_is_set_none_is_told_as_not_enforced(services: Services) -> None:

@@ -94,6 +94,8 @@ ONLY_BY_USER = {
     "lower its own score for the out-of-memory killer",
     "better its priority",
     "signal init",
+    "list the state directory",
+    "list another runner's work",
 }
 """What only a user of its own keeps a job from."""
 
@@ -113,6 +115,37 @@ def test_landlock_refuses_most_of_it_to_jobs_that_run_as_the_manager(
     attack(attacked, {name: script for name, script in ATTACKS.items() if name not in ONLY_BY_USER})
     assert core.runner_status(services, "ours").degraded is not None
     assert "fine" in attacked.run("ours", "echo fine > $HOME/x && mkdir -p a/b && mv a/b c && cat $HOME/x && ls /usr")
+
+
+@pytest.fixture
+def confined(landlock: None, host: Host, services: Services, sandbox: Sandbox) -> Isolated:
+    """Jobs run as ourselves, under Landlock."""
+    return Isolated(host=host, services=services, sandbox=sandbox)
+
+
+def test_under_landlock_a_job_lists_every_directory_above_it(confined: Isolated) -> None:
+    """As the real Listener does at its start, and ends where it may not: contract/real-runner.md, Start."""
+    confined.runner("lister")
+    said = confined.run(
+        "lister", 'cd -P "$PWD"; until [ "$PWD" = / ]; do cd ..; ls -a > /dev/null; echo "listed $PWD"; done'
+    )
+    root = confined.host.base_dir / "lister" / "_work"
+    assert {f"listed {above}" for above in root.resolve().parents} <= set(said.splitlines())
+
+
+WITH_NAMES_ALONE = {
+    "open what it found": "find {state} {other} -type f -exec head -c1 {{}} + 2>/dev/null | grep -q . && echo BREACH",
+    "write below": "find {state} -type d -exec touch {{}}/x \\; ; find {state} -name x | grep -q . && echo BREACH",
+    "run what it found": "for each in {state}/* {other}/bin/Runner.*; do $each --version && echo BREACH; done",
+    "take a name away": "mv {state}/runnerctl.db {state}/was && echo BREACH; rm -f {top}/runnerctl.env && echo BREACH",
+    "lay a link": "ln {state}/runnerctl.db db && echo BREACH; ln -s {state}/tokens t && cat t && echo BREACH",
+    "enter a directory and read from there": "cd {state} && cat runnerctl.db && echo BREACH",
+}
+
+
+def test_under_landlock_names_are_all_that_a_job_gets_of_what_is_hidden(confined: Isolated) -> None:
+    attack(confined, WITH_NAMES_ALONE)
+    assert (confined.host.state_dir / "runnerctl.db").exists()
 
 
 def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:
@@ -318,15 +351,6 @@ def test_what_names_no_users_is_refused(text: str) -> None:
 def test_unknown_users_and_root_are_refused(word: str, why: str) -> None:
     with pytest.raises(ConfigInvalid, match=why):
         job_users.resolve((word,))
-
-
-def test_a_base_directory_that_jobs_cannot_reach_is_refused(as_root: None, host: Host, sandbox: Sandbox) -> None:
-    host.top.chmod(0o700)
-    services = host.services(RUNNERCTL_RUN_AS=RUN_AS)
-    with pytest.raises(ConfigInvalid, match=r"cannot pass .* \(mode 0700\)"):
-        create(services, host.spec("r"))
-    assert (host.roots(), sandbox.runners()) == ([], [])
-    services.close()
 
 
 @pytest.mark.parametrize("user", [(0, 0), (os.geteuid(), os.getegid())])

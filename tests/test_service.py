@@ -148,6 +148,21 @@ class Service:
     def runner(self, name: str) -> dict[str, Any]:
         return dict(self.ask("GET", f"/api/v1/runners/{name}/status"))
 
+    def works_in_every_kind(self, name: str) -> None:
+        """An ephemeral runner runs its job and goes; a persistent one works, stops, works again and is removed."""
+        self.online(name)
+        assert self.concluded(self.submit(name, "echo once"))["conclusion"] == "success"
+        until(lambda: self.runner(name)["status"] == "not_installed")
+        body = {"repo": REPO, "name": f"{name}-lasting", "ephemeral": False, "wait": "online"}
+        made = self.ask("POST", "/api/v1/runners", body)
+        assert made["http"] == 201, made
+        for _ in range(2):
+            assert self.concluded(self.submit(f"{name}-lasting", "true"))["conclusion"] == "success"
+        assert self.ask("POST", f"/api/v1/runners/{name}-lasting/stop")["status"] == "stopped"
+        assert self.ask("POST", f"/api/v1/runners/{name}-lasting/start")["http"] == 200
+        assert self.concluded(self.submit(f"{name}-lasting", "true"))["conclusion"] == "success"
+        assert self.ask("DELETE", f"/api/v1/runners/{name}-lasting")["http"] == 200
+
     def submit(self, name: str, script: str) -> int:
         return int(self.control("/jobs", {"repo": REPO, "runs_on": [name], "steps": [{"run": script}]})["id"])
 
@@ -291,6 +306,10 @@ def test_a_configured_service_starts_under_both_names_and_the_guides_token_opens
     assert service.show("StatusText") == "Listening on http://127.0.0.1:8080"
     assert service.ask("GET", "/api/v1/runners")["items"] == []
     assert service.ask("GET", "/api/v1/runners", token="wrong")["http"] == 401
+
+
+def test_an_ordinary_user_runs_jobs_on_runners_of_both_kinds(service: Service) -> None:
+    service.works_in_every_kind("plain")
 
 
 def test_a_restart_and_a_crash_in_mid_job_leave_runner_and_job_alone(service: Service) -> None:

@@ -93,6 +93,11 @@ def test_jobs_have_users_of_their_own_and_go_on_through_a_restart(service: Servi
         until(lambda name=name: service.runner(name)["status"] == "not_installed")
 
 
+def test_users_of_run_as_run_jobs_on_runners_of_both_kinds(service: Service) -> None:
+    service.works_in_every_kind("of-users")
+    until(lambda: of_jobs(service) == "")
+
+
 def test_another_install_changes_nothing_and_the_next_job_finds_a_free_user(service: Service) -> None:
     pid = service.online("three")["pid"]
     assert service.steps("install", "--user", "root", "--now") == []

@@ -93,7 +93,7 @@ def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
     )
     done = service.inside.run("sh", "-c", run, timeout=110)
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "15 passed" in done.stdout
+    assert "18 passed" in done.stdout
     until(lambda: nothing_runs(service))
     service.inside.shell(f"cp /run/template {TEMPLATE}; systemctl daemon-reload; rm -rf {CHECK}")
 
@@ -205,17 +205,8 @@ def test_an_install_with_other_limits_leaves_runners_alone_and_counts_for_the_ne
     assert json.loads(service.runnerctl("--output", "json", "service", "install", "--now").stdout)["items"] == []
 
 
-def test_a_persistent_runner_works_stops_and_works_again(service: Service) -> None:
-    made = service.ask(
-        "POST", "/api/v1/runners", {"repo": "acme/widgets", "name": "lasting", "ephemeral": False, "wait": "online"}
-    )
-    assert made["http"] == 201, made
-    for _ in range(2):
-        assert service.concluded(service.submit("lasting", "true"))["conclusion"] == "success"
-    assert service.ask("POST", "/api/v1/runners/lasting/stop")["status"] == "stopped"
-    assert service.ask("POST", "/api/v1/runners/lasting/start")["http"] == 200
-    assert service.concluded(service.submit("lasting", "true"))["conclusion"] == "success"
-    assert service.ask("DELETE", "/api/v1/runners/lasting")["http"] == 200
+def test_users_of_units_run_jobs_on_runners_of_both_kinds(service: Service) -> None:
+    service.works_in_every_kind("unit")
     until(lambda: nothing_runs(service))
 
 

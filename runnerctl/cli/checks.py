@@ -67,10 +67,13 @@ def _directories(settings: Settings) -> Iterator[str]:
 
 def _job_users(settings: Settings) -> Iterator[str]:
     """As whom, and within which limits."""
+    from ..core import listable
     from ..core.services import Services
 
     check_job_users(settings)
-    degraded = Services(settings=settings).backend.degraded
+    services = Services(settings=settings)
+    listable.check(services)
+    degraded = services.backend.degraded
     if degraded is not None:
         yield degraded
 

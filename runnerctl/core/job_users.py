@@ -81,8 +81,7 @@ def check_job_users(settings: Settings) -> tuple[JobUser, ...] | None:
             "run_as is set, and only root can start processes of other users",
             hint="Run as root, with a state directory that root owns, or leave run_as out",
         )
-    for path in (settings.base_dir, settings.package_dir):
-        check_passable(path)
+    check_passable(settings.package_dir)  # of the base directory more is wanted: `listable`
     groups(settings.get("run_as_groups") or ())
     return resolve(named)
 

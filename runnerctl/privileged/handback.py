@@ -26,7 +26,7 @@ from runnerctl.core.errors import RunnerctlError
 _MOST = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_KEPT = re.compile(r"runner\.log(\.[0-9]+)?|error", re.ASCII)
+_KEPT = re.compile(r"runner\.log(\.[0-9]+)?|error|configured", re.ASCII)
 
 
 def main(arguments: list[str]) -> int:

@@ -15,10 +15,11 @@ from contextlib import suppress
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from places import IDENTITY, LIVE_DIR, MANAGER_DIR, OWN_DIRECTORIES, Places, Refused
+from places import IDENTITY, LIVE_DIR, MANAGER_DIR, OWN_DIRECTORIES, Acting, Places, Refused
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MOST_TOKEN = 1024
 _NUMBERS = {
     "restart": ("seconds", "limit"),
     "stop": ("interrupt_seconds", "terminate_seconds", "kill_seconds", "shutdown_grace", "settle_seconds"),
@@ -37,6 +38,8 @@ def main(arguments: list[str]) -> int:
         root, uid = places.root(request.get("name")), places.job_user()
         launch = _launch(places, request, root, uid)
         _hand_over(places, root, uid)
+        if launch["configure"] is not None:
+            _hand_on_token(places)
         _write(f"{places.live_dir}/launch.json", launch)
     except (Refused, OSError) as exc:
         reason = str(exc) if isinstance(exc, Refused) else f"{exc.filename or places.run_dir}: {exc.strerror}"
@@ -71,6 +74,7 @@ def _launch(places: Places, request: dict[str, object], root: str, uid: int) -> 
         "root": root,
         "argv": [f"{root}/bin/Runner.Listener", "run", "--startuptype", "service"],
         "env": environment,
+        "configure": _configure(request),
         "ephemeral": request.get("ephemeral") is True,
         "user": {"uid": uid, "gid": uid, "groups": places.job_groups()},
         "groups": [places.manager_group, uid],
@@ -89,6 +93,30 @@ def _numbers(request: dict[str, object], part: str, names: tuple[str, ...]) -> d
     if not all(isinstance(value, int | float) and 0 <= value < 1e12 for value in numbers.values()):
         raise Refused(f"The request's {part!r} are no numbers")
     return numbers
+
+
+def _configure(request: dict[str, object]) -> dict[str, object] | None:
+    """What ``config.sh`` is told and how long it may take, if it is that which is to run."""
+    given = request.get("configure")
+    if given is None:
+        return None
+    arguments = given.get("arguments") if isinstance(given, dict) else None
+    if not isinstance(arguments, list) or not arguments or not all(isinstance(each, str) for each in arguments):
+        raise Refused("The request's arguments of config.sh are not understood")
+    return {"arguments": arguments, **_numbers(request, "configure", ("seconds",))}
+
+
+def _hand_on_token(places: Places) -> None:
+    """The registration token, for the supervisor alone: in memory, as all below ``/run``."""
+    with Acting(places):
+        descriptor = os.open(f"{MANAGER_DIR}/token-{places.life}", _ANYTHING)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Refused("The registration token is not in a file")
+        token = stream.read(_MOST_TOKEN)
+    descriptor = os.open(f"{places.live_dir}/token", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(token)
 
 
 def _hand_over(places: Places, root: str, uid: int) -> None:

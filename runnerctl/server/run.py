@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core import readable_secrets
+from runnerctl.core import listable, readable_secrets
 from runnerctl.core.access import workflow_rules
 from runnerctl.core.credentials import api_token, check_github
 from runnerctl.core.directories import check_directory
@@ -65,6 +65,7 @@ def serve(settings: Settings) -> None:
     check_directory(settings.base_dir)
     check_job_users(settings)
     services.check_fitting()
+    listable.check(services)
     check_github(settings)
     with (
         _alone(services),

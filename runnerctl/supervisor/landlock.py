@@ -1,7 +1,10 @@
 """Landlock: for jobs that run as ourselves, the manager's files, and signals and traces to it, are out of reach.
 
 Rules allow, and what is below an allowed directory is allowed: so each directory above a hidden path is opened up into
-its entries. What comes into such a directory later, and its list of names, stays out of reach, too.
+its entries. What comes into such a directory later stays out of reach, too.
+Names are no secret here: every directory may be listed, also a hidden one. The real Listener lists its root and every
+directory above it when it starts, and ends with status 1 where it may not (``ValidateExecutePermission`` in
+actions/runner, src/Runner.Sdk/Util/IOUtil.cs).
 Constants and layouts: ``linux/landlock.h``, https://docs.kernel.org/userspace-api/landlock.html.
 """
 
@@ -35,7 +38,9 @@ _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
 
 
 class Confinement:
-    """``hidden`` paths are out of reach, but for ``home``, which is all its own, and ``shared``, which it may read."""
+    """``hidden`` paths are out of reach, but for their names, for ``home``, which is all its own, and for ``shared``,
+    which it may read.
+    """
 
     __slots__ = ("hidden", "home", "shared")
 
@@ -56,6 +61,7 @@ class Confinement:
         words = (handled, 0, _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS if version > 5 else 0)
         attributes = b"".join(map(_word, words[: 1 if version < 4 else 2 if version < 6 else 3]))
         rules = _Rules(libc.checked(system_call(_CREATE, attributes, len(attributes), 0), _NAME))
+        rules.allow("/", _READ_DIR)
         self._allow_around(rules, "/", handled)
         rules.allow(self.home, handled)
         rules.allow_if_there(self.shared, handled & _READ_ONLY)

@@ -52,10 +52,10 @@ class Launch:
     """One runner, as ``launch.json`` describes it. Durations are in seconds."""
 
     __slots__ = (
-        "cgroup", "confinement", "conflict_seconds", "drain_file", "ephemeral", "events", "groups", "id",
-        "interrupt_seconds", "kill_seconds", "lease_file", "limits", "listener", "log_keep", "log_max_bytes", "name",
-        "pid_file", "priority", "reap", "restart_limit", "restart_seconds", "root", "settle_seconds", "shutdown_grace",
-        "terminate_seconds", "user",
+        "cgroup", "configure", "configure_seconds", "confinement", "conflict_seconds", "drain_file", "ephemeral",
+        "events", "groups", "id", "interrupt_seconds", "kill_seconds", "lease_file", "limits", "listener", "log_keep",
+        "log_max_bytes", "name", "pid_file", "priority", "reap", "restart_limit", "restart_seconds", "root",
+        "settle_seconds", "shutdown_grace", "terminate_seconds", "user",
     )  # fmt: skip
 
     def __init__(self, document: object) -> None:
@@ -71,6 +71,10 @@ class Launch:
         """A FIFO that stands for the lease's pipe."""
         self.groups = part.identifiers("groups")
         """Those of the supervisor itself, as a unit of systemd's."""
+        configure = None if part.value("configure", None) is None else part.inner("configure")
+        self.configure = None if configure is None else configure.strings("arguments")
+        """What ``config.sh`` is told: then it is run, and no Listener."""
+        self.configure_seconds = 0.0 if configure is None else configure.number("seconds", 80)
         self.events = part.optional("events")
         self.cgroup = part.optional("cgroup")
         self.limits = {} if part.value("limits", None) is None else part.mapping("limits")

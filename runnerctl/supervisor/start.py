@@ -1,7 +1,8 @@
 """From the command line to a supervisor of its own session that has a Listener: the program's entry.
 
 With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
-With ``--unit`` it is a systemd unit's main process: it supervises itself, and tells systemd when it has a Listener.
+With ``--unit`` it is a systemd unit's main process: it supervises itself, and tells systemd when it has a Listener; or
+it runs ``config.sh`` and nothing else, and tells when that is done.
 With ``--wait`` it does nothing before it can read a byte from stdin, and ends if none will come.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
 started ends at once, with 0, or 5 when this runner has processes already, 6 when there is nothing to adopt, or 1 when
@@ -80,6 +81,8 @@ def main(arguments: list[str]) -> int:
         _report({"error": str(exc)})
         return exc.status if isinstance(exc, Refused) else _FAILED
     gc.freeze()
+    if asked.unit and launch.configure is not None:
+        return _configure(launch, asked.run_dir)
     if asked.unit:
         os.setgroups(launch.groups)
     elif os.fork() > 0:
@@ -137,6 +140,17 @@ def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
 def _mode(asked: _Arguments) -> int:
     """Of what we write: a unit's manager is another user, and reads it by its group."""
     return 0o640 if asked.unit else 0o600
+
+
+def _configure(launch: Launch, run_dir: str) -> int:
+    """systemd calls the unit's start good when ``config.sh`` was."""
+    import config_sh
+    import notify
+
+    if not config_sh.run(launch, run_dir):
+        return _FAILED
+    notify.ready()
+    return 0
 
 
 def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, lock: int) -> int:

@@ -34,6 +34,11 @@ while IFS=$'\t' read -r point type options; do
     mount -t "$type" -o "$options" "$type" "$root$point"
 done < "$hierarchies"
 
+# An installation of this machine's own, or what commands of root's left, is none of a test's business either.
+rm -rf "$root"/var/lib/runnerctl "$root"/etc/runnerctl "$root"/opt/runnerctl \
+    "$root"/etc/systemd/system/*runnerctl* "$root"/etc/systemd/system/*/*runnerctl* \
+    "$root"/etc/polkit-1/rules.d/*runnerctl*
+
 # Binds that the test asks for: a source and a place in the new root.
 while IFS=$'\t' read -r source place; do
     mkdir -p "$root$place"

@@ -53,6 +53,13 @@ class Launch(NamedTuple):
     """A script that the runner runs before each job, which fails if that does."""
 
 
+class Configured(NamedTuple):
+    """How ``config.sh`` ended, and what it said last."""
+
+    status: int
+    output: str
+
+
 class Observation(NamedTuple):
     """What was seen of a runner's processes at one moment."""
 
@@ -107,6 +114,14 @@ class Backend(ABC):
         It never raises, and nothing of it outlives this process.
         """
         return nullcontext()
+
+    @abstractmethod
+    def configure(self, launch: Launch, arguments: tuple[str, ...], *, token: str, seconds: float) -> Configured:
+        """Runs ``config.sh`` where the runner's Listener will run and as whom it will; returns when it has ended.
+
+        ``token`` is in its own environment and nowhere else that a job could look. Raises ``BackendFailed`` when it
+        cannot be run, or has not ended in ``seconds``.
+        """
 
     @abstractmethod
     def launch(self, launch: Launch) -> str:

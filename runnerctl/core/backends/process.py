@@ -18,7 +18,7 @@ from .. import processes
 from ..errors import BackendFailed, DiskFull
 from ..models import ProcessId
 from . import cgroups, supervisors
-from .base import Backend, Launch, Observation, Phase
+from .base import Backend, Configured, Launch, Observation, Phase
 from .records import Records
 
 if TYPE_CHECKING:
@@ -97,6 +97,12 @@ class ProcessBackend(Backend):
         finally:
             self._waiting.pop(runner_id, None)
             waiting.cancel()
+
+    def configure(self, launch: Launch, arguments: tuple[str, ...], *, token: str, seconds: float) -> Configured:
+        from . import config_sh
+
+        environment = {**self.listener_environment(launch), "ACTIONS_RUNNER_INPUT_TOKEN": token}
+        return config_sh.run(launch.root, arguments, environment, name=launch.name, user=launch.user, seconds=seconds)
 
     def launch(self, launch: Launch) -> str:
         run_dir = self.run_dir(launch.runner_id)

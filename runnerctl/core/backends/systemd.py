@@ -18,13 +18,15 @@ from typing import Any
 
 from ..errors import BackendFailed
 from ..models import ProcessId
-from . import cgroups, units
-from .base import NOTHING, Launch, Observation, Phase
+from . import cgroups, config_sh, units
+from .base import NOTHING, Configured, Launch, Observation, Phase
 from .process import ProcessBackend
 from .records import Records
 
 _MARK = "unit"
 """In the run directory of a life that was started as a unit; others are processes of ours, from before."""
+_CONFIGURE_SECONDS = 80.0
+"""Of the 90 that the template gives a unit to start."""
 _REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log", "priority")
 
 
@@ -49,14 +51,47 @@ class SystemdBackend(ProcessBackend):
     def prepare(self, runner_id: str) -> Iterator[None]:  # noqa: ARG002 - nothing of it can be done ahead
         yield
 
-    def launch(self, launch: Launch) -> str:
+    def configure(self, launch: Launch, arguments: tuple[str, ...], *, token: str, seconds: float) -> Configured:
+        """In the runner's unit, which ends with it: the server's is too narrow for it (``supervisor/config_sh.py``)."""
+        seconds = min(seconds, _CONFIGURE_SECONDS)
+        self._ask(launch, configure={"arguments": arguments, "seconds": seconds})
+        path = self.manager_dir / f"token-{launch.runner_id}"
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+                stream.write(token)
+            units.start(launch.runner_id)
+            units.stop(launch.runner_id)  # so that the directory is ours again
+        finally:
+            path.unlink(missing_ok=True)
+        return self._configured(launch, seconds)
+
+    def _configured(self, launch: Launch, seconds: float) -> Configured:
+        try:
+            told = json.loads((self.run_dir(launch.runner_id) / "configured").read_bytes())
+            status, output = told["status"], str(told["output"])
+        except (OSError, ValueError, KeyError, TypeError):
+            why = self._error(launch.runner_id)
+            raise BackendFailed(f"config.sh of runner {launch.name!r} could not be run: {why}") from None
+        if status is None:
+            raise config_sh.out_of_time(launch.name, seconds)
+        return Configured(int(status), output)
+
+    def _ask(self, launch: Launch, **more: Any) -> None:
+        """What the unit reads when it starts; what an earlier start left is gone."""
         run_dir = self.run_dir(launch.runner_id)
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in ("supervisor.json", "error"):
+        for old in ("supervisor.json", "error", "configured"):
             (run_dir / old).unlink(missing_ok=True)
         self._drain_file(launch.runner_id).unlink(missing_ok=True)
         (run_dir / _MARK).touch(mode=0o600)
-        self._request(run_dir, launch)
+        document = self._launch_document(run_dir, launch)
+        asked = {name: document[name] for name in _REQUESTED}
+        self._write(run_dir / "request.json", {**asked, "leased": launch.leased, **more})
+
+    def launch(self, launch: Launch) -> str:
+        self._ask(launch)
         if launch.leased:
             self._hold_lease(launch.runner_id)
         started = units.start(launch.runner_id)
@@ -181,11 +216,6 @@ class SystemdBackend(ProcessBackend):
 
     def _drain_file(self, runner_id: str) -> Path:
         return self.manager_dir / f"drain-{runner_id}"
-
-    def _request(self, run_dir: Path, launch: Launch) -> None:
-        document = self._launch_document(run_dir, launch)
-        asked = {name: document[name] for name in _REQUESTED}
-        self._write(run_dir / "request.json", {**asked, "leased": launch.leased})
 
     def _requested(self, runner_id: str) -> dict[str, Any]:
         try:

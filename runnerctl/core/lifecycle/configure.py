@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
-from typing import Any
 
 from ..backends.base import Launch
 from ..errors import BackendFailed, RunnerctlError, RunnerExists
@@ -26,41 +24,18 @@ def configure(services: Services, runner: Runner, root: Path) -> int:
     """
     token = services.github.registration_token(runner.scope)
     launch = Launch(runner_id=runner.id, name=runner.name, root=root, ephemeral=runner.ephemeral, user=runner.job_user)
-    environment = {**services.backend.listener_environment(launch), "ACTIONS_RUNNER_INPUT_TOKEN": token}
-    try:
-        done = subprocess.run(
-            _argv(services, runner, root),
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=services.settings.start_timeout,
-            check=False,
-            **_as_user(runner),
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise BackendFailed(f"config.sh of runner {runner.name!r} did not end in {exc.timeout:.0f} s") from exc
-    except OSError as exc:
-        raise BackendFailed(f"config.sh of runner {runner.name!r} could not be run: {exc.strerror}") from exc
-    if done.returncode != 0:
-        raise _failure(runner, done.stdout.decode(errors="replace").replace(token, "***"))
+    done = services.backend.configure(
+        launch, _arguments(services, runner), token=token, seconds=services.settings.start_timeout
+    )
+    if done.status != 0:
+        raise _failure(runner, done.output.replace(token, "***"))
     return agent_id(root)
 
 
-def _as_user(runner: Runner) -> dict[str, Any]:
-    """No job of that user runs yet: nobody else can look into the environment."""
-    if runner.job_user is None:
-        return {}
-    uid, gid = runner.job_user
-    return {"user": uid, "group": gid, "extra_groups": (), "umask": 0o077}
-
-
-def _argv(services: Services, runner: Runner, root: Path) -> list[str]:
+def _arguments(services: Services, runner: Runner) -> tuple[str, ...]:
     _, server_url = services.settings.github_urls
-    group = ["--runnergroup", runner.group] if runner.group else []
-    return [
-        str(root / "config.sh"),
+    group = ("--runnergroup", runner.group) if runner.group else ()
+    return (
         "--unattended",
         "--url",
         f"{server_url}/{runner.scope}",
@@ -73,7 +48,7 @@ def _argv(services: Services, runner: Runner, root: Path) -> list[str]:
         "--work",
         runner.workdir,
         *group,
-    ]
+    )
 
 
 def _failure(runner: Runner, output: str) -> RunnerctlError:

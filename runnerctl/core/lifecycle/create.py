@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .. import instance
+from .. import instance, listable
 from ..access.grants import Limits
 from ..errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..models import Runner, RunnerSpec
@@ -68,6 +68,7 @@ def _create(
     services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: Limits | None
 ) -> Runner:
     instance.check_directory(services.settings.base_dir)
+    listable.check(services)
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)

@@ -1,0 +1,58 @@
+"""``config.sh`` as a child of ours, for runners that are plain processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ..errors import BackendFailed
+from .base import Configured
+
+
+def run(
+    root: Path,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    *,
+    name: str,
+    user: tuple[int, int] | None,
+    seconds: float,
+) -> Configured:
+    """Raises ``BackendFailed`` when it cannot be run, or has not ended in time; then nothing of it is left."""
+    try:
+        process = subprocess.Popen(
+            [str(root / "config.sh"), *arguments],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            **_as_user(user),
+        )
+    except OSError as exc:
+        raise BackendFailed(f"config.sh of runner {name!r} could not be run: {exc.strerror}") from exc
+    with process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except BaseException as exc:
+            os.killpg(process.pid, signal.SIGKILL)  # it is a shell: what it has started is what takes so long
+            if isinstance(exc, subprocess.TimeoutExpired):
+                raise out_of_time(name, seconds) from exc
+            raise
+    return Configured(process.returncode, output.decode(errors="replace"))
+
+
+def out_of_time(name: str, seconds: float) -> BackendFailed:
+    return BackendFailed(f"config.sh of runner {name!r} did not end in {seconds:.0f} s")
+
+
+def _as_user(user: tuple[int, int] | None) -> dict[str, Any]:
+    """No job of that user runs yet: nobody else can look into the environment."""
+    if user is None:
+        return {}
+    uid, gid = user
+    return {"user": uid, "group": gid, "extra_groups": (), "umask": 0o077}
