@@ -14,11 +14,9 @@ from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.archive import build_archive
 from tests.host import Host, Server
+from tests.loopback import NEEDS_ROOT, place, place_for
 
 pytest.register_assert_rewrite("tests.lives")
-
-NEEDS_ROOT = "needs root"
-"""The one reason for which CI lets a test be skipped."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than processors: a third of a test's time is waiting for what it started."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("persistent") is not None and not place():
+        pytest.skip(NEEDS_ROOT)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,8 +55,8 @@ def package_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sandbox(archive: Path) -> Iterator[Sandbox]:
-    with Sandbox(archive=archive) as running:
+def sandbox(archive: Path, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(archive=archive, **place_for(request)) as running:
         yield running
 
 
@@ -96,7 +99,7 @@ def quiet_server(
     archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Server, Host, Sandbox]]:
     """One server for all tests that are refused, and so leave nothing that another test could meet."""
-    with Sandbox(archive=archive) as sandbox:
+    with Sandbox(archive=archive, **place()) as sandbox:
         top = tmp_path_factory.mktemp("quiet")
         host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
         server = Server.start(host, {})

@@ -47,6 +47,7 @@ def test_neither_by_command_nor_over_http(host: Host, serve: Callable[..., Serve
     assert f"GitHub refuses version {OLD}" in answer.json()["detail"]
 
 
+@pytest.mark.persistent
 @pytest.mark.usefixtures("refused")
 def test_a_persistent_one_is_kept_and_the_failure_says_so(services: Services, host: Host) -> None:
     with pytest.raises(BackendFailed, match="which is not newer") as failed:

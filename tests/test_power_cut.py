@@ -31,6 +31,7 @@ from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at, mortal
 from tests.host import Host, Server, create, remove, until
 from tests.lives import hearing
+from tests.loopback import place
 from tests.power import Load, boot_anew, copy_database, give_up_jobs, last_transaction, lose_unsynced, standstill
 from tests.test_reconcile import JumpingClock
 
@@ -44,7 +45,7 @@ RUNNING = {RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
 @pytest.fixture
 def sandbox(archive: Path) -> Iterator[Sandbox]:
     quick = Settings(requeue_seconds=2.0, session_seconds=1.0, broken_session_seconds=0.1)
-    with Sandbox(archive=archive, settings=quick) as running:
+    with Sandbox(archive=archive, settings=quick, **place()) as running:
         yield running
 
 
@@ -153,6 +154,7 @@ TAILS: tuple[Tail, ...] = (
 """What is on the disk in place of what was not written any more."""
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("operation", list(OPERATIONS))
 def test_a_commit_that_the_power_cut_short_never_was(
     host: Host, sandbox: Sandbox, operation: str, stranger: ProcessId, tmp_path: Path

@@ -30,6 +30,7 @@ from .values import Call, Job, JobView, Runner, RunnerView, Scope
 
 T = TypeVar("T")
 BACKLOG = 1024
+HTTP_PORT = 80
 
 
 class Sandbox:
@@ -327,7 +328,8 @@ class Sandbox:
         listener = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
         self._port = listener.getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        self._github.server_url = f"http://{host}:{self._port}"
+        # config.sh drops the port of a URL: it finds a sandbox on port 80 only, which needs none.
+        self._github.server_url = f"http://{host}" if self._port == HTTP_PORT else f"http://{host}:{self._port}"
         return listener
 
     def _packed(self, version: str) -> Path:

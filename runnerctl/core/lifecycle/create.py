@@ -19,7 +19,7 @@ from ..states import RunnerState
 from ..store import REMOVE_FIRST
 from . import ending, exposure, registration
 from .admission import admit
-from .configure import configure
+from .configure import check_reachable, configure
 from .holding import hold_for_create
 from .launching import start_processes
 from .operation import Operation
@@ -69,6 +69,8 @@ def _create(
 ) -> Runner:
     instance.check_directory(services.settings.base_dir)
     listable.check(services)
+    if not spec.ephemeral:
+        check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)
