@@ -100,7 +100,7 @@ def test_while_github_fails_it_waits_longer_each_time_and_says_so(
         clock.ahead += waits[-1] + 1
         assert [finding.action.step for finding in sweep(services).findings if finding.error] == [Step.RENEW]
     assert waits == sorted(waits)
-    assert waits[-1] >= 3 * waits[0]
+    assert waits[-1] >= 4 / 1.5 * waits[0]  # doubled twice, and up to half as much more each time
     sandbox.clear_faults()
     sandbox.add_release(NEW, newer)
     clock.ahead += 500
