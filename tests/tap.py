@@ -119,14 +119,7 @@ class Tap:
         answer, frames = b"", _Frames()
         while True:
             readable, _, _ = select.select([client, server], [], [])
-            if server in readable:
-                data = server.recv(65536)
-                answer += data
-                if "status" not in kept and b"\r\n" in answer:
-                    self._set(kept, status=int(answer.split(None, 2)[1]))
-                if not data:
-                    return
-                client.sendall(data)
+            # First what the runner did: an answer that comes with its end came too late.
             if client in readable:
                 data = client.recv(65536)
                 if not data:
@@ -136,6 +129,14 @@ class Tap:
                 server.sendall(data)
                 for message in frames.feed(data):
                     self._keep_frame(kept, message)
+            if server in readable:
+                data = server.recv(65536)
+                answer += data
+                if "status" not in kept and b"\r\n" in answer:
+                    self._set(kept, status=int(answer.split(None, 2)[1]))
+                if not data:
+                    return
+                client.sendall(data)
 
     def _keep(self, request: _Request) -> dict[str, Any]:
         kept: dict[str, Any] = {"method": request.method, "path": request.target, "at": time.monotonic()}

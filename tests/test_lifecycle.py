@@ -150,6 +150,7 @@ def test_a_running_job_refuses_the_removal_and_goes_on(services: Services, host:
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
 
+@pytest.mark.persistent
 def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Host, sandbox: Sandbox) -> None:
     create(services, host.spec("drained", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "drained")
@@ -229,6 +230,7 @@ def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
     assert (status.word, status.runner and status.runner.state) == ("installed_not_running", "removing")
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_serves_one_job_after_another(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("steady", ephemeral=False), wait=ONLINE)
     for _ in range(2):
@@ -239,6 +241,7 @@ def test_a_persistent_runner_serves_one_job_after_another(services: Services, ho
     assert sandbox.runners() == []
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_stopped_runner_keeps_its_registration_and_starts_again(
     services: Services, host: Host, sandbox: Sandbox, ephemeral: bool
@@ -262,6 +265,7 @@ def test_stopping_and_starting_twice_is_no_error(services: Services, host: Host)
     assert stop(services, "pausing").runner.state is RunnerState.STOPPED
 
 
+@pytest.mark.persistent
 def test_stopping_a_busy_runner_lets_the_job_finish(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("busy", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "busy")

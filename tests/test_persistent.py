@@ -21,6 +21,7 @@ from tests.host import Host, create, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash
 from tests.test_reconcile import JumpingClock, steps
 
+pytestmark = pytest.mark.persistent
 REPO = "acme/widgets"
 NAME = "steady"
 S = RunnerState

@@ -61,6 +61,7 @@ class Session:
             return OK
         except Deprovisioned:
             self._give_up_job()
+            self._close()
             return OK
         except JobGone:
             return self._used_up(OK)
@@ -79,10 +80,8 @@ class Session:
                 self._job.advance(ready)
                 if self._job.result is not None:
                     result, self._job = self._job.result, None
-                    self._polling.hang_up()
                     if self._single:
                         return self._used_up(100 + result if self._tell_result else OK)
-                    continue
             message = self._while_stoppable(lambda ready=ready: self._polling.message(ready))
             if message is not None:
                 mark_milestone(f"MessageReceived_{message['messageType']}")
