@@ -14,7 +14,7 @@ from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server
-from tests.sandboxes import strict_sandbox
+from tests.strictness import strict_sandbox
 
 pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")
 

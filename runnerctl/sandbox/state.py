@@ -203,6 +203,11 @@ class GitHub:
             self._hand_over(job, runner, session)
             self.tell_change()
 
+    def runner_of_client(self, client_id: str) -> Runner | None:
+        """One that was deleted while a job was on its way to it may still sign in, for that job."""
+        known = self.registry.by_client_id(client_id)
+        return known or next((runner for runner in self.jobs.holders() if runner.client_id == client_id), None)
+
     def is_busy(self, runner_id: int) -> bool:
         return self.jobs.held_by(runner_id) is not None
 

@@ -51,7 +51,7 @@ def _runner_of_assertion(github: GitHub, assertion: str) -> Runner | None:
     header, claims = _taken_apart(assertion)
     if github.strict:
         _check_shape(header, claims)
-    runner = github.registry.by_client_id(str(claims.get("sub")))
+    runner = github.runner_of_client(str(claims.get("sub")))
     if runner is None or runner.public_key is None:
         return None
     algorithm = "PS256" if runner.fips else "RS256"

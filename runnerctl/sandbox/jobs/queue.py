@@ -101,6 +101,11 @@ class JobQueue:
         job_id = self._held.get(runner_id)
         return None if job_id is None else self._jobs[job_id]
 
+    def holders(self) -> list[Runner]:
+        """The runners that hold a job, as they were when they got it."""
+        held = [self._jobs[job_id].runner for job_id in self._held.values()]
+        return [runner for runner in held if runner is not None]
+
     def assign(self, job: Job, runner: Runner, *, deadline: float) -> Job:
         self._waiting.remove(job.id)
         self._held[runner.id] = job.id
