@@ -67,6 +67,7 @@ IGNORES_EVERYTHING = IGNORES_INTERRUPT.replace(
 )
 FLOODS_OUTPUT = _OBEDIENT + 'say("Listening for Jobs")\nwhile True: line("x" * 70_000 + "\\n" + "y\\n" * 20)\n'
 ONLINE = 'echo "2026-11-24 03:57:14Z: Listening for Jobs"\n'
+GONE = 'echo "The runner no longer exists on the server. Cleaning up local configuration."\n'
 RAN_A_JOB = ONLINE + (
     'echo "2026-11-24 03:57:15Z: Running job: build"\n'
     'echo "2026-11-24 03:57:16Z: Job build completed with result: Succeeded"\n'
@@ -460,7 +461,12 @@ def test_the_record_is_never_seen_half_written(given):
         pytest.param(exits(0, after=RAN_A_JOB), True, True, "completed", None, 0, id="ephemeral ran its job"),
         pytest.param(exits(0), True, False, "completed", None, 0, id="ephemeral is deregistered"),
         pytest.param(exits(0), True, True, "stopped", "ended by itself", 0, id="ephemeral ended without a job"),
-        pytest.param(exits(0), False, False, "deleted", "registration was deleted", 0, id="persistent is deleted"),
+        pytest.param(
+            exits(0, after=GONE), False, False, "deleted", "registration was deleted", 0, id="persistent is deleted"
+        ),
+        pytest.param(
+            exits(0), False, False, "failed", "identity files are gone", 0, id="persistent, and its identity was taken"
+        ),
         pytest.param(exits(0), False, True, "stopped", "ended by itself", 0, id="persistent ended"),
         pytest.param(exits(1), False, True, "failed", "fatal error", 0, id="fatal"),
         pytest.param(
