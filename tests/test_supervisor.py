@@ -442,6 +442,12 @@ def test_a_flood_neither_fills_the_disk_nor_keeps_the_supervisor_from_listening(
     assert sum(path.stat().st_size for path in it.run_dir.glob("runner.log*")) < 1_000_000
 
 
+def test_what_a_job_says_of_its_own_end_is_outweighed_by_the_exit_status(given):
+    """actions/runner's, with ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED: the line can be forged."""
+    record = given(exits(102, after=RAN_A_JOB), ephemeral=True).started().ended()
+    assert (record["last_job"]["name"], record["last_job"]["result"]) == ("build", "Failed")
+
+
 def test_the_record_is_never_seen_half_written(given):
     it = given(IGNORES_INTERRUPT).started()
     it.order("for n in range(300): say(f'Running job: {n}'); time.sleep(0.001)")
@@ -489,6 +495,7 @@ def test_the_record_is_never_seen_half_written(given):
         pytest.param(exits(7, after=RAN_A_JOB), True, True, "failed", "too old", 0, id="too old after its job"),
         pytest.param(exits(7), False, False, "failed", "too old", 0, id="too old and unconfigured"),
         pytest.param(exits(102, after=RAN_A_JOB), True, True, "completed", None, 0, id="job result as exit code"),
+        pytest.param(exits(102), True, True, "completed", None, 0, id="job result of a job that no line told of"),
         pytest.param(exits(134), False, True, "failed", "aborted", 0, id="134"),
         pytest.param(exits(99), False, True, "failed", "unknown exit code 99", 0, id="unknown"),
         pytest.param(exits(0, after="kill -SEGV $$\n"), False, True, "failed", "segmentation", 0, id="segfault"),

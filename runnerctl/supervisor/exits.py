@@ -109,7 +109,8 @@ def outcome(
         configured = configured or not (launch.ephemeral or deleted)
         return _unknown_outcome(launch, jobs_run=jobs_run, configured=configured, stop_asked=stop_asked)
     clean = ended.code in (DONE, UPDATE, UPDATE_ONCE) or ended.code in JOB_RESULTS
-    if launch.ephemeral and clean and (jobs_run > 0 or not (configured or deleted)):
+    worked = jobs_run > 0 or ended.code in JOB_RESULTS
+    if launch.ephemeral and clean and (worked or not (configured or deleted)):
         return "completed", None
     if stop_asked:
         return "stopped", None
