@@ -6,8 +6,6 @@ import random
 import socket
 from typing import TypedDict
 
-import pytest
-
 HTTP_PORT = 80
 NEEDS_ROOT = "needs root"
 """The one reason for which CI lets a test be skipped."""
@@ -31,8 +29,3 @@ def place() -> Place:
         except OSError:
             continue  # somebody listens there
         return {"host": host, "port": HTTP_PORT}
-
-
-def place_for(request: pytest.FixtureRequest) -> Place:
-    """The same for a test that is marked ``persistent``, which is skipped where there is none; anywhere for others."""
-    return Place() if request.node.get_closest_marker("persistent") is None else place()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,18 @@ from runnerctl.core.services import Services
 from runnerctl.core.settings import load
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create
+from tests.strictness import strict_sandbox
 
 REPO = "acme/widgets"
 SAYS = "actions/runner's config.sh leaves out the port"
+
+
+@pytest.fixture
+def sandbox(archive: Path, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """At a port of its own, unless config.sh is to find it."""
+    anywhere = {} if request.node.get_closest_marker("persistent") else {"host": "127.0.0.1", "port": 0}
+    with strict_sandbox(archive=archive, **anywhere) as running:
+        yield running
 
 
 @pytest.mark.parametrize(

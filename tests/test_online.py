@@ -13,7 +13,7 @@ from runnerctl.core.lifecycle.until_online import SETTLE_SECONDS
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server, create, until
 
 REPO = "acme/widgets"

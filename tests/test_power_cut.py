@@ -31,8 +31,8 @@ from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at, mortal
 from tests.host import Host, Server, create, remove, until
 from tests.lives import hearing
-from tests.loopback import place
 from tests.power import Load, boot_anew, copy_database, give_up_jobs, last_transaction, lose_unsynced, standstill
+from tests.strictness import strict_sandbox
 from tests.test_reconcile import JumpingClock
 
 CUTS = int(os.environ.get("POWER_CUTS", "2"))
@@ -45,7 +45,7 @@ RUNNING = {RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
 @pytest.fixture
 def sandbox(archive: Path) -> Iterator[Sandbox]:
     quick = Settings(requeue_seconds=2.0, session_seconds=1.0, broken_session_seconds=0.1)
-    with Sandbox(archive=archive, settings=quick, **place()) as running:
+    with strict_sandbox(archive=archive, settings=quick) as running:
         yield running
 
 

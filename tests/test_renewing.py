@@ -16,7 +16,7 @@ from runnerctl.core.releases import platform_of_machine
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, until
 from tests.test_reconcile import JumpingClock, steps
 
