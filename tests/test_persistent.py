@@ -87,6 +87,9 @@ def test_it_waits_for_the_end_of_an_outage_and_says_why(  # noqa: PLR0917 - fixt
     sandbox.add_fault(Fault(match=outage, status=503, times=None))
     core.start_runner(services, NAME)
     until(lambda: services.backend.poll(current(services).id).error)
+    status = core.runner_status(services, NAME)
+    assert status.runner is not None
+    assert "Runner connect error: " in (status.runner.reason or ""), "it is told before anybody has written it down"
     for _ in range(3):
         clock.ahead += 125
         sweep(services, Listings(services))
