@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from . import creates, starts, statuses, sweeps
+from . import creates, jobs, starts, statuses, sweeps
 from .figure import Figure
 
-_MODULES = {"starts": starts, "creates": creates, "statuses": statuses, "sweeps": sweeps}
+_MODULES = {"starts": starts, "creates": creates, "statuses": statuses, "sweeps": sweeps, "jobs": jobs}
 _RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 
 
 def main() -> None:

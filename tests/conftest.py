@@ -12,13 +12,15 @@ import pytest
 
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server
+from tests.loopback import NEEDS_ROOT, place
+from tests.strictness import strict_sandbox
 
-pytest.register_assert_rewrite("tests.lives")
+pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")
 
-NEEDS_ROOT = "needs root"
-"""The one reason for which CI lets a test be skipped."""
+PACE = 0.05
+"""Of the stand-in's waits and time-outs, of which the real one has seconds."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than processors: a third of a test's time is waiting for what it started."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("persistent") is not None and not place():
+        pytest.skip(NEEDS_ROOT)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,7 +49,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stand-in runner package, built once."""
-    return build_archive(tmp_path_factory.mktemp("archive") / "actions-runner.tar.gz", version="2.336.0")
+    return build_archive(tmp_path_factory.mktemp("archive") / "actions-runner.tar.gz", version="2.336.0", pace=PACE)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +60,7 @@ def package_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sandbox(archive: Path) -> Iterator[Sandbox]:
-    with Sandbox(archive=archive) as running:
+    with strict_sandbox(archive=archive) as running:
         yield running
 
 
@@ -96,7 +103,7 @@ def quiet_server(
     archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Server, Host, Sandbox]]:
     """One server for all tests that are refused, and so leave nothing that another test could meet."""
-    with Sandbox(archive=archive) as sandbox:
+    with strict_sandbox(archive=archive) as sandbox:
         top = tmp_path_factory.mktemp("quiet")
         host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
         server = Server.start(host, {})

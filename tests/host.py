@@ -145,7 +145,7 @@ class Host:
 
     def kill_everything(self) -> None:
         deadline = time.monotonic() + 5
-        while (left := self.processes()) and time.monotonic() < deadline:
+        while (left := [*self.reapers(), *self.processes()]) and time.monotonic() < deadline:
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)

@@ -19,8 +19,9 @@ from runnerctl.core import job_traces, job_users
 from runnerctl.core.backends import user_processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, remove, until
+from tests.strictness import strict_sandbox
 
 _FREE = range(60600, 61180)
 """Ids that nobody gives to accounts or units: https://systemd.io/UIDS-GIDS."""
@@ -78,7 +79,7 @@ def open_top() -> Iterator[Path]:
 
 @pytest.fixture
 def isolated(as_root: None, open_top: Path, open_archive: Path) -> Iterator[Isolated]:
-    with Sandbox(archive=open_archive) as sandbox:
+    with strict_sandbox(archive=open_archive) as sandbox:
         packages = open_top / "runners" / ".packages"
         host = Host.make(open_top, package_dir=packages, github=sandbox.environment(), token=secrets.token_hex(16))
         host.write_env_file(RUNNERCTL_RUN_AS=RUN_AS)

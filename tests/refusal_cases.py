@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from runnerctl.sandbox import Fault
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 
 REPO = "acme/widgets"
 

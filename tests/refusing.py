@@ -21,6 +21,7 @@ from runnerctl.sandbox import Sandbox
 from tests.cli_running import Ran, cli
 from tests.host import Host, Server
 from tests.refusal_cases import STATUSES, Ask
+from tests.strictness import strict_sandbox
 
 TIMEOUT = "1s"
 """How long GitHub may be silent: shorter than the one fault that is late on purpose."""
@@ -142,7 +143,7 @@ def make_host(top: Path, package_dir: Path, sandbox: Sandbox, **changes: str) ->
 @contextmanager
 def warm_place(top: Path, *, package_dir: Path, archive: Path) -> Iterator[Place]:
     """For all cases that leave nothing. Token and package are there before the first fault."""
-    with Sandbox(archive=archive) as sandbox, opened(make_host(top, package_dir, sandbox), sandbox) as place:
+    with strict_sandbox(archive=archive) as sandbox, opened(make_host(top, package_dir, sandbox), sandbox) as place:
         assert place.post(Ask(name="warm")).status_code == 201
         assert place.server.remove("warm", "?force=true").status_code == 200
         yield place

@@ -1,22 +1,37 @@
-"""A broker and a run service that answer by script: for tests of the stand-in runner alone."""
+"""A broker and a run service that misbehave by script: for what no sandbox does and no record holds."""
 
 from __future__ import annotations
 
 import base64
 import json
+import select
 import threading
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from .records import record
+
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 Script = tuple[int, dict[str, Any]]
+
+
+def broker_error(status: int, kind: str, message: str = "") -> Script:
+    """As the broker writes it, and only so the runner understands it."""
+    return status, {"source": "actions-broker-listener", "errorKind": kind, "statusCode": status,
+                    "errorMessage": message}  # fmt: skip
+
+
+def run_service_error(status: int) -> Script:
+    return status, {"source": "actions-run-service", "statusCode": status, "errorMessage": "no such job"}
 
 
 class ScriptedBroker:
@@ -24,6 +39,7 @@ class ScriptedBroker:
 
     def __init__(self) -> None:
         self.script: dict[str, list[Script]] = defaultdict(list)
+        self.files: dict[str, bytes] = {}
         self.calls: list[tuple[str, Any]] = []
         self.changed = threading.Condition()
         self.address = ""
@@ -35,16 +51,16 @@ class ScriptedBroker:
     def url(self) -> str:
         return f"http://{self.address}"
 
-    def queue(self, *commands: str, **more: Any) -> str:
-        """A job with a step for each command; returns its id."""
+    def queue(self, command: str, *, name: str = "build", **step: Any) -> str:
+        """A job with that step; returns its id. It is a recorded one without a results service."""
         job_id, request = str(uuid.uuid4()), str(uuid.uuid4())
-        steps = [{"name": f"step {number}", "run": command} for number, command in enumerate(commands)]
-        self._jobs[request] = {
-            "jobId": job_id, "planId": "plan", "jobDisplayName": "build", "repository": "octo/tool", "runId": 7,
-            "runAttempt": 1, "workflow": "ci", "job": "build", "sha": "f00", "ref": "refs/heads/main", "actor": "mona",
-            "token": "ghs_x", "steps": steps, "env": {}, "files": {}, **more,
-        }  # fmt: skip
-        body = {"runner_request_id": request, "run_service_url": f"{self.url}/sandbox/run/", "should_acknowledge": True}
+        job = json.loads(json.dumps(_RECORDED).replace("http://HOST", self.url).replace("<AccessToken>", _TOKEN))
+        script = {"type": 2, "map": [{"Key": "script", "Value": command}]}
+        job |= {"jobId": job_id, "jobDisplayName": name, "steps": [{**job["steps"][0], "inputs": script, **step}]}
+        del job["variables"]["system.github.results_endpoint"]
+        self._jobs[request] = job
+        body = {"runner_request_id": request, "run_service_url": f"{self.url}/sandbox/run/", "should_acknowledge": True,
+                "billing_owner_id": ""}  # fmt: skip
         self.send("RunnerJobRequest", body)
         return job_id
 
@@ -66,11 +82,7 @@ class ScriptedBroker:
     def _found(self, route: str, predicate: Callable[[Any], bool]) -> list[Any]:
         return [body for each, body in self.calls if each == route and predicate(body)]
 
-    def output(self) -> list[str]:
-        """Every line that jobs wrote, as far as it was sent."""
-        return [line for body in self.bodies("joblog") for line in body["lines"]]
-
-    def answer(self, method: str, route: str, body: Any) -> Script:
+    def answer(self, method: str, route: str, body: Any, gone: Callable[[], bool]) -> Script:
         with self.changed:
             name = f"{method} {route}" if route == "session" else route
             self.calls.append((name, body))
@@ -78,24 +90,28 @@ class ScriptedBroker:
             scripted = self.script[name]
             if scripted:
                 return scripted.pop(0) if len(scripted) > 1 else scripted[0]
-        return self._kind_answer(name, body)
+        return self._next_message(gone) if name == "message" else self._kind_answer(name, body)
 
     def _kind_answer(self, name: str, body: Any) -> Script:
         if name == "token":
-            jwt.decode(body["client_assertion"][0], KEY.public_key(), ["RS256"], audience=f"{self.url}/sandbox/token")
+            jwt.decode(
+                body["client_assertion"][0], KEY.public_key(), ["PS256"], audience=f"{self.url}/sandbox/token",
+                options={"require": ["sub", "iss", "aud", "jti", "nbf", "exp"]},
+            )  # fmt: skip
             return 200, {"access_token": "at", "expires_in": 3600, "token_type": "JWT"}
         if name == "POST session":
             return 200, {"sessionId": str(uuid.uuid4())}
-        if name == "message":
-            return self._next_message()
         if name == "acquirejob":
             return 200, self._jobs[body["jobMessageId"]]
         return 200, {}
 
-    def _next_message(self) -> Script:
+    def _next_message(self, gone: Callable[[], bool]) -> Script:
+        """Whoever hung up gets none: it is for the next poll."""
+        deadline = time.monotonic() + 10
         with self.changed:
-            self.changed.wait_for(lambda: self._messages or self._closed, timeout=10)
-            return (200, self._messages.pop(0)) if self._messages else (202, {})
+            while not (self._messages or self._closed or gone() or time.monotonic() > deadline):
+                self.changed.wait(0.02)
+            return (200, self._messages.pop(0)) if self._messages and not gone() else (202, {})
 
     def close(self) -> None:
         with self.changed:
@@ -105,11 +121,16 @@ class ScriptedBroker:
     def jitconfig(self, **more: str) -> str:
         settings = {"AgentId": "7", "AgentName": "n", "ServerUrlV2": f"{self.url}/sandbox/broker/", "Ephemeral": "True",
                     "UseV2Flow": "true", "DisableUpdate": "True", "WorkFolder": "_work", **more}  # fmt: skip
-        data = {"ClientId": str(uuid.uuid4()), "AuthorizationUrl": f"{self.url}/sandbox/token"}
+        data = {"ClientId": str(uuid.uuid4()), "AuthorizationUrl": f"{self.url}/sandbox/token",
+                "RequireFipsCryptography": "True"}  # fmt: skip
         files = {".runner": settings, ".credentials": {"Scheme": "OAuth", "Data": data},
                  ".credentials_rsaparams": rsa_parameters()}  # fmt: skip
         encoded = {name: base64.b64encode(json.dumps(each).encode()).decode() for name, each in files.items()}
         return base64.b64encode(json.dumps(encoded).encode()).decode()
+
+
+_RECORDED = next(call.answer for call in record("drained") if call.path.endswith("/acquirejob"))
+_TOKEN = jwt.encode({"orch_id": "o", "scp": "Actions.Results:r:j"}, "k" * 32)
 
 
 def rsa_parameters() -> dict[str, str]:
@@ -129,19 +150,21 @@ def serving(broker: ScriptedBroker) -> Iterator[ScriptedBroker]:
 
         def _serve(self) -> None:
             path = self.path.partition("?")[0]
-            route = path.rpartition("/sandbox/")[2].rpartition("/")[2] if "/sandbox/" in path else path
+            route = path.rpartition("/")[2] if "/sandbox/" in path else path
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, content = broker.answer(self.command, route, self._decoded(data))
-            body = b"" if status in (202, 204) else json.dumps(content).encode()
+            status, content = broker.answer(self.command, route, self._decoded(data), self._hung_up)
+            body = b"" if status in (202, 204) else broker.files.get(path) or json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
+        def _hung_up(self) -> bool:
+            """What can be read now is the end: a poll has nothing more to say."""
+            return bool(select.select([self.connection], [], [], 0)[0])
+
         def _decoded(self, data: bytes) -> Any:
             if data and "form" in self.headers.get("Content-Type", ""):
-                from urllib.parse import parse_qs
-
                 return parse_qs(data.decode())
             content = json.loads(data) if data else {}
             return content | {"authorization": self.headers.get("Authorization"), "path": self.path}

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 
 from .scripted_broker import ScriptedBroker, serving
-from .standin import STAMP, VERSION, StandIn
+from .standin import PACE, STAMP, VERSION, StandIn
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("package")
-    with tarfile.open(build_archive(directory / "runner.tar.gz", version=VERSION)) as archive:
+    with tarfile.open(build_archive(directory / "runner.tar.gz", version=VERSION, pace=PACE)) as archive:
         archive.extractall(directory / "unpacked", filter="data")
     return directory / "unpacked"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -125,6 +126,7 @@ def test_a_runner_is_made_looked_at_and_removed(host: Host, sandbox: Sandbox) ->
     assert cli("remove", "ci-1").document["status"] == "removed"
 
 
+@pytest.mark.persistent
 def test_a_runner_is_stopped_and_started_again(host: Host, sandbox: Sandbox) -> None:
     assert create("ci-1", "--persistent", "--wait", "online").document["ephemeral"] is False
     stopped = cli("stop", "ci-1")
@@ -220,6 +222,7 @@ def test_a_busy_runner_is_removed_only_by_force_or_after_its_job(
     assert statuses("drained", "forced") == ["not_installed"] * 2
 
 
+@pytest.mark.persistent
 def test_stop_lets_a_job_finish_and_says_so(host: Host, sandbox: Sandbox, services: Services) -> None:
     assert create("ci-1", "--persistent").status == 0
     job = given_a_job(host, sandbox, services, "ci-1")
@@ -432,8 +435,9 @@ def test_a_sandbox_leaves_the_directory_of_living_runners(start: Callable[..., s
     subprocess.run(["rm", "-rf", str(directory)], check=True)
 
 
-def test_a_port_that_is_taken_is_said(sandbox: Sandbox) -> None:
-    ran = cli("sandbox", "--port", sandbox.server_url.rpartition(":")[2])
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = cli("sandbox", "--port", str(taken.getsockname()[1]))
     assert (ran.status, ran.error["code"]) == (2, "config_invalid")
 
 

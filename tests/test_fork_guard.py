@@ -137,12 +137,13 @@ def test_no_step_of_a_forks_job_runs_not_even_one_that_always_would(
     lies = {"GITHUB_EVENT_PATH": str(innocent), "ACTIONS_RUNNER_HOOK_JOB_STARTED": "", "PATH": str(tmp_path)}
     seen = sandbox.wait_job(a_job(sandbox, "guarded", pull_request("mona/widgets"), env=lies), timeout=20)
     assert seen.conclusion == "failure"
-    assert f"::error::{FORK}" in seen.lines
+    assert f"##[error]{FORK}" in seen.lines
     assert "BREACH" not in seen.lines
     until(lambda: not guarded.store.get(runner.id).live)  # type: ignore[union-attr]
     assert (host.roots(), sandbox.runners()) == ([], [])
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_goes_on_after_it(guarded: Services, host: Host, sandbox: Sandbox) -> None:
     create(guarded, host.spec("steady", ephemeral=False), wait=core.Wait.ONLINE)
     assert sandbox.wait_job(a_job(sandbox, "steady", pull_request("mona/widgets")), timeout=20).conclusion == "failure"

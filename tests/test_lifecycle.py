@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,11 +20,12 @@ from runnerctl.core.errors import (
     RunnerNotFound,
     ScopeMismatch,
 )
+from runnerctl.core.lifecycle.holding import hold
 from runnerctl.core.models import Scope
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, create, remove, stop, until
+from tests.host import Host, Server, create, remove, stop, until
 
 REPO = "acme/widgets"
 ONLINE = core.Wait.ONLINE
@@ -148,6 +151,7 @@ def test_a_running_job_refuses_the_removal_and_goes_on(services: Services, host:
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
 
+@pytest.mark.persistent
 def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Host, sandbox: Sandbox) -> None:
     create(services, host.spec("drained", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "drained")
@@ -162,6 +166,26 @@ def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Ho
     assert host.roots() == []
 
 
+@pytest.mark.parametrize(("script", "code"), [("true", 100), ("exit 7", 102)])
+def test_the_listener_of_an_ephemeral_runner_ends_with_its_jobs_result(
+    services: Services, host: Host, sandbox: Sandbox, script: str, code: int
+) -> None:
+    runner = create(services, host.spec("once"))
+    a_job(sandbox, "once", script)
+    until(lambda: services.store.get(runner.id).state is RunnerState.COMPLETED)  # type: ignore[union-attr]
+    record = json.loads((host.state_dir / "runners" / runner.id / "supervisor.json").read_text())
+    assert record["last_exit"]["code"] == code
+
+
+@pytest.mark.persistent
+def test_a_persistent_one_is_not_asked_for_that(services: Services, host: Host, sandbox: Sandbox) -> None:
+    """It would end after one job (actions/runner, Runner.cs)."""
+    create(services, host.spec("steady", ephemeral=False))
+    job = sandbox.wait_job(a_job(sandbox, "steady", "env; cat /proc/$PPID/environ | tr '\\0' '\\n'"), timeout=20)
+    assert "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1" in job.lines
+    assert not any("JOB_RESULT_FOR_HOSTED" in line for line in job.lines)
+
+
 def test_force_kills_the_job_and_leaves_nothing(services: Services, host: Host, sandbox: Sandbox) -> None:
     create(services, host.spec("forced"))
     a_long_job(sandbox, services, host, "forced")
@@ -170,6 +194,64 @@ def test_force_kills_the_job_and_leaves_nothing(services: Services, host: Host, 
     assert host.roots() == []
 
 
+def a_stubborn_job(sandbox: Sandbox, name: str) -> int:
+    """Deaf for longer than ``remove --force`` once waited, and to its end for what is asked of a step."""
+    job = a_job(sandbox, name, "trap '' INT TERM; echo now I am deaf; sleep 7; sleep 7")
+    until(lambda: "now I am deaf" in "".join(sandbox.job(job).lines))
+    return job
+
+
+def test_force_lets_a_job_that_does_not_listen_tell_github_of_its_end(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    create(services, host.spec("forced"))
+    job = a_stubborn_job(sandbox, "forced")
+    removal = remove(services, "forced", force=True)
+    assert (removal.runner.state, removal.warning) == (RunnerState.REMOVED, None)
+    assert sandbox.job(job).status == "completed"
+
+
+def test_a_job_that_had_to_be_killed_is_told_with_what_github_will_show(host: Host, sandbox: Sandbox) -> None:
+    host.write_env_file(RUNNERCTL_STOP_FORCE="0.2s")
+    assert host.cli("create", "forced", "--repo", REPO, "--wait", "online").returncode == 0
+    job = a_stubborn_job(sandbox, "forced")
+    done = host.cli("remove", "--force", "forced")
+    assert done.returncode == 0
+    assert "did not end in time and was killed: GitHub shows it as running" in done.stderr
+    assert "lost communication with the server" in done.stderr
+    assert sandbox.job(job).status == "in_progress"
+
+
+def test_over_http_it_is_told_as_well(host: Host, sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    host.write_env_file(RUNNERCTL_STOP_FORCE="0.2s", RUNNERCTL_STOP_INTERRUPT="0.1s", RUNNERCTL_STOP_TERMINATE="0.1s")
+    server = serve()
+    for name, ends in [
+        ("forced", lambda: server.remove("forced", "?force=true")),
+        ("stopped", lambda: server.request("POST", "/api/v1/runners/stopped/stop?now=true")),
+    ]:
+        assert server.create(name, wait="online").status_code == 201
+        a_stubborn_job(sandbox, name)
+        assert "lost communication with the server" in ends().json()["warning"]
+
+
+def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    """No server writes down what is seen: the row says ``starting`` until the end is seen to."""
+    runner = create(services, host.spec("once"), wait=ONLINE)
+    with hold(services, "once"):
+        job = a_job(sandbox, "once")
+        seen = set()
+        while not services.backend.poll(runner.id).ended:
+            status = core.runner_status(services, "once")
+            seen.add((status.word, status.runner and status.runner.state))
+        status = core.runner_status(services, "once")
+        assert sandbox.wait_job(job).conclusion == "success"
+    assert ("installed_not_running", "starting") not in seen
+    assert (status.word, status.runner and status.runner.state) == ("installed_not_running", "removing")
+
+
+@pytest.mark.persistent
 def test_a_persistent_runner_serves_one_job_after_another(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("steady", ephemeral=False), wait=ONLINE)
     for _ in range(2):
@@ -180,6 +262,7 @@ def test_a_persistent_runner_serves_one_job_after_another(services: Services, ho
     assert sandbox.runners() == []
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_stopped_runner_keeps_its_registration_and_starts_again(
     services: Services, host: Host, sandbox: Sandbox, ephemeral: bool
@@ -203,6 +286,7 @@ def test_stopping_and_starting_twice_is_no_error(services: Services, host: Host)
     assert stop(services, "pausing").runner.state is RunnerState.STOPPED
 
 
+@pytest.mark.persistent
 def test_stopping_a_busy_runner_lets_the_job_finish(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("busy", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "busy")

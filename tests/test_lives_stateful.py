@@ -35,6 +35,7 @@ from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at
 from tests.host import Host
 from tests.lives import STRANGER, Lives
+from tests.loopback import place
 
 EXAMPLES = int(os.environ.get("STATEFUL", "0"))
 REPOS = ("acme/widgets", "acme/gadgets")
@@ -226,6 +227,7 @@ class RandomLives(RuleBasedStateMachine):
                 sys.stderr.write("\n".join(self.steps))
             self.lives.close()
             self.lives.sandbox.stop()
+        assert self.lives.sandbox.violations == []
 
     def _end(self) -> None:
         self.lives.heal()
@@ -240,7 +242,7 @@ def make(archive: Path, package_dir: Path, tmp_path: Path) -> Callable[[], Lives
     numbers = itertools.count()
 
     def made() -> Lives:
-        sandbox = Sandbox(archive=archive, settings=GITHUB)
+        sandbox = Sandbox(**place(), archive=archive, settings=GITHUB, strict=True)
         sandbox.start()
         top = tmp_path / str(next(numbers))
         top.mkdir()

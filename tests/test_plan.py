@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from runnerctl.core import restarting
 from runnerctl.core.backends.base import NOTHING, Observation, Outcome, Phase
-from runnerctl.core.models import Runner, Scope
+from runnerctl.core.models import Event, Runner, Scope
+from runnerctl.core.observed import shown_state
 from runnerctl.core.plan import Action, Limits, Seen, Step, plan
 from runnerctl.core.states import LIVE, Desired, RunnerState
 
@@ -156,9 +158,18 @@ def test_an_interrupted_creation_fails(state: RunnerState) -> None:
 @pytest.mark.parametrize(
     ("age", "online", "step"), [(119, False, Step.KEEP), (121, False, Step.FINISH), (121, True, Step.KEEP)]
 )
-def test_a_start_has_a_deadline_that_being_online_once_meets(age: float, online: bool, step: Step) -> None:
+def test_an_ephemeral_start_has_a_deadline_that_being_online_once_meets(age: float, online: bool, step: Step) -> None:
     processes = alive(Phase.STARTING, online_at=NOW if online else None)
     assert decided(runner(S.STARTING, started_at=NOW - age), processes).step is step
+
+
+def test_a_persistent_start_has_none_and_says_why_it_takes_so_long_once() -> None:
+    row = runner(S.STARTING, ephemeral=False, started_at=NOW - 121)
+    processes = alive(Phase.STARTING, error="Runner connect error: 503")
+    action = decided(row, processes)
+    assert action.step is Step.EXPLAIN
+    assert "Runner connect error: 503" in (action.reason or "")
+    assert decided(row._replace(reason=action.reason), processes).step is Step.KEEP
 
 
 @pytest.mark.parametrize(
@@ -175,11 +186,77 @@ def test_github_must_miss_a_runner_twice_and_a_job_outweighs_it(absences: int, p
 
 
 @pytest.mark.parametrize(
-    "changes", [{"ephemeral": False}, {"daemonize": False}, {"desired": Desired.STOPPED}, {"jobs_run": 1}]
+    ("changes", "step"),
+    [
+        ({"ephemeral": False}, Step.CONFIRM),
+        ({"daemonize": False}, Step.FINISH),
+        ({"desired": Desired.STOPPED}, Step.FINISH),
+        ({"jobs_run": 1}, Step.FINISH),
+    ],
 )
-def test_only_an_ephemeral_runner_that_somebody_still_waits_for_is_made_again(changes: dict[str, Any]) -> None:
+def test_only_an_ephemeral_runner_that_somebody_still_waits_for_is_made_again(
+    changes: dict[str, Any], step: Step
+) -> None:
     processes = alive(jobs_run=changes.pop("jobs_run", 0))
-    assert decided(runner(S.IDLE, **changes), processes, absences=2)[:2] == (Step.FINISH, S.FAILED)
+    assert decided(runner(S.IDLE, **changes), processes, absences=2)[:2] == (step, S.FAILED)
+
+
+@pytest.mark.parametrize("processes", [ended(Outcome.FAILED), ended(Outcome.STOPPED), ended(None), NOTHING])
+def test_a_persistent_runner_that_should_run_rests_longer_each_time_and_never_for_good(processes: Observation) -> None:
+    for ends, pause in [(1, 5), (2, 10), (4, 40), (7, 300), (60, 300)]:
+        for age, step in [(pause - 1, Step.KEEP), (pause + 1, Step.START)]:
+            row = runner(S.STOPPED, ephemeral=False, changed_at=NOW - age, reason="fatal error")
+            assert decided(row, processes, ends=ends).step is step
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ephemeral": True}, {"daemonize": False}, {"desired": Desired.STOPPED}, {"exposed_at": NOW}]
+)
+def test_nothing_else_that_rests_is_started_by_itself(changes: dict[str, Any]) -> None:
+    row = runner(S.STOPPED, **{"ephemeral": False, "changed_at": NOW - 9999, **changes})
+    assert decided(row, ended(Outcome.FAILED), ends=1).step is Step.KEEP
+
+
+def test_a_registration_that_is_gone_is_not_tried_again() -> None:
+    row = runner(S.STOPPED, ephemeral=False, changed_at=NOW - 9999)
+    assert decided(row, ended(Outcome.DELETED), ends=1).step is Step.KEEP
+
+
+def event(at: float, old: RunnerState | None, new: RunnerState, reason: str | None = None) -> Event:
+    return Event(runner_id="abc", at=at, old=old, new=new, reason=reason)
+
+
+CREATED = [event(0, None, S.PENDING), event(1, S.PENDING, S.REGISTERED), event(2, S.REGISTERED, S.STARTING)]
+FAILED = [event(12, S.STARTING, S.STOPPED, "fatal error")]
+AGAIN = [event(20, S.STOPPED, S.STARTING, "fatal error"), event(21, S.STARTING, S.IDLE)]
+
+
+@pytest.mark.parametrize(
+    ("history", "ends"),
+    [
+        (CREATED, 0),
+        (CREATED + FAILED, 1),
+        (CREATED + FAILED + AGAIN + [event(30, S.IDLE, S.STOPPED)], 2),
+        (CREATED + FAILED + AGAIN + [event(700, S.BUSY, S.STOPPED)], 1),
+        (CREATED + FAILED + [event(20, S.STOPPED, S.STARTING), event(30, S.STARTING, S.STOPPED, "killed")], 1),
+        ([*CREATED, event(9, S.STOPPING, S.STOPPED)], 0),
+        ([*FAILED, *AGAIN] * 70 + FAILED, 71),
+    ],
+    ids=["new", "once", "twice", "a long life between", "somebody started it", "somebody stopped it", "for days"],
+)
+def test_what_ends_in_a_row_is_counted_from_the_history(history: list[Event], ends: int) -> None:
+    assert restarting.ends_in_a_row(history) == ends
+
+
+def test_a_creation_that_was_interrupted_behind_its_registration_goes_on_if_it_is_to_last() -> None:
+    half_made = runner(S.PENDING, ephemeral=False, started_at=None, github_id=None)
+    assert decided(half_made, NOTHING, configured=True).step is Step.START
+    assert decided(half_made, NOTHING, configured=False).step is Step.FINISH
+
+
+def test_a_start_whose_starter_died_is_done_again_at_once() -> None:
+    row = runner(S.STARTING, ephemeral=False, handle=None, started_at=None)
+    assert decided(row, NOTHING).step is Step.START
 
 
 @pytest.mark.parametrize(
@@ -239,3 +316,36 @@ def test_an_exposed_runner_is_neither_started_nor_made_again_by_itself() -> None
     assert decided(persistent, ended(Outcome.OUTDATED)).step is Step.REST
     ghost = Seen(runner=runner(exposed_at=NOW), processes=alive(), supervised=True, working=False, absences=2)
     assert plan(ghost, now=NOW, limits=Limits()).step is Step.FINISH
+
+
+STOPPING = NOTHING._replace(supervised=True, phase=Phase.STOPPING)
+
+
+@pytest.mark.parametrize(
+    ("processes", "ephemeral", "shown"),
+    [
+        (alive(Phase.LISTENING), True, S.IDLE),
+        (alive(Phase.STARTING), True, S.STARTING),
+        (NOTHING._replace(supervised=True, phase=Phase.STARTING), True, S.STARTING),
+        (NOTHING._replace(supervised=True, phase=Phase.UPDATING), False, S.STARTING),
+        (STOPPING, True, S.STOPPING),
+        (STOPPING, False, S.STOPPING),
+        (ended(Outcome.COMPLETED, jobs_run=1), True, S.REMOVING),
+        (ended(Outcome.FAILED), True, S.REMOVING),
+        (ended(None), True, S.REMOVING),
+        (ended(Outcome.STOPPED), True, S.STOPPED),
+        (ended(Outcome.STOPPED, jobs_run=1), True, S.REMOVING),
+        (ended(Outcome.OUTDATED), True, S.STARTING),
+        (ended(Outcome.FAILED), False, S.STOPPED),
+        (ended(None), False, S.STOPPED),
+    ],
+)
+def test_what_is_shown_follows_the_processes_to_their_end(
+    processes: Observation, ephemeral: bool, shown: RunnerState
+) -> None:
+    assert shown_state(runner(S.STARTING, ephemeral=ephemeral), processes) is shown
+
+
+def test_what_is_not_started_yet_is_starting() -> None:
+    assert shown_state(runner(S.STARTING, handle=None, started_at=None), NOTHING) is S.STARTING
+    assert shown_state(runner(S.STARTING, handle=None), ended(Outcome.STOPPED)) is S.STARTING

@@ -32,6 +32,7 @@ from tests.cutting import Cut, When, cut_at, mortal
 from tests.host import Host, Server, create, remove, until
 from tests.lives import hearing
 from tests.power import Load, boot_anew, copy_database, give_up_jobs, last_transaction, lose_unsynced, standstill
+from tests.strictness import strict_sandbox
 from tests.test_reconcile import JumpingClock
 
 CUTS = int(os.environ.get("POWER_CUTS", "2"))
@@ -44,7 +45,7 @@ RUNNING = {RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY}
 @pytest.fixture
 def sandbox(archive: Path) -> Iterator[Sandbox]:
     quick = Settings(requeue_seconds=2.0, session_seconds=1.0, broken_session_seconds=0.1)
-    with Sandbox(archive=archive, settings=quick) as running:
+    with strict_sandbox(archive=archive, settings=quick) as running:
         yield running
 
 
@@ -153,6 +154,7 @@ TAILS: tuple[Tail, ...] = (
 """What is on the disk in place of what was not written any more."""
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("operation", list(OPERATIONS))
 def test_a_commit_that_the_power_cut_short_never_was(
     host: Host, sandbox: Sandbox, operation: str, stranger: ProcessId, tmp_path: Path

@@ -113,30 +113,25 @@ def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, hos
     stranger.close()
 
 
+@pytest.mark.persistent
 def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
-    create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
-    sandbox.idle_lie = True  # an idle poll that is told of the deletion would end the Listener by itself
+    # An idle poll that is told of the deletion would end the Listener by itself.
     sandbox.add_fault(Fault(match="/sandbox/broker/message", delay=30, times=None))
+    create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
     sweep(services)
-    registration = sandbox.runners()[0].id
-    sandbox.add_fault(
-        Fault(
-            match=f"GET /repos/{REPO}/actions/runners", body={"total_count": 0, "runners": []}, status=200, times=None
-        )
-    )
+    sandbox.delete_runner(sandbox.runners()[0].id)
     listings = Listings(services)
     clock.ahead += 61
     assert steps(sweep(services, listings)) == []
     assert listings.absences(services.store.latest("ghost")) == 1  # type: ignore[arg-type]
     clock.ahead += 61
-    assert steps(sweep(services, listings)) == [("ghost", Step.FINISH)]
+    assert steps(sweep(services, listings)) == [("ghost", Step.CONFIRM)]
     assert state_of(services, "ghost") is RunnerState.FAILED
     assert not services.store.has_replacement("ghost")
     assert host.processes() == []
     assert host.roots() == []
-    assert registration not in [each.id for each in sandbox.runners()]
 
 
 def test_a_job_outweighs_what_github_lists(
@@ -223,6 +218,7 @@ def test_a_directory_of_that_name_that_is_not_ours_survives_the_clearing(service
     assert instance.is_taken(theirs)
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_that_a_reboot_ended_is_started_again(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from runnerctl.sandbox import Sandbox
-from runnerctl.sandbox.archive import build_archive
+from runnerctl.standin.archive import build_archive
 from tests.conftest import NEEDS_ROOT
 from tests.host import Host
 from tests.refusal_cases import BAD_KEYS, BAD_PACKAGES, Ask, BadKey, BadPackage

@@ -264,7 +264,8 @@ class TestControl:
 
     def test_knobs_are_turned_one_by_one(self, sandbox):
         knobs = control(sandbox, "PUT", "knobs", {"idle_lie": True}).json()
-        assert knobs == {"delay_all": 0.0, "idle_lie": True, "dispatch_on_delete": False, "clock_offset": 0.0}
+        turned = {"idle_lie": True, "should_acknowledge": True, "require_fips": True}
+        assert knobs == {"delay_all": 0.0, "dispatch_on_delete": False, "clock_offset": 0.0, **turned}
         assert sandbox.idle_lie
         assert control(sandbox, "GET", "knobs").json() == knobs
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import jwt
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric.rsa import (
-    RSAPrivateKey,
-    RSAPrivateNumbers,
-    RSAPublicNumbers,
-    generate_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from runnerctl.sandbox import Sandbox, Settings
+
+from .configuring import persistent
+from .listener import Listener, request_of, rest
 
 STEPS = [{"run": "echo hello"}]
 SHORT = Settings(requeue_seconds=0.3, lease_seconds=0.5, broken_session_seconds=0.2)
@@ -38,123 +31,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
     archive.write_bytes(b"a stand-in package")
     started: list[Sandbox] = []
 
-    def make(settings: Settings | None = None, poll_seconds: float = 10.0) -> Sandbox:
-        started.append(Sandbox(archive=archive, poll_seconds=poll_seconds, settings=settings))
+    def make(settings: Settings | None = None, poll_seconds: float = 10.0, strict: bool = True) -> Sandbox:
+        started.append(Sandbox(archive=archive, poll_seconds=poll_seconds, settings=settings, strict=strict))
         started[-1].start()
         return started[-1]
 
     yield make
     for sandbox in started:
         sandbox.stop()
-
-
-class Listener:
-    """A runner's side of the protocol, one call a method."""
-
-    def __init__(self, files: dict[str, Any], key: RSAPrivateKey) -> None:
-        self.settings = {name.lower(): value for name, value in files[".runner"].items()}
-        self.credentials = files[".credentials"]["Data"]
-        self.key = key
-        self.http = requests.Session()
-        self.http.headers["User-Agent"] = "GitHubActionsRunner-linux-x64/2.336.0"
-        self.session_id = ""
-
-    @classmethod
-    def of(cls, sandbox: Sandbox, name: str, labels: list[str], scope: str = "repos/o/r") -> Listener:
-        """Registered by a JIT configuration, not yet connected."""
-        body = {"name": name, "runner_group_id": 1, "labels": labels}
-        answer = rest(sandbox, "POST", f"/{scope}/actions/runners/generate-jitconfig", body)
-        blob = json.loads(base64.b64decode(answer.json()["encoded_jit_config"]))
-        files = {name: json.loads(base64.b64decode(content)) for name, content in blob.items()}
-        return cls(files, private_key(files[".credentials_rsaparams"]))
-
-    @property
-    def id(self) -> int:
-        return int(self.settings["agentid"])
-
-    def sign_in(self, **claims: Any) -> requests.Response:
-        url, now = self.credentials["AuthorizationUrl"], int(time.time())
-        client = self.credentials["ClientId"]
-        mine = {"iss": client, "sub": client, "aud": url, "iat": now, "nbf": now, "exp": now + 300}
-        assertion = jwt.encode({**mine, "jti": str(uuid.uuid4()), **claims}, self.key, "RS256")
-        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-        form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": assertion}
-        answer = self.http.post(url, data=form, timeout=10)
-        if answer.ok:
-            self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return answer
-
-    def connect(self) -> Listener:
-        assert self.sign_in().ok
-        answer = self.open_session()
-        assert answer.status_code == 200, answer.text
-        self.session_id = answer.json()["sessionId"]
-        return self
-
-    def open_session(self) -> requests.Response:
-        agent = {"id": self.id, "name": self.settings["agentname"], "version": "2.336.0", "osDescription": "Linux"}
-        body = {"sessionId": str(uuid.UUID(int=0)), "ownerName": "host", "agent": agent}
-        return self.http.post(self.broker("session"), json=body, timeout=10)
-
-    def close_session(self) -> requests.Response:
-        return self.http.delete(self.broker("session"), params={"sessionId": self.session_id}, timeout=10)
-
-    def poll(self, version: str = "2.336.0") -> requests.Response:
-        query = {"sessionId": self.session_id, "status": "Online", "runnerVersion": version, "os": "Linux"}
-        return self.http.get(self.broker("message"), params=query, timeout=30)
-
-    def acknowledge(self, request_id: str) -> requests.Response:
-        body = {"runnerRequestId": request_id}
-        return self.http.post(self.broker("acknowledge"), params={"sessionId": self.session_id}, json=body, timeout=10)
-
-    def run_service(self, call: str, **body: Any) -> requests.Response:
-        url = self.broker("").removesuffix("broker/") + f"run/{call}"
-        return self.http.post(url, json=body, timeout=10)
-
-    def take(self) -> dict[str, Any]:
-        """Waits for a job, acknowledges and acquires it."""
-        request_id = request_of(self.poll())
-        assert self.acknowledge(request_id).ok
-        answer = self.run_service("acquirejob", jobMessageId=request_id, runnerOS="Linux")
-        assert answer.ok, answer.text
-        job: dict[str, Any] = answer.json()
-        return job
-
-    def complete(self, job: dict[str, Any], conclusion: str = "succeeded") -> requests.Response:
-        return self.run_service("completejob", jobId=job["jobId"], conclusion=conclusion)
-
-    def broker(self, call: str) -> str:
-        return f"{self.settings['serverurlv2']}{call}"
-
-
-def private_key(parameters: dict[str, str]) -> RSAPrivateKey:
-    return key_from(tuple(sorted(parameters.items())))
-
-
-@lru_cache  # checking a key takes longer than all else here
-def key_from(parameters: tuple[tuple[str, str], ...]) -> RSAPrivateKey:
-    numbers = {name: int.from_bytes(base64.b64decode(value), "big") for name, value in parameters}
-    public = RSAPublicNumbers(numbers["exponent"], numbers["modulus"])
-    return RSAPrivateNumbers(
-        p=numbers["p"],
-        q=numbers["q"],
-        d=numbers["d"],
-        dmp1=numbers["dp"],
-        dmq1=numbers["dq"],
-        iqmp=numbers["inverseQ"],
-        public_numbers=public,
-    ).private_key()
-
-
-def request_of(answer: requests.Response) -> str:
-    message = answer.json()
-    assert message["messageType"] == "RunnerJobRequest"
-    return str(json.loads(message["body"])["runner_request_id"])
-
-
-def rest(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:
-    headers = {"Authorization": f"Bearer {sandbox.pat}"}
-    return requests.request(method, sandbox.api_url + path, json=body, headers=headers, timeout=10)
+        assert sandbox.violations == []
 
 
 def test_a_runner_shows_what_it_is_once_it_has_connected(start):
@@ -169,34 +54,35 @@ def test_a_runner_shows_what_it_is_once_it_has_connected(start):
     assert sandbox.wait_runner("r1", "offline", timeout=2).version == "2.336.0"
 
 
+def guid(job_id: int) -> str:
+    """A job's id as runners have it."""
+    return f"00abcdef-0000-0000-0000-{job_id:012x}"
+
+
 def test_a_job_runs_from_start_to_end_and_takes_its_ephemeral_runner_with_it(start):
-    sandbox = start()
+    sandbox = start(poll_seconds=0.1)
     listener = Listener.of(sandbox, "r1", ["linux", "r1"]).connect()
-    job_id = sandbox.submit_job("o/r", "r1", STEPS, env={"A": "1"}, files={"Makefile": "all:"}, workflow="Build")
+    job_id = sandbox.submit_job("o/r", "r1", STEPS, workflow="Build")
     job = listener.take()
-    assert (job["repository"], job["steps"], job["env"], job["files"]) == (
-        "o/r",
-        STEPS,
-        {"A": "1"},
-        {"Makefile": "all:"},
-    )
-    assert job["token"].startswith("ghs_")
     assert rest(sandbox, "GET", f"/repos/o/r/actions/runners/{listener.id}").json()["busy"]
     assert rest(sandbox, "GET", f"/repos/o/r/actions/jobs/{job_id}").json()["runner_name"] == "r1"
     assert sandbox.wait_job_started(job_id, timeout=2).status == "in_progress"
-    assert listener.run_service("renewjob", jobId=job["jobId"], planId=job["planId"]).json()["lockedUntil"]
-    assert listener.run_service("joblog", jobId=job["jobId"], lines=["hello", "world"]).ok
-    assert listener.complete(job).status_code == 204
+    assert job.renew().json()["lockedUntil"]
+    assert job.complete().status_code == 204
     done = sandbox.wait_job(job_id, timeout=2)
-    assert (done.status, done.conclusion, done.runner_name, done.lines) == (
-        "completed",
-        "success",
-        "r1",
-        ("hello", "world"),
-    )
+    assert (done.status, done.conclusion, done.runner_name) == ("completed", "success", "r1")
     assert sandbox.runners() == []
     assert listener.sign_in().json() == {"error": "invalid_client"}
+
+
+def test_the_session_of_an_ephemeral_runner_lasts_until_the_runner_ends_it(start):
+    sandbox = start(poll_seconds=0.1)
+    listener = Listener.of(sandbox, "r1", ["x"]).connect()
+    sandbox.submit_job("o/r", "x", STEPS)
+    listener.take().complete()
+    assert [listener.poll(status=status).status_code for status in ("Busy", "Online")] == [202, 202]
     assert listener.close_session().status_code == 204
+    assert listener.poll().json()["errorKind"] == "RunnerSessionInvalid"
 
 
 @pytest.mark.parametrize(("reported", "shown"), [("failed", "failure"), ("canceled", "cancelled")])
@@ -204,7 +90,7 @@ def test_conclusions_are_told_in_githubs_words(start, reported, shown):
     sandbox = start()
     listener = Listener.of(sandbox, "r1", ["x"]).connect()
     job_id = sandbox.submit_job("o/r", "x", STEPS)
-    listener.complete(listener.take(), reported)
+    listener.take().complete(reported)
     assert sandbox.job(job_id).conclusion == shown
     assert rest(sandbox, "GET", f"/repos/o/r/actions/jobs/{job_id}").json()["conclusion"] == shown
 
@@ -233,7 +119,7 @@ def test_a_label_added_later_lets_a_waiting_job_run(start):
     listener = Listener.of(sandbox, "r1", ["linux"]).connect()
     sandbox.submit_job("o/r", ["linux", "gpu"], STEPS)
     rest(sandbox, "POST", f"/repos/o/r/actions/runners/{listener.id}/labels", {"labels": ["GPU"]})
-    assert listener.take()["jobDisplayName"] == "build"
+    assert listener.take().message["jobDisplayName"] == "build"
 
 
 def test_a_poll_ends_as_soon_as_there_is_a_job(start):
@@ -246,17 +132,15 @@ def test_a_poll_ends_as_soon_as_there_is_a_job(start):
 
 
 def test_an_ephemeral_runner_gets_one_job_only(start):
-    sandbox = start()
+    sandbox = start(poll_seconds=0.1)
     listener = Listener.of(sandbox, "r1", ["x"]).connect()
     first, second = sandbox.submit_job("o/r", "x", STEPS), sandbox.submit_job("o/r", "x", STEPS)
-    job = listener.take()
-    listener.complete(job)
+    listener.take().complete()
     assert sandbox.job(first).status == "completed"
-    gone = listener.poll()
-    assert (gone.status_code, gone.json()["errorKind"]) == (404, "RunnerNotFound")
+    assert listener.poll().status_code == 202
     assert sandbox.job(second).status == "queued"
     other = Listener.of(sandbox, "r2", ["x"]).connect()
-    assert other.take()["jobId"] == str(second)
+    assert other.take().message["jobId"] == guid(second)
 
 
 def test_a_busy_runner_cannot_be_deleted(start):
@@ -269,7 +153,7 @@ def test_a_busy_runner_cannot_be_deleted(start):
         422,
         'Bad request - Runner "r1" is still running a job"',
     )
-    assert listener.complete(job).ok
+    assert job.complete().ok
 
 
 def test_a_lie_about_idleness_deletes_the_registration_but_not_the_job(start):
@@ -280,10 +164,10 @@ def test_a_lie_about_idleness_deletes_the_registration_but_not_the_job(start):
     sandbox.idle_lie = True
     assert not rest(sandbox, "GET", f"/repos/o/r/actions/runners/{listener.id}").json()["busy"]
     assert rest(sandbox, "DELETE", f"/repos/o/r/actions/runners/{listener.id}").status_code == 204
-    assert listener.poll().status_code == 202
-    assert listener.complete(job).ok
+    assert listener.poll(status="Busy").status_code == 202
+    assert job.complete().ok
     assert sandbox.job(job_id).conclusion == "success"
-    assert listener.poll().json()["errorKind"] == "RunnerNotFound"
+    assert listener.poll().status_code == 202
 
 
 def test_a_job_can_be_handed_over_in_the_moment_of_a_deletion(start):
@@ -296,9 +180,8 @@ def test_a_job_can_be_handed_over_in_the_moment_of_a_deletion(start):
         assert rest(sandbox, "DELETE", f"/repos/o/r/actions/runners/{listener.id}").status_code == 204
         job = taking.result(timeout=5)
     assert sandbox.runners() == []
-    assert listener.complete(job).ok
+    assert job.complete().ok
     assert sandbox.job(job_id).conclusion == "success"
-    assert listener.poll().json()["errorKind"] == "RunnerNotFound"
 
 
 def test_a_poll_ends_at_once_when_the_runner_is_deleted(start):
@@ -317,10 +200,10 @@ def test_a_job_that_nobody_acknowledges_is_queued_again(start):
     request_id = request_of(deaf.poll())
     deaf.close_session()
     other = Listener.of(sandbox, "other", ["x"]).connect()
-    assert other.take()["jobId"] == str(job_id)
+    assert other.take().message["jobId"] == guid(job_id)
     assert sandbox.job(job_id).assignments == 2
     assert deaf.acknowledge(request_id).status_code == 404
-    assert deaf.run_service("acquirejob", jobMessageId=request_id).status_code == 404
+    assert deaf.acquire(request_id).status_code == 404
 
 
 def test_an_unacknowledged_job_comes_back_to_the_only_runner_after_a_while(start):
@@ -339,7 +222,7 @@ def test_a_job_whose_runner_fell_silent_has_failed(start):
     lost = sandbox.wait_job(job_id, timeout=5)
     assert lost.conclusion == "failure"
     assert "lost communication" in lost.lines[-1]
-    assert listener.complete(job).status_code == 404
+    assert job.complete().status_code == 404
     assert sandbox.runners() == []
 
 
@@ -349,10 +232,10 @@ def test_setting_the_clock_ends_no_job_and_no_session(start):
     job_id = sandbox.submit_job("o/r", "x", STEPS)
     job = listener.take()
     sandbox.clock_offset = 7200
-    assert listener.run_service("renewjob", jobId=job["jobId"]).ok
+    assert job.renew().ok
     with pytest.raises(TimeoutError):
         sandbox.wait_job(job_id, timeout=0.3)
-    assert listener.complete(job).ok
+    assert job.complete().ok
     assert sandbox.job(job_id).conclusion == "success"
 
 
@@ -361,19 +244,65 @@ def test_a_job_cannot_be_acquired_twice(start):
     listener = Listener.of(sandbox, "r1", ["x"]).connect()
     sandbox.submit_job("o/r", "x", STEPS)
     request_id = request_of(listener.poll())
-    assert listener.run_service("acquirejob", jobMessageId=request_id).ok
-    assert listener.run_service("acquirejob", jobMessageId=request_id).status_code == 409
+    assert listener.acquire(request_id).ok
+    assert listener.acquire(request_id).status_code == 409
 
 
 def test_another_runner_cannot_meddle_with_a_job(start):
     sandbox = start()
-    listener = Listener.of(sandbox, "r1", ["x"]).connect()
-    stranger = Listener.of(sandbox, "r2", ["y"]).connect()
-    job_id = sandbox.submit_job("o/r", "x", STEPS)
+    jobs = [sandbox.submit_job("o/r", label, STEPS) for label in ("x", "y")]
+    mine, others = (Listener.of(sandbox, label, [label]).connect().take() for label in ("x", "y"))
+    others.ids = mine.ids
+    assert others.complete().status_code == 404
+    assert others.renew().status_code == 404
+    assert others.receive("GetJobLogsSignedBlobURL").status_code == 404
+    assert others.resolve("actions/checkout@v4").status_code == 404
+    assert [sandbox.job(job_id).status for job_id in jobs] == ["in_progress", "in_progress"]
+
+
+def test_a_job_that_is_over_takes_no_more_calls(start):
+    sandbox = start()
+    sandbox.submit_job("o/r", "x", STEPS)
+    job = Listener.of(sandbox, "r1", ["x"]).connect().take()
+    job.complete()
+    for late in (job.complete(), job.renew()):
+        assert (late.status_code, late.json()["source"]) == (404, "actions-run-service")
+    assert job.receive("GetJobLogsSignedBlobURL").status_code == 404
+
+
+def test_a_busy_runner_is_told_of_a_cancellation_but_of_no_other_job(start):
+    sandbox = start(poll_seconds=0.1)
+    listener = persistent(sandbox)
+    first = sandbox.submit_job("o/r", "x", STEPS)
     job = listener.take()
-    assert stranger.complete(job).status_code == 404
-    assert stranger.run_service("joblog", jobId=job["jobId"], lines=["forged"]).status_code == 404
-    assert sandbox.job(job_id).lines == ()
+    job.complete()
+    sandbox.submit_job("o/r", "x", STEPS)
+    assert sandbox.job(first).status == "completed"
+    assert listener.poll(status="Busy").status_code == 202
+    sandbox.cancel_job(2)
+    assert listener.poll(status="Busy").status_code == 202
+    sandbox.submit_job("o/r", "x", STEPS)
+    assert listener.take().message["jobId"] == guid(3)
+
+
+@pytest.mark.parametrize(("fips", "algorithm", "other"), [(True, "PS256", "RS256"), (False, "RS256", "PS256")])
+def test_a_runner_signs_as_its_credentials_say(start, fips, algorithm, other):
+    sandbox = start(strict=False)
+    sandbox.require_fips = fips
+    listener = Listener.of(sandbox, "r1", ["x"])
+    assert listener.algorithm == algorithm
+    assert listener.sign_in(algorithm=other).json() == {"error": "invalid_client"}
+    assert listener.sign_in().ok
+
+
+def test_a_job_need_not_be_acknowledged_where_nobody_asks_for_it(start):
+    sandbox = start()
+    sandbox.should_acknowledge = False
+    listener = Listener.of(sandbox, "r1", ["x"]).connect()
+    sandbox.submit_job("o/r", "x", STEPS)
+    message = listener.poll()
+    assert json.loads(message.json()["body"])["should_acknowledge"] is False
+    assert listener.acquire(request_of(message)).ok
 
 
 def test_cancelling_asks_a_running_job_and_ends_a_queued_one(start):
@@ -384,10 +313,11 @@ def test_cancelling_asks_a_running_job_and_ends_a_queued_one(start):
     sandbox.cancel_job(queued)
     assert sandbox.job(queued).conclusion == "cancelled"
     sandbox.cancel_job(running)
-    message = listener.poll().json()
-    assert (message["messageType"], json.loads(message["body"])) == ("JobCancellation", {"jobId": job["jobId"]})
+    message = listener.poll(status="Busy").json()
+    body = {"jobId": job.ids["jobId"], "timeout": "00:05:00"}
+    assert (message["messageType"], json.loads(message["body"])) == ("JobCancellation", body)
     assert sandbox.job(running).status == "in_progress"
-    listener.complete(job, "canceled")
+    job.complete("canceled")
     assert sandbox.job(running).conclusion == "cancelled"
 
 
@@ -412,7 +342,7 @@ def open_poll(sandbox: Sandbox, listener: Listener) -> socket.socket:
     """A connection on which the sandbox holds a poll."""
     address = urlsplit(sandbox.server_url)
     raw = socket.create_connection((address.hostname, address.port), timeout=10)
-    query = f"sessionId={listener.session_id}"
+    query = urlencode(listener.poll_query())
     head = f"Host: x\r\nAuthorization: {listener.http.headers['Authorization']!s}"
     raw.sendall(f"GET /sandbox/broker/message?{query} HTTP/1.1\r\n{head}\r\n\r\n".encode())
     for _ in range(2):  # what comes later is answered later: by now the poll has arrived
@@ -434,7 +364,9 @@ def test_an_unknown_session_is_invalid(start):
     assert listener.poll().json()["errorKind"] == "RunnerSessionInvalid"
 
 
-@pytest.mark.parametrize("claims", [{"aud": "http://elsewhere.test"}, {"exp": 1}, {"iss": "me"}])
+@pytest.mark.parametrize(
+    "claims", [{"aud": "http://elsewhere.test"}, {"nbf": 1, "exp": 301}, {"iss": "me", "sub": "me"}]
+)
 def test_an_assertion_for_another_place_or_time_is_refused(start, claims):
     sandbox = start()
     listener = Listener.of(sandbox, "r1", ["x"])
@@ -464,97 +396,7 @@ def test_a_sandbox_that_comes_back_still_knows_its_runners(start):
         listener.poll()
     sandbox.start()
     assert sandbox.submit_job("o/r", "x", STEPS)
-    assert listener.take()["repository"] == "o/r"
-
-
-class Configured:
-    """What config.sh does with a registration token."""
-
-    def __init__(self, sandbox: Sandbox, scope: str, key: RSAPrivateKey) -> None:
-        self.sandbox = sandbox
-        self.scope = scope
-        self.url = f"{sandbox.server_url}/{scope.partition('/')[2]}"
-        self.key = key
-
-    def exchange(self, event: str, token_kind: str) -> requests.Response:
-        made = rest(self.sandbox, "POST", f"/{self.scope}/actions/runners/{token_kind}-token").json()
-        return requests.post(
-            f"{self.sandbox.api_url}/actions/runner-registration",
-            json={"url": self.url, "runner_event": event},
-            headers={"Authorization": f"RemoteAuth {made['token']}"},
-            timeout=10,
-        )
-
-    def register(self, admin: str, **fields: Any) -> requests.Response:
-        numbers = self.key.public_key().public_numbers()
-        modulus, exponent = (
-            base64.b64encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode()
-            for number in (numbers.n, numbers.e)
-        )
-        key = f"<RSAKeyValue><Modulus>{modulus}</Modulus><Exponent>{exponent}</Exponent></RSAKeyValue>"
-        body = {"url": self.url, "group_id": 1, "name": "p1", "version": "2.336.0", "updates_disabled": True}
-        return requests.post(
-            f"{self.sandbox.api_url}/actions/runners/register",
-            json={**body, "ephemeral": False, "labels": ["self-hosted"], "public_key": key, **fields},
-            headers={"Authorization": f"Bearer {admin}"},
-            timeout=10,
-        )
-
-
-@pytest.fixture(scope="module")
-def own_key() -> RSAPrivateKey:
-    return generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@pytest.mark.parametrize("scope", ["repos/o/r", "orgs/o"])
-def test_config_sh_registers_a_runner_that_stays_after_its_jobs(start, own_key, scope):
-    sandbox = start()
-    configured = Configured(sandbox, scope, own_key)
-    exchanged = configured.exchange("register", "registration").json()
-    assert (exchanged["token_schema"], exchanged["use_v2_flow"]) == ("OAuthAccessToken", True)
-    admin = {"Authorization": f"Bearer {exchanged['token']}"}
-    groups = requests.get(f"{sandbox.api_url}/{scope}/actions/runner-groups", headers=admin, timeout=10).json()
-    assert groups["runner_groups"][0]["default"] is True
-    found = requests.get(f"{sandbox.api_url}/{scope}/actions/runners?name=p1", headers=admin, timeout=10).json()
-    assert found["total_count"] == 0
-    made = configured.register(exchanged["token"]).json()
-    assert configured.register(exchanged["token"]).status_code == 409
-    assert configured.register(exchanged["token"], replace=True, labels=["new"]).json()["id"] == made["id"]
-    assert sandbox.runners()[0].labels == ("new",)
-
-    authorization = made["authorization"]
-    listener = Listener(
-        {
-            ".runner": {"agentId": made["id"], "agentName": "p1", "serverUrlV2": authorization["server_url"]},
-            ".credentials": {
-                "Data": {"ClientId": authorization["client_id"], "AuthorizationUrl": authorization["authorization_url"]}
-            },
-        },
-        own_key,
-    ).connect()
-    for _ in range(2):
-        sandbox.submit_job("o/r", "new", STEPS)
-        assert listener.complete(listener.take()).ok
-    assert sandbox.wait_runner("p1", timeout=2).busy is False
-
-    removing = configured.exchange("remove", "remove").json()["token"]
-    headers = {"Authorization": f"Bearer {removing}"}
-    gone = requests.delete(f"{sandbox.api_url}/{scope}/actions/runners/{made['id']}", headers=headers, timeout=10)
-    assert gone.status_code == 204
-
-
-def test_a_registration_token_is_good_for_its_own_scope_and_event_only(start, own_key):
-    sandbox = start()
-    configured = Configured(sandbox, "repos/o/r", own_key)
-    assert configured.exchange("remove", "registration").status_code == 404
-    assert configured.exchange("register", "remove").status_code == 404
-    admin = configured.exchange("register", "registration").json()["token"]
-    configured.url = f"{sandbox.server_url}/o/other"
-    assert configured.exchange("register", "registration").status_code == 404
-    assert configured.register(admin).status_code == 404
-    headers = {"Authorization": f"Bearer {admin}"}
-    other = requests.get(f"{sandbox.api_url}/repos/o/other/actions/runners", headers=headers, timeout=10)
-    assert other.status_code == 404
+    assert listener.take().renew().ok
 
 
 def test_waiting_in_vain_says_how_far_it_came(start):

@@ -1,222 +1,446 @@
-"""The stand-in runner runs jobs, and ends them early, as GitHub's does."""
+"""The stand-in runner runs jobs, and ends them early, as GitHub's does; on a sandbox that takes nothing else."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
-from collections.abc import Callable
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runnerctl.core import processes
+from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox.values import JobView
 
-from .scripted_broker import ScriptedBroker
-from .standin import STAMP, StandIn, until
+from .listener import rest
+from .standin import PACE, STAMP, StandIn, until
 
 pytest_plugins = ("tests.standin_fixtures",)
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(40)
+REPOSITORY = "octo-org/tool"
+Step = dict[str, Any]
 
 
-def test_an_ephemeral_runner_does_one_job_and_is_gone(
-    listening: Callable[..., StandIn], broker: ScriptedBroker
-) -> None:
-    runner = listening()
-    broker.queue("echo hello from $RUNNER_NAME in $GITHUB_REPOSITORY; pwd")
-    runner.line(STAMP + "Running job: build")
-    runner.line(STAMP + "Job build completed with result: Succeeded")
-    assert runner.exit_code() == 0
+@pytest.fixture
+def actions(tmp_path: Path) -> Path:
+    """Directories of actions, ``NAME`` is ``octo/NAME``; write into it before the job is submitted."""
+    (tmp_path / "actions").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "actions" / name).mkdir()
+    return tmp_path / "actions"
+
+
+@pytest.fixture
+def github(tmp_path: Path, actions: Path) -> Iterator[Sandbox]:
+    archive = tmp_path / "no-package"
+    archive.write_bytes(b"none")
+    known = {f"octo/{each.name}": each for each in actions.iterdir()}
+    with Sandbox(archive=archive, strict=True, poll_seconds=50 * PACE, actions=known) as sandbox:
+        yield sandbox
+    assert sandbox.violations == []
+
+
+@pytest.fixture
+def begin(runner: StandIn, github: Sandbox) -> Callable[..., StandIn]:
+    def start(**environment: str) -> StandIn:
+        body = {"name": "n", "runner_group_id": 1, "labels": ["n"]}
+        answer = rest(github, "POST", f"/repos/{REPOSITORY}/actions/runners/generate-jitconfig", body)
+        runner.start("run", ACTIONS_RUNNER_INPUT_JITCONFIG=answer.json()["encoded_jit_config"], **environment)
+        return runner
+
+    return start
+
+
+@pytest.fixture
+def run(begin: Callable[..., StandIn], github: Sandbox) -> Callable[..., JobView]:
+    """The job once it is over, and its runner too."""
+
+    def job(*steps: Step | str, environment: dict[str, str] | None = None, **more: Any) -> JobView:
+        submitted = github.submit_job(REPOSITORY, "n", [_step(each) for each in steps], **more)
+        assert begin(**(environment or {})).exit_code() == 0
+        return github.job(submitted)
+
+    return job
+
+
+Run = Callable[..., JobView]
+
+
+def _step(step: Step | str) -> Step:
+    return {"run": step} if isinstance(step, str) else step
+
+
+def said(job: JobView) -> list[str]:
+    """What the steps themselves wrote: without what is told about them."""
+    own = [line for step in job.steps[1:-1] for line in step.lines]
+    return [line for line in own if not line.startswith(("##", "\x1b", "shell: ", "env:", "with:", "  "))]
+
+
+# A job that nothing disturbs.
+
+
+def test_an_ephemeral_runner_does_one_job_and_is_gone(run: Run, runner: StandIn) -> None:
+    job = run("echo hello from $RUNNER_NAME in $GITHUB_REPOSITORY; pwd")
     assert runner.seen[-2:] == ["√ Removed .credentials", "√ Removed .runner"]
     assert not list(runner.root.glob(".[rc]*"))
-    assert "hello from n in octo/tool" in broker.output()
-    assert str(runner.root / "_work/tool/tool") in broker.output()
-    assert [body["conclusion"] for body in broker.bodies("completejob")] == ["succeeded"]
-    assert list(runner.root.glob("_diag/Runner_*-utc.log"))
-    assert list(runner.root.glob("_diag/Worker_*-utc.log"))
+    assert said(job) == ["hello from n in octo-org/tool", str(runner.root / "_work/tool/tool")]
+    assert len(list(runner.root.glob("_diag/Runner_*-utc.log"))) == 1
+    assert len(list(runner.root.glob("_diag/Worker_*-utc.log"))) == 1
+    assert not list(runner.root.glob("_diag/blocks/*"))
 
 
-def test_its_registration_may_go_before_its_worker_does(
-    listening: Callable[..., StandIn], broker: ScriptedBroker
-) -> None:
-    runner = listening()
-    job = broker.queue("sleep 0.3")
-    broker.wait_for("acquirejob")
-    broker.script["message"] = [(404, {"errorKind": "RunnerNotFound"})]
-    broker.send("JobCancellation", {"jobId": f"not {job}"})
-    runner.line(STAMP + "Job build completed with result: Succeeded")
-    assert runner.exit_code() == 0
+def test_both_programs_leave_what_the_runtime_leaves(run: Run) -> None:
+    # Of a short name: a socket's may not be longer than 107 bytes.
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        run("true", environment={"TMPDIR": temporary})
+        names = [path.name for path in Path(temporary).iterdir()]
+    for pattern in (r"clr-debug-pipe-(\d+)-\d+-in", r"clr-debug-pipe-(\d+)-\d+-out",
+                    r"dotnet-diagnostic-(\d+)-\d+-socket"):  # fmt: skip
+        assert len({found[1] for name in names if (found := re.fullmatch(pattern, name))}) == 2
 
 
-def test_a_failing_step_fails_the_job_and_ends_it(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening()
-    broker.queue("false; echo unseen", "echo never")
-    runner.line(STAMP + "Job build completed with result: Failed")
-    assert broker.wait_for("completejob")["conclusion"] == "failed"
-    assert "##[error]Process completed with exit code 1." in broker.output()
-    assert not {"unseen", "never"} & set(broker.output())
-
-
-def test_a_persistent_runner_takes_the_next_job(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening(settings={"Ephemeral": "False"})
-    for _ in range(2):
-        broker.queue("true")
-        runner.line(STAMP + "Job build completed with result: Succeeded")
-    runner.signal(signal.SIGINT)
-    assert runner.exit_code() == 0
-    assert (runner.root / ".runner").exists()
-
-
-def test_a_job_that_comes_early_is_begun_after_the_one_that_runs(
-    listening: Callable[..., StandIn], broker: ScriptedBroker
-) -> None:
-    runner = listening(settings={"Ephemeral": "False"})
-    broker.queue("sleep 0.3", jobDisplayName="first")
-    broker.wait_for("acquirejob")
-    broker.queue("true", jobDisplayName="second")
-    runner.line(STAMP + "Job first completed with result: Succeeded")
-    runner.line(STAMP + "Running job: second")
-    runner.line(STAMP + "Job second completed with result: Succeeded")
-
-
-def test_steps_leave_word_for_each_other(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening()
+def test_steps_leave_word_for_each_other(run: Run) -> None:
     first = """echo COLOUR=green >> $GITHUB_ENV
 printf 'POEM<<END\\ntwo\\nlines\\nEND\\n' >> $GITHUB_ENV
 mkdir tools; printf '#!/bin/sh\\necho found\\n' > tools/finder; chmod +x tools/finder
 echo $PWD/tools >> $GITHUB_PATH
 echo answer=42 >> $GITHUB_OUTPUT"""
-    broker.queue(files={"Makefile": "all:\n"}, steps=[
+    second = 'echo "$COLOUR $POEM"; finder; cat Makefile; echo $EXTRA ${{ steps.first.outputs.answer }}'
+    job = run(
         {"uses": "actions/checkout@v4"},
-        {"run": first},
-        {"run": 'echo "$COLOUR $POEM"; finder; cat Makefile; echo $EXTRA', "env": {"EXTRA": "step only"}},
-    ])  # fmt: skip
-    runner.line(STAMP + "Job build completed with result: Succeeded")
-    assert broker.output()[-5:] == ["green two", "lines", "found", "all:", "step only"]
+        {"id": "first", "run": first},
+        {"run": second, "env": {"EXTRA": "step only"}},
+        files={"Makefile": "all:\n"},
+    )
+    assert job.conclusion == "success", job.lines
+    assert said(job)[-5:] == ["green two", "lines", "found", "all:", "step only 42"]
 
 
-def test_other_actions_are_refused(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening()
-    broker.queue(steps=[{"uses": "actions/setup-node@v4"}])
-    runner.line(STAMP + "Job build completed with result: Failed")
-    assert "##[error]Action 'actions/setup-node@v4' is not supported by the sandbox" in broker.output()
+def test_a_failing_step_fails_the_job_and_ends_it(run: Run) -> None:
+    job = run("false; echo unseen", "echo never", {"run": "echo last", "if": "failure()"})
+    assert job.conclusion == "failure"
+    assert [step.conclusion for step in job.steps] == ["success", "failure", "skipped", "success", "success"]
+    assert said(job) == ["last"]
+    assert [(each.level, each.message) for each in job.annotations] == [
+        ("failure", "Process completed with exit code 1.")
+    ]
 
 
-def test_jobs_do_not_inherit_what_was_meant_for_the_runner(
-    listening: Callable[..., StandIn], broker: ScriptedBroker, runner: StandIn
-) -> None:
+@pytest.mark.parametrize(
+    ("condition", "runs"),
+    [
+        ("github.repository == 'octo-org/tool' && env.A != 'x'", True),
+        ("contains(github.ref, 'main') || failure()", True),
+        ("!startsWith(runner.os, 'Lin')", False),
+        ("cancelled()", False),
+        ("job.status == 'success' && format('{0}', 1) == '1'", True),
+    ],
+)
+def test_a_condition_decides(run: Run, condition: str, runs: bool) -> None:
+    job = run({"run": "echo it runs", "if": condition}, env={"A": "y"})
+    assert ("it runs" in said(job)) is runs
+
+
+@pytest.mark.parametrize(
+    ("shell", "told"),
+    [
+        (None, "shell: BASH -e {0}"),
+        ("bash", "shell: BASH --noprofile --norc -e -o pipefail {0}"),
+        ("sh -x {0}", "shell: SH -x {0}"),
+    ],
+)
+def test_a_shell_is_told_and_used(run: Run, shell: str | None, told: str) -> None:
+    job = run({"run": "true", **({"shell": shell} if shell else {})})
+    line = next(line for line in job.lines if line.startswith("shell: "))
+    assert re.sub(r"/\S*/sh\b", "SH", re.sub(r"/\S*/bash\b", "BASH", line)) == told
+
+
+def test_workflow_commands_become_annotations_and_masks(run: Run) -> None:
+    job = run("""echo '::add-mask::swordfish'; echo it is swordfish
+echo '::warning file=a.py,line=3,title=T::careful'; echo '::notice::by the way'; echo '::error::no'
+echo '::group::G'; echo inside; echo '::endgroup::'
+echo '::stop-commands::word'; echo '::warning::not this'; echo '::word::'""")
+    assert "it is ***" in job.lines
+    assert [(each.level, each.message) for each in job.annotations] == [
+        ("warning", "careful"), ("notice", "by the way"), ("failure", "no"),
+    ]  # fmt: skip
+    assert "::warning::not this" in job.lines
+    assert "##[group]G" in job.lines
+
+
+def test_a_secret_is_not_read_in_a_log_also_when_it_is_printed(run: Run, github: Sandbox) -> None:
+    job = run('echo "${{ github.token }} ${{ secrets.GITHUB_TOKEN }}"')
+    assert said(job) == ["*** ***"]
+
+
+def test_jobs_do_not_inherit_what_was_meant_for_the_runner(run: Run, runner: StandIn) -> None:
     (runner.root / ".env").write_text("FROM_FILE=yes\nLANG=C\n")
-    listening()
-    broker.queue("env")
-    runner.line(STAMP + "Job build completed with result: Succeeded")
-    seen = broker.output()
+    seen = said(run("env"))
     assert "FROM_FILE=yes" in seen
     assert not [line for line in seen if "ACTIONS_RUNNER_INPUT" in line]
-    assert {"CI=true", "GITHUB_ACTIONS=true", "GITHUB_RUN_ID=7", "RUNNER_OS=Linux"} <= set(seen)
+    assert {"CI=true", "GITHUB_ACTIONS=true", "RUNNER_OS=Linux", "GITHUB_ACTOR=octocat"} <= set(seen)
+    assert not [line for line in seen if line.startswith(("ACTIONS_RUNTIME", "ACTIONS_ID_TOKEN"))]
 
 
-def test_hooks_run_around_the_job(listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path) -> None:
+# Hooks.
+
+
+def test_hooks_run_around_the_job_as_steps(run: Run, tmp_path: Path) -> None:
     for name in ("started", "completed"):
         (tmp_path / f"{name}.sh").write_text(f"echo hook {name} of $GITHUB_REPOSITORY\n")
-    runner = listening(
-        ACTIONS_RUNNER_HOOK_JOB_STARTED=str(tmp_path / "started.sh"),
-        ACTIONS_RUNNER_HOOK_JOB_COMPLETED=str(tmp_path / "completed.sh"),
-    )
-    broker.queue("echo job")
-    runner.line(STAMP + "Job build completed with result: Succeeded")
-    said = [line for line in broker.output() if not line.startswith("##")]
-    assert said == ["hook started of octo/tool", "job", "hook completed of octo/tool"]
+    hooks = {f"ACTIONS_RUNNER_HOOK_JOB_{name.upper()}": str(tmp_path / f"{name}.sh")
+             for name in ("started", "completed")}  # fmt: skip
+    job = run("echo job", environment=hooks)
+    assert [step.name for step in job.steps] == ["Set up job", "Set up runner", "Run echo job", "Complete runner",
+                                                 "Complete job"]  # fmt: skip
+    assert said(job) == [
+        "A job started hook has been configured by the self-hosted runner administrator",
+        "hook started of octo-org/tool", "job",
+        "A job completed hook has been configured by the self-hosted runner administrator",
+        "hook completed of octo-org/tool",
+    ]  # fmt: skip
 
 
-def test_a_hook_sees_the_event_and_a_workflow_can_neither_hide_it_nor_reach_the_hook(
-    listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path
-) -> None:
+def test_a_hook_sees_the_event_and_a_workflow_can_neither_hide_it_nor_reach_the_hook(run: Run, tmp_path: Path) -> None:
     """As with the real runner: what a workflow says of its environment is for its steps, and not of GITHUB_ names."""
-    (tmp_path / "started.sh").write_text('echo "$GITHUB_EVENT_NAME $(cat $GITHUB_EVENT_PATH) ${MINE:-unset}"; exit 3\n')
-    runner = listening(ACTIONS_RUNNER_HOOK_JOB_STARTED=str(tmp_path / "started.sh"))
+    hook = 'echo "$GITHUB_EVENT_NAME $(tr -d "\\n " < $GITHUB_EVENT_PATH) ${MINE:-unset}"; exit 3\n'
+    (tmp_path / "started.sh").write_text(hook)
     env = {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": "/dev/null", "MINE": "set", "CI": "no"}
-    steps = [{"run": "echo plain"}, {"run": "echo $MINE $CI $GITHUB_EVENT_NAME", "if": "always()"}]
-    broker.queue(steps=steps, env=env, eventName="pull_request", event={"number": 7})
-    runner.line(STAMP + "Job build completed with result: Failed")
-    said = [line for line in broker.output() if not line.startswith("##")]
-    assert said == ['pull_request {"number":7} unset', "set no pull_request"]
+    job = run(
+        "echo plain",
+        {"run": "echo $MINE $CI $GITHUB_EVENT_NAME", "if": "always()"},
+        env=env, event_name="pull_request", event={"number": 7},
+        environment={"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(tmp_path / "started.sh")},
+    )  # fmt: skip
+    assert job.conclusion == "failure"
+    assert said(job)[1:] == ['pull_request {"number":7} unset', "set no pull_request"]
 
 
-def test_what_steps_left_running_is_ended(
-    listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path
-) -> None:
-    runner = listening()
-    broker.queue(f"setsid sleep 300 > /dev/null 2>&1 & echo $! > {tmp_path}/pid; sleep 0.1")
-    runner.line(STAMP + "Job build completed with result: Succeeded")
-    pid = int((tmp_path / "pid").read_text())
-    until(lambda: processes.identify(pid) is None)
+# Actions.
+
+
+def write_action(directory: Path, definition: dict[str, Any], **files: str) -> None:
+    (directory / "action.yml").write_text(json.dumps(definition))
+    for name, text in files.items():
+        (directory / name.replace("_", ".")).write_text(text)
+
+
+def test_a_javascript_action_runs_before_within_and_after(run: Run, actions: Path) -> None:
+    write_action(
+        actions / "one",
+        {"inputs": {"who": {"default": "nobody"}, "what else": {"default": "${{ github.repository }}"}},
+         "runs": {"using": "node20", "pre": "pre.js", "main": "main.js", "post": "post.js"}},
+        pre_js="console.log('before')\n",
+        main_js="""const fs = require('fs')
+fs.appendFileSync(process.env.GITHUB_STATE, 'kept=yes\\n')
+fs.appendFileSync(process.env.GITHUB_OUTPUT, 'answer=42\\n')
+console.log(`${process.env.INPUT_WHO} ${process.env.INPUT_WHAT_ELSE} ${!!process.env.ACTIONS_RUNTIME_TOKEN}`)
+console.log(process.env.ACTIONS_RESULTS_URL ? 'results' : 'none')
+""",
+        post_js="console.log(`after ${process.env.STATE_kept}`)\n",
+    )  # fmt: skip
+    job = run({"id": "js", "uses": "octo/one@v1", "with": {"who": "mona"}}, "echo then ${{ steps.js.outputs.answer }}")
+    assert [step.name for step in job.steps[1:-1]] == [
+        "Pre Run octo/one@v1", "Run octo/one@v1", "Run echo then 42", "Post Run octo/one@v1",
+    ]  # fmt: skip
+    assert said(job) == ["before", "mona octo-org/tool true", "results", "then 42", "Post job cleanup.", "after yes"]
+
+
+def test_a_javascript_action_that_fails_fails_its_step_and_cleans_up(run: Run, actions: Path) -> None:
+    write_action(actions / "one", {"runs": {"using": "node20", "main": "main.js", "post": "post.js"}},
+                 main_js="process.exitCode = 1\n", post_js="console.log('cleaned')\n")  # fmt: skip
+    job = run({"uses": "octo/one@v1"}, "echo never")
+    assert job.conclusion == "failure"
+    assert said(job) == ["Post job cleanup.", "cleaned"]
+
+
+def test_a_composite_action_hands_inputs_in_and_outputs_out(run: Run, actions: Path) -> None:
+    write_action(actions / "one", {
+        "inputs": {"who": {"default": "nobody"}},
+        "outputs": {"greeting": {"value": "${{ steps.say.outputs.text }}"}},
+        "runs": {"using": "composite", "steps": [
+            {"id": "say", "shell": "bash", "run": "echo text=hello ${{ inputs.who }} >> $GITHUB_OUTPUT"},
+            {"uses": "octo/two@v1", "with": {"what": "${{ steps.say.outputs.text }}"}},
+            {"if": "inputs.who == 'mona'", "shell": "bash", "run": "ls $GITHUB_ACTION_PATH", "env": {"E": "1"}},
+        ]},
+    })  # fmt: skip
+    write_action(
+        actions / "two",
+        {"inputs": {"what": {}}, "runs": {"using": "node20", "main": "m.js", "post": "p.js"}},
+        m_js="console.log('nested ' + process.env.INPUT_WHAT)\n",
+        p_js="console.log('nested post')\n",
+    )
+    job = run({"id": "c", "uses": "octo/one@v1", "with": {"who": "mona"}}, "echo ${{ steps.c.outputs.greeting }}")
+    assert job.conclusion == "success", job.lines
+    assert said(job) == ["nested hello mona", "action.yml", "hello mona", "Post job cleanup.", "Post job cleanup.",
+                         "nested post"]  # fmt: skip
+
+
+def test_what_a_composite_action_uses_has_its_before_and_after(run: Run, actions: Path) -> None:
+    write_action(actions / "one", {"runs": {"using": "composite", "steps": [
+        {"shell": "bash", "run": "echo first"}, {"uses": "octo/two@v1"}, {"shell": "bash", "run": "echo last"},
+    ]}})  # fmt: skip
+    write_action(
+        actions / "two",
+        {"runs": {"using": "node20", "pre": "a.js", "main": "b.js", "post": "c.js"}},
+        a_js="console.log('before')\n",
+        b_js="console.log('within')\n",
+        c_js="console.log('after')\n",
+    )
+    job = run({"uses": "octo/one@v1"})
+    assert [step.name for step in job.steps[1:-1]] == [
+        "Pre Run octo/one@v1", "Run octo/one@v1", "Post Run octo/one@v1",
+    ]  # fmt: skip
+    told = [line for line in said(job) if line != "Post job cleanup."]
+    assert told == ["before", "first", "within", "last", "after"]
+
+
+def test_an_action_that_lies_in_the_repository_is_run_from_the_workspace(run: Run, actions: Path) -> None:
+    write_action(actions / "two", {"runs": {"using": "node20", "main": "b.js"}}, b_js="console.log('fetched late')\n")
+    mine = {"runs": {"using": "composite", "steps": [
+        {"shell": "bash", "run": "echo from here"}, {"uses": "octo/two@v1"},
+    ]}}  # fmt: skip
+    job = run(
+        {"uses": "actions/checkout@v4"}, {"uses": "./tools/mine"}, files={"tools/mine/action.yml": json.dumps(mine)}
+    )
+    assert job.conclusion == "success", job.lines
+    assert said(job)[-2:] == ["from here", "fetched late"]
+
+
+def test_an_action_that_is_not_there_fails_the_set_up(run: Run) -> None:
+    job = run({"uses": "octo/nowhere@v1"}, "echo never")
+    assert job.conclusion == "failure"
+    assert [step.name for step in job.steps] == ["Set up job"]
+
+
+def test_an_action_in_the_archive_cache_is_not_downloaded(run: Run, actions: Path, tmp_path: Path) -> None:
+    """Its archive is found under the hash that the server names; what is in it is what runs."""
+    write_action(actions / "one", {"runs": {"using": "node20", "main": "m.js"}}, m_js="console.log('served')\n")
+    served = run({"uses": "octo/one@v1"})
+    sha = next(line for line in served.lines if "(SHA:" in line)[-41:-1]
+    (tmp_path / "top").mkdir()
+    write_action(tmp_path / "top", {"runs": {"using": "node20", "main": "m.js"}}, m_js="console.log('cached')\n")
+    (tmp_path / "cache/octo_one").mkdir(parents=True)
+    with tarfile.open(tmp_path / f"cache/octo_one/{sha}.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "top", "top")
+    cache = {"ACTIONS_RUNNER_ACTION_ARCHIVE_CACHE": str(tmp_path / "cache")}
+    assert (said(served), said(run({"uses": "octo/one@v1"}, environment=cache))) == (["served"], ["cached"])
+
+
+def test_a_keyless_job_gets_its_id_token(run: Run) -> None:
+    asked = """curl -sSf -H "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \\
+  "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=runnerctl" > answer
+python3 -c 'import base64, json
+claims = json.load(open("answer"))["value"].split(".")[1]
+found = json.loads(base64.urlsafe_b64decode(claims + "=="))
+print(found["aud"], found["repository"])'
+echo "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" """
+    job = run(asked, permissions={"id-token": "write"})
+    assert job.conclusion == "success", job.lines
+    assert said(job) == ["runnerctl octo-org/tool", "***"]
 
 
 # Ending a job early.
 
 
-def test_sigint_cancels_the_running_job(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening()
-    broker.queue("echo begun; exec sleep 300", "echo never")
-    broker.wait_for("joblog", lambda body: "begun" in body["lines"])
-    assert len(runner.workers()) == 1
-    runner.signal(signal.SIGINT)
-    runner.line(re.escape("Exiting..."))
-    runner.line(STAMP + "Job build completed with result: Canceled")
-    assert runner.exit_code() == 0
-    assert broker.wait_for("completejob")["conclusion"] == "failed", "GitHub hears of a failure, as from the real one"
-    assert any("received a shutdown signal" in line for line in broker.output())
-    assert broker.bodies("DELETE session")
-    assert (runner.root / ".runner").exists()
+def begun(github: Sandbox, job: int) -> None:
+    until(lambda: "begun" in github.job(job).lines)
 
 
-def test_the_server_can_cancel_the_job(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening()
-    job = broker.queue("echo begun; exec sleep 300")
-    broker.wait_for("joblog", lambda body: "begun" in body["lines"])
-    broker.send("JobCancellation", {"jobId": job})
-    runner.line(STAMP + "Job build completed with result: Canceled")
-    assert broker.wait_for("completejob")["conclusion"] == "canceled"
+def test_what_steps_left_running_is_ended(run: Run, tmp_path: Path) -> None:
+    job = run(f"setsid sleep 300 > /dev/null 2>&1 & echo $! > {tmp_path}/pid; sleep 0.1")
+    pid = int((tmp_path / "pid").read_text())
+    until(lambda: processes.identify(pid) is None)
+    assert f"Terminate orphan process: pid ({pid}) (sleep)" in job.steps[-1].lines
 
 
-def test_a_step_that_ignores_signals_is_killed_with_all_it_started(
-    listening: Callable[..., StandIn], broker: ScriptedBroker
+def test_a_signal_is_for_the_steps_own_process_and_not_for_its_children(
+    begin: Callable[..., StandIn], github: Sandbox, tmp_path: Path
 ) -> None:
-    runner = listening(RUNNER_STANDIN_PATIENCE="0.01")
-    broker.queue("trap '' INT TERM; echo begun; sleep 301 & sleep 302; sleep 303")
-    broker.wait_for("joblog", lambda body: "begun" in body["lines"])
-    (worker,) = runner.workers()
-    until(lambda: len(processes.descendants(worker)) == 3)
-    steps = processes.descendants(worker)
+    """The child that holds its output is waited for, then found by its tracking id."""
+    child = f"trap 'touch {tmp_path}/child-heard' INT TERM; echo begun; while :; do sleep 0.01; done"
+    script = f"trap 'touch {tmp_path}/step-heard; exit 0' INT; bash -c \"{child}\" & wait"
+    job = github.submit_job(REPOSITORY, "n", [{"run": script}])
+    runner = begin()
+    begun(github, job)
+    asked = time.monotonic()
     runner.signal(signal.SIGINT)
+    assert runner.exit_code() == 0
+    assert (tmp_path / "step-heard").exists()
+    assert not (tmp_path / "child-heard").exists()
+    assert time.monotonic() - asked >= 5 * PACE, "what holds the output is waited for"
+    assert any("Terminate orphan process" in line for line in github.job(job).lines)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "seconds"),
+    [("", 0.0), ("INT", 7.5), ("INT TERM", 10.0)],
+)
+def test_a_step_that_ignores_signals_climbs_the_ladder(
+    begin: Callable[..., StandIn], github: Sandbox, ignored: str, seconds: float
+) -> None:
+    script = f"trap '' {ignored}; " * bool(ignored) + "echo begun; exec sleep 303"
+    job = github.submit_job(REPOSITORY, "n", [{"run": script}])
+    runner = begin()
+    begun(github, job)
+    steps = processes.descendants(runner.worker())
+    asked = time.monotonic()
+    github.cancel_job(job)
     runner.line(STAMP + "Job build completed with result: Canceled")
-    assert "##[error]Process completed with exit code 137." in broker.output()
+    assert seconds * PACE <= time.monotonic() - asked < seconds * PACE + 2
+    assert github.wait_job(job).conclusion == "cancelled"
+    assert "##[error]The operation was canceled." in github.job(job).lines
     until(lambda: not any(map(processes.identify, steps)))
 
 
-def test_the_worker_outlives_a_killed_listener(
-    listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path
+def test_steps_that_always_run_do_so_after_a_cancellation_and_not_after_a_shutdown(
+    begin: Callable[..., StandIn], github: Sandbox, tmp_path: Path
 ) -> None:
-    runner = listening()
-    broker.queue(f"echo begun; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; echo finished")
-    broker.wait_for("joblog", lambda body: "begun" in body["lines"])
+    (tmp_path / "completed.sh").write_text("echo hooked\n")
+    steps = [{"run": "echo begun; exec sleep 303"}, {"run": "echo always", "if": "always()"}, {"run": "echo never"}]
+    for end, expected in ((github.cancel_job, {"always", "hooked"}), (None, set())):
+        job = github.submit_job(REPOSITORY, "n", steps)
+        runner = begin(ACTIONS_RUNNER_HOOK_JOB_COMPLETED=str(tmp_path / "completed.sh"))
+        begun(github, job)
+        if end:
+            end(job)
+        else:
+            runner.signal(signal.SIGINT)
+        runner.exit_code()
+        assert {"always", "hooked", "never"} & set(github.job(job).lines) == expected
+
+
+def test_the_worker_outlives_a_killed_listener(begin: Callable[..., StandIn], github: Sandbox, tmp_path: Path) -> None:
+    script = f"echo begun; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; echo finished"
+    job = github.submit_job(REPOSITORY, "n", [{"run": script}])
+    runner = begin()
+    begun(github, job)
     runner.signal(signal.SIGKILL)
     assert runner.exit_code() == -signal.SIGKILL
     assert len(runner.workers()) == 1
     (tmp_path / "go").touch()
-    assert broker.wait_for("completejob")["conclusion"] == "succeeded"
+    assert github.wait_job(job).conclusion == "success"
     until(lambda: not runner.workers())
 
 
-def test_a_worker_that_crashes_fails_its_job(listening: Callable[..., StandIn], broker: ScriptedBroker) -> None:
-    runner = listening()
-    broker.queue("echo begun; exec sleep 300")
-    broker.wait_for("joblog", lambda body: "begun" in body["lines"])
-    (worker,) = runner.workers()
-    steps = processes.descendants(worker)
-    os.kill(worker, signal.SIGKILL)
+def test_a_worker_that_is_killed_fails_its_job_and_leaves_its_steps(
+    begin: Callable[..., StandIn], github: Sandbox
+) -> None:
+    job = github.submit_job(REPOSITORY, "n", [{"run": "echo begun; exec sleep 300"}])
+    runner = begin()
+    begun(github, job)
+    steps = processes.descendants(runner.worker())
+    os.kill(runner.worker(), signal.SIGKILL)
     runner.line(STAMP + "Job build completed with result: Failed")
-    assert broker.wait_for("completejob")["conclusion"] == "failed"
+    assert github.wait_job(job).conclusion == "failure"
     assert steps
     for step in steps:  # nobody cleans up after a crashed Worker, neither does the real one
         os.kill(step, signal.SIGKILL)
+    assert list(runner.root.glob("_diag/blocks/*")), "its log was not handed over"

@@ -1,11 +1,10 @@
-"""The stand-in runner on the sandbox, with nothing of ours between them: REST, broker and jobs over real HTTP."""
+"""The stand-in runner on the sandbox: registered by an App and by config.sh; stopped, deleted, twice at once."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,47 +16,43 @@ import requests
 
 from runnerctl.sandbox import Sandbox
 
+from .listener import rest
+from .loopback import place
+from .standin import PACE, STAMP, StandIn
+
+pytest_plugins = ("tests.standin_fixtures",)
 pytestmark = pytest.mark.timeout(40)
 REPO = "octo-org/tool"
-Start = Callable[..., subprocess.Popen[str]]
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: config.sh drops the port")
+Open = Callable[..., Sandbox]
 
 
 @pytest.fixture
-def github() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
+def open_sandbox(tmp_path: Path) -> Iterator[Open]:
+    started: list[Sandbox] = []
+
+    def start(host: str = "127.0.0.1", port: int = 0) -> Sandbox:
+        archive = tmp_path / "no-package"
+        archive.write_bytes(b"none")
+        started.append(Sandbox(host, port, archive=archive, strict=True, poll_seconds=50 * PACE))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for sandbox in started:
+        sandbox.stop()
+        assert sandbox.violations == []
 
 
 @pytest.fixture
-def root(archive: Path, tmp_path: Path) -> Path:
-    with tarfile.open(archive) as package:
-        package.extractall(tmp_path / "runner", filter="data")
-    return tmp_path / "runner"
+def github(open_sandbox: Open) -> Sandbox:
+    return open_sandbox()
 
 
 @pytest.fixture
-def start(root: Path) -> Iterator[Start]:
-    """Start a program of the package; what it says is read with ``said``."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*argv: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [str(root / argv[0]), *argv[1:]], cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-            env={"PATH": os.environ["PATH"], "RUNNER_ALLOW_RUNASROOT": "1", **environment},
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def said(process: subprocess.Popen[str]) -> list[str]:
-    output, _ = process.communicate(timeout=20)
-    return output.splitlines()
+def portless(open_sandbox: Open) -> Sandbox:
+    """One that names itself without a port."""
+    return open_sandbox(**place())
 
 
 def as_app(github: Sandbox, method: str, path: str, token: str = "", **body: Any) -> Any:
@@ -70,95 +65,159 @@ def as_app(github: Sandbox, method: str, path: str, token: str = "", **body: Any
     return answer.json()
 
 
-def installation_token(github: Sandbox) -> str:
+def jitconfig(github: Sandbox, name: str) -> str:
     installation = as_app(github, "GET", f"/repos/{REPO}/installation")
-    token: str = as_app(github, "POST", f"/app/installations/{installation['id']}/access_tokens")["token"]
-    return token
-
-
-def jitconfig(github: Sandbox, name: str, *labels: str) -> str:
-    token = installation_token(github)
+    token = as_app(github, "POST", f"/app/installations/{installation['id']}/access_tokens")["token"]
     path = f"/repos/{REPO}/actions/runners/generate-jitconfig"
-    made = as_app(github, "POST", path, token, name=name, runner_group_id=1, labels=["self-hosted", name, *labels])
+    made = as_app(github, "POST", path, token, name=name, runner_group_id=1, labels=["self-hosted", name])
     blob: str = made["encoded_jit_config"]
     return blob
 
 
-def test_a_jit_runner_does_its_job_and_its_registration_is_gone(github: Sandbox, start: Start) -> None:
-    process = start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "one"))
+def test_a_jit_runner_does_its_job_and_its_registration_is_gone(github: Sandbox, runner: StandIn) -> None:
+    runner.start("run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "one"))
     github.wait_runner("one")
     steps = [{"uses": "actions/checkout@v4"}, {"name": "Build", "run": "cat greeting; echo on $RUNNER_NAME"}]
     job = github.submit_job(REPO, ["self-hosted", "one"], steps, files={"greeting": "hello\n"})
     done = github.wait_job(job)
     assert done.conclusion == "success"
-    assert "hello" in done.lines
-    assert "on one" in done.lines
-    output = said(process)
-    assert process.returncode == 0
-    assert output[-3].endswith("Job build completed with result: Succeeded")
+    assert {"hello", "on one"} <= set(done.lines)
+    assert runner.exit_code() == 0
+    assert runner.seen[-3].endswith("Job build completed with result: Succeeded")
     github.wait_runner_gone("one")
 
 
-def test_a_job_canceled_on_the_server_ends_on_the_runner(github: Sandbox, start: Start) -> None:
-    process = start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "two"))
-    job = github.submit_job(REPO, ["two"], [{"run": "exec sleep 300"}])
-    github.wait_job_started(job)
-    github.cancel_job(job)
-    assert any(line.endswith("completed with result: Canceled") for line in said(process))
-    assert github.wait_job(job).conclusion == "cancelled"
-
-
-def test_a_stopped_runner_is_offline_and_stays_registered(github: Sandbox, start: Start) -> None:
-    process = start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "three"))
-    assert process.stdout is not None
-    # Stopped before it heard of its session, it could not close it, and GitHub would wait for it a minute.
-    while "Listening for Jobs" not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    assert said(process)[-1] == "Exiting..."
+def test_a_stopped_runner_is_offline_and_stays_registered(github: Sandbox, runner: StandIn) -> None:
+    runner.start("run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "three"))
+    runner.line(STAMP + "Listening for Jobs")
+    runner.signal(signal.SIGINT)
+    assert runner.exit_code() == 0
+    assert runner.seen[-1] == "Exiting..."
     github.wait_runner("three", status="offline")
 
 
-def test_a_deleted_registration_ends_an_idle_runner(github: Sandbox, start: Start) -> None:
-    process = start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=jitconfig(github, "four"))
-    github.delete_runner(github.wait_runner("four").id)
-    assert "The runner no longer exists on the server. Cleaning up local configuration." in said(process)
-    assert process.returncode == 0
-
-
-def test_a_deleted_registration_cannot_be_started(github: Sandbox, start: Start) -> None:
+def test_a_deleted_registration_cannot_be_started(github: Sandbox, runner: StandIn) -> None:
     blob = jitconfig(github, "five")
-    for runner in github.runners():
-        github.delete_runner(runner.id)
-    process = start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=blob)
-    assert said(process)[-1].startswith("Failed to create a session. The runner registration has been deleted")
-    assert process.returncode == 1
+    for each in github.runners():
+        github.delete_runner(each.id)
+    runner.start("run", ACTIONS_RUNNER_INPUT_JITCONFIG=blob)
+    assert runner.exit_code() == 1
+    assert runner.seen[-1].startswith("Failed to create a session. The runner registration has been deleted")
 
 
-def test_a_second_process_of_one_registration_meets_a_conflict(github: Sandbox, start: Start) -> None:
+def test_a_second_process_of_one_registration_gives_up_after_four_minutes_of_its_clock(
+    github: Sandbox, runner: StandIn
+) -> None:
     blob = jitconfig(github, "six")
-    start("bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=blob)
-    github.wait_runner("six")
-    second = start(
-        "bin/Runner.Listener", "run", ACTIONS_RUNNER_INPUT_JITCONFIG=blob, RUNNER_STANDIN_RETRY_SECONDS="0.02"
-    )
-    assert said(second)[-1].startswith("Stop retry on SessionConflictException")
-    assert second.returncode == 5
+    runner.start("run", ACTIONS_RUNNER_INPUT_JITCONFIG=blob)
+    runner.line(STAMP + "Listening for Jobs")
+    second = StandIn(runner.root).start("run", STANDIN_PACE="0.005")
+    try:
+        assert second.exit_code() == 5
+    finally:
+        second.close()
+    assert second.seen[-2].startswith("Stop retry on SessionConflictException")
+    assert sum(line == "A session for this runner already exists." for line in second.seen) == 8
 
 
-def test_a_persistent_runner_is_configured_runs_jobs_and_is_removed(github: Sandbox, start: Start) -> None:
-    token = installation_token(github)
-    made = as_app(github, "POST", f"/repos/{REPO}/actions/runners/registration-token", token)["token"]
-    words = ("--unattended", "--url", f"{github.server_url}/{REPO}", "--name", "seven", "--labels", "seven")
-    configured = start("config.sh", *words, ACTIONS_RUNNER_INPUT_TOKEN=made)
-    assert "√ Runner successfully added" in said(configured)
-    process = start("bin/Runner.Listener", "run")
+# config.sh.
+
+
+def token(github: Sandbox, kind: str = "registration") -> str:
+    answer = rest(github, "POST", f"/repos/{REPO}/actions/runners/{kind}-token")
+    value: str = answer.json()["token"]
+    return value
+
+
+def configure(github: Sandbox, runner: StandIn, *words: str, name: str = "seven") -> Any:
+    given = ("--unattended", "--url", f"{github.server_url}/{REPO}", "--name", name, *words)
+    return runner.configure(*given, ACTIONS_RUNNER_INPUT_TOKEN=token(github))
+
+
+@ROOT_ONLY
+def test_a_persistent_runner_is_configured_runs_jobs_and_is_removed(portless: Sandbox, runner: StandIn) -> None:
+    configured = configure(portless, runner, "--labels", "seven, Fast", "--runnergroup", "Default")
+    assert "√ Runner successfully added" in configured.stdout.splitlines()
+    registered = portless.wait_runner("seven", status="offline")
+    assert {"self-hosted", "linux", "x64", "seven", "fast"} == {label.lower() for label in registered.labels}
+    runner.start("run")
     for _ in range(2):
-        job = github.submit_job(REPO, ["seven"], [{"run": "true"}])
-        assert github.wait_job(job).conclusion == "success"
-    process.send_signal(signal.SIGINT)
-    said(process)
-    made = as_app(github, "POST", f"/repos/{REPO}/actions/runners/remove-token", token)["token"]
-    removed = start("config.sh", "remove", ACTIONS_RUNNER_INPUT_TOKEN=made)
-    assert said(removed)[0] == "√ Runner removed successfully"
-    github.wait_runner_gone("seven")
+        job = portless.submit_job(REPO, ["seven"], [{"run": "true"}])
+        assert portless.wait_job(job).conclusion == "success"
+    runner.signal(signal.SIGINT)
+    runner.exit_code()
+    removed = runner.configure("remove", ACTIONS_RUNNER_INPUT_TOKEN=token(portless, "remove"))
+    assert "√ Runner removed successfully" in removed.stdout.splitlines()
+    assert not list(runner.root.glob(".[rc]*"))
+    portless.wait_runner_gone("seven")
+
+
+@ROOT_ONLY
+def test_the_files_that_config_sh_writes_have_a_mark_and_keys_of_their_own_case(
+    portless: Sandbox, runner: StandIn
+) -> None:
+    assert configure(portless, runner, "--disableupdate").returncode == 0
+    texts = {name: (runner.root / name).read_bytes() for name in (".runner", ".credentials", ".credentials_rsaparams")}
+    assert all(text.startswith(b"\xef\xbb\xbf") for text in texts.values())
+    settings = json.loads(texts[".runner"].decode("utf-8-sig"))
+    assert {"agentId", "agentName", "poolId", "poolName", "disableUpdate", "serverUrl", "gitHubUrl", "workFolder",
+            "useV2Flow", "useRunnerAdminFlow", "serverUrlV2"} == set(settings)  # fmt: skip
+    assert settings["serverUrl"] == settings["serverUrlV2"]
+    assert (runner.root / ".credentials_rsaparams").stat().st_mode & 0o777 == 0o600
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--name", "taken"], "A runner exists with the same name taken."),
+        (["--runnergroup", "Nobody"], 'Could not find any self-hosted runner group named "Nobody".'),
+        (["--no-default-labels"], "Disabling default labels via --no-default-labels without specifying --labels is n"),
+    ],
+)
+def test_config_sh_refuses(portless: Sandbox, runner: StandIn, words: list[str], said: str) -> None:
+    portless.add_runner(REPO, "taken")
+    url = ("--unattended", "--url", f"{portless.server_url}/{REPO}")
+    done = runner.configure(*url, *words, ACTIONS_RUNNER_INPUT_TOKEN=token(portless))
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith(said)
+    assert not (runner.root / ".runner").exists()
+
+
+@ROOT_ONLY
+def test_config_sh_replaces_where_it_is_told_to_and_refuses_a_directory_that_is_configured(
+    portless: Sandbox, runner: StandIn
+) -> None:
+    portless.add_runner(REPO, "seven")
+    replaced = configure(portless, runner, "--replace")
+    assert "√ Successfully replaced the runner" in replaced.stdout.splitlines(), replaced.stderr
+    again = configure(portless, runner)
+    assert again.returncode == 1
+    assert again.stderr.startswith("Cannot configure the runner because it is already configured.")
+
+
+@ROOT_ONLY
+def test_a_wrong_token_is_told_with_the_status_of_its_answer(portless: Sandbox, runner: StandIn) -> None:
+    done = runner.configure("--unattended", "--url", f"{portless.server_url}/{REPO}", "--name", "x",
+                            ACTIONS_RUNNER_INPUT_TOKEN="wrong", STANDIN_PACE="0.001")  # fmt: skip
+    assert done.returncode == 1
+    assert "Http response code: NotFound from 'POST http://127." in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["url", "token"])
+def test_config_sh_asks_nobody_for_what_is_missing(github: Sandbox, runner: StandIn, missing: str) -> None:
+    given = {"url": f"{github.server_url}/{REPO}", "token": "T"}
+    words = [word for name, value in given.items() if name != missing for word in (f"--{name}", value)]
+    done = runner.configure("--unattended", *words)
+    said = f"Invalid configuration provided for {missing}. Terminating unattended configuration."
+    assert (done.returncode, done.stderr.strip()) == (1, said)
+
+
+def test_config_sh_drops_the_port(github: Sandbox, runner: StandIn) -> None:
+    """A sandbox with a port is none that config.sh reaches."""
+    before = len(github.calls)
+    done = runner.configure("--unattended", "--url", f"{github.server_url.replace('127.0.0.1', '127.0.0.9')}/{REPO}",
+                            "--name", "x", "--token", "T", STANDIN_PACE="0.001")  # fmt: skip
+    assert done.returncode == 1
+    assert "(127.0.0.9)" in done.stderr
+    assert len(github.calls) == before

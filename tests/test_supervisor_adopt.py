@@ -22,6 +22,7 @@ from tests.test_supervisor import until
 
 pytest_plugins = ("tests.orphans",)
 
+GONE = "line('The runner no longer exists on the server. Cleaning up local configuration.'); "
 CLEANED_UP = "os.unlink('.runner'); os._exit(0)"
 
 
@@ -219,7 +220,10 @@ def test_a_stop_now_ends_a_worker_alone(orphan):
         pytest.param(True, True, "os._exit(0)", "failed", "nobody watched", id="ephemeral with its identity left"),
         pytest.param(True, False, CLEANED_UP, "deleted", "deleted", id="ephemeral never worked"),
         pytest.param(False, True, "os._exit(1)", "failed", "nobody watched", id="persistent"),
-        pytest.param(False, False, CLEANED_UP, "deleted", "deleted", id="persistent is deleted"),
+        pytest.param(False, False, GONE + CLEANED_UP, "deleted", "deleted", id="persistent is deleted"),
+        pytest.param(
+            False, False, CLEANED_UP, "failed", "nobody watched", id="persistent, and somebody took its identity"
+        ),
     ],
 )
 def test_an_exit_that_nobody_could_see_has_its_outcome(orphan, ephemeral, ran, *, end, outcome, reason):

@@ -34,7 +34,8 @@ def ended(services: Services, runner: Runner) -> Runner | None:
         return None
     # Its supervisor asks for this too; whoever comes second finds it done.
     current = core.reap(services, runner.id) or runner
-    return current if not current.live or current.state is RunnerState.STOPPED else None
+    rests = current.state is RunnerState.STOPPED and core.seconds_to_restart(services, current) is None
+    return current if not current.live or rests else None
 
 
 def not_completed(runner: Runner) -> BackendFailed:

@@ -22,8 +22,10 @@ import requests
 
 from runnerctl.core import processes
 
+from . import job_log
+
 if TYPE_CHECKING:
-    from runnerctl.sandbox import Sandbox
+    from runnerctl.sandbox import JobView, Sandbox
 
 REPO = "octo-org/octo-repo"
 _RUNNER = "runner-1234567890"
@@ -175,19 +177,19 @@ def _provisioned(stage: Stage, name: str) -> Iterator[str]:
 
 def _build(stage: Stage) -> Iterator[str]:
     """The second job, with ``runs-on: <runner name>``."""
-    yield from _built(stage, _RUNNER)
+    job = _run_build(stage, _RUNNER)
+    yield f"runs-on: {_RUNNER} → {job.conclusion}"
+    yield from (f"  {line}" for line in job_log.by_step(job))
 
 
-def _built(stage: Stage, name: str) -> Iterator[str]:
+def _run_build(stage: Stage, name: str) -> JobView:
     job_id = stage.sandbox.submit_job(REPO, [name], _BUILD, files={"Makefile": _MAKEFILE})
     job = stage.sandbox.wait_job(job_id, timeout=_PATIENCE_SECONDS)
     if job.conclusion != "success" or job.runner_name != name:
         raise StepFailed(f"The job ended as {job.conclusion} on {job.runner_name}: {' / '.join(job.lines)}")
-    yield f"runs-on: {name} → {job.conclusion}"
-    wanted = [line for line in job.lines if "compiling" in line or "build finished" in line]
-    if len(wanted) < 2:
+    if f"compiling on {name}" not in job.lines or "build finished" not in job.lines:
         raise StepFailed(f"The job's output is not what make build prints: {' / '.join(job.lines)}")
-    yield from (f"    {line}" for line in wanted)
+    return job
 
 
 def _clean_up(stage: Stage) -> Iterator[str]:
@@ -206,7 +208,9 @@ def _crowd(stage: Stage) -> Iterator[str]:
     """The three jobs of the workflow for three runners at once."""
 
     def whole(name: str) -> list[str]:
-        return [*_provisioned(stage, name), *_built(stage, name), *_cleaned_up(stage, name)]
+        made = list(_provisioned(stage, name))
+        built = f"runs-on: {name} → {_run_build(stage, name).conclusion}"
+        return [*made, built, *_cleaned_up(stage, name)]
 
     with ThreadPoolExecutor(len(_CROWD)) as pool:
         for lines in pool.map(whole, _CROWD):

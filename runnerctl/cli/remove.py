@@ -53,7 +53,9 @@ Examples:
 )
 @click.argument("names", metavar="NAME...", nargs=-1, type=RUNNER)
 @click.option(
-    "--force", is_flag=True, help="Cancel a running job, kill it if it takes too long, and go on without GitHub."
+    "--force",
+    is_flag=True,
+    help="Cancel a running job, kill it after the setting stop.force, and go on without GitHub.",
 )
 @click.option("--drain", is_flag=True, help="Let a running job finish, then remove the runner.")
 @click.option("--all", "every", is_flag=True, help="Remove every runner of this host; asks first.")
@@ -174,11 +176,14 @@ def _tell(front: Front, removal: Removal) -> None:
         render.talk(front, f"Runner {name!r} took a job just before; it is finished first, then the runner is removed")
     else:
         render.talk(front, f"Removed runner {name!r}")
+    if removal.warning:
+        render.warn(front, removal.warning)
 
 
 def _document(removal: Removal) -> dict[str, Any]:
     word = "draining" if removal.draining else "removed"
-    return {"status": word, "name": removal.runner.name, "id": removal.runner.id, "state": removal.runner.state}
+    document = {"status": word, "name": removal.runner.name, "id": removal.runner.id, "state": removal.runner.state}
+    return {**document, "warning": removal.warning} if removal.warning else document
 
 
 def _row(removal: Removal) -> dict[str, Any]:

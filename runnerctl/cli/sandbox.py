@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -9,10 +10,10 @@ import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,8 +21,9 @@ from ..core import trash
 from ..core.clock import SystemClock
 from ..core.errors import ConfigInvalid
 from ..core.models import Scope
-from . import render
-from .options import Front, Verb, pass_front
+from . import job_log, render
+from .options import REPOSITORY, Front, Verb, pass_front
+from .sandbox_parts import ServedPackage, action_directories, loopback_host, package_of
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -34,6 +36,7 @@ _AUDIENCE = "runnerctl-rehearsal"
     "sandbox",
     cls=Verb,
     short_help="Run a local GitHub for rehearsals",
+    see=("demo", "create", "package"),
     epilog="""\b
 Examples:
   runnerctl sandbox > rehearsal.sh      # in one terminal
@@ -41,36 +44,74 @@ Examples:
   runnerctl create ci-1 --repo octo-org/octo-repo
 
 \b
-  runnerctl sandbox --port 9000 --job 'echo hello' --runs-on self-hosted""",
+  runnerctl sandbox --port 9000 --job 'echo hello' --runs-on self-hosted
+  runnerctl sandbox --package 2.336.0 --action octo/hello=./hello
+
+\b
+  sudo runnerctl sandbox --host 127.0.0.2 --port 80   # also for persistent runners""",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="PORT", help="Loopback port.  [default: a free one]"
+    "--host",
+    callback=loopback_host,
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Listen on this loopback address.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="PORT",
+    help="Listen on this port; persistent runners need 80.  [default: a free one]",
+)
+@click.option(
+    "--package",
+    metavar="FILE|VERSION",
+    help="Offer this runner package: a tar.gz, or a version to download.  [default: a stand-in]",
+)
+@click.option(
+    "--action",
+    "actions",
+    callback=action_directories,
+    multiple=True,
+    metavar="OWNER/NAME=DIR",
+    help="Let jobs use this action, from a directory; may be repeated.",
 )
 @click.option(
     "--repo",
+    type=REPOSITORY,
     default="octo-org/octo-repo",
     show_default=True,
     metavar="OWNER/REPO",
-    help="Repository of the jobs; runners may serve any other, too.",
+    help="Queue the jobs in this repository; runners may serve any other, too.",
 )
 @click.option("--job", "jobs", multiple=True, metavar="COMMAND", help="Queue a job that runs COMMAND; may be repeated.")
-@click.option("--runs-on", default="self-hosted", show_default=True, metavar="A,B", help="Labels the jobs ask for.")
+@click.option(
+    "--runs-on", default="self-hosted", show_default=True, metavar="A,B", help="Make the jobs ask for these labels."
+)
 @pass_front
-def command(front: Front, *, port: int, repo: str, jobs: tuple[str, ...], runs_on: str) -> None:
-    """Run a local GitHub until Ctrl-C: rehearse with no account and no credentials.
+def command(
+    front: Front,
+    *,
+    host: str,
+    port: int,
+    package: str | None,
+    actions: Mapping[str, Path],
+    repo: str,
+    jobs: tuple[str, ...],
+    runs_on: str,
+) -> None:
+    """Run a local GitHub until Ctrl-C.
 
-    Standard output gets `export NAME=value` lines for another terminal; there, runnerctl talks to this GitHub and
-    keeps its runners in a temporary directory, which is deleted at the end unless runners still live in it.
+    Use it to try runnerctl, or a workflow's steps, without an account and without credentials. The command prints
+    `export NAME=value` lines for another terminal: there, runnerctl talks to this GitHub and keeps its runners in a
+    temporary directory, which is deleted at the end unless runners are still running.
     """
-    from ..sandbox import Sandbox
-
     scope = str(Scope.of(repo=repo))
     with _asked_to_end() as end, _rehearsal_directory(front) as directory:
-        try:
-            sandbox = Sandbox(port=port)
-            sandbox.start()
-        except OSError as exc:
-            raise ConfigInvalid(f"Port {port} cannot be had: {exc.strerror}", hint="Choose another --port") from exc
+        served = package_of(front, package, directory) if package else None
+        sandbox = _opened(host, port, served, actions)
         try:
             render.assignments(_environment(sandbox, directory, scope))
             _explain(front, sandbox, scope)
@@ -78,6 +119,19 @@ def command(front: Front, *, port: int, repo: str, jobs: tuple[str, ...], runs_o
             _attend(front, sandbox, [sandbox.submit_job(scope, labels, [{"run": job}]) for job in jobs], end)
         finally:
             sandbox.stop()
+
+
+def _opened(host: str, port: int, served: ServedPackage | None, actions: Mapping[str, Path]) -> Sandbox:
+    from ..sandbox import Sandbox
+
+    package: dict[str, Any] = {"archive": served.archive, "version": served.version} if served else {}
+    sandbox = Sandbox(host, port, actions=actions, **package)
+    try:
+        sandbox.start()
+    except OSError as exc:
+        hint = "Run it as root, or choose another --port" if exc.errno == errno.EACCES else "Choose another --port"
+        raise ConfigInvalid(f"Port {port} of {host} cannot be had: {exc.strerror}", hint=hint) from exc
+    return sandbox
 
 
 def _environment(sandbox: Sandbox, directory: Path, repo: str) -> dict[str, str]:
@@ -101,6 +155,14 @@ def _explain(front: Front, sandbox: Sandbox, repo: str) -> None:
     render.talk(front, f"  runnerctl create ci-1 --repo {repo} --wait online")
     render.talk(front, "and queue a job for it:")
     render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
+    render.talk(front, "Its log, once it runs:")
+    render.talk(front, """  curl -H "$SANDBOX_AUTHORIZATION" "$SANDBOX_CONTROL_URL/jobs/1/log\"""")
+    if sandbox.serves_config_sh:
+        render.talk(front, "A persistent runner:")
+        render.talk(front, f"  runnerctl create ci-2 --repo {repo} --persistent --wait online")
+    else:
+        render.talk(front, "A persistent runner needs a sandbox on port 80, as config.sh drops other ports. As root:")
+        render.talk(front, "  runnerctl sandbox --host 127.0.0.2 --port 80")
     claims = json.dumps({"repository": repo, "aud": _AUDIENCE})
     render.talk(front, "A workflow's OIDC token, for `runnerctl serve`:")
     render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{claims}' "$SANDBOX_CONTROL_URL/oidc-tokens\"""")
@@ -115,6 +177,8 @@ def _attend(front: Front, sandbox: Sandbox, jobs: list[int], end: threading.Even
             if seen.status == "completed":
                 waiting.discard(job)
                 render.talk(front, f"Job {job} on runner {seen.runner_name or 'nobody'}: {seen.conclusion}")
+                for line in job_log.by_step(seen):
+                    render.talk(front, f"  {line}")
 
 
 @contextmanager

@@ -37,5 +37,7 @@ def command(front: Front, name: str, now: bool) -> None:
         render.talk(front, f"Runner {stop.runner.name!r} finishes its job first, then it stops")
     else:
         render.talk(front, f"Stopped runner {stop.runner.name!r}")
+    if stop.warning:
+        render.warn(front, stop.warning)
     status = core.see(services, stop.runner)
     render.item(front, runners.document(status), runners.short_row(status), key="name")

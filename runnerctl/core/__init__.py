@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .lifecycle.create import Wait, create_runner
     from .lifecycle.operation import Operation, Pause, finish
     from .lifecycle.orphans import finish_orphans
-    from .lifecycle.reap import decide, reap
+    from .lifecycle.reap import decide, reap, seconds_to_restart
     from .lifecycle.remove import Removal, remove_runner
     from .lifecycle.retention import Pruned, prune
     from .lifecycle.sizing import disk_sizes
@@ -32,6 +32,7 @@ _HOME = {
     "finish": "lifecycle.operation",
     "decide": "lifecycle.reap",
     "reap": "lifecycle.reap",
+    "seconds_to_restart": "lifecycle.reap",
     "finish_orphans": "lifecycle.orphans",
     "Removal": "lifecycle.remove",
     "remove_runner": "lifecycle.remove",
@@ -72,6 +73,7 @@ __all__ = [
     "reap",
     "remove_runner",
     "runner_status",
+    "seconds_to_restart",
     "see",
     "start_runner",
     "stop_runner",

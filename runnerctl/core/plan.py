@@ -1,7 +1,8 @@
 """What is to be done about one runner, decided from what is known of it; nothing is touched here.
 
 What could not be observed is unknown, and nothing is done because of it. GitHub's word alone ends a runner only
-when it said twice, a minute apart, that there is none, and no job runs here.
+when it said twice, a minute apart, that there is none, and no job runs here. A persistent one is ended by a command or
+by the loss of its registration, and by nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from . import restarting
 from .backends.base import Observation, Outcome
+from .durations import shown
 from .models import Runner
 from .observed import observed_state
 from .states import UNLAUNCHED, Desired, RunnerState
@@ -19,7 +22,7 @@ S = RunnerState
 
 _EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 CRASH_LOOP_SECONDS = 60.0
-"""A persistent runner that died sooner after its start is not started again by itself."""
+"""A persistent runner that died sooner after its start is not started again at once."""
 
 
 class Step(StrEnum):
@@ -34,6 +37,8 @@ class Step(StrEnum):
     """Its repository has become public, and it may not serve it: no more jobs."""
     STOP = "stop"
     """Its stop took too long: kill what is left."""
+    EXPLAIN = "explain"
+    """Write down why it is not as it should be."""
     REST = "rest"
     """It has stopped."""
     START = "start"
@@ -44,6 +49,8 @@ class Step(StrEnum):
     """GitHub refuses its version: give it the one that is offered, and start it again."""
     FINISH = "finish"
     """Its life ends in ``state``."""
+    CONFIRM = "confirm"
+    """GitHub lists it no more: its life ends in ``state`` if GitHub does not know it by its id either."""
     REPLACE = "replace"
     """The same, and another life of its name is to follow."""
 
@@ -82,6 +89,10 @@ class Seen:
     """How many listings in a row did not hold it, ``Limits.absence`` apart."""
     unconfigured: bool = False
     """Its identity files are gone: an ephemeral runner's Listener takes them away when its job is done."""
+    configured: bool = False
+    """Half-made and persistent, and its ``config.sh`` had registered it."""
+    ends: int = 0
+    """Of one that rests and should run: how often in a row it ended by itself."""
 
 
 KEEP = Action(Step.KEEP)
@@ -95,7 +106,7 @@ def plan(seen: Seen, *, now: float, limits: Limits) -> Action:
     if runner.state is S.REMOVING:
         return Action(Step.FINISH, runner.ending or S.REMOVED, runner.reason)
     if runner.state is S.STOPPED:
-        return KEEP
+        return _of_stopped(seen, now)
     return _of_ended(seen, now)
 
 
@@ -107,9 +118,18 @@ def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
         return _of_removing(seen, now, limits)
     if runner.state is S.STOPPING:
         return _of_stopping(seen, now, limits)
-    if _never_came_online(runner, processes, now, limits):
-        return Action(Step.FINISH, S.FAILED, "It did not come online in time")
+    if _never_came_online(runner, processes, now, limits) and (late := _of_late(runner, processes, limits)) is not KEEP:
+        return late
     return _of_serving(seen)
+
+
+def _of_late(runner: Runner, processes: Observation, limits: Limits) -> Action:
+    """Somebody waits for an ephemeral one; a persistent one has time, and its Listener tries for ever."""
+    if runner.ephemeral:
+        return Action(Step.FINISH, S.FAILED, "It did not come online in time")
+    said = f": {processes.error}" if processes.error else ""
+    reason = f"It is not online after {shown(limits.start)}, and its Listener goes on trying{said}"
+    return KEEP if reason == runner.reason else Action(Step.EXPLAIN, reason=reason)
 
 
 def _of_serving(seen: Seen) -> Action:
@@ -117,9 +137,12 @@ def _of_serving(seen: Seen) -> Action:
     if seen.absences > 1 and not seen.working:
         # Somebody counts on an ephemeral runner that had no job yet; another life of a persistent one is GitHub's wish.
         wanted = runner.ephemeral and runner.daemonize and _may_run(runner) and not processes.jobs_run
-        return Action(Step.REPLACE if wanted else Step.FINISH, S.FAILED, "GitHub does not know it any more")
+        ends = Step.FINISH if runner.ephemeral else Step.CONFIRM
+        return Action(Step.REPLACE if wanted else ends, S.FAILED, "GitHub does not know it any more")
     if runner.exposed_at is not None and runner.desired is Desired.RUNNING:
         return Action(Step.WITHDRAW, reason=_EXPOSED)
+    if runner.state is S.STOPPED and restarting.is_wanted(runner):
+        return Action(Step.NOTE, S.STARTING, "Its processes run")
     new = observed_state(runner, processes)
     return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
 
@@ -150,10 +173,22 @@ def _far_apart(then: float, now: float, seconds: float) -> bool:
     return abs(now - then) > seconds
 
 
+def _of_stopped(seen: Seen, now: float) -> Action:
+    """One that should run rests for a while only, be it that it failed or that nobody was there to start it."""
+    runner, processes = seen.runner, seen.processes
+    deleted = processes.outcome is Outcome.DELETED
+    if deleted or not restarting.is_wanted(runner) or restarting.left(runner, seen.ends, now) > 0:
+        return KEEP
+    outdated = processes.ended and processes.outcome is Outcome.OUTDATED
+    return Action(Step.RENEW if outdated else Step.START, reason=runner.reason or "It should run")
+
+
 def _of_ended(seen: Seen, now: float) -> Action:
     """No process is left: what that means depends on how far the life had come and how the processes ended."""
     runner, processes = seen.runner, seen.processes
     if runner.state in UNLAUNCHED:
+        if seen.configured and restarting.is_wanted(runner):
+            return Action(Step.START, reason="Its creation was interrupted, and goes on")
         return Action(Step.FINISH, S.FAILED, "Its creation was interrupted")
     outcome = processes.outcome if processes.ended else _unsaid_outcome(seen)
     if outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
@@ -183,11 +218,12 @@ def _unsaid_outcome(seen: Seen) -> Outcome | None:
 
 
 def _again(runner: Runner, processes: Observation, now: float) -> Step | None:
-    """How one that should run comes to run again by itself; None if it does not."""
+    """How one that should run comes to run again at once; None if it does not."""
+    interrupted = runner.state is S.STARTING and runner.handle is None
     if processes.ended:
-        if runner.state is S.STARTING and runner.handle is None:
-            return Step.START  # a start that was interrupted: what ended is what was there before
+        if interrupted:
+            return Step.START  # what ended is what was there before
         return Step.RENEW if processes.outcome is Outcome.OUTDATED else None
     # Without a word: a reboot, or something that killed the whole tree.
     lasted = runner.started_at is not None and _far_apart(runner.started_at, now, CRASH_LOOP_SECONDS)
-    return Step.START if lasted and not runner.ephemeral else None
+    return Step.START if (lasted or interrupted) and not runner.ephemeral else None

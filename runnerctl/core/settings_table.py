@@ -330,7 +330,12 @@ SETTINGS: tuple[Setting, ...] = (
     _own(
         "limits.nice", "5", "Nice value of runners, 0 to 19; higher yields more to the rest of the host", between(0, 19)
     ),
-    _own("limits.oom_score_adj", "250", "Added to the OOM score of runners; the higher, the sooner killed", between(0, 1000)),
+    _own(
+        "limits.oom_score_adj",
+        "250",
+        "Added to the OOM score of runners; the higher, the sooner killed",
+        between(0, 1000),
+    ),
     _own("replace_lost", "true", "Make an idle ephemeral runner again when GitHub no longer knows it", boolean),
     _own(
         "own_registrations", "30", "Most registrations in a scope within 5 minutes that no command asked for", positive
@@ -338,7 +343,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),
     _own("log_retention", "7d", "How long logs stay after their runner's end, and old _diag files", retention),
     _own("history_retention", "30d", "How long it is known that a runner was there", retention),
-    _own("start_timeout", "120", "A runner that is not online by then failed to start", duration),
+    _own("start_timeout", "120", "An ephemeral runner that is not online by then failed to start", duration),
     _own(
         "remove_settle",
         "3",
@@ -349,7 +354,7 @@ SETTINGS: tuple[Setting, ...] = (
     _own("stop.interrupt", "30", "Patience after SIGINT, before SIGTERM", duration),
     _own("stop.terminate", "10", "Patience after SIGTERM, before SIGKILL", duration),
     _own("stop.kill", "5", "How long SIGKILL of the whole tree may take", duration),
-    _own("stop.force", "5", "Patience after SIGINT when force was asked", duration),
+    _own("stop.force", "30", "Patience after SIGINT, before SIGKILL, when force was asked", duration),
     _own("stop.shutdown_grace", "60", "How long a job may go on after SIGTERM to the supervisor", duration),
 )
 

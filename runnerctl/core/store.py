@@ -104,9 +104,10 @@ class Store(Duties, Tokens):
         items = [make(row) for row in found[: query.limit]]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
 
-    def history(self, runner_id: str) -> list[Event]:
-        query = "SELECT runner_id, at, old, new, reason FROM runner_event WHERE runner_id = ? ORDER BY id"
-        return [rows.event(row) for row in self._read(query, runner_id)]
+    def history(self, runner_id: str, *, last: int = -1) -> list[Event]:
+        """Oldest first; only so many of the ``last``, if given."""
+        query = "SELECT runner_id, at, old, new, reason FROM runner_event WHERE runner_id = ? ORDER BY id DESC LIMIT ?"
+        return [rows.event(row) for row in reversed(self._read(query, runner_id, last))]
 
     # -- writing
 

@@ -22,9 +22,6 @@ def check(github: GitHub, caller: Caller, route: Route, scope: Scope | None) -> 
         case Access.REMOTE_AUTH:
             if caller.kind is not CallerKind.REMOTE_AUTH:
                 raise Refusal(404)
-        case Access.RUNNER_ADMIN:
-            if caller.kind is not CallerKind.RUNNER_ADMIN:
-                raise Refusal(401, "Bad credentials")
             _check_config(caller, scope)
         case Access.GRANTED:
             _check_grant(github, caller, route, scope)
@@ -36,8 +33,10 @@ def _check_grant(github: GitHub, caller: Caller, route: Route, scope: Scope | No
             _check_installation(github, caller, route, scope)
         case CallerKind.USER:
             _check_user(route, scope)
-        case CallerKind.RUNNER_ADMIN if route.for_config:
+        case CallerKind.REMOTE_AUTH if caller.token and caller.token.kind is route.for_config:
             _check_config(caller, scope)
+        case CallerKind.REMOTE_AUTH:
+            raise Refusal(404)
         case CallerKind.ANONYMOUS:
             raise Refusal(401, "Requires authentication")
         case _:

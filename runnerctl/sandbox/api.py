@@ -15,6 +15,8 @@ from .callers import ANONYMOUS, Caller, NotRecognized, identify
 from .limits import Allowance
 from .rest import ROUTES
 from .rest.routes import Answer, Ask, Refusal, Route, scope_of
+from .runner_api.requests import credentials_of, shaped
+from .runner_api.strict import unknown
 from .state import GitHub
 from .times import http_date
 
@@ -55,6 +57,8 @@ def _handler(github: GitHub, route: Route) -> Handler:
         caller = ANONYMOUS
         try:
             _check_headers(request)
+            if github.strict:
+                _check_config_call(request, route)
             caller = _identify(github, request)
             _check_limit(github, caller, route)
             body = await _body(request)
@@ -75,6 +79,8 @@ def _unknown(github: GitHub) -> Handler:
             _check_headers(request)
         except Refusal as refusal:
             return refused(github, refusal)
+        if github.strict and _is_config(request):
+            return await unknown(request)
         return refused(github, Refusal(404))
 
     return handle
@@ -133,6 +139,18 @@ def _check_headers(request: web.Request) -> None:
     version = request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0])
     if version not in API_VERSIONS:
         raise Refusal(400, f"API version {version!r} is not supported. Supported are {', '.join(API_VERSIONS)}.")
+
+
+def _is_config(request: web.Request) -> bool:
+    return request.headers.get("Authorization", "").startswith("RemoteAuth ")
+
+
+def _check_config_call(request: web.Request, route: Route) -> None:
+    """Raises Malformed for what config.sh does not send."""
+    if route.private:
+        credentials_of(request, "RemoteAuth")
+    if _is_config(request):
+        shaped(dict(request.query), route.config_query, strict=True)
 
 
 def _identify(github: GitHub, request: web.Request) -> Caller:

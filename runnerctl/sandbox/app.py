@@ -6,8 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from . import api, broker, control, downloads, openid, run_service
+from . import api, broker, control, downloads, openid
 from .front import front
+from .runner_api import actions, blobs, feed, id_tokens, results, run_service, strict
 from .state import GitHub
 from .web_keys import GITHUB
 
@@ -19,17 +20,16 @@ MAX_BODY_BYTES = 16 * 2**20
 def build_app(github: GitHub, pat: str) -> web.Application:
     """The whole server as one application."""
     app = web.Application(
-        middlewares=[front, control.only_with_token, run_service.job_errors], client_max_size=MAX_BODY_BYTES
+        middlewares=[front, control.only_with_token, strict.malformed, run_service.job_errors],
+        client_max_size=MAX_BODY_BYTES,
     )
     app[GITHUB] = github
     app[control.PAT] = pat
     app.on_shutdown.append(_end_polls)
     api.add_routes(app, github)
-    broker.add_routes(app)
-    run_service.add_routes(app)
-    downloads.add_routes(app)
-    openid.add_routes(app)
-    control.add_routes(app)
+    for part in (broker, run_service, results, blobs, feed, actions, id_tokens, downloads, openid, control):
+        part.add_routes(app)
+    app.router.add_route("*", "/{unknown:.*}", strict.unknown)
     return app
 
 

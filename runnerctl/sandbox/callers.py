@@ -27,7 +27,6 @@ class CallerKind(StrEnum):
     INSTALLATION = "installation"
     USER = "user"
     REMOTE_AUTH = "remote-auth"
-    RUNNER_ADMIN = "runner-admin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +89,6 @@ def _token_caller(github: GitHub, value: str, *, remote_auth: bool = False) -> C
             )
         case TokenKind.USER if token and not remote_auth:
             return Caller(kind=CallerKind.USER, name="user ID 1", token=token)
-        case TokenKind.RUNNER_ADMIN if token and not remote_auth:
-            return Caller(kind=CallerKind.RUNNER_ADMIN, name="runner admin", scope=token.scope, token=token)
         case TokenKind.REGISTRATION | TokenKind.REMOVE if token and remote_auth:
             return Caller(kind=CallerKind.REMOTE_AUTH, name="config.sh", scope=token.scope, token=token)
     # GitHub answers config.sh with 404 when it does not know the registration token.

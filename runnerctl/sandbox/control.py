@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from .faults import Fault
+from .jobs.steps import action_of, is_remote
 from .state import GitHub
 from .tokens import TokenKind
 from .values import Job, JobView, RunnerView, Scope, Step
@@ -36,12 +38,19 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: dict[str, str] = {}
     event_name: str = "workflow_dispatch"
     event: dict[str, Any] = {}
+    permissions: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         if self.repo.count("/") != 1 or not all(self.repo.split("/")):
             raise ValueError("'repo' is OWNER/REPO")
         if not self.runs_on:
             raise ValueError("'runs_on' is empty: such a job would run anywhere")
+        for path in self.files:
+            if not path or path.startswith("/") or ".." in path.split("/"):
+                raise ValueError(f"{path!r} in 'files' is not a path below the workspace")
+        for step in self.steps:
+            if step.uses and is_remote(step.uses):
+                action_of(step.uses)
 
     def submit(self, github: GitHub) -> Job:
         return github.submit(
@@ -54,6 +63,7 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             files=self.files,
             event_name=self.event_name,
             event=self.event,
+            permissions=self.permissions,
         )
 
 
@@ -63,6 +73,8 @@ class KnobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay_all: float | None = None
     idle_lie: bool | None = None
     dispatch_on_delete: bool | None = None
+    should_acknowledge: bool | None = None
+    require_fips: bool | None = None
     clock_offset: float | None = None
 
 
@@ -77,6 +89,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{PREFIX}jobs", list_jobs)
     app.router.add_get(f"{PREFIX}jobs/{{id}}", get_job)
     app.router.add_get(f"{PREFIX}jobs/{{id}}/log", get_log)
+    app.router.add_get(f"{PREFIX}jobs/{{id}}/steps/{{number}}/log", get_step_log)
     app.router.add_post(f"{PREFIX}jobs/{{id}}/cancel", cancel_job)
     app.router.add_get(f"{PREFIX}faults", list_faults)
     app.router.add_post(f"{PREFIX}faults", add_fault)
@@ -123,8 +136,15 @@ async def get_job(request: web.Request) -> web.Response:
 
 
 async def get_log(request: web.Request) -> web.Response:
-    lines = request.app[GITHUB].jobs.lines(_job(request).id)
-    return web.Response(text="".join(f"{line}\n" for line in lines))
+    return _text(request.app[GITHUB].jobs.report(_job(request)).lines)
+
+
+async def get_step_log(request: web.Request) -> web.Response:
+    steps = request.app[GITHUB].jobs.report(_job(request)).steps
+    step = next((step for step in steps if str(step.number) == request.match_info["number"]), None)
+    if step is None:
+        raise web.HTTPNotFound
+    return _text(step.lines)
 
 
 async def cancel_job(request: web.Request) -> web.Response:
@@ -222,6 +242,10 @@ def _seconds(request: web.Request) -> float:
 
 async def _decoded(request: web.Request, kind: type[T]) -> T:
     return msgspec.json.decode(await request.read(), type=kind)
+
+
+def _text(lines: Iterable[str]) -> web.Response:
+    return web.Response(text="".join(f"{line}\n" for line in lines))
 
 
 def _json(body: Any, *, status: int = 200) -> web.Response:

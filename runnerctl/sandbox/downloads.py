@@ -7,9 +7,11 @@ from aiohttp import web
 from .releases import Release
 from .web_keys import GITHUB
 
+PREFIX = "/sandbox/downloads/"
+
 
 def add_routes(app: web.Application) -> None:
-    app.router.add_get("/sandbox/downloads/{filename}", download)
+    app.router.add_get(f"{PREFIX}{{filename}}", download)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -20,10 +22,22 @@ async def download(request: web.Request) -> web.StreamResponse:
 async def cut_short(request: web.Request, size: int) -> web.StreamResponse:
     """Promises the whole file and hangs up after so many bytes."""
     release = _release(request)
-    response = web.StreamResponse(headers={"Content-Length": str(release.size)})
-    await response.prepare(request)
     with release.archive.open("rb") as file:
-        await response.write(file.read(size))
+        return await _promised(request, file.read(size), of=release.size)
+
+
+async def cut_answer_short(request: web.Request, answer: web.StreamResponse, size: int) -> web.StreamResponse:
+    """The same for any other answer."""
+    content = answer.body if isinstance(answer, web.Response) else None
+    if not isinstance(content, bytes):
+        return answer
+    return await _promised(request, content[:size], of=len(content))
+
+
+async def _promised(request: web.Request, content: bytes, *, of: int) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": str(of)})
+    await response.prepare(request)
+    await response.write(content)
     if request.transport is not None:
         request.transport.close()
     return response

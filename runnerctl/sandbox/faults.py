@@ -32,7 +32,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     lost_answer: bool = False
     """Handle the call, then close the connection without an answer."""
     cut_after: int | None = None
-    """Close the connection after so many bytes of a download."""
+    """Close the connection after so many bytes of a download, or of any other answer."""
     rate_limit: Literal[False, "primary", "secondary"] = False
     retry_after: int = 60
     """Goes with ``rate_limit``: seconds that GitHub asks to wait."""
@@ -64,6 +64,10 @@ class Knobs:
     """Runners are shown as not busy, and DELETE answers 204, while a job runs."""
     dispatch_on_delete: bool = False
     """Jobs wait until a runner that could run them is deleted: it is then handed one although DELETE answers 204."""
+    should_acknowledge: bool = True
+    """Runners are asked to acknowledge a job before they acquire it."""
+    require_fips: bool = True
+    """Runners that are registered from now on sign with PS256, else with RS256."""
     clock_offset: float = 0.0
     """Seconds by which GitHub's clock is ahead of ours; raising it expires tokens."""
 

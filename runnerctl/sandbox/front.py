@@ -48,9 +48,10 @@ async def _handle(request: web.Request, handler: Handler, fault: Fault | None) -
         return _rate_limited(request.app[GITHUB], fault)
     if fault.status is not None:
         return _injected(fault.status, fault)
-    if fault.cut_after is not None:
+    if fault.cut_after is not None and request.path.startswith(downloads.PREFIX):
         return await downloads.cut_short(request, fault.cut_after)
-    return await handler(request)
+    answer = await handler(request)
+    return answer if fault.cut_after is None else await downloads.cut_answer_short(request, answer, fault.cut_after)
 
 
 def _rate_limited(github: GitHub, fault: Fault) -> web.StreamResponse:

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from . import keys
+from .runner_urls import RunnerUrls
 from .values import Runner
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunnerUrls:
-    """Where a runner goes once it has its identity."""
-
-    authorization: str
-    broker: str
-    """Ends in a slash."""
-    service: str
-    """Ends in a slash."""
-
-    @classmethod
-    def below(cls, server_url: str) -> RunnerUrls:
-        return cls(
-            authorization=f"{server_url}/sandbox/oauth/token",
-            broker=f"{server_url}/sandbox/broker/",
-            service=f"{server_url}/sandbox/run/",
-        )
 
 
 def encode(runner: Runner, *, group: str, work_folder: str, urls: RunnerUrls, key: RSAPrivateKey) -> str:
@@ -50,7 +31,7 @@ def encode(runner: Runner, *, group: str, work_folder: str, urls: RunnerUrls, ke
         "Data": {
             "ClientId": runner.client_id,
             "AuthorizationUrl": urls.authorization,
-            "RequireFipsCryptography": "True",
+            "RequireFipsCryptography": str(runner.fips),
         },
     }
     files = {

@@ -30,6 +30,7 @@ from .values import Call, Job, JobView, Runner, RunnerView, Scope
 
 T = TypeVar("T")
 BACKLOG = 1024
+HTTP_PORT = 80
 
 
 class Sandbox:
@@ -50,8 +51,14 @@ class Sandbox:
         latency: float = 0.0,
         private_key_pem: str | None = None,
         settings: Settings | None = None,
+        strict: bool = False,
+        actions: Mapping[str, Path] | None = None,
     ) -> None:
-        """``archive`` is the runner package of ``version``; without it the stand-in is packed at the start."""
+        """``archive`` is the runner package of ``version``; without it the stand-in is packed at the start.
+
+        ``strict`` refuses, and keeps in ``violations``, what the real runner would not send. ``actions`` are
+        directories by ``OWNER/NAME``.
+        """
         key = keys.from_pem(private_key_pem) if private_key_pem else keys.private_key("app")
         self.private_key_pem = private_key_pem or keys.to_pem(key)
         self.pat = new_value(TokenKind.USER)
@@ -66,6 +73,8 @@ class Sandbox:
             runner_key=keys.private_key("runners"),
             pat=self.pat,
             settings=dataclasses.replace(settings or Settings(), poll_seconds=poll_seconds),
+            strict=strict,
+            actions=actions,
         )
         self._github.knobs.delay_all = latency
         self._thread: threading.Thread | None = None
@@ -115,6 +124,11 @@ class Sandbox:
         return self._github.server_url
 
     @property
+    def serves_config_sh(self) -> bool:
+        """Whether config.sh, which drops the port of a URL, can find it."""
+        return self._port == HTTP_PORT
+
+    @property
     def enterprise_issuer(self) -> str:
         """Of OIDC tokens, as an Enterprise Server has it; ``server_url`` is one as github.com has it."""
         return f"{self.server_url}{openid.ENTERPRISE}"
@@ -144,6 +158,17 @@ class Sandbox:
         """The REST calls so far, oldest first."""
         return list(self._github.calls)
 
+    @property
+    def violations(self) -> list[str]:
+        """What runners did in strict mode that the real one does not do."""
+        return list(self._github.violations)
+
+    def forgive(self) -> list[str]:
+        """The violations so far, which are then forgotten: for who has provoked them."""
+        forgiven = self.violations
+        self._ask(self._github.violations.clear)
+        return forgiven
+
     def add_fault(self, fault: Fault) -> None:
         self._ask(lambda: self._github.faults.add(fault))
 
@@ -167,6 +192,24 @@ class Sandbox:
     @dispatch_on_delete.setter
     def dispatch_on_delete(self, on: bool) -> None:
         self._github.knobs.dispatch_on_delete = on
+
+    @property
+    def should_acknowledge(self) -> bool:
+        """Ask runners to acknowledge a job before they acquire it."""
+        return self._github.knobs.should_acknowledge
+
+    @should_acknowledge.setter
+    def should_acknowledge(self, on: bool) -> None:
+        self._github.knobs.should_acknowledge = on
+
+    @property
+    def require_fips(self) -> bool:
+        """Have runners that are registered from now on sign with PS256, else with RS256."""
+        return self._github.knobs.require_fips
+
+    @require_fips.setter
+    def require_fips(self, on: bool) -> None:
+        self._github.knobs.require_fips = on
 
     @property
     def delay_all(self) -> float:
@@ -233,8 +276,12 @@ class Sandbox:
         workflow: str = "CI",
         event_name: str = "workflow_dispatch",
         event: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, str] | None = None,
     ) -> int:
-        """Queues a job and returns its id. Raises msgspec.ValidationError for what cannot be a job."""
+        """Queues a job and returns its id. Raises msgspec.ValidationError for what cannot be a job.
+
+        ``permissions`` are a workflow's: ID tokens are for jobs with ``{"id-token": "write"}`` only.
+        """
         order = msgspec.convert(
             {
                 "repo": repo,
@@ -244,6 +291,7 @@ class Sandbox:
                 "workflow": workflow,
                 "event_name": event_name,
                 "event": dict(event or {}),
+                "permissions": dict(permissions or {}),
                 "env": dict(env or {}),
                 "files": dict(files or {}),
             },
@@ -327,11 +375,12 @@ class Sandbox:
         listener = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
         self._port = listener.getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        self._github.server_url = f"http://{host}:{self._port}"
+        # config.sh drops the port of a URL: it finds a sandbox on port 80 only, which needs none.
+        self._github.server_url = f"http://{host}" if self._port == HTTP_PORT else f"http://{host}:{self._port}"
         return listener
 
     def _packed(self, version: str) -> Path:
-        from .archive import build_archive
+        from runnerctl.standin.archive import build_archive
 
         directory = tempfile.mkdtemp(prefix="runnerctl-sandbox-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
@@ -349,8 +398,8 @@ class Sandbox:
 
     def _wait_job(self, job_id: int, statuses: set[str], timeout: float) -> JobView:
         def look() -> JobView | None:
-            seen = self._github.view_job(self._job(job_id))
-            return seen if seen.status in statuses else None
+            job = self._job(job_id)
+            return self._github.view_job(job) if job.status in statuses else None
 
         return self._wait(look, timeout, lambda: f"Job {job_id} is still as {self._github.view_job(self._job(job_id))}")
 

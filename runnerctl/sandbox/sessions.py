@@ -17,6 +17,8 @@ _message_ids = itertools.count(1)
 class Message:
     type: str
     body: Mapping[str, Any]
+    for_idle: bool = False
+    """Only for a poll that says that the runner is not busy."""
     id: int = field(default_factory=lambda: next(_message_ids))
 
 
@@ -27,11 +29,25 @@ class Session:
     expires_at: float
     """When it counts as lost, unless a poll is open."""
     mailbox: deque[Message] = field(default_factory=deque)
+    finished: bool = False
+    """Its ephemeral runner has done its job: the registration is gone, the session lasts until the runner ends it."""
     polls: set[asyncio.Future[None]] = field(default_factory=set)
 
     def post(self, message: Message) -> None:
         self.mailbox.append(message)
         self.wake()
+
+    def take(self, *, busy: bool) -> Message | None:
+        """The first message that such a poll may have."""
+        found = next((message for message in self.mailbox if not (busy and message.for_idle)), None)
+        if found is not None:
+            self.mailbox.remove(found)
+        return found
+
+    def withdraw(self, request_id: str | None) -> None:
+        """Takes back a job that was not told yet."""
+        kept = [message for message in self.mailbox if message.body.get("runner_request_id") != request_id]
+        self.mailbox = deque(kept)
 
     def wake(self) -> None:
         """Ends the open polls; each looks again at what there is."""

@@ -12,18 +12,21 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from . import jobs
 from .accounts import Accounts
 from .faults import Faults, Knobs
 from .id_tokens import IdTokens
-from .jit import RunnerUrls
-from .jobs import JobQueue
+from .jobs.blobs import Blobs
+from .jobs.catalogue import ActionCatalogue
+from .jobs.queue import LOST_RUNNER, JobQueue, fits
+from .jobs.tokens import JobTokens
 from .limits import RateLimits
 from .releases import Releases
+from .runner_urls import RunnerUrls
 from .runners import Registry, distinct
 from .sessions import Message, Session, Sessions
 from .tokens import Token, TokenKind, Tokens, new_value
@@ -50,12 +53,28 @@ class Settings:
     """Older runners get no messages."""
 
 
+CANCEL_TIMEOUT = "00:05:00"
+"""How long a cancelled job may take to end."""
+
+
 class GitHub:
-    def __init__(self, *, app_key: RSAPublicKey, runner_key: RSAPrivateKey, pat: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        app_key: RSAPublicKey,
+        runner_key: RSAPrivateKey,
+        pat: str,
+        settings: Settings,
+        strict: bool = False,
+        actions: Mapping[str, Path] | None = None,
+    ) -> None:
         self.app_key = app_key
         self.runner_key = runner_key
         """The identity in every JIT configuration: a key for each runner would cost 100 ms each."""
         self.settings = settings
+        self.strict = strict
+        self.violations: list[str] = []
+        """What runners did, in strict mode, that the real one does not do."""
         self.knobs = Knobs()
         self.faults = Faults()
         self.accounts = Accounts()
@@ -65,6 +84,9 @@ class GitHub:
         self.registry = Registry()
         self.sessions = Sessions()
         self.jobs = JobQueue()
+        self.job_tokens = JobTokens()
+        self.blobs = Blobs()
+        self.actions = ActionCatalogue(actions or {})
         self.releases = Releases()
         self.calls: list[Call] = []
         self.server_url = ""
@@ -88,7 +110,7 @@ class GitHub:
 
     @property
     def runner_urls(self) -> RunnerUrls:
-        return RunnerUrls.below(self.server_url)
+        return RunnerUrls(server=self.server_url)
 
     def issue(
         self,
@@ -100,6 +122,7 @@ class GitHub:
         repositories: frozenset[str] | None = None,
         scope: Scope | None = None,
         runner_id: int | None = None,
+        job_id: int | None = None,
     ) -> Token:
         """A new token of that kind; it holds for an hour unless said otherwise."""
         seconds = self.settings.token_seconds if seconds is None else seconds
@@ -113,6 +136,7 @@ class GitHub:
                 repositories=repositories,
                 scope=scope,
                 runner_id=runner_id,
+                job_id=job_id,
             )
         )
 
@@ -145,9 +169,10 @@ class GitHub:
                 ephemeral=ephemeral,
                 client_id=str(uuid.uuid4()),
                 public_key=public_key,
+                fips=self.knobs.require_fips,
             )
         )
-        self._changed()
+        self.tell_change()
         return runner
 
     def update_runner(self, runner: Runner) -> Runner:
@@ -162,7 +187,7 @@ class GitHub:
             return False
         job = self.jobs.held_by(runner_id)
         if job is not None and job.phase is Phase.ASSIGNED:
-            self.jobs.queue_again(job)
+            self._take_back(job)
         session = self.sessions.of(runner_id)
         if session is not None and self.jobs.held_by(runner_id) is None:
             session.wake()
@@ -173,10 +198,15 @@ class GitHub:
         """The race that GitHub does not exclude: the runner is let go, and gets a job that was on its way to it."""
         session = self.sessions.of(runner.id)
         self.deregister(runner.id)
-        job = next((job for job in self.jobs.waiting() if jobs.fits(job, runner)), None)
+        job = next((job for job in self.jobs.waiting() if fits(job, runner)), None)
         if job is not None and session is not None and not self.is_busy(runner.id):
             self._hand_over(job, runner, session)
-            self._changed()
+            self.tell_change()
+
+    def runner_of_client(self, client_id: str) -> Runner | None:
+        """One that was deleted while a job was on its way to it may still sign in, for that job."""
+        known = self.registry.by_client_id(client_id)
+        return known or next((runner for runner in self.jobs.holders() if runner.client_id == client_id), None)
 
     def is_busy(self, runner_id: int) -> bool:
         return self.jobs.held_by(runner_id) is not None
@@ -198,6 +228,11 @@ class GitHub:
             self.jobs.queue_again(job)
         self.dispatch()
 
+    def is_gone(self, session: Session) -> bool:
+        """Whether its runner was deregistered while it had no job."""
+        known = session.finished or self.registry.get(session.runner_id) is not None
+        return not known and not self.is_busy(session.runner_id)
+
     # --- Jobs ---
 
     def submit(
@@ -212,6 +247,7 @@ class GitHub:
         files: Mapping[str, str],
         event_name: str,
         event: Mapping[str, Any],
+        permissions: Mapping[str, str],
     ) -> Job:
         job = self.jobs.submit(
             repository=repository,
@@ -223,6 +259,7 @@ class GitHub:
             files=files,
             event_name=event_name,
             event=event,
+            permissions=permissions,
             now=self.now(),
         )
         self.dispatch()
@@ -233,21 +270,26 @@ class GitHub:
         for job in () if self.knobs.dispatch_on_delete else self.jobs.waiting():
             for session in self.sessions.all():
                 runner = self.registry.get(session.runner_id)
-                if runner is not None and not self.is_busy(runner.id) and jobs.fits(job, runner):
+                if runner is not None and not self.is_busy(runner.id) and fits(job, runner):
                     self._hand_over(job, runner, session)
                     break
-        self._changed()
+        self.tell_change()
 
     def finish(self, job: Job, conclusion: str) -> None:
-        """The job is over, and with it the registration of an ephemeral runner."""
+        """The job is over, and with it the registration of an ephemeral runner; its session is the runner's to end."""
+        session = self.sessions.of(job.runner.id) if job.runner else None
+        if session is not None and job.runner is not None and job.runner.ephemeral:
+            session.finished = True
         self._ended(self.jobs.complete(job, conclusion, now=self.now()))
 
     def cancel(self, job: Job) -> None:
         """A running job is asked to end; its runner says when it has."""
         session = self.sessions.of(job.runner.id) if job.runner else None
         if job.phase is Phase.RUNNING and session is not None:
-            session.post(Message(type="JobCancellation", body={"jobId": str(job.id)}))
+            session.post(Message(type="JobCancellation", body={"jobId": job.guid, "timeout": CANCEL_TIMEOUT}))
         elif job.phase is not Phase.COMPLETED:
+            if session is not None:
+                session.withdraw(job.request_id)
             self.jobs.complete(job, "cancelled", now=self.now())
             self.dispatch()
 
@@ -257,10 +299,10 @@ class GitHub:
             self.close_session(session)
         for job in self.jobs.overdue(now=self.monotonic()):
             if job.phase is Phase.ASSIGNED:
-                self.jobs.queue_again(job)
+                self._take_back(job)
                 self.dispatch()
             else:
-                self._ended(self.jobs.fail(job, jobs.LOST_RUNNER, now=self.now()))
+                self._ended(self.jobs.fail(job, LOST_RUNNER, now=self.now()))
         self.tokens.forget_expired(now=self.now())
 
     # --- What others see ---
@@ -282,6 +324,7 @@ class GitHub:
         )
 
     def view_job(self, job: Job) -> JobView:
+        report = self.jobs.report(job)
         return JobView(
             id=job.id,
             run_id=job.run_id,
@@ -297,7 +340,9 @@ class GitHub:
             created_at=job.created_at,
             started_at=job.started_at,
             completed_at=job.completed_at,
-            lines=self.jobs.lines(job.id),
+            lines=report.lines,
+            steps=report.steps,
+            annotations=tuple(report.annotations),
         )
 
     async def change(self) -> None:
@@ -314,13 +359,21 @@ class GitHub:
         body = {
             "runner_request_id": job.request_id,
             "run_service_url": self.runner_urls.service,
-            "should_acknowledge": True,
+            "should_acknowledge": self.knobs.should_acknowledge,
             "billing_owner_id": "",
         }
-        session.post(Message(type="RunnerJobRequest", body=body))
+        session.post(Message(type="RunnerJobRequest", body=body, for_idle=True))
+
+    def _take_back(self, job: Job) -> None:
+        """Queues a job again that its runner has not acknowledged."""
+        session = self.sessions.of(job.runner.id) if job.runner else None
+        if session is not None:
+            session.withdraw(job.request_id)
+        self.jobs.queue_again(job)
 
     def _ended(self, job: Job) -> None:
         runner = job.runner
+        self.blobs.forget(job.guid)
         if runner is not None and runner.ephemeral:
             self.deregister(runner.id)
         session = self.sessions.of(runner.id) if runner else None
@@ -328,7 +381,8 @@ class GitHub:
             session.wake()
         self.dispatch()
 
-    def _changed(self) -> None:
+    def tell_change(self) -> None:
+        """Wakes who waits for a change."""
         for watcher in self._watchers:
             if not watcher.done():
                 watcher.set_result(None)

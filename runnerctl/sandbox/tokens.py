@@ -18,8 +18,6 @@ class TokenKind(StrEnum):
     USER = "user"
     REGISTRATION = "registration"
     REMOVE = "remove"
-    RUNNER_ADMIN = "runner-admin"
-    """What ``config.sh`` gets for a registration or remove token."""
     RUNNER = "runner"
     """What a Listener gets for its assertion."""
 
@@ -36,6 +34,8 @@ class Token:
     """Lower-case names; None is all of the owner's."""
     scope: Scope | None = None
     runner_id: int | None = None
+    job_id: int | None = None
+    """The job whose ``GITHUB_TOKEN`` it is."""
 
 
 class Tokens:

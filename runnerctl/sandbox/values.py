@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -52,6 +52,8 @@ class Runner:
     client_id: str
     public_key: RSAPublicKey | None
     """None: nobody can ever connect as this runner."""
+    fips: bool = True
+    """It signs with PS256, else with RS256: ``RequireFipsCryptography`` in its credentials."""
     os: str = "unknown"
     version: str | None = None
 
@@ -66,18 +68,25 @@ class Phase(StrEnum):
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One step of a job: a shell script (``run``) or an action (``uses``)."""
+    """One step of a job as a workflow has it: a shell script (``run``) or an action (``uses``)."""
 
     name: str | None = None
     run: str | None = None
     uses: str | None = None
+    with_: dict[str, str] = msgspec.field(default={}, name="with")
     env: dict[str, str] = {}
-    condition: Literal["always()"] | None = msgspec.field(default=None, name="if")
-    """Also after a step, or a hook, that failed."""
+    condition: str | None = msgspec.field(default=None, name="if")
+    id: str | None = None
+    shell: str | None = None
+    working_directory: str | None = msgspec.field(default=None, name="working-directory")
 
     def __post_init__(self) -> None:
         if (self.run is None) == (self.uses is None):
             raise ValueError("A step has either 'run' or 'uses'")
+        if self.run is None and (self.shell or self.working_directory):
+            raise ValueError("'shell' and 'working-directory' go with 'run'")
+        if self.uses is None and self.with_:
+            raise ValueError("'with' goes with 'uses'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +103,8 @@ class Job:
     event_name: str = "workflow_dispatch"
     event: Mapping[str, Any] = field(default_factory=dict)
     """What the workflow was told of what triggered it."""
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    """Beyond reading, as a workflow asks for them: ``{"id-token": "write"}``."""
     sha: str
     created_at: float
     phase: Phase = Phase.QUEUED
@@ -104,6 +115,8 @@ class Job:
     deadline: float | None = None
     """Until when the assignment must be acknowledged, or the lease renewed."""
     assignments: int = 0
+    ref: str = "refs/heads/main"
+    actor: str = "octocat"
     started_at: float | None = None
     completed_at: float | None = None
 
@@ -111,6 +124,19 @@ class Job:
     def status(self) -> str:
         """In GitHub's words: an assigned job is still queued."""
         return "queued" if self.phase in {Phase.ASSIGNED, Phase.ACKNOWLEDGED} else self.phase.value
+
+    @property
+    def guid(self) -> str:
+        """Its id as runners have it: they take nothing but a GUID."""
+        return f"00abcdef-0000-0000-0000-{self.id:012x}"
+
+    @property
+    def orchestration_id(self) -> str:
+        return f"{self.request_id}.{self.name}.__default"
+
+    @property
+    def workflow_ref(self) -> str:
+        return f"{self.repository}/.github/workflows/ci.yml@{self.ref}"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +167,27 @@ class RunnerView(msgspec.Struct, frozen=True, kw_only=True):
     job_id: int | None
 
 
+class StepView(msgspec.Struct, frozen=True, kw_only=True):
+    number: int
+    name: str
+    status: str
+    """``queued``, ``pending``, ``in_progress`` or ``completed``."""
+    conclusion: str | None
+    """``success``, ``failure``, ``cancelled`` or ``skipped`` once completed."""
+    started_at: str | None
+    completed_at: str | None
+    lines: tuple[str, ...]
+    summary: str | None
+
+
+class AnnotationView(msgspec.Struct, frozen=True, kw_only=True):
+    level: str
+    """``notice``, ``warning`` or ``failure``."""
+    message: str
+    step: int | None
+    """The number of the step that it is about."""
+
+
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     run_id: int
@@ -160,4 +207,6 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None
     completed_at: float | None
     lines: tuple[str, ...]
-    """What its steps printed."""
+    """Its log without time stamps: what the live feed brought, and once it is uploaded the whole."""
+    steps: tuple[StepView, ...]
+    annotations: tuple[AnnotationView, ...]

@@ -153,12 +153,15 @@ class Watcher:
             if again:
                 self._heal(runner_id)
 
-    def _later(self, runner_id: str) -> None:
+    def _later(self, runner_id: str, seconds: float = _BUSY_SECONDS) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._loop.call_later, _BUSY_SECONDS, self._heal, runner_id)
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._heal, runner_id)
 
     def _reap(self, runner_id: str) -> None:
-        core.reap(self._services, runner_id, wait=0)
+        runner = core.reap(self._services, runner_id, wait=0)
+        seconds = None if runner is None else core.seconds_to_restart(self._services, runner)
+        if seconds is not None:
+            self._later(runner_id, seconds)
 
     def _put_right(self, finding: reconcile.Finding) -> None:
         done = reconcile.put_right(self._services, finding, self._listings)

@@ -22,8 +22,8 @@ class Before:
     """The last ``supervisor.json`` of a run directory; without one, or without a readable one, nothing is known."""
 
     __slots__ = (
-        "_boot_id", "_document", "cgroup", "job", "jobs_run", "last_job", "online_at", "phase", "phase_at", "restarts",
-        "stop_asked",
+        "_boot_id", "_document", "cgroup", "error", "job", "jobs_run", "last_job", "online_at", "phase", "phase_at",
+        "restarts", "stop_asked",
     )  # fmt: skip
 
     def __init__(self, run_dir: str) -> None:
@@ -32,6 +32,8 @@ class Before:
         self.phase = _one_of(document.get("phase"), _PHASES) or records.STARTING
         self.phase_at = _number(document.get("phase_at"))
         self.online_at = _number(document.get("online_at"))
+        error = document.get("error")
+        self.error = error if isinstance(error, str) else None
         self.job = _job(document.get("job"))
         self.last_job = _job(document.get("last_job"))
         self.jobs_run = int(_number(document.get("jobs_run")) or 0)

@@ -81,8 +81,9 @@ def understand(line: str) -> Event | None:
         return Event(DELETED)
     if said == "Exiting...":
         return Event(STOPPING)
-    if said.startswith("An error occurred: "):
-        return Event(FAILING, said[len("An error occurred: ") :])
+    # The last two are followed by an exit with 1 (actions/runner, BrokerMessageListener.cs).
+    if said.startswith(("An error occurred: ", "Failed to create a session. ", "Failed to create session. ")):
+        return Event(FAILING, said.removeprefix("An error occurred: "))
     return None
 
 
@@ -95,6 +96,8 @@ def _understand_timed(said: str) -> Event | None:
     if said.startswith("Job "):
         name, middle, result = said[len("Job ") :].rpartition(" completed with result: ")
         return Event(COMPLETED, name, result) if middle and result.isalpha() else None
+    if said.startswith("Runner connect error: "):
+        return Event(FAILING, said.removesuffix(" Retrying until reconnected."))
     return None
 
 

@@ -32,6 +32,7 @@ class Progress:
         self.working = False
         """A Worker lived when last looked."""
         self.error = ""
+        """What the Listener said last of an error."""
         self.deleted = False
         """It was told that GitHub has no registration of it any more."""
 
@@ -49,6 +50,7 @@ class Progress:
         self._said = records.STARTING
         self._outlived = False
         self.error = ""
+        self._record.error = None
 
     def adopted(self, *, working: bool) -> None:
         """A runner that was online or busy before us is so still."""
@@ -72,12 +74,16 @@ class Progress:
             self._take(event)
 
     def listener_ended(self, ended: Exit, *, phase: str) -> None:
-        """``phase`` is what follows. Nobody will say how the job ended, except perhaps the exit code."""
+        """``phase`` is what follows. Nobody else will say how the job ended; the exit code outweighs any line."""
         self._said = phase
         self._outlived = True
+        result = JOB_RESULTS.get(ended.code or 0)
         if self._record.job is not None and self._over_at is None:
-            self._record.job.result = JOB_RESULTS.get(ended.code or 0)
+            self._record.job.result = result
             self._over_at = time.time()
+        last = self._record.job or self._record.last_job
+        if last is not None and result is not None:
+            last.result = result
 
     def settle(self, *, working: bool) -> bool:
         """Closes a job that is over, sets the phase; True when a job was closed."""
@@ -110,12 +116,14 @@ class Progress:
             self._said = records.STOPPING
         elif event.kind == lines.FAILING:
             self.error = event.text[:_MAX_ERROR]
+            self._record.error = self.error if self._said == records.STARTING else None
         elif event.kind == lines.DELETED:
             self.deleted = True
 
     def _online(self) -> None:
         self._said = records.LISTENING
         self._tally.in_a_row = self._tally.conflicts = 0
+        self._record.error = None
         if self._record.online_at is None:
             self._record.online_at = time.time()
 

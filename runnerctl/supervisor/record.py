@@ -44,6 +44,8 @@ class Record:
         self.last_exit: Exit | None = None
         self.last_exit_at = 0.0
         self.stop_asked: str | None = None
+        self.error: str | None = None
+        """What its Listener said of why it is not online."""
         self.ended = False
         self.outcome: str | None = None
         self.reason: str | None = None
@@ -56,7 +58,7 @@ class Record:
         """Goes on where the supervisor before us ended."""
         self.cgroup, self.stop_asked = before.cgroup, before.stop_asked
         self.phase, self.phase_at, self.online_at = before.phase, before.phase_at or self.phase_at, before.online_at
-        self.job, self.last_job = before.job, before.last_job
+        self.job, self.last_job, self.error = before.job, before.last_job, before.error
         self.jobs_run, self.restarts = before.jobs_run, before.restarts
 
     def save(self) -> None:
@@ -92,6 +94,7 @@ class Record:
                 "code": ended.code, "signal": ended.signal, "meaning": ended.meaning, "at": self.last_exit_at,
             },
             "stop_asked": self.stop_asked,
+            "error": self.error,
             "ended": self.ended,
             "outcome": self.outcome,
             "reason": self.reason,

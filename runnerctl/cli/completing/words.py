@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         'Deregister, stop and delete runners',
         (
             (('names',), 'runner', (), True, None),
-            (('--force',), 'flag', (), False, 'Cancel a running job, kill it if it takes too long, and go on without GitHub'),
+            (('--force',), 'flag', (), False, 'Cancel a running job, kill it after the setting stop.force, and go on without GitHub'),
             (('--drain',), 'flag', (), False, 'Let a running job finish, then remove the runner'),
             (('--all',), 'flag', (), False, 'Remove every runner of this host'),
             (('--timeout',), '', (), False, 'With --drain, stop waiting after this long (90, 90s, 2m, 1h)'),
@@ -306,10 +306,13 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
     'sandbox': (
         'Run a local GitHub for rehearsals',
         (
-            (('--port',), '', (), False, 'Loopback port'),
-            (('--repo',), '', (), False, 'Repository of the jobs'),
+            (('--host',), '', (), False, 'Listen on this loopback address'),
+            (('--port',), '', (), False, 'Listen on this port'),
+            (('--package',), '', (), False, 'Offer this runner package'),
+            (('--action',), '', (), True, 'Let jobs use this action, from a directory'),
+            (('--repo',), 'repository', (), False, 'Queue the jobs in this repository'),
             (('--job',), '', (), True, 'Queue a job that runs COMMAND; may be repeated'),
-            (('--runs-on',), '', (), False, 'Labels the jobs ask for'),
+            (('--runs-on',), '', (), False, 'Make the jobs ask for these labels'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),

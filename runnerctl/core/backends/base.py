@@ -77,6 +77,8 @@ class Observation(NamedTuple):
     last_job_ended_at: float | None = None
     jobs_run: int = 0
     online_at: float | None = None
+    error: str | None = None
+    """What the Listener said last of why it is not online."""
     stop_asked: bool = False
     """The supervisor was told to end it, now or after its job."""
     ended: bool = False

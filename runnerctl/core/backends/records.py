@@ -36,6 +36,7 @@ class Record(NamedTuple):
     reason: str | None
     cgroup: str | None
     stop_asked: bool = False
+    error: str | None = None
 
 
 def decode(text: bytes) -> Record:
@@ -55,6 +56,7 @@ def decode(text: bytes) -> Record:
         reason=get("reason"),
         cgroup=get("cgroup"),
         stop_asked=bool(get("stop_asked")),
+        error=get("error"),
     )
 
 
@@ -181,6 +183,7 @@ def _observation(record: Record, *, running: bool, supervised: bool | None) -> O
         jobs_run=record.jobs_run,
         online_at=record.online_at,
         stop_asked=record.stop_asked,
+        error=record.error,
         ended=record.ended,
         outcome=record.outcome,
         reason=record.reason,

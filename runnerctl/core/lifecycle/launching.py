@@ -10,6 +10,7 @@ from ..errors import RunnerctlError
 from ..models import Runner
 from ..services import Services
 from ..states import RunnerState
+from .configure import agent_id
 
 
 def start_processes(services: Services, runner: Runner, *, leased: bool = False) -> Runner:
@@ -40,6 +41,20 @@ def start_again(services: Services, runner: Runner, *, why: str | None = None, *
     stopped = () if runner.state is RunnerState.STOPPED else (RunnerState.STOPPED,)
     # Without a handle its start is not finished, whatever the last processes left behind.
     runner = services.store.transition(runner, *stopped, RunnerState.STARTING, why=why, handle=None, **changes)
+    return _started_or_stopped(services, runner)
+
+
+def start_half_made(services: Services, runner: Runner, *, why: str | None = None, **changes: Any) -> Runner:
+    """The same for a persistent one whose creator died between its registration and its start."""
+    registered = () if runner.state is RunnerState.REGISTERED else (RunnerState.REGISTERED,)
+    github_id = agent_id(services.root(runner.name))
+    runner = services.store.transition(
+        runner, *registered, RunnerState.STARTING, why=why, github_id=github_id, **changes
+    )
+    return _started_or_stopped(services, runner)
+
+
+def _started_or_stopped(services: Services, runner: Runner) -> Runner:
     try:
         return start_processes(services, runner)
     except RunnerctlError as exc:

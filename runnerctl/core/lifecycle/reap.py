@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from .. import identity
+from .. import identity, instance, restarting
 from ..backends.base import Phase
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
-from ..states import Desired, RunnerState
-from . import ending
+from ..states import UNLAUNCHED, Desired, RunnerState
+from . import ending, registration
+from .configure import is_configured
 from .holding import hold
-from .launching import start_again
+from .launching import start_again, start_half_made
 from .renewing import renew
 
 
@@ -56,7 +58,7 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
         seen = seen._replace(jobs_run=1)
     supervised = backend.supervised(runner.id) if seen.running else bool(seen.supervised)
     # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
-    if (seen.running and supervised) or runner.state is RunnerState.STOPPED:
+    if (seen.running and supervised) or _rests(runner):
         # A job can forge the line that changes the phase, not the end of its own Worker; one found at work has no name.
         working = seen.job is not None or seen.phase is Phase.BUSY
     else:
@@ -70,7 +72,31 @@ def _look(services: Services, runner: Runner, absences: int) -> Seen:
         task=task,
         absences=absences,
         unconfigured=died and identity.is_missing(root),
+        configured=runner.state in UNLAUNCHED and _is_configured(runner, root),
+        ends=ends_in_a_row(services, runner),
     )
+
+
+def _rests(runner: Runner) -> bool:
+    return runner.state is RunnerState.STOPPED and not restarting.is_wanted(runner)
+
+
+def _is_configured(runner: Runner, root: Path) -> bool:
+    ours = runner.root_inode is not None and instance.is_at(root, runner.root_inode)
+    return ours and not runner.ephemeral and is_configured(root)
+
+
+def ends_in_a_row(services: Services, runner: Runner) -> int:
+    """How often in a row one that rests, and should run, has ended by itself; 0 for any other."""
+    if runner.state is not RunnerState.STOPPED or not restarting.is_wanted(runner):
+        return 0
+    return restarting.ends_in_a_row(services.store.history(runner.id, last=restarting.EVENTS))
+
+
+def seconds_to_restart(services: Services, runner: Runner) -> float | None:
+    """Of one that rests until it is started again by itself; None for any other."""
+    ends = ends_in_a_row(services, runner)
+    return restarting.left(runner, ends, services.clock.now()) if ends else None
 
 
 def _apply(services: Services, runner: Runner, action: Action) -> Runner:
@@ -83,7 +109,13 @@ def _keep(_: Services, runner: Runner, __: Action) -> Runner:
 
 def _note(services: Services, runner: Runner, action: Action) -> Runner:
     assert action.state is not None  # noqa: S101 - that step carries one
-    return services.store.transition(runner, action.state, why=action.reason)
+    # Why it was not what it should be is over with that.
+    over = {"reason": None} if runner.state is RunnerState.STARTING and not runner.ephemeral else {}
+    return services.store.transition(runner, action.state, why=action.reason, **over)
+
+
+def _explain(services: Services, runner: Runner, action: Action) -> Runner:
+    return services.store.amend(runner, reason=action.reason)
 
 
 def _adopt(services: Services, runner: Runner, _: Action) -> Runner:
@@ -121,11 +153,20 @@ def _rest(services: Services, runner: Runner, action: Action) -> Runner:
 
 
 def _start(services: Services, runner: Runner, action: Action) -> Runner:
-    return start_again(services, runner, why=action.reason, reason=action.reason)
+    start = start_half_made if runner.state in UNLAUNCHED else start_again
+    return start(services, runner, why=action.reason, reason=action.reason)
 
 
 def _renew(services: Services, runner: Runner, _: Action) -> Runner:
     return renew(services, runner)
+
+
+def _confirm(services: Services, runner: Runner, action: Action) -> Runner:
+    """A list may be wrong for a while: what is persistent is not deleted on its word. Raises ``GitHubError``."""
+    if registration.exists(services, runner):
+        services.store.note_absences({}, seen=[runner.id])
+        return runner
+    return _finish(services, runner, action)
 
 
 def _finish(services: Services, runner: Runner, action: Action) -> Runner:
@@ -145,10 +186,12 @@ _DO: dict[Step, Callable[[Services, Runner, Action], Runner]] = {
     Step.DRAIN: _drain,
     Step.WITHDRAW: _withdraw,
     Step.STOP: _stop,
+    Step.EXPLAIN: _explain,
     Step.REST: _rest,
     Step.START: _start,
     Step.RENEW: _renew,
     Step.RESUME: _keep,  # the removal itself does that
     Step.FINISH: _finish,
+    Step.CONFIRM: _confirm,
     Step.REPLACE: _finish,
 }

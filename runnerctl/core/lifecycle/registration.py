@@ -91,6 +91,17 @@ def _is_idle_and_offline(found: RemoteRunner) -> bool:
     return found.status == "offline" and not found.busy
 
 
+def exists(services: Services, runner: Runner) -> bool:
+    """Whether GitHub knows it by its id, whatever it lists. Raises ``GitHubError``.
+
+    Where it says that it does not, it is asked for the list again: a scope that may not be seen any more is a 404 too.
+    """
+    if runner.github_id is None or services.github.get_runner(runner.scope, runner.github_id) is not None:
+        return True
+    services.github.find_runner(runner.scope, runner.name)
+    return False
+
+
 def deregister(services: Services, runner: Runner) -> Runner:
     """Deletes the registration, if there may be one; gone already is fine.
 

@@ -6,7 +6,7 @@ watches for a job that was dispatched just before; only then are the processes s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import names
 from ..access.grants import Limits, sees
@@ -14,7 +14,7 @@ from ..backends.base import Phase
 from ..errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..models import Runner, Scope
 from ..services import Services
-from ..states import Desired, RunnerState
+from ..states import RunnerState
 from . import ending
 from .holding import check_scope, hold, named
 from .operation import Operation, Pause
@@ -26,7 +26,7 @@ _JOB_END_SECONDS = 15.0
 """GitHub may call a runner busy for a while after its Listener reported the job's end."""
 _WORKER_LEAVES_SECONDS = 1.0
 """GitHub knows of a job's end before its Worker is gone."""
-_HINT = "Wait for the job, or pass --drain to wait, --force to kill it"
+_HINT = "Wait for the job, or pass --drain to wait, --force to cancel it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Removal:
     runner: Runner
     draining: bool
     """A job is finished first; then it is removed by itself."""
+    warning: str | None = None
+    """What GitHub will show of a job that had to be killed."""
 
 
 def remove_runner(
@@ -50,7 +52,8 @@ def remove_runner(
 ) -> Operation[Removal]:
     """Deregisters, stops and deletes a runner; one that ended already is fine.
 
-    ``drain`` waits for its job, at most ``timeout`` seconds (``DeadlineExceeded`` undoes nothing); ``force`` kills it.
+    ``drain`` waits for its job, at most ``timeout`` seconds (``DeadlineExceeded`` undoes nothing); ``force`` cancels
+    it, and kills what is left after ``stop.force``.
     ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
     Raises ``RunnerBusy``, ``ScopeMismatch``, ``RunnerNotFound``; when GitHub cannot be asked, its error: then the
     processes are left alone, the runner stays ``removing`` and a task is kept.
@@ -64,13 +67,13 @@ def remove_runner(
         if not runner.live:
             _finish_task(services, runner)
             return Removal(runner=runner, draining=False)
-        before = runner.state
+        before = runner
         runner = _begin(services, runner, may_be_busy=force or drain)
         if force:
             services.backend.interrupt(runner.id)
     if force:
-        yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
-        return _clear(services, runner)
+        warning = yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
+        return replace(_clear(services, runner), warning=warning)
     return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
 
 
@@ -91,7 +94,7 @@ def _begin(services: Services, runner: Runner, *, may_be_busy: bool) -> Runner:
 
 
 def _gently(
-    services: Services, runner: Runner, *, before: RunnerState, drain: bool, timeout: float | None
+    services: Services, runner: Runner, *, before: Runner, drain: bool, timeout: float | None
 ) -> Operation[Removal]:
     deadline = services.clock.monotonic() + (timeout if timeout is not None else float("inf"))
     if drain and services.backend.working(runner.id):
@@ -112,7 +115,7 @@ def _gently(
     return _clear(services, runner)
 
 
-def _deregistered(services: Services, runner: Runner, *, before: RunnerState, drain: bool) -> Operation[Runner]:
+def _deregistered(services: Services, runner: Runner, *, before: Runner, drain: bool) -> Operation[Runner]:
     """Asks GitHub to let go; it may call a runner busy for a moment after its job's end."""
     patience = services.clock.monotonic() + _JOB_END_SECONDS
     while True:
@@ -165,12 +168,13 @@ def _job_just_ended(services: Services, runner: Runner) -> bool:
     return services.clock.now() - seen.last_job_ended_at < _JOB_END_SECONDS
 
 
-def _take_back(services: Services, runner: Runner, before: RunnerState) -> None:
+def _take_back(services: Services, runner: Runner, before: Runner) -> None:
+    """What was wanted of it is so again: one that was stopped is not to be started."""
     with hold(services, runner.name):
         current = services.store.get(runner.id)
-        if current is not None and current.state is RunnerState.REMOVING and before is not RunnerState.REMOVING:
+        if current is not None and current.state is RunnerState.REMOVING and before.state is not RunnerState.REMOVING:
             services.store.transition(
-                current, before, why="GitHub says it runs a job", desired=Desired.RUNNING, ending=None
+                current, before.state, why="GitHub says it runs a job", desired=before.desired, ending=None
             )
 
 

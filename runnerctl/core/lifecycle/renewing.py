@@ -15,7 +15,8 @@ from .unpacking import package_for, with_package
 
 
 def renew(services: Services, runner: Runner) -> Runner:
-    """For a runner without processes whose name is held: it runs again, or its life ends if nothing newer is offered.
+    """For a runner without processes whose name is held: it runs again; if nothing newer is offered, an ephemeral one's
+    life ends, and a persistent one is tried again less and less often.
 
     While its scope is left alone, nothing happens. Raises what a download or a start raises; the next sweep tries
     again.
@@ -26,7 +27,7 @@ def renew(services: Services, runner: Runner) -> Runner:
     try:
         offered = package_for(services, runner.scope, "latest", None, fresh=True)
         if order(offered.version) <= order(runner.version):
-            return _end(services, runner, offered)
+            return _refused(services, runner, offered)
         package, _ = with_package(
             services, runner.scope, offered.version, None, lambda package: _take(services, runner, package)
         )
@@ -45,6 +46,11 @@ def _take(services: Services, runner: Runner, package: Package) -> None:
     instance.change_package(services.root(runner.name), runner.root_inode, package)
 
 
-def _end(services: Services, runner: Runner, offered: Package) -> Runner:
+def _refused(services: Services, runner: Runner, offered: Package) -> Runner:
+    """GitHub has called its newest version too old for a while (actions/runner issue 4613)."""
     reason = f"GitHub refuses version {runner.version} and offers {offered.version}, which is not newer"
+    if not runner.ephemeral and runner.state is RunnerState.STOPPED:
+        return start_again(services, runner, why=reason, reason=reason)
+    if not runner.ephemeral:
+        return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason, handle=None)
     return ending.clear(services, ending.begin(services, runner, RunnerState.FAILED, reason=reason))

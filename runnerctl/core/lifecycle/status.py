@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..describe import Status, unknown
+from ..durations import shown
 from ..models import Runner
-from ..observed import observed_state
+from ..observed import shown_state
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
 from . import breaker
@@ -30,9 +31,11 @@ def get_runner(services: Services, name: str, *, limits: Limits | None = None) -
 def see(services: Services, runner: Runner) -> Status:
     backend = services.backend
     seen = backend.poll(runner.id) if runner.live else None
-    if seen is not None and (state := observed_state(runner, seen)) is not runner.state:
+    if seen is not None and (state := shown_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
         runner = runner._replace(state=state)
+    if seen is not None and seen.error and runner.reason is None and runner.state is RunnerState.STARTING:
+        runner = runner._replace(reason=seen.error)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     if runner.exposed_at is not None:
@@ -43,7 +46,13 @@ def see(services: Services, runner: Runner) -> Status:
 
 
 def _held_back(services: Services, runner: Runner) -> str | None:
-    """Why one that should run does not, where that is the breaker's doing."""
+    """Why one that should run does not, and when it is tried again."""
+    if runner.state is RunnerState.STOPPED:
+        from .reap import seconds_to_restart  # seldom, and a status must be quick
+
+        left = seconds_to_restart(services, runner)
+        held_back = next(iter(breaker.held_back(services, runner.scope)), None)
+        return None if left is None else held_back or f"It is started again in {shown(left)}"
     waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS
     if not waits and not (runner.state is RunnerState.FAILED and services.store.has_replacement(runner.name)):
         return None

@@ -18,6 +18,12 @@ from .launching import start_again
 from .operation import Operation, Pause
 from .reap import reconcile
 
+# A Worker reports its job's end as the very last, and nobody else can.
+_KILLED = (
+    "Its job did not end in time and was killed: GitHub shows it as running until its lease ends, about 10 minutes, "
+    'and then as failed ("lost communication with the server")'
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
@@ -26,6 +32,8 @@ class Stop:
     runner: Runner
     draining: bool
     """Its job is finished first; then it stops by itself."""
+    warning: str | None = None
+    """What GitHub will show of a job that had to be killed."""
 
 
 def stop_runner(services: Services, name: str, *, now: bool = False, limits: Limits | None = None) -> Operation[Stop]:
@@ -45,10 +53,10 @@ def stop_runner(services: Services, name: str, *, now: bool = False, limits: Lim
             services.backend.drain(runner.id)
     if not now and (yield from _has_a_job(services, runner)):
         return Stop(runner=runner, draining=True)
-    yield from until_gone(services, runner, spares_job=not now)
+    warning = yield from until_gone(services, runner, spares_job=not now)
     with hold(services, name):
         runner = _ended(services, runner)
-        return Stop(runner=runner, draining=runner.state is RunnerState.STOPPING)
+        return Stop(runner=runner, draining=runner.state is RunnerState.STOPPING, warning=warning)
 
 
 def _has_a_job(services: Services, runner: Runner) -> Operation[bool]:
@@ -68,23 +76,33 @@ def _is_decided(services: Services, runner: Runner) -> bool:
 
 def until_gone(
     services: Services, runner: Runner, *, patience: float | None = None, spares_job: bool = False
-) -> Operation[None]:
+) -> Operation[str | None]:
     """Waits for the stop ladder, which the supervisor climbs; what is left after that is killed.
 
-    ``spares_job``: not if a job has turned up.
+    ``spares_job``: not if a job has turned up. Returns what GitHub will show of a job that was killed.
     """
     ladder = services.backend.ladder
     seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
     deadline = services.clock.monotonic() + seconds
+    worked = not spares_job and services.backend.working(runner.id)
     while (left := deadline - services.clock.monotonic()) > 0:
         lost = partial(_is_lost, services, runner.id, services.backend.processes(runner.id)[:1])
         yield Pause(runner_id=runner.id, until=lost, seconds=left)
         if services.backend.poll(runner.id).gone:
-            return
+            return _KILLED if worked and _is_unsaid(services, runner) else None
         if lost():
             _ask_another(services, runner, spares_job=spares_job)
-    if not (spares_job and services.backend.working(runner.id)):
-        services.backend.kill(runner.id)
+    working = services.backend.working(runner.id)
+    if working and spares_job:
+        return None
+    unsaid = working or (worked and _is_unsaid(services, runner))
+    services.backend.kill(runner.id)
+    return _KILLED if unsaid else None
+
+
+def _is_unsaid(services: Services, runner: Runner) -> bool:
+    """Its Listener says how a job ended, unless there was no time left for that."""
+    return services.backend.poll(runner.id).last_job_result is None
 
 
 def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> bool:

@@ -37,6 +37,7 @@ KillMode=mixed
 OOMPolicy=continue
 OOMScoreAdjust=500
 TimeoutStartSec=90
+# stop.shutdown_grace, then the stop ladder (stop.interrupt, .terminate, .kill): 105 s as they come.
 TimeoutStopSec=5min
 UMask=0022
 LimitCORE=0

@@ -28,7 +28,9 @@ SetCredential=api-token:\\n
 ExecStart={interpreter} -P -m runnerctl.server
 ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=60
-TimeoutStopSec=90
+# Runners made with daemonize=false: 30 s for a drain, then the stop ladder (stop.interrupt, .terminate, .kill); and
+# 20 s each for what is under way and for connections. Longer stop settings need a longer time here.
+TimeoutStopSec=120
 Restart=always
 RestartSec=5
 # A configuration that cannot be used gets no better by trying again.

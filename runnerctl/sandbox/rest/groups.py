@@ -6,6 +6,7 @@ from typing import Any
 
 from ..runners import Group, group_of, groups_of
 from ..state import GitHub
+from ..tokens import TokenKind
 from .routes import Access, Answer, Ask, Refusal, Route, paged
 
 
@@ -51,7 +52,7 @@ ROUTES = (
         handler=list_groups,
         docs=_DOCS,
         permission=_PERMISSION,
-        for_config=True,
+        for_config=TokenKind.REGISTRATION,
     ),
     Route(
         method="GET",
@@ -66,6 +67,6 @@ ROUTES = (
         path="/repos/{owner}/{repo}/actions/runner-groups",
         handler=list_groups,
         docs=_DOCS,
-        access=Access.RUNNER_ADMIN,
+        access=Access.REMOTE_AUTH,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from ..runners import GROUPS
 from ..state import GitHub
 from ..times import iso
-from ..values import Job
+from ..values import Job, StepView
 from .people import node_id
 from .routes import Answer, Ask, Refusal, Route
 
@@ -42,8 +42,19 @@ def _job(github: GitHub, job: Job) -> dict[str, Any]:
         "started_at": iso(job.started_at or job.created_at),
         "completed_at": iso(job.completed_at) if job.completed_at else None,
         "labels": list(job.runs_on),
-        "steps": [],
+        "steps": [_step(step) for step in github.jobs.report(job).steps],
         **_runner(job),
+    }
+
+
+def _step(step: StepView) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "status": step.status,
+        "conclusion": step.conclusion,
+        "number": step.number,
+        "started_at": step.started_at,
+        "completed_at": step.completed_at,
     }
 
 

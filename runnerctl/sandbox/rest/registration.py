@@ -1,42 +1,53 @@
-"""What ``config.sh`` calls: not part of GitHub's published API."""
+"""What ``config.sh`` calls: not part of GitHub's published API (``RunnerDotcomServer.cs`` of actions/runner)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from .. import keys
-from ..runners import NameTaken, group_of
+from ..runner_api.requests import check_json_type, shaped
+from ..runner_api.schemas import Register, RegistrationEvent
+from ..runners import NameTaken, distinct, group_of
 from ..state import GitHub
-from ..tokens import TokenKind
+from ..tokens import TokenKind, new_value
 from ..values import Runner, Scope
-from .bodies import invalid, label_list, optional, required
+from .bodies import invalid
 from .routes import Access, Answer, Ask, Refusal, Route
 
+T = TypeVar("T")
 _EVENTS = {"register": TokenKind.REGISTRATION, "remove": TokenKind.REMOVE}
 
 
 def start_registration(github: GitHub, ask: Ask) -> Answer:
-    """Changes a registration or remove token into one for the calls that follow."""
-    url = required(ask, "url", str)
-    kind = _EVENTS.get(required(ask, "runner_event", str))
+    """Whether this registration or remove token is good there. config.sh goes on with the very same token."""
+    asked = _asked(github, ask, RegistrationEvent)
     token = ask.caller.token
-    if token is None or token.kind is not kind or _scope_of(url).key != _own_scope(ask).key:
+    if token is None or token.kind is not _EVENTS[asked.runner_event] or _scope_of(asked.url).key != _scope(ask).key:
         raise Refusal(404)
-    admin = github.issue(TokenKind.RUNNER_ADMIN, scope=token.scope)
-    return Answer(body={"url": url, "token_schema": "OAuthAccessToken", "token": admin.value, "use_v2_flow": True})
+    body = {
+        # Of the same authority as GitHub, and the broker's, else config.sh asks it for its connection data.
+        "url": github.runner_urls.broker,
+        "token_schema": "OAuthAccessToken",
+        # For the flow before the broker's.
+        "token": new_value(TokenKind.RUNNER),
+        "use_v2_flow": True,
+    }
+    return Answer(body=body)
 
 
 def register_runner(github: GitHub, ask: Ask) -> Answer:
-    scope = _own_scope(ask)
-    if _scope_of(required(ask, "url", str)).key != scope.key:
+    asked = _asked(github, ask, Register)
+    scope = _scope(ask)
+    if ask.caller.token is None or ask.caller.token.kind is not TokenKind.REGISTRATION:
         raise Refusal(404)
-    group = group_of(scope, required(ask, "group_id", int))
-    if group is None:
+    if _scope_of(asked.url).key != scope.key or group_of(scope, asked.group_id) is None:
         raise Refusal(404)
-    runner = _replaced(github, ask, scope) or _registered(github, ask, scope, group.id)
+    key = _public_key(asked.public_key)
+    runner = _replaced(github, scope, asked, key) or _registered(github, scope, asked, key)
     urls = github.runner_urls
     return Answer(
         body={
@@ -51,43 +62,44 @@ def register_runner(github: GitHub, ask: Ask) -> Answer:
     )
 
 
-def _registered(github: GitHub, ask: Ask, scope: Scope, group_id: int) -> Runner:
+def _asked(github: GitHub, ask: Ask, shape: type[T]) -> T:
+    if github.strict:
+        check_json_type(ask.headers)
+    return shaped(ask.body, shape, strict=github.strict)
+
+
+def _registered(github: GitHub, scope: Scope, asked: Register, key: RSAPublicKey) -> Runner:
     try:
         return github.register(
             scope=scope,
-            name=required(ask, "name", str),
-            labels=label_list(ask, least=1),
-            group_id=group_id,
-            ephemeral=optional(ask, "ephemeral", bool, False),
-            public_key=_public_key(ask),
+            name=asked.name,
+            labels=[label.name for label in asked.labels],
+            group_id=asked.group_id,
+            ephemeral=asked.ephemeral,
+            public_key=key,
         )
     except NameTaken:
         raise Refusal(409, "Already exists - A runner with the name *** already exists.") from None
 
 
-def _replaced(github: GitHub, ask: Ask, scope: Scope) -> Runner | None:
+def _replaced(github: GitHub, scope: Scope, asked: Register, key: RSAPublicKey) -> Runner | None:
     """The registration of that name with new labels and a new key, where ``replace`` asks for it."""
-    runner = github.registry.by_name(scope, required(ask, "name", str))
-    if runner is None or not optional(ask, "replace", bool, False):
+    runner = github.registry.by_name(scope, asked.name)
+    if runner is None or asked.replace is not True or asked.runner_id != runner.id:
         return None
-    return github.update_runner(
-        replace(
-            runner,
-            labels=label_list(ask, least=1),
-            ephemeral=optional(ask, "ephemeral", bool, False),
-            public_key=_public_key(ask),
-        )
-    )
+    labels = distinct(label.name for label in asked.labels)
+    return github.update_runner(replace(runner, labels=labels, ephemeral=asked.ephemeral, public_key=key))
 
 
-def _public_key(ask: Ask) -> RSAPublicKey:
+def _public_key(text: str) -> RSAPublicKey:
     try:
-        return keys.from_xml(required(ask, "public_key", str))
+        return keys.from_xml(text)
     except ValueError as exc:
         raise invalid('"public_key" is not an RSA public key.') from exc
 
 
-def _own_scope(ask: Ask) -> Scope:
+def _scope(ask: Ask) -> Scope:
+    """Where the caller's token is good."""
     if ask.caller.scope is None:
         raise Refusal(404)
     return ask.caller.scope
@@ -113,6 +125,6 @@ ROUTES = (
         path="/actions/runners/register",
         handler=register_runner,
         docs=_DOCS,
-        access=Access.RUNNER_ADMIN,
+        access=Access.REMOTE_AUTH,
     ),
 )

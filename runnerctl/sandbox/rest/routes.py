@@ -10,7 +10,9 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from ..callers import Caller
+from ..runner_api.schemas import NoFields, Shape
 from ..state import GitHub
+from ..tokens import TokenKind
 from ..values import Scope
 
 MAX_PER_PAGE = 100
@@ -78,8 +80,6 @@ class Access(StrEnum):
     """Whoever has the route's permission."""
     REMOTE_AUTH = "remote-auth"
     """``config.sh`` with a registration or remove token."""
-    RUNNER_ADMIN = "runner-admin"
-    """``config.sh`` with what it got for that token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,11 @@ class Route:
     access: Access = Access.GRANTED
     permission: str | None = None
     level: Literal["read", "write"] = "read"
-    for_config: bool = False
-    """Also for ``config.sh`` with its runner-admin token."""
+    for_config: TokenKind | None = None
+    """Also for ``config.sh`` with such a token."""
+
+    config_query: type[Shape] = NoFields
+    """The query with which ``config.sh`` calls it."""
 
     @property
     def accepted_permissions(self) -> str:
@@ -102,7 +105,7 @@ class Route:
     @property
     def private(self) -> bool:
         """Not part of GitHub's published API."""
-        return self.access in {Access.REMOTE_AUTH, Access.RUNNER_ADMIN}
+        return self.access is Access.REMOTE_AUTH
 
 
 def in_both_scopes(route: Route) -> tuple[Route, Route]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import jit
+from ..runner_api.schemas import RunnersByName
 from ..runners import NameTaken, group_of, is_read_only
 from ..state import GitHub
 from ..times import with_zone
@@ -115,7 +116,16 @@ def _token(github: GitHub, ask: Ask, kind: TokenKind) -> Answer:
 _DOCS = "actions/self-hosted-runners"
 
 ROUTES = (
-    *in_both_scopes(Route(method="GET", path="/actions/runners", handler=list_runners, docs=_DOCS, for_config=True)),
+    *in_both_scopes(
+        Route(
+            method="GET",
+            path="/actions/runners",
+            handler=list_runners,
+            docs=_DOCS,
+            for_config=TokenKind.REGISTRATION,
+            config_query=RunnersByName,
+        )
+    ),
     *in_both_scopes(Route(method="GET", path="/actions/runners/{runner_id}", handler=get_runner, docs=_DOCS)),
     *in_both_scopes(
         Route(
@@ -124,7 +134,7 @@ ROUTES = (
             handler=delete_runner,
             docs=_DOCS,
             level="write",
-            for_config=True,
+            for_config=TokenKind.REMOVE,
         )
     ),
     *in_both_scopes(

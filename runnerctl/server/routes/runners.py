@@ -69,7 +69,12 @@ async def remove(request: web.Request) -> web.Response:
 
 def _removal(removal: core.Removal) -> web.Response:
     word = "draining" if removal.draining else "removed"
-    return json_answer({"status": word, "name": removal.runner.name}, status=202 if removal.draining else 200)
+    document = {"status": word, "name": removal.runner.name, **_warning(removal.warning)}
+    return json_answer(document, status=202 if removal.draining else 200)
+
+
+def _warning(text: str | None) -> dict[str, str]:
+    return {} if text is None else {"warning": text}
 
 
 async def status(request: web.Request) -> web.Response:
@@ -148,7 +153,8 @@ async def stop(request: web.Request) -> web.Response:
     operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits)
     stopped = await request.app[OFFLOAD].run(operation)
     word = "draining" if stopped.draining else "stopped"
-    return json_answer({"status": word, "name": stopped.runner.name}, status=202 if stopped.draining else 200)
+    document = {"status": word, "name": stopped.runner.name, **_warning(stopped.warning)}
+    return json_answer(document, status=202 if stopped.draining else 200)
 
 
 def _name(request: web.Request) -> str:

@@ -1,0 +1,1 @@
+"""Jobs: the queue, what a runner is sent of one, and what it tells about it."""

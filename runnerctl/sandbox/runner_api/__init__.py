@@ -1,0 +1,1 @@
+"""What runners and jobs call once a job is theirs, and the strictness with which all their calls are read."""

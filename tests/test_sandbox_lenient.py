@@ -1,0 +1,78 @@
+"""Outside strict mode a newer runner can be tried: what is unknown is let pass, or answered 404 and logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from runnerctl.sandbox import Sandbox
+
+from .listener import JSON, Listener
+
+STEPS = [{"run": "echo hello"}]
+
+
+@pytest.fixture
+def lenient(tmp_path: Path) -> Iterator[Sandbox]:
+    archive = tmp_path / "runner.tar.gz"
+    archive.write_bytes(b"a package")
+    with Sandbox(archive=archive) as sandbox:
+        yield sandbox
+        assert sandbox.violations == []
+
+
+def test_a_field_that_is_new_is_let_pass(lenient):
+    lenient.submit_job("o/r", "x", STEPS)
+    job = Listener.of(lenient, "r1", ["x"]).connect().take()
+    assert job.complete(newField=1).status_code == 204
+
+
+def test_a_call_that_is_new_is_answered_404_and_logged(lenient, caplog):
+    with caplog.at_level(logging.WARNING, logger="runnerctl.sandbox"):
+        answer = requests.post(f"{lenient.server_url}/sandbox/run/newcall", json={}, timeout=10)
+    assert answer.status_code == 404
+    assert "POST /sandbox/run/newcall" in caplog.text
+
+
+def test_a_field_that_is_missing_is_refused_all_the_same(lenient, caplog):
+    lenient.submit_job("o/r", "x", STEPS)
+    job = Listener.of(lenient, "r1", ["x"]).connect().take()
+    with caplog.at_level(logging.WARNING, logger="runnerctl.sandbox"):
+        assert job.post(f"{job.service}renewjob", {"planId": job.ids["planId"]}).status_code == 400
+    assert "jobId" in caplog.text
+
+
+def test_no_credentials_are_still_no_credentials(lenient):
+    answer = requests.post(f"{lenient.server_url}/sandbox/run/renewjob", data=json.dumps({}), headers=JSON, timeout=10)
+    assert answer.status_code == 400
+    job = {"planId": "b129edab-ef04-40d5-bd5e-011433fb04f2", "jobId": "00abcdef-0000-0000-0000-000000000001"}
+    answer = requests.post(f"{lenient.server_url}/sandbox/run/renewjob", data=json.dumps(job), headers=JSON, timeout=10)
+    assert answer.status_code == 401
+
+
+def test_strict_a_call_that_is_new_is_a_violation(tmp_path):
+    archive = tmp_path / "runner.tar.gz"
+    archive.write_bytes(b"a package")
+    with Sandbox(archive=archive, strict=True) as sandbox:
+        assert requests.get(f"{sandbox.server_url}/_apis/connectionData", timeout=10).status_code == 400
+        config = {"Authorization": "RemoteAuth x"}
+        assert requests.get(f"{sandbox.api_url}/actions/new", headers=config, timeout=10).status_code == 400
+        assert [line.partition(":")[0] for line in sandbox.violations] == [
+            "GET /_apis/connectionData",
+            "GET /api/v3/actions/new",
+        ]
+        assert sandbox.forgive()
+        assert sandbox.violations == []
+
+
+def test_a_token_without_a_scheme_is_not_told(lenient, caplog):
+    headers = {"Authorization": "ghs_secret"}
+    with caplog.at_level(logging.WARNING, logger="runnerctl.sandbox"):
+        answer = requests.delete(f"{lenient.server_url}/sandbox/broker/session", headers=headers, timeout=10)
+    assert answer.status_code == 401
+    assert "ghs_secret" not in caplog.text + answer.text
