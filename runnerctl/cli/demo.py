@@ -10,16 +10,23 @@ from . import playbill
 from .options import Verb
 
 
-@click.command("demo", cls=Verb)
+@click.command(
+    "demo",
+    cls=Verb,
+    short_help="Play the guide's workflow on a local GitHub",
+    exits={8: "the demo failed"},
+    see=("sandbox", "serve"),
+    epilog="""\b
+Examples:
+  runnerctl demo
+  runnerctl demo > demo.txt""",
+)
 def command() -> None:
     """Play the guide's workflow on a local GitHub.
 
-    Starts a sandbox GitHub and a server in a temporary directory, makes runners over HTTP, runs jobs on them and
-    removes them. No account and no network is needed; it takes under 20 seconds and leaves nothing.
-
-    \b
-    Example:
-      runnerctl demo
+    Use it to see what runnerctl does before you set anything up. It starts a local GitHub and a server in a temporary
+    directory, makes runners over HTTP, runs jobs on them and removes them. It needs no account and no network, takes
+    about half a minute and leaves nothing.
     """
     from . import rehearsal
 

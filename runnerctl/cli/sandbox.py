@@ -22,7 +22,7 @@ from ..core.clock import SystemClock
 from ..core.errors import ConfigInvalid
 from ..core.models import Scope
 from . import job_log, render
-from .options import REPOSITORY, Front, Verb, pass_front
+from .options import FILE, REPOSITORY, Front, Verb, pass_front
 from .sandbox_parts import ServedPackage, action_directories, loopback_host, package_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ Examples:
 )
 @click.option(
     "--package",
+    type=FILE,
     metavar="FILE|VERSION",
     help="Offer this runner package: a tar.gz, or a version to download.  [default: a stand-in]",
 )

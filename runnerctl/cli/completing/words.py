@@ -308,7 +308,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         (
             (('--host',), '', (), False, 'Listen on this loopback address'),
             (('--port',), '', (), False, 'Listen on this port'),
-            (('--package',), '', (), False, 'Offer this runner package'),
+            (('--package',), 'file', (), False, 'Offer this runner package'),
             (('--action',), '', (), True, 'Let jobs use this action, from a directory'),
             (('--repo',), 'repository', (), False, 'Queue the jobs in this repository'),
             (('--job',), '', (), True, 'Queue a job that runs COMMAND; may be repeated'),
