@@ -227,7 +227,7 @@ def test_help_about_nothing_we_know_names_what_is_near() -> None:
 
 
 def test_help_is_paged_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PAGER", "sed s/^/paged:/")
+    monkeypatch.setenv("PAGER", "sed s,^,paged:,")
     status, shown = on_a_terminal("help", "stop", columns=60)
     assert status == 0
     assert all(line.startswith("paged:") for line in shown.splitlines())
