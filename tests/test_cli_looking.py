@@ -251,6 +251,19 @@ def test_config_show_tells_value_and_origin_and_masks_secrets(services: Services
     assert items["server.api_token"]["value"] is None
 
 
+def test_config_show_of_named_settings_shows_those_alone(services: Services) -> None:
+    assert [row["KEY"] for row in cli("config", "show", "start_timeout", "max_runners").rows] == [
+        "max_runners",
+        "start_timeout",
+    ]
+    ran = cli("-o", "json", "config", "show", "start_timout")
+    assert (ran.status, ran.error["code"]) == (2, "invalid_request")
+    assert (ran.error["message"], ran.error["hint"]) == (
+        "'start_timout' is not a setting",
+        "Did you mean 'start_timeout'?",
+    )
+
+
 def test_config_show_tells_what_follows_from_other_settings(services: Services, tmp_path: Path) -> None:
     rows = cli("config", "show", env={"GITHUB_SERVER_URL": "https://git.example.org"}).rows
     shown = {row["KEY"]: (row["VALUE"], row["ORIGIN"]) for row in rows}

@@ -91,6 +91,7 @@ def is_in(name: str, path: str) -> bool:
         (("token", "create", "x", "--scope", "runners:w"), ["runners:write"]),
         (("help", "exit"), ["exit-status"]),
         (("help", "cre"), ["create"]),
+        (("help", "package", ""), ["fetch", "list", "prune", "verify"]),
         (("service", "install", "--backend", "p"), ["process"]),
         (("config", "show", "max_"), ["max_runners"]),
         (("config", "show", "max_runners", "state"), ["state_dir"]),
@@ -171,6 +172,16 @@ def test_static_words_import_nothing_but_clicks_own() -> None:
     }
 
 
+def test_a_runners_name_needs_no_network_and_no_library(environment: dict[str, str], tmp_path: Path) -> None:
+    code = "import sys; from runnerctl.cli.completing import answer; answer('bash_complete'); print(*sys.modules)"
+    env = {**environment, "COMP_WORDS": "runnerctl\x1fremove\x1fonly-here-"}
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.startswith("plain,only-here-1\nplain,only-here-2\n")
+    costly = {"requests", "aiohttp", "rich", "jwt", "yaml", "dotenv", "cryptography", "msgspec", "socket", "asyncio"}
+    assert costly & {*done.stdout.splitlines()[-1].split()} == set()
+
+
 # --- Words of this host ---
 
 
@@ -232,6 +243,15 @@ def test_every_kind_of_word_can_be_looked_up() -> None:
     assert kinds == set(values.FOUND)
     named = {kind for _, params, _ in words.COMMANDS.values() for _, kind, *_ in params}
     assert named - {"", "flag", "file", "dir"} == kinds
+
+
+def test_an_option_takes_a_value_in_every_command_or_in_none() -> None:
+    """``--option=`` is completed by the option's name alone."""
+    options = [option for _, command in COMMANDS for option in command.params if isinstance(option, click.Option)]
+    flags, valued = (
+        {name for each in options if each.is_flag is flag for name in names_of(each)} for flag in (True, False)
+    )
+    assert flags & valued == set()
 
 
 # --- Hosts where something is wrong ---

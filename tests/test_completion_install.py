@@ -112,7 +112,8 @@ def test_a_users_own_directories_count(shell: str, named: dict[str, str], script
 def test_root_installs_for_all_users(as_root: None, shell: str, tmp_path: Path) -> None:
     """On this machine, but in a /usr/local/share of its own."""
     script = (
-        'mount -t tmpfs none /usr/local/share && runnerctl completion "$1" --install && find /usr/local/share -type f'
+        'umask 077 && mount -t tmpfs -o mode=755 none /usr/local/share && runnerctl completion "$1" --install'
+        " && find /usr/local/share -type f -perm 644 && find /usr/local/share -type d ! -perm 755"
         ' && runnerctl completion "$1" --uninstall && ls -A /usr/local/share'
     )
     environment = {"PATH": f"{RUNNERCTL.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
@@ -140,8 +141,8 @@ def test_a_home_that_cannot_be_written_is_a_message_and_not_a_bug(tmp_path: Path
     other = ["unshare", "--user"] if os.geteuid() == 0 else []
     argv = [*other, str(RUNNERCTL), "completion", "fish", "--install"]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (8, "")
-    assert "cannot be used: Not a directory" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not a directory" in done.stderr
 
 
 # --- The wheel ---

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ...core.directories import disk_errors
+from ...core.directories import check_directory, disk_errors
 
 _BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 _BEGIN, _END = "# >>> runnerctl completion >>>", "# <<< runnerctl completion <<<"
@@ -113,10 +113,13 @@ _SYSTEM_WIDE: dict[str, Callable[[Mapping[str, str], Path], Place]] = {
 def _write(path: Path, text: str) -> bool:
     if _text(path) == text:
         return False
+    check_directory(path.parent)
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
         # In place: a start-up file may be a link into somebody's repository of such files.
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        if new:
+            path.chmod(0o644)  # whatever root's umask: it is for all users
     return True
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from .words import COMMANDS
-
-_UNSAID = click.core.ParameterSource.COMMANDLINE
 
 
 class NoSuchCommand(Exception):
@@ -39,34 +38,25 @@ class Values(click.types.StringParamType):
         return [each for each in found if _begins(each.value, incomplete) and each.value not in (taken or ())]
 
 
-class _Mended:
-    """Offers each option once, whether it was given before COMMAND or after; and options where nothing else is due."""
+class Command(click.Command):
+    """Offers its options where nothing else is due."""
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        if isinstance(self, click.Group) and not incomplete.startswith("-"):
-            names = self.list_commands(ctx)
-            return [CompletionItem(name, help=_help(ctx, name)) for name in names if name.startswith(incomplete)]
-        given = {option for each in _line(ctx) for option in _given(each)}
-        assert isinstance(self, click.Command)  # noqa: S101 - mixed into commands only
-        return [
-            CompletionItem(name, help=option.help)
-            for option in self.get_params(ctx)
-            if isinstance(option, click.Option) and (option.multiple or option.name not in given)
-            for name in (*option.opts, *option.secondary_opts)
-            if name.startswith(incomplete)
-        ]
+        return _options_left(self, ctx, incomplete)
 
 
-class Command(_Mended, click.Command):
-    pass
-
-
-class Group(_Mended, click.Group):
+class Group(click.Group):
     """Its commands are made when they are asked for."""
 
     def __init__(self, path: str, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.path = path
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return _options_left(self, ctx, incomplete)
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [CompletionItem(name, help=COMMANDS[self._below(name)][0]) for name in names]
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
         return list(COMMANDS[self.path][2])
@@ -74,7 +64,10 @@ class Group(_Mended, click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - Click's signature
         if cmd_name not in COMMANDS[self.path][2]:
             raise NoSuchCommand(cmd_name)
-        return _made(f"{self.path} {cmd_name}".strip())
+        return _made(self._below(cmd_name))
+
+    def _below(self, name: str) -> str:
+        return f"{self.path} {name}".strip()
 
 
 def root() -> click.Command:
@@ -121,9 +114,17 @@ def _parameter(
     return click.Option(names, type=Values(kind, choices), multiple=many, help=help_)
 
 
-def _help(ctx: click.Context, name: str) -> str:
-    assert isinstance(ctx.command, Group)  # noqa: S101 - only groups have commands to offer
-    return COMMANDS[f"{ctx.command.path} {name}".strip()][0]
+def _options_left(command: click.Command, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Those that were not given yet, before COMMAND or after, and those that may be repeated."""
+    given = {name for each in _line(ctx) for name in _given(each)}
+    options = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
+    return [
+        CompletionItem(name, help=option.help)
+        for option in options
+        if option.multiple or option.name not in given
+        for name in (*option.opts, *option.secondary_opts)
+        if name.startswith(incomplete)
+    ]
 
 
 def _line(ctx: click.Context) -> list[click.Context]:
@@ -132,7 +133,7 @@ def _line(ctx: click.Context) -> list[click.Context]:
 
 
 def _given(ctx: click.Context) -> list[str]:
-    return [name for name in ctx.params if ctx.get_parameter_source(name) is _UNSAID]
+    return [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
 
 
 def _begins(value: str, incomplete: str) -> bool:

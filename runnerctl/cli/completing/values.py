@@ -107,11 +107,14 @@ def _unit_files(_ctx: click.Context, _incomplete: str) -> Pairs:
     return [(each.path.name, str(each.path.parent)) for each in all_files(here())]
 
 
-def _topics(_ctx: click.Context, _incomplete: str) -> Pairs:
+def _topics(ctx: click.Context, _incomplete: str) -> Pairs:
+    """After a group, its commands."""
     from .words import COMMANDS, TOPICS
 
-    commands = [(name, COMMANDS[name][0]) for name in COMMANDS[""][2]]
-    return [*commands, *TOPICS.items()]
+    group = " ".join(ctx.params.get("topic") or ())
+    names = COMMANDS[group][2] if group in COMMANDS else ()
+    commands = [(name, COMMANDS[f"{group} {name}".strip()][0]) for name in names]
+    return commands if group else [*commands, *TOPICS.items()]
 
 
 FOUND: dict[str, Callable[[click.Context, str], Pairs]] = {
