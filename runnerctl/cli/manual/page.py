@@ -15,6 +15,9 @@ DATE = "2026-11-30"
 SOURCE = f"runnerctl {__version__}"
 
 
+_NARROW, _WIDE = 8, 12
+
+
 class Kind(StrEnum):
     SAID = "said"
     TYPED = "typed"
@@ -38,6 +41,12 @@ class Terms:
     """Things and what they are."""
 
     items: tuple[tuple[str, str], ...]
+
+    @property
+    def column(self) -> int:
+        """How far in what they are begins: beside all terms if they are short, else below those that are longer."""
+        longest = max(len(term.replace("`", "")) for term, _ in self.items)
+        return longest + 2 if _NARROW < longest + 2 <= _WIDE else _NARROW
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,8 @@ def _paragraph(block: Paragraph) -> list[str]:
 
 
 def _terms(block: Terms) -> list[str]:
-    return [line for term, text in block.items for line in (".TP", _inline(page.spans(term)), *_text(text))]
+    tag = f".TP {block.column}"
+    return [line for term, text in block.items for line in (tag, _inline(page.spans(term)), *_text(text))]
 
 
 def _commands(block: Commands) -> list[str]:

@@ -44,9 +44,9 @@ def _terms(block: Terms, width: int) -> list[str]:
     lines = []
     for term, text in block.items:
         marked = _marked(term)
-        body = _filled(_marked(text), width, indent=_INDENT + _DEEPER * 2)
+        body = _filled(_marked(text), width, indent=_INDENT + block.column)
         seen = len(_ESCAPE.sub("", marked))
-        if seen < _DEEPER * 2 - 1:
+        if seen < block.column - 1:
             lines += [f"{' ' * _INDENT}{marked}{body[0][_INDENT + seen :]}", *body[1:]]
         else:
             lines += [*_filled(marked, width), *body]
