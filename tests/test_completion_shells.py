@@ -126,3 +126,20 @@ def test_a_broken_configuration_shows_nothing_in_the_line(typist: Typist, top: P
 
 def test_a_program_that_is_called_by_its_path_is_completed(typist: Typist) -> None:
     assert typist.type(f"{RUNNERCTL} stat\t").line == f"{RUNNERCTL} status "
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("runnerctl create x --wait=c", "runnerctl create x --wait=completed "),
+        ("runnerctl create x --labels gpu:a", "runnerctl create x --labels gpu:a100 "),
+        ("runnerctl create x --labels=big", "runnerctl create x --labels=big\\ box "),
+        ("runnerctl serve --tls-key=my", "runnerctl serve --tls-key=my"),  # bash itself completes no path there
+    ],
+)
+def test_bash_may_cut_words_elsewhere(top: Path, typed: str, line: str) -> None:
+    """Some people take ``=`` or ``:`` out of COMP_WORDBREAKS."""
+    typist = Typist("bash", {"HOME": str(top), "RUNNERCTL_STATE_DIR": str(top / "state")}, top)
+    typist.run(f"source {TOP / 'completions' / SCRIPTS['bash']}", "COMP_WORDBREAKS=${COMP_WORDBREAKS//[=:]/}")
+    assert typist.type(f"{typed}\t").line == line
+    typist.close()
