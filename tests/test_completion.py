@@ -254,6 +254,13 @@ def test_an_option_takes_a_value_in_every_command_or_in_none() -> None:
     assert flags & valued == set()
 
 
+def test_the_env_file_of_the_line_counts(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "mine.env").write_text(f"RUNNERCTL_STATE_DIR={environment.pop('RUNNERCTL_STATE_DIR')}\n")
+    assert ask("--env-file", "mine.env", "stop", "q", env=environment, cwd=tmp_path).values == ["Quokka"]
+    assert ask("--env-file=mine.env", "stop", "q", env=environment, cwd=tmp_path).values == ["Quokka"]
+    assert ask("stop", "q", env=environment, cwd=tmp_path).values == []
+
+
 # --- Hosts where something is wrong ---
 
 

@@ -124,7 +124,12 @@ def test_a_broken_configuration_shows_nothing_in_the_line(typist: Typist, top: P
         typist.run(_UNSET[typist.shell].format(name="RUNNERCTL_ENV_FILE"))
 
 
-def test_a_program_that_is_called_by_its_path_is_completed(typist: Typist) -> None:
+def test_a_program_that_is_called_by_its_path_is_completed(typist: Typist, top: Path) -> None:
+    (top / "bin").mkdir(exist_ok=True)
+    (top / "bin" / "runnerctl").unlink(missing_ok=True)
+    (top / "bin" / "runnerctl").symlink_to(RUNNERCTL)
+    assert typist.type("~/bin/runnerctl stat\t").line == "~/bin/runnerctl status "
+    assert typist.type("bin/runnerctl stat\t").line == "bin/runnerctl status "
     assert typist.type(f"{RUNNERCTL} stat\t").line == f"{RUNNERCTL} status "
 
 

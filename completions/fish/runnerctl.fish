@@ -7,7 +7,8 @@ function __runnerctl_complete
     set -lx COMP_WORDS (string join -- \x1f $words "$current")
     set -l option (string match -r -- '^--[^=]*=' "$current")
     set -l path (string replace -r -- '^--[^=]*=' '' "$current")
-    for line in ($words[1] 2>/dev/null)
+    set -l program (string replace -r -- '^~/' "$HOME/" $words[1])
+    for line in ($program 2>/dev/null)
         set -l answer (string split -m 1 -- , $line)
         switch $answer[1]
             case dir
