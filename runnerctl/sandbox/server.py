@@ -22,8 +22,8 @@ from aiohttp import web
 from . import control, keys, openid
 from .accounts import APP_ID, CLIENT_ID
 from .app import build_app, let_time_pass
-from .control import JobOrder
 from .misbehaving import Misbehaving
+from .orders import JobOrder
 from .state import GitHub, Settings
 from .tokens import TokenKind, new_value
 from .values import Job, JobView, Runner, RunnerView, Scope
