@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,26 @@ def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Ho
     assert sandbox.job(job).conclusion == "success"
     assert host.processes() == []
     assert host.roots() == []
+
+
+@pytest.mark.parametrize(("script", "code"), [("true", 100), ("exit 7", 102)])
+def test_the_listener_of_an_ephemeral_runner_ends_with_its_jobs_result(
+    services: Services, host: Host, sandbox: Sandbox, script: str, code: int
+) -> None:
+    runner = create(services, host.spec("once"))
+    a_job(sandbox, "once", script)
+    until(lambda: services.store.get(runner.id).state is RunnerState.COMPLETED)  # type: ignore[union-attr]
+    record = json.loads((host.state_dir / "runners" / runner.id / "supervisor.json").read_text())
+    assert record["last_exit"]["code"] == code
+
+
+@pytest.mark.persistent
+def test_a_persistent_one_is_not_asked_for_that(services: Services, host: Host, sandbox: Sandbox) -> None:
+    """It would end after one job (actions/runner, Runner.cs)."""
+    create(services, host.spec("steady", ephemeral=False))
+    job = sandbox.wait_job(a_job(sandbox, "steady", "env; cat /proc/$PPID/environ | tr '\\0' '\\n'"), timeout=20)
+    assert "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1" in job.lines
+    assert not any("JOB_RESULT_FOR_HOSTED" in line for line in job.lines)
 
 
 def test_force_kills_the_job_and_leaves_nothing(services: Services, host: Host, sandbox: Sandbox) -> None:
