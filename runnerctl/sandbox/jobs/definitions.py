@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import ClassVar
 
 import yaml
 
@@ -14,7 +13,7 @@ NAMES = frozenset({"action.yml", "action.yaml"})
 class _CoreSchema(yaml.SafeLoader):
     """As actions/runner reads it: ``yes`` and ``on`` are words, a date is a text (https://yaml.org/spec/1.2.2/#103)."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - declared so by the class it is of
 
 
 for _tag, _pattern, _first in (
