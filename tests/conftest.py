@@ -14,14 +14,13 @@ from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server
+from tests.loopback import NEEDS_ROOT, place
 from tests.strictness import strict_sandbox
 
 pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")
 
 PACE = 0.05
 """Of the stand-in's waits and time-outs, of which the real one has seconds."""
-NEEDS_ROOT = "needs root"
-"""The one reason for which CI lets a test be skipped."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than processors: a third of a test's time is waiting for what it started."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("persistent") is not None and not place():
+        pytest.skip(NEEDS_ROOT)
 
 
 @pytest.hookimpl(wrapper=True)

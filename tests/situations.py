@@ -7,8 +7,7 @@ import contextlib
 import json
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -296,11 +295,3 @@ def slow_clock(root: Path) -> Path:
     program.write_text(f"#!/bin/sh\ncase $1 in\n{cases}\nesac\nexit 64\n")
     program.chmod(0o755)
     return programs
-
-
-def loopback_addresses() -> Iterator[str]:
-    """Addresses of our own whose port 80 is free; only root may listen there."""
-    for number in range(2, 250):
-        address = f"127.{1 + os.getpid() % 250}.{number}.1"
-        with contextlib.suppress(OSError), socket.create_server((address, 80)):
-            yield address

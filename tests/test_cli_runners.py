@@ -126,6 +126,7 @@ def test_a_runner_is_made_looked_at_and_removed(host: Host, sandbox: Sandbox) ->
     assert cli("remove", "ci-1").document["status"] == "removed"
 
 
+@pytest.mark.persistent
 def test_a_runner_is_stopped_and_started_again(host: Host, sandbox: Sandbox) -> None:
     assert create("ci-1", "--persistent", "--wait", "online").document["ephemeral"] is False
     stopped = cli("stop", "ci-1")
@@ -221,6 +222,7 @@ def test_a_busy_runner_is_removed_only_by_force_or_after_its_job(
     assert statuses("drained", "forced") == ["not_installed"] * 2
 
 
+@pytest.mark.persistent
 def test_stop_lets_a_job_finish_and_says_so(host: Host, sandbox: Sandbox, services: Services) -> None:
     assert create("ci-1", "--persistent").status == 0
     job = given_a_job(host, sandbox, services, "ci-1")

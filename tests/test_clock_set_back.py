@@ -62,6 +62,7 @@ def test_an_orphaned_registration_never_waits_longer_than_an_hour(
     assert services.store.orphans() == []
 
 
+@pytest.mark.persistent
 def test_a_ghost_is_noticed(services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock) -> None:
     runner = create(services, host.spec("ghost", ephemeral=False), wait=core.Wait.ONLINE)
     sweep(services)

@@ -18,6 +18,7 @@ from tests.crashing import OPERATIONS
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import REPO, JumpingClock
 
+pytestmark = pytest.mark.persistent
 MOST_COMMITS = 12
 ALL = "ALL_MOMENTS" in os.environ
 """As ``make soak`` has it; else the odd commits are killed before they are made, the even ones after."""

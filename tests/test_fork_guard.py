@@ -143,6 +143,7 @@ def test_no_step_of_a_forks_job_runs_not_even_one_that_always_would(
     assert (host.roots(), sandbox.runners()) == ([], [])
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_goes_on_after_it(guarded: Services, host: Host, sandbox: Sandbox) -> None:
     create(guarded, host.spec("steady", ephemeral=False), wait=core.Wait.ONLINE)
     assert sandbox.wait_job(a_job(sandbox, "steady", pull_request("mona/widgets")), timeout=20).conclusion == "failure"

@@ -106,6 +106,7 @@ def test_what_jobs_try_against_manager_and_neighbours_is_refused(isolated: Isola
     assert isolated.services.backend.poll(ours.id).running
 
 
+@pytest.mark.persistent
 def test_landlock_refuses_most_of_it_to_jobs_that_run_as_the_manager(
     landlock: None, host: Host, sandbox: Sandbox
 ) -> None:
@@ -143,6 +144,7 @@ WITH_NAMES_ALONE = {
 }
 
 
+@pytest.mark.persistent
 def test_under_landlock_names_are_all_that_a_job_gets_of_what_is_hidden(confined: Isolated) -> None:
     attack(confined, WITH_NAMES_ALONE)
     assert (confined.host.state_dir / "runnerctl.db").exists()

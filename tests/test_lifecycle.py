@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -150,6 +151,7 @@ def test_a_running_job_refuses_the_removal_and_goes_on(services: Services, host:
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
 
+@pytest.mark.persistent
 def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Host, sandbox: Sandbox) -> None:
     create(services, host.spec("drained", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "drained")
@@ -162,6 +164,26 @@ def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Ho
     assert sandbox.job(job).conclusion == "success"
     assert host.processes() == []
     assert host.roots() == []
+
+
+@pytest.mark.parametrize(("script", "code"), [("true", 100), ("exit 7", 102)])
+def test_the_listener_of_an_ephemeral_runner_ends_with_its_jobs_result(
+    services: Services, host: Host, sandbox: Sandbox, script: str, code: int
+) -> None:
+    runner = create(services, host.spec("once"))
+    a_job(sandbox, "once", script)
+    until(lambda: services.store.get(runner.id).state is RunnerState.COMPLETED)  # type: ignore[union-attr]
+    record = json.loads((host.state_dir / "runners" / runner.id / "supervisor.json").read_text())
+    assert record["last_exit"]["code"] == code
+
+
+@pytest.mark.persistent
+def test_a_persistent_one_is_not_asked_for_that(services: Services, host: Host, sandbox: Sandbox) -> None:
+    """It would end after one job (actions/runner, Runner.cs)."""
+    create(services, host.spec("steady", ephemeral=False))
+    job = sandbox.wait_job(a_job(sandbox, "steady", "env; cat /proc/$PPID/environ | tr '\\0' '\\n'"), timeout=20)
+    assert "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE=1" in job.lines
+    assert not any("JOB_RESULT_FOR_HOSTED" in line for line in job.lines)
 
 
 def test_force_kills_the_job_and_leaves_nothing(services: Services, host: Host, sandbox: Sandbox) -> None:
@@ -229,6 +251,7 @@ def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
     assert (status.word, status.runner and status.runner.state) == ("installed_not_running", "removing")
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_serves_one_job_after_another(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("steady", ephemeral=False), wait=ONLINE)
     for _ in range(2):
@@ -239,6 +262,7 @@ def test_a_persistent_runner_serves_one_job_after_another(services: Services, ho
     assert sandbox.runners() == []
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_stopped_runner_keeps_its_registration_and_starts_again(
     services: Services, host: Host, sandbox: Sandbox, ephemeral: bool
@@ -262,6 +286,7 @@ def test_stopping_and_starting_twice_is_no_error(services: Services, host: Host)
     assert stop(services, "pausing").runner.state is RunnerState.STOPPED
 
 
+@pytest.mark.persistent
 def test_stopping_a_busy_runner_lets_the_job_finish(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("busy", ephemeral=False))
     job, go = a_long_job(sandbox, services, host, "busy")

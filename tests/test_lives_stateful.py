@@ -35,7 +35,7 @@ from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at
 from tests.host import Host
 from tests.lives import STRANGER, Lives
-from tests.strictness import address
+from tests.loopback import place
 
 EXAMPLES = int(os.environ.get("STATEFUL", "0"))
 REPOS = ("acme/widgets", "acme/gadgets")
@@ -242,7 +242,7 @@ def make(archive: Path, package_dir: Path, tmp_path: Path) -> Callable[[], Lives
     numbers = itertools.count()
 
     def made() -> Lives:
-        sandbox = Sandbox(*address(), archive=archive, settings=GITHUB, strict=True)
+        sandbox = Sandbox(**place(), archive=archive, settings=GITHUB, strict=True)
         sandbox.start()
         top = tmp_path / str(next(numbers))
         top.mkdir()

@@ -42,6 +42,7 @@ def raced(race: Callable[[int], T]) -> Iterator[T]:
         yield from pool.map(race, range(RACES))
 
 
+@pytest.mark.persistent
 def test_a_lying_github_does_not_get_a_job_killed(services: Services, host: Host, sandbox: Sandbox) -> None:
     """It says idle and answers 204 in mid-job: the Worker here is what counts."""
     sandbox.idle_lie = True
@@ -61,6 +62,7 @@ def test_a_lying_github_does_not_get_a_job_killed(services: Services, host: Host
     assert list(raced(race)) == ["success"] * RACES
 
 
+@pytest.mark.persistent
 def test_a_job_that_forges_its_listeners_last_words_is_not_taken_for_a_stop_that_hangs(
     services: Services, host: Host, sandbox: Sandbox
 ) -> None:

@@ -65,6 +65,7 @@ def listed_for_minutes(services: Services, clock: JumpingClock, *, times: int = 
 # --- Ghosts, and runners that do not go
 
 
+@pytest.mark.persistent
 def test_a_runner_that_was_deleted_on_github_is_noticed(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_runner_that_was_deleted_on_github_is_noticed(
     assert (host.roots(), host.processes()) == ([], [])
 
 
+@pytest.mark.persistent
 def test_two_listings_in_a_minute_are_one(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
@@ -90,6 +92,7 @@ def test_two_listings_in_a_minute_are_one(
     assert current(services, "deleted").live
 
 
+@pytest.mark.persistent
 def test_shrinking_removes_the_registrations_and_the_processes(
     host: Host, services: Services, sandbox: Sandbox
 ) -> None:
@@ -103,7 +106,7 @@ def test_shrinking_removes_the_registrations_and_the_processes(
     assert (sandbox.runners(), host.roots(), host.processes()) == ([], [], [])
 
 
-@pytest.mark.parametrize("ephemeral", [True, False])
+@pytest.mark.parametrize("ephemeral", [True, pytest.param(False, marks=pytest.mark.persistent)])
 def test_stopping_leaves_no_process(services: Services, host: Host, sandbox: Sandbox, ephemeral: bool) -> None:
     create(services, host.spec("stopped", ephemeral=ephemeral), wait=ONLINE)
     stop(services, "stopped")
@@ -136,6 +139,7 @@ def nothing_is_left(services: Services, host: Host, sandbox: Sandbox) -> None:
     assert (sandbox.runners(), host.roots(), host.processes()) == ([], [], [])
 
 
+@pytest.mark.persistent
 def test_a_removal_that_github_held_up_is_completed_by_the_server(
     held_up: core.Runner, services: Services, host: Host, sandbox: Sandbox, serve: Callable[..., Server]
 ) -> None:
@@ -144,6 +148,7 @@ def test_a_removal_that_github_held_up_is_completed_by_the_server(
     nothing_is_left(services, host, sandbox)
 
 
+@pytest.mark.persistent
 def test_a_removal_that_github_held_up_is_completed_by_one_reconcile(
     held_up: core.Runner, services: Services, host: Host, sandbox: Sandbox
 ) -> None:
@@ -151,6 +156,7 @@ def test_a_removal_that_github_held_up_is_completed_by_one_reconcile(
     nothing_is_left(services, host, sandbox)
 
 
+@pytest.mark.persistent
 def test_a_job_that_came_to_a_runner_whose_removal_is_held_up_is_finished(
     held_up: core.Runner, services: Services, host: Host, sandbox: Sandbox
 ) -> None:
@@ -169,6 +175,7 @@ def test_a_job_that_came_to_a_runner_whose_removal_is_held_up_is_finished(
 # --- Many runners, and those of others
 
 
+@pytest.mark.persistent
 def test_a_runner_beyond_the_first_page_is_not_missed_and_a_page_is_one_call(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
@@ -203,6 +210,7 @@ class Namesakes:
         return self._ids <= {runner.id for runner in self._sandbox.runners()}
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_namesake_elsewhere_outlives_all_that_happens_to_ours(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, ephemeral: bool
@@ -222,7 +230,7 @@ def die(services: Services, name: str) -> None:
     services.backend.kill(current(services, name).id)
 
 
-@pytest.mark.parametrize("ephemeral", [True, False])
+@pytest.mark.parametrize("ephemeral", [True, pytest.param(False, marks=pytest.mark.persistent)])
 def test_a_namesake_in_the_same_scope_is_touched_by_neither_sweep_nor_replacing_nor_another_create(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, ephemeral: bool
 ) -> None:
@@ -269,6 +277,7 @@ def stranger(host: Host) -> Iterator[subprocess.Popen[bytes]]:
         running.kill()
 
 
+@pytest.mark.persistent
 def test_what_is_not_ours_is_never_touched(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, stranger: subprocess.Popen[bytes]
 ) -> None:
@@ -309,6 +318,7 @@ def everything_dies(host: Host) -> None:
     until(lambda: not host.processes())
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("boot", [{}, {"boot_id": "another"}], ids=["same boot", "another boot"])
 @pytest.mark.parametrize(
     "act",
@@ -335,6 +345,7 @@ def test_a_process_that_got_the_pid_of_one_of_ours_is_never_signalled(
     assert stranger.poll() is None
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_reboot_ends_an_ephemeral_runner_and_starts_a_persistent_one_again(
     services: Services, host: Host, sandbox: Sandbox, stranger: subprocess.Popen[bytes], *, ephemeral: bool

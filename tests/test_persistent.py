@@ -11,16 +11,18 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
+from runnerctl.core.errors import RunnerBusy
 from runnerctl.core.listings import Listings
 from runnerctl.core.plan import Step
 from runnerctl.core.reconcile import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, create, stop, until
+from tests.host import Host, create, remove, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash
 from tests.test_reconcile import JumpingClock, steps
 
+pytestmark = pytest.mark.persistent
 REPO = "acme/widgets"
 NAME = "steady"
 S = RunnerState
@@ -85,6 +87,9 @@ def test_it_waits_for_the_end_of_an_outage_and_says_why(  # noqa: PLR0917 - fixt
     sandbox.add_fault(Fault(match=outage, status=503, times=None))
     core.start_runner(services, NAME)
     until(lambda: services.backend.poll(current(services).id).error)
+    status = core.runner_status(services, NAME)
+    assert status.runner is not None
+    assert "Runner connect error: " in (status.runner.reason or ""), "it is told before anybody has written it down"
     for _ in range(3):
         clock.ahead += 125
         sweep(services, Listings(services))
@@ -173,6 +178,29 @@ def test_who_stops_it_meanwhile_has_it_stopped(services: Services, host: Host, c
     clock.ahead += 3600
     assert steps(sweep(services)) == []
     assert core.runner_status(services, NAME).degraded is None
+
+
+def test_one_that_was_stopped_stays_so_though_its_removal_was_refused(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    stop(services, NAME)
+    sandbox.add_fault(Fault(match="DELETE", status=422, body={"message": "Runner is currently running a job"}))
+    with pytest.raises(RunnerBusy):
+        remove(services, NAME)
+    assert current(services).state is S.STOPPED
+    clock.ahead += 3600
+    assert steps(sweep(services)) == []
+
+
+def test_reconcile_does_not_say_that_all_is_well_while_it_rests(services: Services, host: Host) -> None:
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
+    until(lambda: current(services).state is S.STOPPED)
+    told = host.cli("reconcile", "--local").stderr
+    assert f"{NAME} is started again in" in told
+    assert "killed, or out of memory" in told
+    assert "Everything is as it should be" not in told
 
 
 def test_a_server_starts_it_again_by_itself(

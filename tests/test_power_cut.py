@@ -154,6 +154,7 @@ TAILS: tuple[Tail, ...] = (
 """What is on the disk in place of what was not written any more."""
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("operation", list(OPERATIONS))
 def test_a_commit_that_the_power_cut_short_never_was(
     host: Host, sandbox: Sandbox, operation: str, stranger: ProcessId, tmp_path: Path

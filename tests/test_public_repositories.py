@@ -243,6 +243,7 @@ def a_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> tuple[
     return job, go
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_an_idle_runner_whose_repository_became_public_is_withdrawn_and_says_so(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, ephemeral: bool
@@ -267,6 +268,7 @@ def test_an_idle_runner_whose_repository_became_public_is_withdrawn_and_says_so(
     assert steps(sweep(services)) in ([], [("idle", Step.NOTE)])
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_job_that_runs_is_finished_and_none_comes_after_it(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, ephemeral: bool
@@ -305,6 +307,7 @@ def test_the_sweep_looks_once_an_hour_and_what_it_is_not_told_changes_nothing(
     assert current(services, "a").exposed_at is None
 
 
+@pytest.mark.persistent
 def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, allowing: Services
 ) -> None:
@@ -320,6 +323,7 @@ def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     assert current(allowing, "other").exposed_at is None
 
 
+@pytest.mark.persistent
 def test_the_server_finds_it_out_by_itself(
     services: Services, host: Host, serve: Callable[..., Server], sandbox: Sandbox
 ) -> None:

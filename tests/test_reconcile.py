@@ -113,6 +113,7 @@ def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, hos
     stranger.close()
 
 
+@pytest.mark.persistent
 def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
@@ -217,6 +218,7 @@ def test_a_directory_of_that_name_that_is_not_ours_survives_the_clearing(service
     assert instance.is_taken(theirs)
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_that_a_reboot_ended_is_started_again(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:

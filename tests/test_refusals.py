@@ -140,7 +140,13 @@ def test_what_is_there_and_not_ours_is_refused_and_untouched(place: Place, kind:
 # --- What GitHub refuses, or does not answer ---
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.id)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(each, id=each.id, marks=[pytest.mark.persistent] * (each.ask.ephemeral is False))
+        for each in TROUBLES
+    ],
+)
 def test_trouble_with_github_is_told_alike_and_leaves_nothing(place: Place, trouble: Trouble) -> None:
     told = []
     asking = place.refusals(trouble.ask)
@@ -213,6 +219,7 @@ def test_the_runner_of_somebody_else_is_not_touched(place: Place, label: str) ->
         place.sandbox.delete_runner(theirs)
 
 
+@pytest.mark.persistent
 def test_a_persistent_runner_of_somebody_else_is_not_touched(place: Place) -> None:
     theirs = place.sandbox.add_runner(REPO, "theirs", labels=["self-hosted", "linux", "theirs"])
     try:
@@ -311,7 +318,7 @@ def test_an_orphan_task_never_takes_the_registration_of_a_later_life(place: Plac
     assert place.left() == NOTHING
 
 
-@pytest.mark.parametrize("ephemeral", [True, False])
+@pytest.mark.parametrize("ephemeral", [True, pytest.param(False, marks=pytest.mark.persistent)])
 def test_what_our_previous_life_left_at_github_does_not_stand_in_the_way(own: Place, ephemeral: bool) -> None:
     created_over_http(own, Ask(name="again", ephemeral=ephemeral))
     own.sandbox.wait_runner("again", timeout=10)
@@ -380,6 +387,7 @@ def _removed_by_both(place: Place, *, force: bool = False) -> tuple[Ran, request
         return by_command, over_http.result(timeout=30)
 
 
+@pytest.mark.persistent
 def test_without_github_a_removal_leaves_the_runner_alone_and_is_finished_later(own: Place) -> None:
     pids = _two_steady_runners(own)
     own.sandbox.stop()
@@ -399,6 +407,7 @@ def test_without_github_a_removal_leaves_the_runner_alone_and_is_finished_later(
     assert own.left() == NOTHING
 
 
+@pytest.mark.persistent
 def test_without_github_force_removes_here_and_remembers_the_rest(own: Place) -> None:
     _two_steady_runners(own)
     own.sandbox.stop()

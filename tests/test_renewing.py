@@ -53,7 +53,7 @@ def bins(host: Host) -> list[str]:
     return sorted(path.name for path in (host.base_dir / "r").glob("bin*"))
 
 
-@pytest.mark.parametrize("ephemeral", [True, False])
+@pytest.mark.parametrize("ephemeral", [True, pytest.param(False, marks=pytest.mark.persistent)])
 def test_without_any_server_it_runs_again_and_keeps_its_registration(
     services: Services, host: Host, sandbox: Sandbox, newer: Path, ephemeral: bool
 ) -> None:
@@ -100,7 +100,7 @@ def test_while_github_fails_it_waits_longer_each_time_and_says_so(
         clock.ahead += waits[-1] + 1
         assert [finding.action.step for finding in sweep(services).findings if finding.error] == [Step.RENEW]
     assert waits == sorted(waits)
-    assert waits[-1] >= 3 * waits[0]
+    assert waits[-1] >= 4 / 1.5 * waits[0]  # doubled twice, and up to half as much more each time
     sandbox.clear_faults()
     sandbox.add_release(NEW, newer)
     clock.ahead += 500
@@ -109,6 +109,7 @@ def test_while_github_fails_it_waits_longer_each_time_and_says_so(
     assert current(services).version == NEW
 
 
+@pytest.mark.persistent
 def test_a_change_of_package_that_was_cut_short_is_done_again(
     services: Services, host: Host, sandbox: Sandbox, newer: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_change_of_package_that_was_cut_short_is_done_again(
         assert (root / ".runner").exists()
 
 
+@pytest.mark.persistent
 def test_another_directory_in_the_place_of_its_own_is_left_as_it_is(services: Services, host: Host) -> None:
     runner = create(services, host.spec("r", ephemeral=False))
     services.backend.kill(runner.id)

@@ -180,6 +180,7 @@ def supervisor(services: Services, name: str) -> int:
     return services.backend.processes(runner.id)[0].pid
 
 
+@pytest.mark.persistent
 @pytest.mark.parametrize(
     ("changes", "nice", "score"),
     [({}, 5, 250), ({"RUNNERCTL_LIMITS_NICE": "0", "RUNNERCTL_LIMITS_OOM_SCORE_ADJ": "0"}, 0, 0)],

@@ -59,7 +59,7 @@ def written(host: Host, *, but: set[Path]) -> Iterator[tuple[Path, bytes]]:
                 yield path, path.read_bytes()
 
 
-@pytest.mark.parametrize("ephemeral", [True, False])
+@pytest.mark.parametrize("ephemeral", [True, pytest.param(False, marks=pytest.mark.persistent)])
 def test_no_secret_is_in_any_process_or_file(server: Server, host: Host, sandbox: Sandbox, ephemeral: bool) -> None:
     server.create("guarded", ephemeral=ephemeral, wait="online")
     go = host.top / "go"

@@ -74,6 +74,7 @@ def test_status_tells_of_the_job(server: Server, host: Host, sandbox: Sandbox) -
     assert (host.roots(), sandbox.runners()) == ([], [])
 
 
+@pytest.mark.persistent
 def test_a_drain_is_accepted_and_happens_behind_the_answer(server: Server, host: Host, sandbox: Sandbox) -> None:
     server.create("busy", ephemeral=False)
     go = host.top / "go"
@@ -110,6 +111,7 @@ def test_lists_are_paged_and_filtered(server: Server) -> None:
     assert [item["name"] for item in found] == ["b"]
 
 
+@pytest.mark.persistent
 def test_stop_and_start_over_http(server: Server) -> None:
     server.create("pausing", ephemeral=False, wait="online")
     assert server.request("POST", "/api/v1/runners/pausing/stop").json()["status"] == "stopped"

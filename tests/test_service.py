@@ -213,9 +213,9 @@ def service(inside: Booted) -> Iterator[Service]:
 @contextmanager
 def started_github(inside: Booted) -> Iterator[Service]:
     """The host, not yet installed, with a GitHub on its loopback."""
-    # Where config.sh finds it: on port 80.
-    address = ("--host", "127.0.0.2", "--port", "80")
-    with inside.popen(f"{VENV}/bin/runnerctl", "--quiet", "sandbox", *address, "--repo", REPO, stdout=-1) as sandbox:
+    with inside.popen(
+        f"{VENV}/bin/runnerctl", "--quiet", "sandbox", "--port", "80", "--repo", REPO, stdout=-1
+    ) as sandbox:
         assert sandbox.stdout is not None
         github: dict[str, str] = {}
         while "SANDBOX_AUTHORIZATION" not in github:

@@ -17,13 +17,13 @@ import requests
 from runnerctl.sandbox import Sandbox
 
 from .listener import rest
-from .situations import loopback_addresses
+from .loopback import place
 from .standin import PACE, STAMP, StandIn
 
 pytest_plugins = ("tests.standin_fixtures",)
 pytestmark = pytest.mark.timeout(40)
 REPO = "octo-org/tool"
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="config.sh drops the port, and port 80 is root's")
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: config.sh drops the port")
 Open = Callable[..., Sandbox]
 
 
@@ -52,7 +52,7 @@ def github(open_sandbox: Open) -> Sandbox:
 @pytest.fixture
 def portless(open_sandbox: Open) -> Sandbox:
     """One that names itself without a port."""
-    return open_sandbox(next(loopback_addresses()), 80)
+    return open_sandbox(**place())
 
 
 def as_app(github: Sandbox, method: str, path: str, token: str = "", **body: Any) -> Any:

@@ -7,7 +7,6 @@ messages of the feed.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +29,9 @@ from .comparing import (
     plain,
     said,
 )
+from .loopback import NEEDS_ROOT, Place, place
 from .records import DIRECTORY, NAMES, Call, record
-from .situations import Lived, Situation, loopback_addresses, recorded_actions
+from .situations import Lived, Situation, recorded_actions
 from .standin import PACE, StandIn
 from .tap import TappedSandbox
 
@@ -49,14 +49,14 @@ told while the step runs. The step's conclusion, and the line that says so, are 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TappedSandbox]:
     configured = request.node.callspec.params["name"] in CONFIGURED
-    if configured and os.geteuid() != 0:
-        pytest.skip("config.sh drops the port, and port 80 is root's")
-    host, port = (next(loopback_addresses()), 80) if configured else ("127.0.0.1", 0)
+    found = place() if configured else Place()
+    if configured and not found:
+        pytest.skip(f"{NEEDS_ROOT}: config.sh drops the port")
     (tmp_path / "actions").mkdir()
     archive = tmp_path / "no-package"
     archive.write_bytes(b"none")
     sandbox = TappedSandbox(
-        host=host, port=port, archive=archive, strict=True, poll_seconds=50 * PACE,
+        **found, archive=archive, strict=True, poll_seconds=50 * PACE,
         actions=recorded_actions(tmp_path / "actions"),
     )  # fmt: skip
     with sandbox:

@@ -15,6 +15,7 @@ from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 
+pytestmark = pytest.mark.persistent
 REPO = "acme/widgets"
 ONLINE = core.Wait.ONLINE
 AT_ONCE = 6

@@ -67,6 +67,7 @@ IGNORES_EVERYTHING = IGNORES_INTERRUPT.replace(
 )
 FLOODS_OUTPUT = _OBEDIENT + 'say("Listening for Jobs")\nwhile True: line("x" * 70_000 + "\\n" + "y\\n" * 20)\n'
 ONLINE = 'echo "2026-11-24 03:57:14Z: Listening for Jobs"\n'
+GONE = 'echo "The runner no longer exists on the server. Cleaning up local configuration."\n'
 RAN_A_JOB = ONLINE + (
     'echo "2026-11-24 03:57:15Z: Running job: build"\n'
     'echo "2026-11-24 03:57:16Z: Job build completed with result: Succeeded"\n'
@@ -441,6 +442,12 @@ def test_a_flood_neither_fills_the_disk_nor_keeps_the_supervisor_from_listening(
     assert sum(path.stat().st_size for path in it.run_dir.glob("runner.log*")) < 1_000_000
 
 
+def test_what_a_job_says_of_its_own_end_is_outweighed_by_the_exit_status(given):
+    """actions/runner's, with ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED: the line can be forged."""
+    record = given(exits(102, after=RAN_A_JOB), ephemeral=True).started().ended()
+    assert (record["last_job"]["name"], record["last_job"]["result"]) == ("build", "Failed")
+
+
 def test_the_record_is_never_seen_half_written(given):
     it = given(IGNORES_INTERRUPT).started()
     it.order("for n in range(300): say(f'Running job: {n}'); time.sleep(0.001)")
@@ -460,7 +467,12 @@ def test_the_record_is_never_seen_half_written(given):
         pytest.param(exits(0, after=RAN_A_JOB), True, True, "completed", None, 0, id="ephemeral ran its job"),
         pytest.param(exits(0), True, False, "completed", None, 0, id="ephemeral is deregistered"),
         pytest.param(exits(0), True, True, "stopped", "ended by itself", 0, id="ephemeral ended without a job"),
-        pytest.param(exits(0), False, False, "deleted", "registration was deleted", 0, id="persistent is deleted"),
+        pytest.param(
+            exits(0, after=GONE), False, False, "deleted", "registration was deleted", 0, id="persistent is deleted"
+        ),
+        pytest.param(
+            exits(0), False, False, "failed", "identity files are gone", 0, id="persistent, and its identity was taken"
+        ),
         pytest.param(exits(0), False, True, "stopped", "ended by itself", 0, id="persistent ended"),
         pytest.param(exits(1), False, True, "failed", "fatal error", 0, id="fatal"),
         pytest.param(
@@ -483,6 +495,7 @@ def test_the_record_is_never_seen_half_written(given):
         pytest.param(exits(7, after=RAN_A_JOB), True, True, "failed", "too old", 0, id="too old after its job"),
         pytest.param(exits(7), False, False, "failed", "too old", 0, id="too old and unconfigured"),
         pytest.param(exits(102, after=RAN_A_JOB), True, True, "completed", None, 0, id="job result as exit code"),
+        pytest.param(exits(102), True, True, "completed", None, 0, id="job result of a job that no line told of"),
         pytest.param(exits(134), False, True, "failed", "aborted", 0, id="134"),
         pytest.param(exits(99), False, True, "failed", "unknown exit code 99", 0, id="unknown"),
         pytest.param(exits(0, after="kill -SEGV $$\n"), False, True, "failed", "segmentation", 0, id="segfault"),

@@ -221,7 +221,10 @@ def passed_by_all(survivors: Batch) -> set[str]:
     return set.intersection(*traces) if traces else set()
 
 
-@pytest.mark.parametrize("situation", list(SITUATIONS))
+@pytest.mark.parametrize(
+    "situation",
+    [pytest.param(each, marks=[pytest.mark.persistent] * each.startswith("persistent")) for each in SITUATIONS],
+)
 def test_a_kill_at_any_moment_is_healed_by_one_sweep(
     services: Services, host: Host, sandbox: Sandbox, situation: str
 ) -> None:

@@ -18,6 +18,7 @@ def check(settings: Settings) -> list[str]:
     _front_door(settings)
     return [
         *_credentials(settings),
+        *_persistent(settings),
         *readable_secrets.told(settings),
         *_token(settings),
         *_workflows(settings),
@@ -37,6 +38,13 @@ def _credentials(settings: Settings) -> Iterator[str]:
     credentials.check_github(settings)
     if settings.get("github.app_id") and settings.get("github.pat"):
         yield "GITHUB_PAT is not used: the App is"
+
+
+def _persistent(settings: Settings) -> Iterator[str]:
+    from ..core.lifecycle.configure import unreachable
+
+    if not settings.get("defaults.ephemeral") and (why := unreachable(settings)) is not None:
+        yield why
 
 
 def _token(settings: Settings) -> Iterator[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from .. import core
+from ..core.durations import shown
 from ..core.errors import SomeFailed
 from ..core.reconcile import Finding
+from ..core.services import Services
 from . import render
 from .auditing import concerning
 from .options import Front, Verb, pass_front
@@ -38,11 +41,14 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
     if not dry_run:
         concerning(services, "reconcile", ["host"])
     swept = sweep(services, None if local else Listings(services), dry_run=dry_run)
-    if not swept.findings:
+    resting = list(_resting(services))
+    if not (swept.findings or resting):
         render.talk(front, "Everything is as it should be")
     render.items(front, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
     for runner in swept.replaced:
         render.talk(front, f"{runner.name} was made again: GitHub had lost it")
+    for sentence in resting:
+        render.talk(front, sentence)
     for reason in core.held_back(services):
         render.talk(front, reason)
     if swept.orphans:
@@ -50,6 +56,13 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
     failures = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
     if failures:
         raise SomeFailed(f"{len(failures)} runners could not be put right", failures)
+
+
+def _resting(services: Services) -> Iterator[str]:
+    """Those that should run and do not, until their time has come."""
+    for runner in services.store.live():
+        if (seconds := core.seconds_to_restart(services, runner)) is not None:
+            yield f"{runner.name} is started again in {shown(seconds)}: {runner.reason}"
 
 
 def _document(finding: Finding) -> dict[str, Any]:

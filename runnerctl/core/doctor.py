@@ -12,6 +12,7 @@ from .directories import check_directory, disk_errors
 from .errors import RunnerctlError
 from .job_users import check_job_users
 from .lifecycle.breaker import held_back
+from .lifecycle.configure import unreachable
 from .services import Services
 
 _MOST_SKEW = 30.0
@@ -48,6 +49,9 @@ def _settings(services: Services) -> Iterator[Finding]:
     for warning in settings.warnings:
         yield Finding("settings", Level.WARNING, warning)
     services.check_fitting()
+    if (why := unreachable(settings)) is not None:
+        by_default = not settings.get("defaults.ephemeral")
+        yield Finding("settings", Level.WARNING if by_default else Level.OK, why)
     source = f"env file {settings.env_file}" if settings.env_file else "no env file"
     yield Finding("settings", Level.OK, f"{source[0].upper()}{source[1:]}")
 

@@ -34,6 +34,7 @@ _MEANINGS = {
 _SIGNAL_MEANINGS = {2: "interrupted", 6: _MEANINGS[134], 9: _MEANINGS[137], 11: _MEANINGS[139], 15: _MEANINGS[143]}
 
 _DELETED = "its registration was deleted"
+_TAKEN = "its identity files are gone, and GitHub did not ask for that"
 
 RESTART, AWAIT_UPDATE, END = "restart", "await update", "end"
 
@@ -105,16 +106,17 @@ def outcome(
     ``error``: what it said last of an error, or "".
     """
     if ended.unknown:
-        # A job can take the files away, and a persistent runner may lose all that it has for it.
         configured = configured or not (launch.ephemeral or deleted)
         return _unknown_outcome(launch, jobs_run=jobs_run, configured=configured, stop_asked=stop_asked)
     clean = ended.code in (DONE, UPDATE, UPDATE_ONCE) or ended.code in JOB_RESULTS
-    if launch.ephemeral and clean and (jobs_run > 0 or not (configured or deleted)):
+    worked = jobs_run > 0 or ended.code in JOB_RESULTS
+    if launch.ephemeral and clean and (worked or not (configured or deleted)):
         return "completed", None
     if stop_asked:
         return "stopped", None
     if clean and not configured:
-        return "deleted", _DELETED
+        # A job can take the files away, and a persistent runner would lose all that it has.
+        return ("deleted", _DELETED) if launch.ephemeral or deleted else ("failed", _TAKEN)
     if ended.code == DONE or ended.code in JOB_RESULTS:
         return "stopped", "its Listener ended by itself"
     again = f", {tally.in_a_row} times in a row" if tally.in_a_row > launch.restart_limit else ""

@@ -74,12 +74,16 @@ class Progress:
             self._take(event)
 
     def listener_ended(self, ended: Exit, *, phase: str) -> None:
-        """``phase`` is what follows. Nobody will say how the job ended, except perhaps the exit code."""
+        """``phase`` is what follows. Nobody else will say how the job ended; the exit code outweighs any line."""
         self._said = phase
         self._outlived = True
+        result = JOB_RESULTS.get(ended.code or 0)
         if self._record.job is not None and self._over_at is None:
-            self._record.job.result = JOB_RESULTS.get(ended.code or 0)
+            self._record.job.result = result
             self._over_at = time.time()
+        last = self._record.job or self._record.last_job
+        if last is not None and result is not None:
+            last.result = result
 
     def settle(self, *, working: bool) -> bool:
         """Closes a job that is over, sets the phase; True when a job was closed."""

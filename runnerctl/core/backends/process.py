@@ -319,6 +319,8 @@ class ProcessBackend(Backend):
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
+            # The job's result as exit status; to one that is to go on it would mean one job only.
+            **({"ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED": "1"} if launch.ephemeral else {}),
             "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
             processes.LIFE_VARIABLE: launch.runner_id,
             **({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(launch.job_started)} if launch.job_started else {}),

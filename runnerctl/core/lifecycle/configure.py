@@ -6,15 +6,38 @@ import json
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..backends.base import Launch
 from ..errors import BackendFailed, RunnerctlError, RunnerExists
 from ..models import Runner
+from ..names import invalid
 from ..redact import redact
 from ..services import Services
+from ..settings import Settings
 
+_USUAL_PORTS = {"http": 80, "https": 443}
 _MAX_IDENTITY = 64 * 1024
 _TAKEN = re.compile(r"A runner exists with the same name")
+
+
+def unreachable(settings: Settings) -> str | None:
+    """Why no persistent runner can be registered there, in words; None if one can.
+
+    config.sh makes GitHub's address of scheme and host alone (actions/runner, ConfigurationManager.cs and
+    RunnerDotcomServer.cs).
+    """
+    _, server_url = settings.github_urls
+    url = urlsplit(server_url)
+    if url.port is None or url.port == _USUAL_PORTS.get(url.scheme):
+        return None
+    return f"No persistent runner can be registered at {server_url}: actions/runner's config.sh leaves out the port"
+
+
+def check_reachable(settings: Settings) -> None:
+    """Raises ``InvalidRequest``."""
+    if (why := unreachable(settings)) is not None:
+        raise invalid("ephemeral", why, hint="Create an ephemeral runner, or use a GitHub at port 443 (https) or 80")
 
 
 def configure(services: Services, runner: Runner, root: Path) -> int:

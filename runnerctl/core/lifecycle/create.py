@@ -11,15 +11,7 @@ from typing import Any
 
 from .. import instance, listable
 from ..access.grants import Limits
-from ..errors import (
-    BackendFailed,
-    ConfigInvalid,
-    DeadlineExceeded,
-    GitHubError,
-    GitHubNoAnswer,
-    RunnerctlError,
-    RunnerExists,
-)
+from ..errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..models import Runner, RunnerSpec
 from ..packages import Package
 from ..services import Services
@@ -27,12 +19,13 @@ from ..states import RunnerState
 from ..store import REMOVE_FIRST
 from . import ending, exposure, registration
 from .admission import admit
-from .configure import configure
+from .configure import check_reachable, configure
 from .holding import hold_for_create
 from .launching import start_processes
-from .operation import Operation, Pause
-from .reap import reap, reconcile
+from .operation import Operation
+from .reap import reconcile
 from .unpacking import with_package
+from .until_online import until_online
 
 Progress = Callable[[int, int | None], None]
 
@@ -66,31 +59,9 @@ def create_runner(
         limits.check_create(spec)
         spec = replace(spec, may_be_public=limits.public_repositories)
     runner = _create(services, spec, leased=leased, progress=progress, limits=limits)
-    if wait is Wait.STARTED:
-        return runner
-    yield Pause(runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=timeout)
-    seen = services.backend.poll(runner.id)
-    if seen.online_at is None and not seen.gone:
-        raise DeadlineExceeded(
-            f"Runner {spec.name!r} was not online after {timeout:g} s",
-            hint="It goes on starting; `runnerctl status` tells how it is",
-        )
-    if seen.online_at is None:
-        raise _failed_start(services, runner, seen.reason)
+    if wait is Wait.ONLINE:
+        yield from until_online(services, runner, timeout=timeout)
     return services.store.get(runner.id) or runner
-
-
-def _is_decided(services: Services, runner: Runner) -> bool:
-    seen = services.backend.poll(runner.id)
-    return seen.online_at is not None or seen.gone
-
-
-def _failed_start(services: Services, runner: Runner, reason: str | None) -> RunnerctlError:
-    reap(services, runner.id)
-    return BackendFailed(
-        f"Runner {runner.name!r} ended before it came online: {reason or 'no reason was given'}",
-        hint=f"`runnerctl logs {runner.name}` shows what it said",
-    )
 
 
 def _create(
@@ -98,6 +69,8 @@ def _create(
 ) -> Runner:
     instance.check_directory(services.settings.base_dir)
     listable.check(services)
+    if not spec.ephemeral:
+        check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)

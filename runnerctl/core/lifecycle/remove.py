@@ -14,7 +14,7 @@ from ..backends.base import Phase
 from ..errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..models import Runner, Scope
 from ..services import Services
-from ..states import Desired, RunnerState
+from ..states import RunnerState
 from . import ending
 from .holding import check_scope, hold, named
 from .operation import Operation, Pause
@@ -67,7 +67,7 @@ def remove_runner(
         if not runner.live:
             _finish_task(services, runner)
             return Removal(runner=runner, draining=False)
-        before = runner.state
+        before = runner
         runner = _begin(services, runner, may_be_busy=force or drain)
         if force:
             services.backend.interrupt(runner.id)
@@ -94,7 +94,7 @@ def _begin(services: Services, runner: Runner, *, may_be_busy: bool) -> Runner:
 
 
 def _gently(
-    services: Services, runner: Runner, *, before: RunnerState, drain: bool, timeout: float | None
+    services: Services, runner: Runner, *, before: Runner, drain: bool, timeout: float | None
 ) -> Operation[Removal]:
     deadline = services.clock.monotonic() + (timeout if timeout is not None else float("inf"))
     if drain and services.backend.working(runner.id):
@@ -115,7 +115,7 @@ def _gently(
     return _clear(services, runner)
 
 
-def _deregistered(services: Services, runner: Runner, *, before: RunnerState, drain: bool) -> Operation[Runner]:
+def _deregistered(services: Services, runner: Runner, *, before: Runner, drain: bool) -> Operation[Runner]:
     """Asks GitHub to let go; it may call a runner busy for a moment after its job's end."""
     patience = services.clock.monotonic() + _JOB_END_SECONDS
     while True:
@@ -168,12 +168,13 @@ def _job_just_ended(services: Services, runner: Runner) -> bool:
     return services.clock.now() - seen.last_job_ended_at < _JOB_END_SECONDS
 
 
-def _take_back(services: Services, runner: Runner, before: RunnerState) -> None:
+def _take_back(services: Services, runner: Runner, before: Runner) -> None:
+    """What was wanted of it is so again: one that was stopped is not to be started."""
     with hold(services, runner.name):
         current = services.store.get(runner.id)
-        if current is not None and current.state is RunnerState.REMOVING and before is not RunnerState.REMOVING:
+        if current is not None and current.state is RunnerState.REMOVING and before.state is not RunnerState.REMOVING:
             services.store.transition(
-                current, before, why="GitHub says it runs a job", desired=Desired.RUNNING, ending=None
+                current, before.state, why="GitHub says it runs a job", desired=before.desired, ending=None
             )
 
 

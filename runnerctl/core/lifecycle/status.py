@@ -34,6 +34,8 @@ def see(services: Services, runner: Runner) -> Status:
     if seen is not None and (state := shown_state(runner, seen)) is not runner.state:
         # Without a server nobody has written it down yet.
         runner = runner._replace(state=state)
+    if seen is not None and seen.error and runner.reason is None and runner.state is RunnerState.STARTING:
+        runner = runner._replace(reason=seen.error)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     if runner.exposed_at is not None:

@@ -84,21 +84,25 @@ def until_gone(
     ladder = services.backend.ladder
     seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
     deadline = services.clock.monotonic() + seconds
-    working = not spares_job and services.backend.working(runner.id)
+    worked = not spares_job and services.backend.working(runner.id)
     while (left := deadline - services.clock.monotonic()) > 0:
         lost = partial(_is_lost, services, runner.id, services.backend.processes(runner.id)[:1])
         yield Pause(runner_id=runner.id, until=lost, seconds=left)
-        seen = services.backend.poll(runner.id)
-        if seen.gone:
-            # Its Listener says how a job ended, unless there was no time left for that.
-            return _KILLED if working and seen.last_job and seen.last_job_result is None else None
+        if services.backend.poll(runner.id).gone:
+            return _KILLED if worked and _is_unsaid(services, runner) else None
         if lost():
             _ask_another(services, runner, spares_job=spares_job)
     working = services.backend.working(runner.id)
     if working and spares_job:
         return None
+    unsaid = working or (worked and _is_unsaid(services, runner))
     services.backend.kill(runner.id)
-    return _KILLED if working else None
+    return _KILLED if unsaid else None
+
+
+def _is_unsaid(services: Services, runner: Runner) -> bool:
+    """Its Listener says how a job ended, unless there was no time left for that."""
+    return services.backend.poll(runner.id).last_job_result is None
 
 
 def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> bool:
