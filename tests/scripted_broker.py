@@ -39,6 +39,7 @@ class ScriptedBroker:
 
     def __init__(self) -> None:
         self.script: dict[str, list[Script]] = defaultdict(list)
+        self.files: dict[str, bytes] = {}
         self.calls: list[tuple[str, Any]] = []
         self.changed = threading.Condition()
         self.address = ""
@@ -152,7 +153,7 @@ def serving(broker: ScriptedBroker) -> Iterator[ScriptedBroker]:
             route = path.rpartition("/")[2] if "/sandbox/" in path else path
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, content = broker.answer(self.command, route, self._decoded(data), self._hung_up)
-            body = b"" if status in (202, 204) else json.dumps(content).encode()
+            body = b"" if status in (202, 204) else broker.files.get(path) or json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

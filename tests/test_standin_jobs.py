@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from runnerctl.core import processes
 from runnerctl.sandbox import Sandbox
@@ -227,7 +228,8 @@ def test_a_hook_sees_the_event_and_a_workflow_can_neither_hide_it_nor_reach_the_
 
 
 def write_action(directory: Path, definition: dict[str, Any], **files: str) -> None:
-    (directory / "action.yml").write_text(json.dumps(definition))
+    """As authors do; the sandbox makes JSON of it, without which the stand-in cannot read it."""
+    (directory / "action.yml").write_text(yaml.safe_dump(definition))
     for name, text in files.items():
         (directory / name.replace("_", ".")).write_text(text)
 
@@ -283,6 +285,37 @@ def test_a_composite_action_hands_inputs_in_and_outputs_out(run: Run, actions: P
                          "nested post"]  # fmt: skip
 
 
+def test_what_a_composite_action_uses_has_its_before_and_after(run: Run, actions: Path) -> None:
+    write_action(actions / "one", {"runs": {"using": "composite", "steps": [
+        {"shell": "bash", "run": "echo first"}, {"uses": "octo/two@v1"}, {"shell": "bash", "run": "echo last"},
+    ]}})  # fmt: skip
+    write_action(
+        actions / "two",
+        {"runs": {"using": "node20", "pre": "a.js", "main": "b.js", "post": "c.js"}},
+        a_js="console.log('before')\n",
+        b_js="console.log('within')\n",
+        c_js="console.log('after')\n",
+    )
+    job = run({"uses": "octo/one@v1"})
+    assert [step.name for step in job.steps[1:-1]] == [
+        "Pre Run octo/one@v1", "Run octo/one@v1", "Post Run octo/one@v1",
+    ]  # fmt: skip
+    told = [line for line in said(job) if line != "Post job cleanup."]
+    assert told == ["before", "first", "within", "last", "after"]
+
+
+def test_an_action_that_lies_in_the_repository_is_run_from_the_workspace(run: Run, actions: Path) -> None:
+    write_action(actions / "two", {"runs": {"using": "node20", "main": "b.js"}}, b_js="console.log('fetched late')\n")
+    mine = {"runs": {"using": "composite", "steps": [
+        {"shell": "bash", "run": "echo from here"}, {"uses": "octo/two@v1"},
+    ]}}  # fmt: skip
+    job = run(
+        {"uses": "actions/checkout@v4"}, {"uses": "./tools/mine"}, files={"tools/mine/action.yml": json.dumps(mine)}
+    )
+    assert job.conclusion == "success", job.lines
+    assert said(job)[-2:] == ["from here", "fetched late"]
+
+
 def test_an_action_that_is_not_there_fails_the_set_up(run: Run) -> None:
     job = run({"uses": "octo/nowhere@v1"}, "echo never")
     assert job.conclusion == "failure"
@@ -296,6 +329,7 @@ def test_an_action_in_the_archive_cache_is_not_downloaded(run: Run, actions: Pat
     sha = next(line for line in served.lines if "(SHA:" in line)[-41:-1]
     (tmp_path / "top").mkdir()
     write_action(tmp_path / "top", {"runs": {"using": "node20", "main": "m.js"}}, m_js="console.log('cached')\n")
+    (tmp_path / "top" / "action.yml").write_text(json.dumps({"runs": {"using": "node20", "main": "m.js"}}))
     (tmp_path / "cache/octo_one").mkdir(parents=True)
     with tarfile.open(tmp_path / f"cache/octo_one/{sha}.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "top", "top")

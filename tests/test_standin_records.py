@@ -36,7 +36,7 @@ from .standin import PACE, StandIn
 from .tap import TappedSandbox
 
 pytest_plugins = ("tests.standin_fixtures",)
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(60 + 150 * PACE)
 
 CONFIGURED = ("config-sh", "config-sh-org")
 ENDS = {"listener-killed-in-a-job": -9, "too-old": 7, "config-sh": None, "config-sh-org": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import time
@@ -12,8 +13,10 @@ from typing import Any
 import jwt
 import pytest
 
+from runnerctl.standin.archive import build_archive
+
 from .scripted_broker import ScriptedBroker, broker_error, run_service_error
-from .standin import STAMP, VERSION, StandIn, until
+from .standin import PACE, STAMP, VERSION, StandIn, until
 
 pytest_plugins = ("tests.standin_fixtures",)
 pytestmark = pytest.mark.timeout(30)
@@ -289,3 +292,46 @@ def test_a_step_that_may_take_so_long_or_may_fail(
     (done,) = broker.bodies("completejob")
     assert done["conclusion"] == conclusion
     assert [each["message"] for each in done["stepResults"][1]["annotations"]] == [message]
+
+
+# Updating itself.
+
+
+@pytest.mark.parametrize(("ephemeral", "code"), [("True", 4), ("False", 3)])
+def test_it_updates_itself_when_it_is_told_to(
+    listening: Callable[..., StandIn], broker: ScriptedBroker, tmp_path: Path, *, ephemeral: str, code: int
+) -> None:
+    newer = build_archive(tmp_path / "newer.tar.gz", version="2.400.0", pace=PACE).read_bytes()
+    broker.files["/newer.tar.gz"] = newer
+    runner = listening(settings={"Ephemeral": ephemeral})
+    broker.send("RunnerRefresh", {"target_version": "2.400.0", "download_url": f"{broker.url}/newer.tar.gz",
+                                  "sha256_checksum": hashlib.sha256(newer).hexdigest(), "os": "linux-x64"})  # fmt: skip
+    runner.line("Runner will exit shortly for update, should be back online within 10 seconds.")
+    # Waited for at once: the script goes on when the Listener is gone, and one that nobody buries is not.
+    assert runner.process.wait(timeout=20) == code
+    assert broker.bodies("DELETE session")
+    until((runner.root / "update.finished").exists)
+    runner.start("--version")
+    assert (runner.exit_code(), runner.seen[-1]) == (0, "2.400.0")
+
+
+def test_a_package_that_is_not_what_was_promised_is_not_put_in_place(
+    listening: Callable[..., StandIn], broker: ScriptedBroker
+) -> None:
+    broker.files["/newer.tar.gz"] = b"something else"
+    runner = listening()
+    broker.send("RunnerRefresh", {"target_version": "2.400.0", "download_url": f"{broker.url}/newer.tar.gz",
+                                  "sha256_checksum": "0" * 64, "os": "linux-x64"})  # fmt: skip
+    runner.line("Runner update failed: Computed runner hash .*")
+    broker.queue("true")
+    runner.line(STAMP + "Job build completed with result: Succeeded")
+
+
+def test_a_tenant_that_is_not_the_broker_is_asked_for_the_older_protocol(
+    runner: StandIn, broker: ScriptedBroker
+) -> None:
+    """What config.sh leaves behind must be of one address: ``connectionData`` is what nobody serves any more."""
+    broker.script["/tenant/_apis/connectionData"] = [(404, {})]
+    runner.start("run", "--jitconfig", broker.jitconfig(ServerUrl=f"{broker.url}/tenant/"))
+    runner.line(STAMP + r"Runner connect error: Error: NotFound\. Retrying until reconnected\.")
+    assert not broker.bodies("POST session")

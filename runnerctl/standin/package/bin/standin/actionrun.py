@@ -21,7 +21,9 @@ def run(running: JobRun, context: Context, step: Step, stage: str) -> None:
     """Raises what keeps the step from being run; a process that fails makes it the context's result."""
     job = context.job
     definition = None if step.is_script else running.actions.definition(step)
-    if definition and stage in (PRE, MAIN) and has_post(running, definition):
+    if definition and step.is_local and definition.composite and stage == MAIN:
+        running.actions.prepare_inside(definition, context)
+    if definition and stage in (PRE, MAIN) and running.actions.has(definition, POST):
         running.register_post(context, step, definition)
     context.github["event_path"] = job.event_path
     context.github["action_repository"] = None if step.is_script or step.is_local else step.reference.get("name")
@@ -44,22 +46,6 @@ def run(running: JobRun, context: Context, step: Step, stage: str) -> None:
             composite.run(running, context, definition, inputs, stage)
     finally:
         files.process()
-
-
-def has_post(running: JobRun, definition: Definition) -> bool:
-    if definition.composite:
-        nested = (running.actions.definition(step) for step in definition.steps if not step.is_script)
-        return any(has_post(running, each) for each in nested)
-    return bool(definition.scripts[POST])
-
-
-def has_pre(running: JobRun, definition: Definition) -> bool:
-    if definition.composite:
-        nested = (
-            running.actions.definition(step) for step in definition.steps if not step.is_script and not step.is_local
-        )
-        return any(has_pre(running, each) for each in nested)
-    return bool(definition.scripts[PRE])
 
 
 def _inputs(context: Context, step: Step, definition: Definition | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ import time
 from binascii import b2a_base64
 
 from . import calls, guid, http1, pace
-from .steps import Step, embedded
+from .steps import PRE, Step, embedded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,22 @@ class Actions:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._context.output("Prepare all required actions")
         self._prepare(steps, depth=0)
+
+    def prepare_inside(self, definition: Definition, context: Context) -> None:
+        """What a composite action of the workspace uses is fetched only when it begins, and told in its log."""
+        context.output("Prepare all required actions")
+        before, self._context = self._context, context
+        try:
+            self._prepare(definition.steps, depth=1)
+        finally:
+            self._context = before
+
+    def has(self, definition: Definition, stage: str) -> bool:
+        """Whether there is anything to be done before or after; what lies in the workspace has no before."""
+        if not definition.composite:
+            return bool(definition.scripts[stage])
+        inside = (step for step in definition.steps if not step.is_script and not (stage == PRE and step.is_local))
+        return any(self.has(self.definition(step), stage) for step in inside)
 
     def definition(self, step: Step) -> Definition:
         """Of a step that was prepared, or of one whose action lies in the workspace."""

@@ -6,7 +6,7 @@ from . import guid, records
 from .attending import allowed, notice
 from .context import Context
 from .expressions import InvalidExpression
-from .steps import MAIN, POST
+from .steps import MAIN, POST, PRE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def run(running: JobRun, context: Context, definition: Definition, inputs: dict[
         child = _child(running, context, step, scope)
         child.inputs = inputs
         child.github["action_path"] = definition.directory
+        if stage == PRE:
+            child.condition = running.actions.definition(step).conditions[PRE]
         if stage == POST:
             child.sibling_scope = f"{scope}.{step.context_name}"
             child.condition = running.job.embedded_posts[step.id]
@@ -34,9 +36,12 @@ def run(running: JobRun, context: Context, definition: Definition, inputs: dict[
 
 
 def _steps(running: JobRun, definition: Definition, stage: str) -> list[Step]:
-    """For the posts: those whose main was run, the last first."""
-    if stage != POST:
+    """Before: those that have something to do then. After: those whose main was run, the last first."""
+    if stage == MAIN:
         return definition.steps
+    if stage == PRE:
+        actions = [step for step in definition.steps if not step.is_script and not step.is_local]
+        return [step for step in actions if running.actions.has(running.actions.definition(step), PRE)]
     return [step for step in reversed(definition.steps) if step.id in running.job.embedded_posts]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .terminal import DiagnosticLog
 
 OK = 0
+_UPDATING, _UPDATING_SINGLE = 3, 4
 _TERMINATE_SECONDS = 30.0
 _NEVER = float("inf")
 
@@ -41,6 +42,7 @@ class Session:
         self._polling = Polling(self._broker, self._connecting, recover=not runner.skip_session_recover, log=log)
         self._job: RunningJob | None = None
         self._acquire_failures = 0
+        self._updating = False
 
     def run(self) -> int:
         try:
@@ -86,6 +88,9 @@ class Session:
             if message is not None:
                 mark_milestone(f"MessageReceived_{message['messageType']}")
                 self._handle(str(message["messageType"]), message["body"])
+            if self._updating:
+                self._close()
+                return _UPDATING_SINGLE if self._single else _UPDATING
 
     def _wait(self) -> set[int]:
         """What there is to read, once something happened or is due. Begins the next poll when it is time for it."""
@@ -118,6 +123,8 @@ class Session:
                 self._job.cancel(_seconds(str(body.get("timeout") or "")))
         elif kind == "ForceTokenRefresh":
             self._broker.connect()
+        elif kind == "RunnerRefresh":
+            self._update(body)
         else:
             self._log.write(f"Received message with unsupported message type {kind}.")
 
@@ -150,6 +157,16 @@ class Session:
                 raise
         except (calls.Refused, http1.Unreachable) as exc:
             self._log.write(f"Best-effort acknowledge failed for request '{request_id}': {exc}")
+
+    def _update(self, body: dict[str, Any]) -> None:
+        from . import selfupdate
+
+        def finish_job() -> None:
+            if self._job:
+                self._attend_to_the_end(self._job)
+
+        runner = self._runner
+        self._updating = selfupdate.update(body, root=runner.root, work=runner.work_folder, wait_for_job=finish_job)
 
     # The end.
 

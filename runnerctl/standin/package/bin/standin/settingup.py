@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from . import actionrun, guid, pace, scratch
+from . import guid, pace, scratch
 from .actions import ActionFailed, Actions
 from .broker import architecture
 from .expressions import InvalidExpression
@@ -114,7 +114,7 @@ def _arrange(running: JobRun, context: Context, steps: list[Step]) -> None:
     if path := os.environ.get("ACTIONS_RUNNER_HOOK_JOB_STARTED"):
         running.add_hook(path)
     for step in steps:
-        if not step.is_script and not step.is_local and actionrun.has_pre(running, running.actions.definition(step)):
+        if not step.is_script and not step.is_local and running.actions.has(running.actions.definition(step), PRE):
             running.add(step, names[step.id], states[step.id], stage=PRE)
     for step in steps:
         running.add(step, names[step.id], states[step.id])
