@@ -15,12 +15,10 @@ from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server
 from tests.loopback import NEEDS_ROOT, place
+from tests.standin import PACE
 from tests.strictness import strict_sandbox
 
 pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")
-
-PACE = 0.05
-"""Of the stand-in's waits and time-outs, of which the real one has seconds."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

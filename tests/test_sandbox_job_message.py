@@ -178,6 +178,43 @@ def test_an_action_comes_from_its_directory_with_its_modes(tmp_path):
         assert sandbox.violations == []
 
 
+DEFINITION = """\
+name: 'Says hello'
+on: yes
+inputs:
+  who: {default: world, required: true}
+  version: {default: 3.10.1}
+  padded: {default: 010}
+  since: {default: 2026-11-30}
+  nothing:
+runs:
+  using: node24
+  main: dist/main.js
+  post-if: ${{ always() }}
+"""
+
+
+def test_a_definition_is_sent_as_json_which_is_yaml_too(tmp_path):
+    (tmp_path / "action").mkdir()
+    (tmp_path / "action" / "action.yaml").write_text(DEFINITION)
+    (tmp_path / "runner.tar.gz").write_bytes(b"a package")
+    with Sandbox(archive=tmp_path / "runner.tar.gz", strict=True, actions={"o/a": tmp_path / "action"}) as sandbox:
+        job = taken(sandbox, {"uses": "o/a@v1"})
+        answer = fetch(job.resolve("o/a@v1").json()["actions"]["o/a@v1"]["tar_url"], job.github_token)
+    assert json.loads(unpacked(answer)["action.yaml"]) == {
+        "name": "Says hello",
+        "on": "yes",
+        "inputs": {
+            "who": {"default": "world", "required": True},
+            "version": {"default": "3.10.1"},
+            "padded": {"default": "010"},
+            "since": {"default": "2026-11-30"},
+            "nothing": None,
+        },
+        "runs": {"using": "node24", "main": "dist/main.js", "post-if": "${{ always() }}"},
+    }
+
+
 def test_an_action_that_nobody_knows_is_told_by_name(strict):
     job = taken(strict, {"uses": "octo/none@v1"})
     answer = job.resolve("actions/checkout@v4", "octo/none@v1")

@@ -12,7 +12,7 @@ import requests
 
 from runnerctl.sandbox import Sandbox
 
-from .listener import JSON, Listener
+from .listener import JSON, Listener, TakenJob, request_of
 
 STEPS = [{"run": "echo hello"}]
 
@@ -76,3 +76,19 @@ def test_a_token_without_a_scheme_is_not_told(lenient, caplog):
         answer = requests.delete(f"{lenient.server_url}/sandbox/broker/session", headers=headers, timeout=10)
     assert answer.status_code == 401
     assert "ghs_secret" not in caplog.text + answer.text
+
+
+def test_what_the_sandbox_can_do_without_may_be_missing(lenient):
+    lenient.submit_job("o/r", "x", STEPS)
+    listener = Listener.of(lenient, "r1", ["x"])
+    assert listener.sign_in().ok
+    listener.session_id = listener.post(listener.broker("session"), {"agent": {"version": "3.0.0"}}).json()["sessionId"]
+    query = {"sessionId": listener.session_id, "status": "Online", "runnerVersion": "3.0.0"}
+    request_id = request_of(listener.http.get(listener.broker("message"), params=query, timeout=10))
+    job = TakenJob(
+        listener.post(f"{listener.settings['serverurlv2']}../run/acquirejob", {"jobMessageId": request_id}).json()
+    )
+    step = {"external_id": job.ids["jobId"], "name": "Build", "status": "completed", "conclusion": "skipped"}
+    body = {**job.ids, "conclusion": "succeeded", "stepResults": [step]}
+    assert job.post(f"{job.service}completejob", body).status_code == 204
+    assert [(each.name, each.conclusion) for each in lenient.job(1).steps] == [("Build", "skipped")]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from runnerctl.core import processes
 from runnerctl.sandbox import Sandbox
@@ -227,7 +228,8 @@ def test_a_hook_sees_the_event_and_a_workflow_can_neither_hide_it_nor_reach_the_
 
 
 def write_action(directory: Path, definition: dict[str, Any], **files: str) -> None:
-    (directory / "action.yml").write_text(json.dumps(definition))
+    """As authors do; the sandbox makes JSON of it, without which the stand-in cannot read it."""
+    (directory / "action.yml").write_text(yaml.safe_dump(definition))
     for name, text in files.items():
         (directory / name.replace("_", ".")).write_text(text)
 
@@ -327,6 +329,7 @@ def test_an_action_in_the_archive_cache_is_not_downloaded(run: Run, actions: Pat
     sha = next(line for line in served.lines if "(SHA:" in line)[-41:-1]
     (tmp_path / "top").mkdir()
     write_action(tmp_path / "top", {"runs": {"using": "node20", "main": "m.js"}}, m_js="console.log('cached')\n")
+    (tmp_path / "top" / "action.yml").write_text(json.dumps({"runs": {"using": "node20", "main": "m.js"}}))
     (tmp_path / "cache/octo_one").mkdir(parents=True)
     with tarfile.open(tmp_path / f"cache/octo_one/{sha}.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "top", "top")
@@ -398,6 +401,18 @@ def test_a_step_that_ignores_signals_climbs_the_ladder(
     assert github.wait_job(job).conclusion == "cancelled"
     assert "##[error]The operation was canceled." in github.job(job).lines
     until(lambda: not any(map(processes.identify, steps)))
+
+
+def test_a_step_that_ignores_the_first_signal_is_asked_to_terminate_before_it_is_killed(
+    begin: Callable[..., StandIn], github: Sandbox, tmp_path: Path
+) -> None:
+    script = f"trap '' INT; trap 'touch {tmp_path}/asked; exit 0' TERM; echo begun; while :; do sleep 0.01; done"
+    job = github.submit_job(REPOSITORY, "n", [{"run": script}])
+    runner = begin()
+    begun(github, job)
+    runner.signal(signal.SIGINT)
+    assert runner.exit_code() == 0
+    assert (tmp_path / "asked").exists()
 
 
 def test_steps_that_always_run_do_so_after_a_cancellation_and_not_after_a_shutdown(

@@ -26,7 +26,7 @@ _PACKAGES = ("user-mode-linux", "busybox-static")
 """What is unpacked, never installed: a kernel with its modules, and a shell that needs no library."""
 _MODULES = ("overlay", "ipv6")
 _MEMORY = os.environ.get("E2E_MEMORY", "4G")
-_SECONDS = float(os.environ.get("E2E_SECONDS", "1800"))
+_SECONDS = float(os.environ.get("E2E_SECONDS", "2700"))
 # Nothing else is started, so it waits for nothing.
 _UNIT = f"""\
 [Unit]
@@ -39,7 +39,7 @@ Type=oneshot
 Delegate=yes
 TasksMax=infinity
 WorkingDirectory={REPOSITORY}
-Environment=HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SLOWNESS=6
+Environment=HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SLOWNESS=6 STANDIN_PACE=1
 StandardOutput=tty
 StandardError=inherit
 TTYPath=/dev/ttyS0

@@ -22,18 +22,18 @@ from aiohttp import web
 from . import control, keys, openid
 from .accounts import APP_ID, CLIENT_ID
 from .app import build_app, let_time_pass
-from .control import JobOrder
-from .faults import Fault
+from .misbehaving import Misbehaving
+from .orders import JobOrder
 from .state import GitHub, Settings
 from .tokens import TokenKind, new_value
-from .values import Call, Job, JobView, Runner, RunnerView, Scope
+from .values import Job, JobView, Runner, RunnerView, Scope
 
 T = TypeVar("T")
 BACKLOG = 1024
 HTTP_PORT = 80
 
 
-class Sandbox:
+class Sandbox(Misbehaving):
     """A local GitHub. Use it as a context manager, or call ``start`` and ``stop``.
 
     All methods may be called from any thread, also after ``stop``. A sandbox that is started again keeps its
@@ -68,7 +68,7 @@ class Sandbox:
         self._port = port
         self._archive = archive
         self._version = version
-        self._github = GitHub(
+        github = GitHub(
             app_key=key.public_key(),
             runner_key=keys.private_key("runners"),
             pat=self.pat,
@@ -76,9 +76,9 @@ class Sandbox:
             strict=strict,
             actions=actions,
         )
-        self._github.knobs.delay_all = latency
+        super().__init__(github)
+        self.delay_all = latency
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
 
     # --- Life ---
@@ -151,96 +151,7 @@ class Sandbox:
             "GITHUB_SERVER_URL": self.server_url,
         }
 
-    # --- Misbehaviour ---
-
-    @property
-    def calls(self) -> list[Call]:
-        """The REST calls so far, oldest first."""
-        return list(self._github.calls)
-
-    @property
-    def violations(self) -> list[str]:
-        """What runners did in strict mode that the real one does not do."""
-        return list(self._github.violations)
-
-    def forgive(self) -> list[str]:
-        """The violations so far, which are then forgotten: for who has provoked them."""
-        forgiven = self.violations
-        self._ask(self._github.violations.clear)
-        return forgiven
-
-    def add_fault(self, fault: Fault) -> None:
-        self._ask(lambda: self._github.faults.add(fault))
-
-    def clear_faults(self) -> None:
-        self._ask(self._github.faults.clear)
-
-    @property
-    def idle_lie(self) -> bool:
-        """Show runners as not busy, and answer DELETE with 204, while a job runs."""
-        return self._github.knobs.idle_lie
-
-    @idle_lie.setter
-    def idle_lie(self, on: bool) -> None:
-        self._github.knobs.idle_lie = on
-
-    @property
-    def dispatch_on_delete(self) -> bool:
-        """Hold jobs back, and hand one to its runner in the moment in which DELETE answers 204 for it."""
-        return self._github.knobs.dispatch_on_delete
-
-    @dispatch_on_delete.setter
-    def dispatch_on_delete(self, on: bool) -> None:
-        self._github.knobs.dispatch_on_delete = on
-
-    @property
-    def should_acknowledge(self) -> bool:
-        """Ask runners to acknowledge a job before they acquire it."""
-        return self._github.knobs.should_acknowledge
-
-    @should_acknowledge.setter
-    def should_acknowledge(self, on: bool) -> None:
-        self._github.knobs.should_acknowledge = on
-
-    @property
-    def require_fips(self) -> bool:
-        """Have runners that are registered from now on sign with PS256, else with RS256."""
-        return self._github.knobs.require_fips
-
-    @require_fips.setter
-    def require_fips(self, on: bool) -> None:
-        self._github.knobs.require_fips = on
-
-    @property
-    def delay_all(self) -> float:
-        """Seconds that every REST call takes longer."""
-        return self._github.knobs.delay_all
-
-    @delay_all.setter
-    def delay_all(self, seconds: float) -> None:
-        self._github.knobs.delay_all = seconds
-
-    @property
-    def clock_offset(self) -> float:
-        """Seconds by which GitHub's clock is ahead of ours; raising it expires tokens."""
-        return self._github.knobs.clock_offset
-
-    @clock_offset.setter
-    def clock_offset(self, seconds: float) -> None:
-        self._github.knobs.clock_offset = seconds
-
-    @property
-    def minimum_version(self) -> str:
-        """Older runners get no messages from now on."""
-        return self._github.settings.minimum_version
-
-    @minimum_version.setter
-    def minimum_version(self, version: str) -> None:
-        self._github.settings = dataclasses.replace(self._github.settings, minimum_version=version)
-
-    def revoke_tokens(self) -> None:
-        """All installation tokens are worth nothing from now on."""
-        self._ask(lambda: self._github.tokens.forget_all(TokenKind.INSTALLATION))
+    # --- What it knows ---
 
     def publish(self, repo: str, *, public: bool = True) -> None:
         """Everybody may see that repository from now on; or, again, only its owner's people."""
@@ -402,16 +313,6 @@ class Sandbox:
             return self._github.view_job(job) if job.status in statuses else None
 
         return self._wait(look, timeout, lambda: f"Job {job_id} is still as {self._github.view_job(self._job(job_id))}")
-
-    def _ask(self, look: Callable[[], T]) -> T:
-        """Calls it in the server's thread: nobody else touches what GitHub knows."""
-        if self._loop is None:
-            return look()
-
-        async def call() -> T:
-            return look()
-
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     def _wait(self, look: Callable[[], T | None], timeout: float, failure: Callable[[], str]) -> T:
         async def until() -> T:

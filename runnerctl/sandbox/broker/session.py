@@ -18,7 +18,7 @@ async def create_session(request: web.Request) -> web.Response:
     runner_id = runner_id_of(request)
     no_query(request)
     asked = await body_of(request, SessionRequest)
-    if asked.session_id != NO_ID or asked.agent.id != runner_id:
+    if github.strict and (asked.session_id != NO_ID or asked.agent.id != runner_id):
         raise Malformed(f"'sessionId' is {asked.session_id}, 'agent.id' {asked.agent.id} of runner {runner_id}")
     runner = github.registry.get(runner_id)
     if runner is None:

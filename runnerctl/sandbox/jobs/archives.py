@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import definitions
+
 _TIME = 1_784_505_600
 _FILES = "files"
 
@@ -57,7 +59,11 @@ def _read(directory: Path) -> Iterator[tuple[str, tuple[bytes, int]]]:
     for path in sorted(directory.rglob("*")):
         if path.is_file() and ".git" not in path.relative_to(directory).parts:
             mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            yield path.relative_to(directory).as_posix(), (path.read_bytes(), mode)
+            content = path.read_bytes()
+            yield (
+                path.relative_to(directory).as_posix(),
+                (definitions.as_json(content) if path.name in definitions.NAMES else content, mode),
+            )
 
 
 def _packed(top: str, files: Mapping[str, tuple[bytes, int]], *, directories: tuple[str, ...] = ()) -> ActionArchive:

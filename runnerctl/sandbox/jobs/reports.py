@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from ..runner_api.schemas import Annotation, StepResult, StepUpdate
+from ..runner_api.schemas import Annotation, StepResult, StepUpdate, told
 from ..values import AnnotationView, StepView
 
 STATUSES: Mapping[int, str] = {0: "queued", 3: "in_progress", 5: "pending", 6: "completed"}
@@ -79,27 +79,29 @@ class JobReport:
                 name=each.name,
                 status=STATUSES[each.status],
                 conclusion=CONCLUSIONS[each.conclusion],
-                started_at=each.started_at,
-                completed_at=each.completed_at,
+                started_at=told(each.started_at, None),
+                completed_at=told(each.completed_at, None),
             )
 
     def take_results(self, results: Iterable[StepResult]) -> None:
         """What ``completejob`` says of the steps is final."""
         for each in results:
             self._steps[each.external_id] = _Step(
-                number=each.number,
+                number=told(each.number, 0),
                 name=each.name,
                 status="completed" if each.status == "completed" else "in_progress",
                 conclusion=_TASK_RESULTS[each.conclusion],
-                started_at=each.started_at,
-                completed_at=each.completed_at,
+                started_at=told(each.started_at, None),
+                completed_at=told(each.completed_at, None),
             )
-            self.annotate(each.annotations, step=each.number)
+            self.annotate(told(each.annotations, []), step=told(each.number, 0))
 
     def annotate(self, annotations: Iterable[Annotation], *, step: int | None = None) -> None:
         for each in annotations:
             number = step if each.step_number is UNSET else each.step_number
-            self.annotations.append(AnnotationView(level=each.level, message=each.message, step=number))
+            self.annotations.append(
+                AnnotationView(level=told(each.level, "notice"), message=told(each.message, ""), step=number)
+            )
 
     def fail(self, reason: str) -> None:
         """Said by GitHub itself of a job whose runner is lost."""

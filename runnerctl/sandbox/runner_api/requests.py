@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from ..web_keys import GITHUB
+from .schemas import Shape
 from .strict import Malformed
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ def shaped(raw: Any, shape: type[T], *, strict: bool, text: bool = False) -> T:
         raise Malformed(str(exc)) from exc
     if strict:
         _refuse_unknown(raw, msgspec.to_builtins(value), at="$")
+        _refuse_odd(value)
     return value
 
 
@@ -67,6 +69,17 @@ def credentials_of(request: web.Request, scheme: str) -> str:
         told = repr(given) if given in _SCHEMES else "missing or unknown"
         raise Malformed(f"Authorization is {told}, not {scheme!r}", status=401)
     return value
+
+
+def _refuse_odd(value: Any) -> None:
+    if isinstance(value, Shape):
+        if oddity := value.oddity():
+            raise Malformed(oddity)
+        for name in value.__struct_fields__:
+            _refuse_odd(getattr(value, name))
+    elif isinstance(value, list):
+        for each in value:
+            _refuse_odd(each)
 
 
 def _refuse_unknown(raw: Any, known: Any, *, at: str) -> None:

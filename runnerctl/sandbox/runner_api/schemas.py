@@ -2,13 +2,14 @@
 
 Sources: the records of the real runner (``tests/data/real_runner``), and for what they leave open its contracts:
 ``src/Sdk/RSWebApi/Contracts``, ``src/Sdk/WebApi/WebApi/Contracts.cs``, ``.../LaunchContracts.cs``,
-``src/Sdk/DTWebApi/WebApi/TimelineRecordFeedLinesWrapper.cs``. A field with a default is one that it leaves out
-when it has nothing to say.
+``src/Sdk/DTWebApi/WebApi/TimelineRecordFeedLinesWrapper.cs``. A field with a default is one that the contract lets it
+leave out, or that the sandbox can do without; ``shown`` names those of them that no record is without, which strict
+mode asks for.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,8 +21,23 @@ Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?
 NO_ID = UUID(int=0)
 
 
+T = TypeVar("T")
+
+
+def told(value: T | UnsetType, default: T) -> T:
+    """The value, or ``default`` where nothing was said."""
+    return default if isinstance(value, UnsetType) else value
+
+
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Fields by name; what is not here, the real runner does not send."""
+
+    shown: ClassVar[frozenset[str]] = frozenset()
+
+    def oddity(self) -> str | None:
+        """What no record shows of it, for strict mode."""
+        gone = sorted(name for name in self.shown if getattr(self, name) is UNSET)
+        return f"{', '.join(gone)} of {type(self).__name__} is missing" if gone else None
 
 
 class CamelShape(Shape, frozen=True, kw_only=True, rename="camel"):
@@ -32,8 +48,9 @@ class CamelShape(Shape, frozen=True, kw_only=True, rename="camel"):
 
 
 class TokenForm(Shape, frozen=True, kw_only=True):
-    grant_type: Literal["client_credentials"]
-    client_assertion_type: Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]
+    shown = frozenset({"grant_type", "client_assertion_type"})
+    grant_type: Literal["client_credentials"] | UnsetType = UNSET
+    client_assertion_type: Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"] | UnsetType = UNSET
     client_assertion: Text
 
 
@@ -55,32 +72,36 @@ class AssertionClaims(Shape, frozen=True, kw_only=True):
 
 
 class Agent(CamelShape, frozen=True, kw_only=True):
-    id: int
-    name: Text
+    shown = frozenset({"id", "name", "os_description", "ephemeral", "status", "provisioning_state"})
+    id: int | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
     version: Text
-    os_description: Text
-    ephemeral: bool | None
-    status: int
-    provisioning_state: str | None
+    os_description: Text | UnsetType = UNSET
+    ephemeral: bool | UnsetType | None = UNSET
+    status: int | UnsetType = UNSET
+    provisioning_state: str | UnsetType | None = UNSET
 
 
 class SessionRequest(CamelShape, frozen=True, kw_only=True):
-    session_id: UUID
-    owner_name: Text
+    shown = frozenset({"session_id", "owner_name", "use_fips_encryption"})
+    session_id: UUID | UnsetType = UNSET
+    owner_name: Text | UnsetType = UNSET
     agent: Agent
-    use_fips_encryption: bool
+    use_fips_encryption: bool | UnsetType = UNSET
 
 
 class AcknowledgeQuery(CamelShape, frozen=True, kw_only=True):
+    shown = frozenset({"os", "architecture"})
     session_id: UUID
     status: Literal["Online", "Busy"]
     runner_version: Text
-    os: Literal["Linux"]
-    architecture: Literal["X64", "X86", "ARM", "ARM64"]
+    os: Literal["Linux"] | UnsetType = UNSET
+    architecture: Literal["X64", "X86", "ARM", "ARM64"] | UnsetType = UNSET
 
 
 class MessageQuery(AcknowledgeQuery, frozen=True, kw_only=True):
-    disable_update: Literal["true", "false"]
+    shown = AcknowledgeQuery.shown | {"disable_update"}
+    disable_update: Literal["true", "false"] | UnsetType = UNSET
 
 
 class Acknowledgement(CamelShape, frozen=True, kw_only=True):
@@ -91,9 +112,10 @@ class Acknowledgement(CamelShape, frozen=True, kw_only=True):
 
 
 class Acquire(CamelShape, frozen=True, kw_only=True):
+    shown = frozenset({"runner_os", "billing_owner_id"})
     job_message_id: Text
-    runner_os: Literal["Linux"] = msgspec.field(name="runnerOS")
-    billing_owner_id: str
+    runner_os: Literal["Linux"] | UnsetType = msgspec.field(default=UNSET, name="runnerOS")
+    billing_owner_id: str | UnsetType = UNSET
 
 
 class Renew(CamelShape, frozen=True, kw_only=True):
@@ -107,8 +129,9 @@ class Variable(CamelShape, frozen=True, kw_only=True):
 
 
 class Annotation(CamelShape, frozen=True, kw_only=True):
-    level: Literal["notice", "warning", "failure"]
-    message: Text
+    shown = frozenset({"level", "message"})
+    level: Literal["notice", "warning", "failure"] | UnsetType = UNSET
+    message: Text | UnsetType = UNSET
     title: str | UnsetType = UNSET
     raw_details: str | UnsetType = UNSET
     path: str | UnsetType = UNSET
@@ -121,14 +144,15 @@ class Annotation(CamelShape, frozen=True, kw_only=True):
 
 
 class StepResult(Shape, frozen=True, kw_only=True):
+    shown = frozenset({"number", "started_at", "completed_at", "annotations"})
     external_id: UUID
-    number: Count
+    number: Count | UnsetType = UNSET
     name: Text
     status: Literal["pending", "inProgress", "completed"]
     conclusion: Literal["succeeded", "succeededWithIssues", "failed", "canceled", "skipped", "abandoned"] | None
-    started_at: Time
-    completed_at: Time
-    annotations: list[Annotation]
+    started_at: Time | UnsetType = UNSET
+    completed_at: Time | UnsetType = UNSET
+    annotations: list[Annotation] | UnsetType = UNSET
     action_name: str | UnsetType = UNSET
     ref: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
@@ -140,15 +164,17 @@ class StepResult(Shape, frozen=True, kw_only=True):
 
 
 class Telemetry(Shape, frozen=True, kw_only=True):
-    message: str
-    type: str
+    shown = frozenset({"message", "type"})
+    message: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
 
 
 class Complete(CamelShape, frozen=True, kw_only=True):
+    shown = frozenset({"annotations"})
     plan_id: UUID
     job_id: UUID
     conclusion: Literal["succeeded", "failed", "canceled"]
-    annotations: list[Annotation]
+    annotations: list[Annotation] | UnsetType = UNSET
     outputs: dict[str, Variable] | UnsetType = UNSET
     """Left out, with ``stepResults``, by a Listener whose Worker has died."""
     step_results: list[StepResult] | UnsetType = UNSET
@@ -157,9 +183,10 @@ class Complete(CamelShape, frozen=True, kw_only=True):
     billing_owner_id: str | UnsetType = UNSET
     infrastructure_failure_category: str | UnsetType = UNSET
 
-    def __post_init__(self) -> None:
+    def oddity(self) -> str | None:
         if (self.outputs is UNSET) != (self.step_results is UNSET):
-            raise ValueError("A Worker sends 'outputs' and 'stepResults', a Listener neither")
+            return "A Worker sends 'outputs' and 'stepResults', a Listener neither"
+        return super().oddity()
 
 
 # --- The results service ---
@@ -175,27 +202,31 @@ class StepRef(JobRef, frozen=True, kw_only=True):
 
 
 class JobLogsMetadata(JobRef, frozen=True, kw_only=True):
-    uploaded_at: Time
-    line_count: Count
+    shown = frozenset({"uploaded_at", "line_count"})
+    uploaded_at: Time | UnsetType = UNSET
+    line_count: Count | UnsetType = UNSET
 
 
 class StepLogsMetadata(StepRef, frozen=True, kw_only=True):
-    uploaded_at: Time
-    line_count: Count
+    shown = frozenset({"uploaded_at", "line_count"})
+    uploaded_at: Time | UnsetType = UNSET
+    line_count: Count | UnsetType = UNSET
 
 
 class SummaryMetadata(StepRef, frozen=True, kw_only=True):
-    uploaded_at: Time
-    size: Count
+    shown = frozenset({"uploaded_at", "size"})
+    uploaded_at: Time | UnsetType = UNSET
+    size: Count | UnsetType = UNSET
 
 
 class StepUpdate(Shape, frozen=True, kw_only=True):
+    shown = frozenset({"started_at", "completed_at"})
     external_id: UUID
     number: Count
     name: Text
     status: Literal[0, 3, 5, 6]
-    started_at: Time | None
-    completed_at: Time | None
+    started_at: Time | UnsetType | None = UNSET
+    completed_at: Time | UnsetType | None = UNSET
     conclusion: Literal[0, 2, 3, 4, 7]
     is_background: bool | UnsetType = UNSET
     background_control_type: str | UnsetType = UNSET
@@ -204,30 +235,34 @@ class StepUpdate(Shape, frozen=True, kw_only=True):
 
 
 class StepsUpdate(JobRef, frozen=True, kw_only=True):
+    shown = frozenset({"change_order"})
     steps: list[StepUpdate]
-    change_order: Count
+    change_order: Count | UnsetType = UNSET
 
 
 class FeedLines(CamelShape, frozen=True, kw_only=True):
     """One message of the live feed."""
 
+    shown = frozenset({"count"})
     value: list[str]
     step_id: UUID
-    count: Count
+    count: Count | UnsetType = UNSET
     start_line: Count | UnsetType = UNSET
 
-    def __post_init__(self) -> None:
-        if self.count != len(self.value):
-            raise ValueError(f"'count' is {self.count}, but there are {len(self.value)} lines")
+    def oddity(self) -> str | None:
+        if self.count is not UNSET and self.count != len(self.value):
+            return f"'count' is {self.count}, but there are {len(self.value)} lines"
+        return super().oddity()
 
 
 # --- Actions ---
 
 
 class ActionReference(Shape, frozen=True, kw_only=True):
+    shown = frozenset({"path"})
     action: Text
     version: Text
-    path: str
+    path: str | UnsetType = UNSET
 
 
 class ResolveActions(Shape, frozen=True, kw_only=True):
@@ -252,18 +287,20 @@ class RegistrationEvent(Shape, frozen=True, kw_only=True):
 
 
 class LabelObject(Shape, frozen=True, kw_only=True):
-    id: int
+    shown = frozenset({"id", "type"})
+    id: int | UnsetType = UNSET
     name: Text
-    type: Literal["user", "system"]
+    type: Literal["user", "system"] | UnsetType = UNSET
 
 
 class Register(Shape, frozen=True, kw_only=True):
+    shown = frozenset({"version", "updates_disabled", "ephemeral"})
     url: Text
     group_id: int
     name: Text
-    version: Text
-    updates_disabled: bool
-    ephemeral: bool
+    version: Text | UnsetType = UNSET
+    updates_disabled: bool | UnsetType = UNSET
+    ephemeral: bool | UnsetType = UNSET
     labels: Annotated[list[LabelObject], Meta(min_length=1, max_length=100)]
     public_key: Text
     runner_id: int | UnsetType = UNSET

@@ -54,4 +54,4 @@ async def unknown(request: web.Request) -> web.StreamResponse:
     """A call that no record shows."""
     if request.path.startswith("/sandbox/control/"):
         raise web.HTTPNotFound
-    raise Malformed("The real runner makes no such call", status=404)
+    raise Malformed("Unknown call: actions/runner 2.336.0 does not make it", status=404)
