@@ -10,8 +10,11 @@ from pathlib import Path
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
-from runnerctl.cli.completing import SHELLS, table, values, words
+from runnerctl.cli.completing import SHELLS, bash, table, values, words
 from runnerctl.cli.completing import state as completing_state
 from runnerctl.cli.main import root
 from runnerctl.cli.options import Word
@@ -339,6 +342,16 @@ def test_what_no_shell_asks_gets_no_answer(environment: dict[str, str], question
     env = {**environment, "_RUNNERCTL_COMPLETE": question, "COMP_WORDS": "runnerctl\x1fs"}
     done = subprocess.run([RUNNERCTL], env=env, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@settings_of_hypothesis(max_examples=40, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), min_size=1))
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_what_bash_is_told_to_insert_means_the_value_whatever_is_in_it(quote: str, value: str) -> None:
+    typed = f"printf %s {quote}{bash.quoted(value, quote)}{quote}"
+    argv = ["bash", "--norc", "-c", typed]
+    done = subprocess.run(argv, env={"LC_ALL": "C.UTF-8"}, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == value
 
 
 # --- What two places must agree on ---

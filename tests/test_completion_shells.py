@@ -82,6 +82,11 @@ def test_the_tabulator_completes_the_line(typist: Typist, typed: str, line: str)
     assert typist.type(f"{typed}\t").line == line
 
 
+def test_a_quote_inside_of_quotes_is_quoted(typist: Typist) -> None:
+    quoted = r"'it\'s'" if typist.shell == "fish" else r"'it'\''s'"
+    assert typist.type("runnerctl create x --labels 'it\t").line == f"runnerctl create x --labels {quoted} "
+
+
 class Shown(NamedTuple):
     typed: str
     words: dict[str, str]

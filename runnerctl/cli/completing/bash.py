@@ -59,7 +59,7 @@ class BashComplete(Shell):
     def format_completion(self, item: CompletionItem) -> str:
         if item.type != "plain":
             return f"{item.type},"
-        whole = self.prefix + _quoted(item.value, self._replaced[:1])
+        whole = self.prefix + quoted(item.value, self._replaced[:1])
         return f"plain,{whole[len(self._typed) - len(self._replaced) :]}"
 
     def complete(self) -> str:
@@ -77,10 +77,10 @@ class BashComplete(Shell):
         )
 
 
-def _quoted(value: str, quote: str) -> str:
+def quoted(value: str, quote: str) -> str:
     """As it is typed after that quote, which bash closes by itself."""
     if quote == "'":
-        return value
+        return value.replace("'", r"'\''")
     return (_SPECIAL_IN_QUOTES if quote == '"' else _SPECIAL).sub(r"\\\1", value)
 
 
