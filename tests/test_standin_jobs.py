@@ -403,6 +403,18 @@ def test_a_step_that_ignores_signals_climbs_the_ladder(
     until(lambda: not any(map(processes.identify, steps)))
 
 
+def test_a_step_that_ignores_the_first_signal_is_asked_to_terminate_before_it_is_killed(
+    begin: Callable[..., StandIn], github: Sandbox, tmp_path: Path
+) -> None:
+    script = f"trap '' INT; trap 'touch {tmp_path}/asked; exit 0' TERM; echo begun; while :; do sleep 0.01; done"
+    job = github.submit_job(REPOSITORY, "n", [{"run": script}])
+    runner = begin()
+    begun(github, job)
+    runner.signal(signal.SIGINT)
+    assert runner.exit_code() == 0
+    assert (tmp_path / "asked").exists()
+
+
 def test_steps_that_always_run_do_so_after_a_cancellation_and_not_after_a_shutdown(
     begin: Callable[..., StandIn], github: Sandbox, tmp_path: Path
 ) -> None:

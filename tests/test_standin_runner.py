@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -270,6 +271,22 @@ def test_the_lease_is_renewed_every_minute_of_its_clock(
     begun = time.monotonic()
     runner.line(STAMP + "Job build completed with result: Succeeded")
     assert 3 <= len(broker.bodies("renewjob")) <= 1 + (time.monotonic() - begun) / (60 * 0.002)
+
+
+def test_a_job_whose_worker_dies_of_a_full_disk_is_given_up_without_a_line(
+    listening: Callable[..., StandIn], broker: ScriptedBroker
+) -> None:
+    """Worker and Listener both find no room for their logs; nobody is told."""
+    runner = listening(settings={"Ephemeral": "False"})
+    broker.wait_for("message")
+    resource.prlimit(runner.process.pid, resource.RLIMIT_FSIZE, (100, 100))
+    broker.queue("true")
+    runner.line(STAMP + "Running job: build")
+    until(lambda: sum("status=Online" in body["path"] for body in broker.bodies("message")) == 2)
+    runner.signal(signal.SIGINT)
+    assert runner.exit_code() == 0
+    assert not [line for line in runner.seen if "completed with result" in line]
+    assert not broker.bodies("completejob")
 
 
 # What the sandbox's steps cannot say.

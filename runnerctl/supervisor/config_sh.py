@@ -11,6 +11,7 @@ import select
 import time
 
 import jsontext
+import killing
 import spawn
 from launch import Launch
 
@@ -46,7 +47,12 @@ def _run(launch: Launch, run_dir: str) -> tuple[int | None, bytes]:
         user=launch.user,
     )
     os.close(writer)
-    return _attend(pid, reader, deadline=time.monotonic() + launch.configure_seconds)
+    status, output = _attend(pid, reader, deadline=time.monotonic() + launch.configure_seconds)
+    if status is None:
+        # The unit ends with its last process: one that goes on would hold up systemd for its own time.
+        tree = killing.Tree(launch.id, cgroup=None, user=launch.user)
+        killing.kill_tree(tree, seconds=launch.kill_seconds, reap=killing.collect)
+    return status, output
 
 
 def _token(path: str) -> str:

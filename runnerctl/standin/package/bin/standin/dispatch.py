@@ -86,7 +86,10 @@ class RunningJob:
 
     def _worker_ended(self, worker: _Worker) -> None:
         code, said = worker.reap()
-        self._log.write(f"Worker finished for job {self.id}. Code: {code}")
+        if not self._log.write(f"Worker finished for job {self.id}. Code: {code}"):
+            # The real one's tracing throws here, and nobody catches it: not a line, and no report.
+            self._finish(FAILED)
+            return
         known = code - _FIRST_CODE in range(len(RESULTS))
         if self._ending is None and not known:
             self._report_crash(code, said)

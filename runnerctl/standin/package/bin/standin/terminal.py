@@ -22,14 +22,15 @@ def complain(line: str) -> None:
     _write(2, line)
 
 
-def _write(descriptor: int, line: str) -> None:
+def _write(descriptor: int, line: str) -> bool:
     """At once, in UTF-8 whatever the locale; a reader that went away is no reason to end (as in .NET)."""
     data = (line + "\n").encode("utf-8", "replace")
     try:
         while data:
             data = data[os.write(descriptor, data) :]
     except OSError:
-        return
+        return False
+    return True
 
 
 class DiagnosticLog:
@@ -45,9 +46,9 @@ class DiagnosticLog:
         except OSError:
             return
 
-    def write(self, message: str) -> None:
-        if self.fd >= 0:
-            _write(self.fd, f"[{timestamp()} INFO {self._source}] {message}")
+    def write(self, message: str) -> bool:
+        """False if there is no room for it."""
+        return self.fd < 0 or _write(self.fd, f"[{timestamp()} INFO {self._source}] {message}")
 
 
 def mark_milestone(event: str) -> None:
