@@ -260,7 +260,7 @@ def test_a_config_sh_that_never_ends_is_given_up(services: Services, host: Host)
     script = "#!/bin/sh\nsleep 300 &\nwait\n"
     with pytest.raises(BackendFailed, match="did not end in 1 s"):
         configured(services, host, script, seconds=1)
-    assert processes.marked(current(services).id) == []
+    until(lambda: processes.marked(current(services).id) == [])
 
 
 def test_a_config_sh_that_cannot_be_run_says_why(services: Services, host: Host) -> None:

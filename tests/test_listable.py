@@ -22,6 +22,7 @@ from tests.conftest import NEEDS_ROOT
 from tests.host import Host, Server
 from tests.isolated import RUN_AS, USERS, open_archive, open_top
 from tests.refusal_cases import Ask
+from tests.strictness import strict_sandbox
 from tests.test_refused_hosts import NOBODY, Moved, Told, as_nobody, public
 
 __all__ = ["open_archive", "open_top", "public"]
@@ -42,7 +43,7 @@ def shut(as_root: None, open_top: Path) -> Path:
 @pytest.fixture
 def sandbox(open_archive: Path) -> Iterator[Sandbox]:
     """Its runner can be run by every user."""
-    with Sandbox(archive=open_archive) as running:
+    with strict_sandbox(archive=open_archive) as running:
         yield running
 
 

@@ -35,6 +35,7 @@ from runnerctl.core.settings import load
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, until
+from tests.strictness import strict_sandbox
 
 STRANGER = generate_private_key(public_exponent=65537, key_size=2048)
 STRANGER_PUBLIC = STRANGER.public_key()
@@ -91,7 +92,7 @@ def fetch(sandbox: Sandbox) -> Mapping[str, SigningKey]:
 
 @pytest.fixture(scope="module")
 def hall(archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    with Sandbox(archive=archive) as sandbox:
+    with strict_sandbox(archive=archive) as sandbox:
         top = tmp_path_factory.mktemp("hall")
         host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
         host.write_env_file(**settings(sandbox))

@@ -19,6 +19,7 @@ from runnerctl.core.errors import IssuerUnavailable
 from runnerctl.core.settings_table import issuer
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server
+from tests.strictness import strict_sandbox
 from tests.test_front_door import certificate
 from tests.test_oidc import Hall, settings
 
@@ -29,7 +30,7 @@ KEYS = "/.well-known/jwks"
 @pytest.fixture(scope="module")
 def hall(archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
     """Its issuer is set with a slash at the end, which the tokens' has not."""
-    with Sandbox(archive=archive) as sandbox:
+    with strict_sandbox(archive=archive) as sandbox:
         top = tmp_path_factory.mktemp("enterprise")
         host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
         rules = [{"match": {"repository": "acme/*"}}]

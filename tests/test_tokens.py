@@ -22,12 +22,12 @@ from runnerctl.core.models import Runner
 from runnerctl.core.redact import MASK, redact
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
-from runnerctl.sandbox import Sandbox
 from runnerctl.server.app import ROUTES, build_app
 from runnerctl.server.keys import RULES
 from runnerctl.server.routing import Door, Route
 from tests.cli_running import cli
 from tests.host import Host, Server, until
+from tests.strictness import strict_sandbox
 
 ANY = Limits(tenant="acme", repositories=("acme/*",), labels=("linux", "self-hosted"), name_pattern="acme-*")
 
@@ -63,7 +63,7 @@ class Hall(NamedTuple):
 
 @pytest.fixture(scope="module")
 def hall(archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    with Sandbox(archive=archive) as sandbox:
+    with strict_sandbox(archive=archive) as sandbox:
         top = tmp_path_factory.mktemp("hall")
         host = Host.make(top, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
         server, services = Server.start(host, {}), host.services()
