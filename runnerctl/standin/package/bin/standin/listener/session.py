@@ -57,7 +57,7 @@ class Session:
         try:
             return self._listen()
         except Stopped:
-            return self._stop()
+            pass  # with it goes the call out of which it took us: a poll is hung up before its session is closed
         except RunnerNotFound:
             complain("The runner no longer exists on the server. Cleaning up local configuration.")
             self._give_up_job()
@@ -74,6 +74,7 @@ class Session:
             self._give_up_job()
             self._close()
             raise
+        return self._stop()
 
     def _listen(self) -> int:
         while True:
