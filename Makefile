@@ -74,7 +74,7 @@ types: $(VENV)/dev
 		$$(ls *.py | grep -v __init__)
 	cd runnerctl/privileged && MYPYPATH=.:../.. ../../$(BIN)/mypy --config-file ../../setup.cfg --explicit-package-bases \
 		$$(ls *.py | grep -v __init__)
-	cd runnerctl/standin/package/bin/standin && ../../../../../$(BIN)/mypy --config-file ../../../../../setup.cfg *.py
+	cd runnerctl/standin/package/bin && ../../../../$(BIN)/mypy --config-file ../../../../setup.cfg standin
 
 audit: $(VENV)/dev
 	$(BIN)/python .ci/audit.py

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,21 @@ def test_a_package_has_a_pace_of_its_own_which_a_variable_overrules(
     (package / "bin/standin/pace").unlink()
     monkeypatch.delenv("STANDIN_PACE")
     assert subprocess.check_output(told, cwd=package, text=True) == "1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "others"), [("listener", ("worker", "configuring")), ("worker", ("listener", "configuring"))]
+)
+def test_a_program_loads_nothing_at_its_start_that_only_another_needs(
+    package: Path, program: str, others: tuple[str, ...]
+) -> None:
+    code = f"import sys; sys.path.append('bin'); import standin.{program}.main; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-ISBc", code], cwd=package, text=True).split()
+    assert f"standin.{program}.main" in loaded
+    assert [name for name in loaded if name.startswith(tuple(f"standin.{other}" for other in others))] == []
+
+
+def test_every_module_comes_compiled_in_whichever_folder_it_lies(package: Path) -> None:
+    modules = list((package / "bin").rglob("*.py"))
+    assert {path.parent.name for path in modules} >= {"standin", "listener", "worker", "steps"}
+    assert [path for path in modules if not Path(cache_from_source(str(path))).is_file()] == []

@@ -6,7 +6,7 @@ import binascii
 import json
 import os
 
-from . import terminal
+from .host import terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What ``config.sh`` does: registering a runner, and taking that back."""

@@ -1,0 +1,1 @@
+"""How GitHub is called: HTTP, a WebSocket, access tokens, and the one service that Listener and Worker share."""

@@ -1,0 +1,1 @@
+"""What the runner finds and uses on its machine: runtime, directories, signals, pipes, terminal."""

@@ -1,0 +1,1 @@
+"""``Runner.Worker``: one job, from its message to its completion."""

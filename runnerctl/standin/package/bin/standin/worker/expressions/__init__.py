@@ -1,0 +1,1 @@
+"""GitHub's expressions, and the template tokens that hold them."""

@@ -1,0 +1,1 @@
+"""What GitHub is told while a job runs: states of steps, live output, logs, summaries."""

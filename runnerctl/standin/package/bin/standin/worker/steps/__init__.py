@@ -1,0 +1,1 @@
+"""Steps: scripts and actions, their processes, and what these say to the runner."""
