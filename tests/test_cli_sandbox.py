@@ -53,12 +53,14 @@ def start() -> Iterator[Start]:
         process.communicate(timeout=10)
 
 
-def package(path: Path, *, member: str = "bin/Runner.Listener.deps.json", text: str = "{}") -> Path:
-    """A runner package with one telling file in it."""
+def package(path: Path, *, listener: bool = True, text: str = "{}") -> Path:
+    """A runner package with a file in it that may tell its version."""
+    files = {"bin/Runner.Listener.deps.json": text, **({"bin/Runner.Listener": "#!"} if listener else {})}
     with tarfile.open(path, "w:gz") as archive:
-        info = tarfile.TarInfo(f"./{member}")
-        info.size = len(text)
-        archive.addfile(info, io.BytesIO(text.encode()))
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content.encode()))
     return path
 
 
@@ -93,6 +95,8 @@ def test_a_version_is_downloaded_and_verified_without_an_account(start, tmp_path
     ("args", "said"),
     [
         (("--package", "/no/such.tar.gz"), "There is no file"),
+        (("--package", "nofile"), "'nofile' is neither a file nor a version"),
+        (("--runs-on", " ,"), "names no label"),
         (("--host", "0.0.0.0"), "not a loopback address"),
         (("--host", "localhost"), "not a loopback address"),
         (("--action", "octo/hello"), "not OWNER/NAME=DIR"),
@@ -105,15 +109,43 @@ def test_what_cannot_be_served_is_said(args, said):
     assert said in ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("content", [b"no archive", None])
-def test_a_file_that_is_no_package_is_said(tmp_path, content):
-    archive = tmp_path / "runner.tar.gz"
-    if content is None:
-        package(archive, member="README", text="nothing")
-    else:
-        archive.write_bytes(content)
-    ran = cli("-o", "json", "sandbox", "--package", str(archive))
+def cut_short(archive: Path) -> Path:
+    package(archive)
+    archive.write_bytes(archive.read_bytes()[:-40])
+    return archive
+
+
+@pytest.mark.parametrize("name", ["runner.tar.gz", "actions-runner-linux-x64-2.400.1.tar.gz"])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_bytes(b"x"), "is not a whole tar.gz"),
+        (cut_short, "is not a whole tar.gz"),
+        (lambda path: package(path, listener=False), "is no runner package: it has no bin/Runner.Listener"),
+    ],
+    ids=["one byte", "cut short", "something else"],
+)
+def test_a_file_that_is_no_package_is_said(tmp_path, name, make, said):
+    make(tmp_path / name)
+    ran = cli("-o", "json", "sandbox", "--package", str(tmp_path / name))
     assert (ran.status, ran.error["code"]) == (2, "invalid_request")
+    assert said in ran.error["message"]
+    assert "\n" not in ran.error["message"]
+
+
+def test_a_taken_port_80_points_to_another_address(as_root, start):
+    start("--host", "127.44.0.4", "--port", "80")
+    ran = cli("-o", "json", "sandbox", "--host", "127.44.0.4", "--port", "80")
+    assert ran.error["message"] == "Port 80 of 127.44.0.4 cannot be had: Address already in use"
+    assert "--host" in ran.error["hint"]
+
+
+def test_what_it_offers_is_said(start, tmp_path):
+    archive = package(tmp_path / "actions-runner-linux-x64-2.400.1.tar.gz")
+    for argv, said in ((("--package", str(archive)), f"2.400.1 from {archive}"), ((), "a stand-in for actions/runner")):
+        process, _ = start(*argv)
+        process.send_signal(signal.SIGTERM)
+        assert f"It offers {'runner package ' if argv else ''}{said}\n" in process.communicate(timeout=10)[1]
 
 
 def test_what_it_says_of_persistent_runners_goes_with_its_port(as_root, start):

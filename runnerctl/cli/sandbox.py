@@ -23,7 +23,7 @@ from ..core.errors import ConfigInvalid
 from ..core.models import Scope
 from . import job_log, render
 from .options import FILE, REPOSITORY, Front, Verb, pass_front
-from .sandbox_parts import ServedPackage, action_directories, loopback_host, package_of
+from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, loopback_host, package_of
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -89,7 +89,12 @@ Examples:
 )
 @click.option("--job", "jobs", multiple=True, metavar="COMMAND", help="Queue a job that runs COMMAND; may be repeated.")
 @click.option(
-    "--runs-on", default="self-hosted", show_default=True, metavar="A,B", help="Make the jobs ask for these labels."
+    "--runs-on",
+    callback=labels_of_jobs,
+    default="self-hosted",
+    show_default=True,
+    metavar="A,B",
+    help="Make the jobs ask for these labels.",
 )
 @pass_front
 def command(
@@ -101,7 +106,7 @@ def command(
     actions: Mapping[str, Path],
     repo: str,
     jobs: tuple[str, ...],
-    runs_on: str,
+    runs_on: list[str],
 ) -> None:
     """Run a local GitHub until Ctrl-C.
 
@@ -115,9 +120,8 @@ def command(
         sandbox = _opened(host, port, served, actions)
         try:
             render.assignments(_environment(sandbox, directory, scope))
-            _explain(front, sandbox, scope)
-            labels = [label.strip() for label in runs_on.split(",")]
-            _attend(front, sandbox, [sandbox.submit_job(scope, labels, [{"run": job}]) for job in jobs], end)
+            _explain(front, sandbox, scope, served)
+            _attend(front, sandbox, [sandbox.submit_job(scope, runs_on, [{"run": job}]) for job in jobs], end)
         finally:
             sandbox.stop()
 
@@ -130,9 +134,16 @@ def _opened(host: str, port: int, served: ServedPackage | None, actions: Mapping
     try:
         sandbox.start()
     except OSError as exc:
-        hint = "Run it as root, or choose another --port" if exc.errno == errno.EACCES else "Choose another --port"
-        raise ConfigInvalid(f"Port {port} of {host} cannot be had: {exc.strerror}", hint=hint) from exc
+        raise ConfigInvalid(
+            f"Port {port} of {host} cannot be had: {os.strerror(exc.errno or 0)}", hint=_another_address(sandbox, exc)
+        ) from exc
     return sandbox
+
+
+def _another_address(sandbox: Sandbox, exc: OSError) -> str:
+    if exc.errno == errno.EACCES:
+        return "Run it as root, or choose another --port"
+    return "Choose another address, such as --host 127.0.0.3" if sandbox.serves_config_sh else "Choose another --port"
 
 
 def _environment(sandbox: Sandbox, directory: Path, repo: str) -> dict[str, str]:
@@ -149,9 +160,11 @@ def _environment(sandbox: Sandbox, directory: Path, repo: str) -> dict[str, str]
     }
 
 
-def _explain(front: Front, sandbox: Sandbox, repo: str) -> None:
+def _explain(front: Front, sandbox: Sandbox, repo: str, served: ServedPackage | None) -> None:
     job = json.dumps({"repo": repo, "runs_on": ["self-hosted"], "steps": [{"run": "echo hello"}]})
     render.talk(front, f"A local GitHub listens on {sandbox.server_url}; Ctrl-C ends it")
+    offered = f"runner package {served.version} from {served.source}" if served else "a stand-in for actions/runner"
+    render.talk(front, f"It offers {offered}")
     render.talk(front, "Paste the export lines into another terminal. There, make a runner:")
     render.talk(front, f"  runnerctl create ci-1 --repo {repo} --wait online")
     render.talk(front, "and queue a job for it:")

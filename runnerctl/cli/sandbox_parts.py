@@ -22,6 +22,8 @@ _DEFINITIONS = ("action.yml", "action.yaml", "Dockerfile")
 class ServedPackage:
     version: str
     archive: Path
+    source: str
+    """A file, or GitHub's address."""
 
 
 def loopback_host(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -33,6 +35,14 @@ def loopback_host(_context: click.Context, _parameter: click.Parameter, value: s
     if not loopback:
         raise click.BadParameter(f"{value!r} is not a loopback address, such as 127.0.0.1, 127.0.0.2 or ::1")
     return value
+
+
+def labels_of_jobs(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+    """A job that asks for no label would run on no runner."""
+    labels = [label for each in value.split(",") if (label := each.strip())]
+    if not labels:
+        raise click.BadParameter(f"{value!r} names no label")
+    return labels
 
 
 def action_directories(
@@ -58,24 +68,29 @@ def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
         return _from_file(path)
     if "/" in asked or asked.endswith(".tar.gz"):
         raise InvalidRequest(f"There is no file {asked!r}", hint="--package takes a file, or a version such as 2.336.0")
+    if not asked[:1].isdigit() and asked != "latest":
+        raise InvalidRequest(
+            f"{asked!r} is neither a file nor a version", hint="--package takes a file, or a version such as 2.336.0"
+        )
     from ..core.lifecycle import public_archives
 
+    settings = front.settings()
     version, archive = public_archives.download(
         asked,
         directory,
-        settings=front.settings(),
+        settings=settings,
         clock=SystemClock(),
         rng=random.SystemRandom(),
         progress=render.download_meter(front),
     )
-    return ServedPackage(version=version, archive=archive)
+    return ServedPackage(version=version, archive=archive, source=settings.github_urls[0])
 
 
 def _from_file(path: Path) -> ServedPackage:
     from ..sandbox.package_versions import version_of
 
     try:
-        return ServedPackage(version=version_of(path), archive=path.absolute())
+        return ServedPackage(version=version_of(path), archive=path.absolute(), source=str(path))
     except ValueError as exc:
         raise InvalidRequest(str(exc)) from exc
     except OSError as exc:
