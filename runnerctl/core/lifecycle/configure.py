@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,7 +52,7 @@ def configure(services: Services, runner: Runner, root: Path) -> int:
         launch, _arguments(services, runner), token=token, seconds=services.settings.start_timeout
     )
     if done.status != 0:
-        raise _failure(runner, done.output.replace(token, "***"))
+        raise _failure(runner, done.status, done.output.replace(token, "***"))
     return agent_id(root)
 
 
@@ -74,13 +75,23 @@ def _arguments(services: Services, runner: Runner) -> tuple[str, ...]:
     )
 
 
-def _failure(runner: Runner, output: str) -> RunnerctlError:
+def _failure(runner: Runner, status: int, output: str) -> RunnerctlError:
     if _TAKEN.search(output):
         return RunnerExists(
             f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
         )
     words = " ".join(line.strip() for line in output.splitlines() if line.strip())
-    return BackendFailed(f"config.sh of runner {runner.name!r} failed: {redact(words)[-300:]}")
+    why = redact(words)[-300:] or f"{_ending(status)}, without a word"
+    return BackendFailed(f"config.sh of runner {runner.name!r} failed: {why}")
+
+
+def _ending(status: int) -> str:
+    """A shell tells a signal as 128 and its number, and ``subprocess`` as less than 0."""
+    number = -status if status < 0 else status - 128
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"exit status {status}"
 
 
 def is_configured(root: Path) -> bool:

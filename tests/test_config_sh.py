@@ -1,7 +1,11 @@
-"""config.sh leaves out the port of GitHub's address: a persistent runner that it could not register is refused."""
+"""config.sh leaves out the port of GitHub's address: a persistent runner that it could not register is refused. And how
+one that fails is told."""
 
 from __future__ import annotations
 
+import io
+import secrets
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -83,3 +87,35 @@ def test_at_the_usual_port_one_is_made(services: Services, host: Host, sandbox: 
     assert sandbox.server_url.count(":") == 1
     runner = create(services, host.spec("lasting", ephemeral=False), wait=core.Wait.ONLINE)
     assert sandbox.runners()[0].id == runner.github_id
+
+
+def with_config_sh(archive: Path, script: str, target: Path) -> Path:
+    """The package, with another config.sh."""
+    with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as changed:
+        for member in source:
+            content = source.extractfile(member)
+            if member.name.removeprefix("./") == "config.sh":
+                member.size, content = len(script), io.BytesIO(script.encode())
+            changed.addfile(member, content)
+    return target
+
+
+@pytest.mark.persistent
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("kill -SEGV $$", "SIGSEGV, without a word"),
+        ("sh -c 'kill -ABRT $$' 2>/dev/null", "SIGABRT, without a word"),
+        ("exit 3", "exit status 3, without a word"),
+        ("echo no libicu; exit 3", "no libicu"),
+    ],
+)
+def test_how_it_ended_is_told_where_it_says_nothing(
+    archive: Path, tmp_path: Path, as_root: None, script: str, says: str
+) -> None:
+    package = with_config_sh(archive, f"#!/bin/sh\n{script}\n", tmp_path / "package.tar.gz")
+    with strict_sandbox(archive=package) as github:
+        token = secrets.token_hex(16)
+        host = Host.make(tmp_path, package_dir=tmp_path / "p", github=github.environment(), token=token)
+        done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
+        assert f"config.sh of runner 'lasting' failed: {says}\n" in done.stderr, done.stderr
