@@ -124,6 +124,22 @@ echo answer=42 >> $GITHUB_OUTPUT"""
     assert said(job)[-5:] == ["green two", "lines", "found", "all:", "step only 42"]
 
 
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ({"run": "true", "name": "${{ env.NOPE }}"}, "run"),
+        ({"run": "true", "name": " \n"}, "run"),
+        ({"run": ""}, "run"),
+        ({"run": "\n"}, "Run "),
+        ({"run": "true", "name": " two\nlines"}, "two"),
+    ],
+)
+def test_a_step_is_never_without_a_name(run: Run, step: Step, name: str) -> None:
+    job = run(step)
+    assert job.conclusion == "success", job.lines
+    assert job.steps[1].name == name
+
+
 def test_a_failing_step_fails_the_job_and_ends_it(run: Run) -> None:
     job = run("false; echo unseen", "echo never", {"run": "echo last", "if": "failure()"})
     assert job.conclusion == "failure"

@@ -54,11 +54,13 @@ class Step:
         return f"{self.action}@{self.version}" if self.version else self.action
 
     def display_name(self, scope: Scope) -> str:
+        """Never empty: a name that comes out as nothing, and that of an empty script, is "run" (``ActionRunner.cs``)."""
         if self.display_token is not None:
-            return _first_line(_text(scope.token(self.display_token)))
+            return _first_line(_text(scope.token(self.display_token))) or "run"
         if not self.is_script:
             return f"Run {self.uses}"
-        return f"Run {_first_line(scope.mapping(self.inputs).get('script', ''))}"
+        script = scope.mapping(self.inputs).get("script", "")
+        return f"Run {_first_line(script)}" if script else "run"
 
 
 def embedded(content: dict[str, Any], *, index: int) -> Step:
