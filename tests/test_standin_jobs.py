@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from runnerctl.core import processes
-from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.values import JobView
 
 from .listener import rest
@@ -333,9 +333,33 @@ def test_an_action_that_lies_in_the_repository_is_run_from_the_workspace(run: Ru
 
 
 def test_an_action_that_is_not_there_fails_the_set_up(run: Run) -> None:
-    job = run({"uses": "octo/nowhere@v1"}, "echo never")
+    job = run({"uses": "octo/nowhere@v1"}, {"uses": "octo/one@v1"}, "echo never")
     assert job.conclusion == "failure"
     assert [step.name for step in job.steps] == ["Set up job"]
+    assert job.steps[0].lines[-1] == "##[error]Unable to resolve action `octo/nowhere@v1`, repository not found"
+    assert not [line for line in job.lines if "Retrying" in line]
+
+
+LATER = "please try again later"
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "retries"),
+    [
+        (422, "Unprocessable Entity", 0),
+        (429, f"Too Many Requests (GitHub has reached an internal rate limit, {LATER})", 0),
+        (503, "Failed to resolve action download info. Service Unavailable", 2),
+        (200, "Value cannot be null. (Parameter 'Actions')", 0),
+    ],
+)
+def test_actions_are_asked_for_again_only_if_that_may_help(
+    run: Run, github: Sandbox, status: int, told: str, retries: int
+) -> None:
+    github.add_fault(Fault("runnerresolve", status=status, body={}, times=None))
+    job = run({"uses": "octo/one@v1"})
+    assert job.conclusion == "failure"
+    assert job.steps[0].lines[-1] == f"##[error]{told}"
+    assert len([line for line in job.lines if line.startswith("Retrying in")]) == retries
 
 
 def test_an_action_in_the_archive_cache_is_not_downloaded(run: Run, actions: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Step:
         return f"{self.action}@{self.version}" if self.version else self.action
 
     def display_name(self, scope: Scope) -> str:
-        """Never empty: a name that comes out as nothing, and that of an empty script, is "run" (``ActionRunner.cs``)."""
+        """Never empty: a name that comes out as nothing, or of an empty script, is "run" (``ActionRunner.cs``)."""
         if self.display_token is not None:
             return _first_line(_text(scope.token(self.display_token))) or "run"
         if not self.is_script:
