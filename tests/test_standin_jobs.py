@@ -332,6 +332,28 @@ def test_an_action_that_lies_in_the_repository_is_run_from_the_workspace(run: Ru
     assert said(job)[-2:] == ["from here", "fetched late"]
 
 
+def test_checkout_takes_its_inputs_and_lays_the_files_where_it_is_told_to(run: Run) -> None:
+    twice = [
+        {
+            "uses": "actions/checkout@v4",
+            "with": {"fetch-depth": "0", "path": "a b/sub", "persist-credentials": "false"},
+        },
+        {"uses": "actions/checkout@v4", "with": {"path": "second"}},
+    ]
+    job = run(*twice, "touch second/left; find . -type f | sort", twice[1], "ls second", files={"f.txt": "x"})
+    assert job.conclusion == "success", job.lines
+    assert job.annotations == ()
+    told = [line for line in said(job) if not line.startswith("Checked out")]
+    assert told == ["./a b/sub/f.txt", "./second/f.txt", "./second/left", "f.txt"]
+
+
+@pytest.mark.parametrize("path", ["/etc", "..", "a/../../b"])
+def test_checkout_stays_below_the_workspace(run: Run, path: str) -> None:
+    job = run({"uses": "actions/checkout@v4", "with": {"path": path}}, files={"f.txt": "x"})
+    assert job.conclusion == "failure"
+    assert f"Repository path '{path}' is not under" in "\n".join(job.steps[1].lines)
+
+
 def test_an_action_that_is_not_there_fails_the_set_up(run: Run) -> None:
     job = run({"uses": "octo/nowhere@v1"}, {"uses": "octo/one@v1"}, "echo never")
     assert job.conclusion == "failure"

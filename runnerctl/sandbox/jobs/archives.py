@@ -20,17 +20,38 @@ from . import definitions
 _TIME = 1_784_505_600
 _FILES = "files"
 
+_CHECKOUT_INPUTS = (
+    "repository ref token ssh-key ssh-known-hosts ssh-strict ssh-user persist-credentials path clean filter"
+    " sparse-checkout sparse-checkout-cone-mode fetch-depth fetch-tags show-progress lfs submodules set-safe-directory"
+    " github-server-url"
+)
+"""Those of actions/checkout v4 (https://github.com/actions/checkout#usage). But for ``path`` they change nothing."""
+_TOLD = 'echo "Checked out $GITHUB_REPOSITORY"'
+_INTO_WORKSPACE = f"""find . -mindepth 1 -delete
+cp -R "$GITHUB_ACTION_PATH/{_FILES}/." .
+{_TOLD}"""
+_INTO_PATH = f"""case "/$CHECKOUT_PATH/" in
+  //* | */../*) echo "::error::Repository path '$CHECKOUT_PATH' is not under '$GITHUB_WORKSPACE'"; exit 1 ;;
+esac
+mkdir -p "./$CHECKOUT_PATH"
+find "./$CHECKOUT_PATH/." -mindepth 1 -delete
+cp -R "$GITHUB_ACTION_PATH/{_FILES}/." "./$CHECKOUT_PATH"
+{_TOLD}"""
+
 CHECKOUT: Mapping[str, Any] = {
     "name": "Checkout",
     "description": "Lays the files of the job into its workspace",
+    "inputs": {name: {"required": False} for name in _CHECKOUT_INPUTS.split()},
     "runs": {
         "using": "composite",
         "steps": [
+            {"if": "inputs.path == ''", "shell": "sh", "run": _INTO_WORKSPACE},
             {
+                "if": "inputs.path != ''",
                 "shell": "sh",
-                "run": f'find . -mindepth 1 -delete\ncp -R "$GITHUB_ACTION_PATH/{_FILES}/." .\n'
-                'echo "Checked out $GITHUB_REPOSITORY"',
-            }
+                "run": _INTO_PATH,
+                "env": {"CHECKOUT_PATH": "${{ inputs.path }}"},
+            },
         ],
     },
 }
