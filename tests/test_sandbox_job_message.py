@@ -178,6 +178,59 @@ def test_an_action_comes_from_its_directory_with_its_modes(tmp_path):
         assert sandbox.violations == []
 
 
+def archived(tmp_path: Path, action: Path) -> requests.Response:
+    """The answer of the archive's address; of the resolution if there is no archive."""
+    (tmp_path / "runner.tar.gz").write_bytes(b"a package")
+    with Sandbox(archive=tmp_path / "runner.tar.gz", strict=True, actions={"o/a": action}) as sandbox:
+        job = taken(sandbox, {"uses": "o/a@v1"})
+        found = job.resolve("o/a@v1")
+        assert sandbox.violations == []
+        return fetch(found.json()["actions"]["o/a@v1"]["tar_url"], job.github_token) if found.ok else found
+
+
+@pytest.fixture
+def action(tmp_path: Path) -> Path:
+    (tmp_path / "action" / "real").mkdir(parents=True)
+    (tmp_path / "action" / "real" / "f").write_text("found")
+    (tmp_path / "action" / "definition.yml").write_text("name: linked")
+    (tmp_path / "action" / "action.yml").symlink_to("definition.yml")
+    return tmp_path / "action"
+
+
+def test_links_inside_of_an_action_stay_links(tmp_path, action):
+    (action / "directory").symlink_to("real")
+    (action / "real" / "up").symlink_to("../real/f")
+    (action / "dangling").symlink_to("nowhere")
+    with tarfile.open(fileobj=io.BytesIO(archived(tmp_path, action).content)) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    top = tmp_path / "unpacked" / "o-a"
+    links = {name: str((top / name).readlink()) for name in ("directory", "real/up", "dangling")}
+    assert links == {"directory": "real", "real/up": "../real/f", "dangling": "nowhere"}
+    assert (top / "directory" / "f").read_text() == (top / "real" / "up").read_text() == "found"
+    assert json.loads((top / "action.yml").read_text()) == {"name": "linked"}
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc/passwd", "../secret", "real/../../secret", "../action/real", "here/../secret"]
+)
+def test_a_link_that_leaves_its_action_is_refused_by_name(tmp_path, action, target):
+    (tmp_path / "secret").write_text("not for others")
+    (action / "here").symlink_to(".")
+    (action / "escape").symlink_to(target)
+    answer = archived(tmp_path, action)
+    assert answer.status_code == 422
+    told = "Unable to resolve action `o/a@v1`, the link 'escape' leads out of the action's directory"
+    assert answer.json()["errors"] == {"o/a@v1": {"message": told}}
+
+
+@pytest.mark.parametrize("name", ["action.yml", "real/action.yml"])
+def test_a_definition_that_lies_elsewhere_is_refused_too(tmp_path, action, name):
+    (tmp_path / "other.yml").write_text("name: not of this action")
+    (action / name).unlink(missing_ok=True)
+    (action / name).symlink_to(tmp_path / "other.yml")
+    assert archived(tmp_path, action).status_code == 422
+
+
 DEFINITION = """\
 name: 'Says hello'
 on: yes
