@@ -275,3 +275,20 @@ def test_an_action_that_nobody_knows_is_told_by_name(strict):
     assert answer.json()["errors"] == {
         "octo/none@v1": {"message": "Unable to resolve action `octo/none@v1`, repository not found"}
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: twice\nName: differs\n",
+        "runs: {main: a, main: b}",
+        "x: &anchor 1\ny: *anchor",
+        "x: &alone y",
+        "a: [",
+        "x: !new y",
+    ],
+)
+def test_a_definition_that_the_runner_does_not_take_is_left_for_it_to_refuse(tmp_path, text):
+    (tmp_path / "action").mkdir()
+    (tmp_path / "action" / "action.yml").write_text(text)
+    assert unpacked(archived(tmp_path, tmp_path / "action")) == {"action.yml": text.encode()}

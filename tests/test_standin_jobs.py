@@ -301,6 +301,36 @@ def test_a_composite_action_hands_inputs_in_and_outputs_out(run: Run, actions: P
                          "nested post"]  # fmt: skip
 
 
+SCRIPT = {"run": "echo never", "shell": "sh"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        ({"using": "composite", "steps": [{"run": "echo never"}]}, "Required property is missing: shell."),
+        ({"using": "composite", "steps": [{**SCRIPT, "timeout-minutes": 1}]}, "Unexpected value 'timeout-minutes'."),
+        ({"using": "composite", "steps": [{**SCRIPT, "uses": "octo/two@v1"}]}, "Unexpected value 'uses'."),
+        ({"using": "composite", "steps": [{"name": "n"}]}, "Add one of these properties: run, shell, uses, with, work"),
+        ({"using": "composite", "post": "p.js"}, "there are no steps provided."),
+        ({"using": "node20"}, "There's not enough info to determine what you meant."),
+        ({"using": "node20", "post": "p.js"}, "there is not an entry JavaScript file provided."),
+        ({"using": "node20", "main": "m.js", "steps": []}, "Unexpected value 'steps'."),
+        ('{"using": "node20", "main": "m.js", "Main": "m.js"}', "'Main' is already defined"),
+        (None, "Top level 'runs:' section is required."),
+    ],
+)
+def test_an_action_that_the_real_runner_does_not_load_fails_the_set_up(
+    run: Run, actions: Path, runs: dict[str, Any] | str | None, told: str
+) -> None:
+    text = runs if isinstance(runs, str) else json.dumps(runs)
+    (actions / "one" / "action.yml").write_text(f'{{"runs": {text}}}')
+    (actions / "one" / "m.js").write_text("")
+    job = run({"uses": "octo/one@v1"})
+    assert [(step.name, step.conclusion) for step in job.steps] == [("Set up job", "failure")]
+    assert "Failed to load" in job.steps[0].lines[-1]
+    assert told in job.steps[0].lines[-1]
+
+
 def test_what_a_composite_action_uses_has_its_before_and_after(run: Run, actions: Path) -> None:
     write_action(actions / "one", {"runs": {"using": "composite", "steps": [
         {"shell": "bash", "run": "echo first"}, {"uses": "octo/two@v1"}, {"shell": "bash", "run": "echo last"},

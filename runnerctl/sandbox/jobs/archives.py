@@ -80,14 +80,18 @@ class LeadsOut(Exception):
 def directory_archive(name: str, directory: Path) -> ActionArchive:
     """An action that lies in a directory; links stay links. Raises OSError and LeadsOut."""
     paths = [path for path in sorted(directory.rglob("*")) if ".git" not in path.relative_to(directory).parts]
-    # A definition is sent as JSON, so also what is a link to one.
-    links = [path for path in paths if path.is_symlink() and path.name not in definitions.NAMES]
-    files = [path for path in paths if path.is_file() and path not in links]
+    links = [path for path in paths if _stays_link(path)]
+    files = [path for path in paths if path.is_file() and not _stays_link(path)]
     return _packed(
         name.replace("/", "-"),
         {path.relative_to(directory).as_posix(): _file(path, directory) for path in files},
         links={path.relative_to(directory).as_posix(): _target(path, directory) for path in links},
     )
+
+
+def _stays_link(path: Path) -> bool:
+    """A definition is sent as JSON, so also what is a link to one."""
+    return path.is_symlink() and path.name not in definitions.NAMES
 
 
 def _file(path: Path, directory: Path) -> tuple[bytes, int]:

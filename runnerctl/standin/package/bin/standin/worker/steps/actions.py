@@ -14,6 +14,7 @@ from binascii import b2a_base64
 
 from ... import guid, pace
 from ...github import calls, http1
+from . import manifest
 from .step import PRE, Step, embedded
 
 TYPE_CHECKING = False
@@ -246,8 +247,13 @@ def _read(directory: str) -> Definition:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
         try:
-            return Definition(directory, json.loads(text))
+            content = manifest.parsed(text)
+            manifest.check(content)
+            return Definition(directory, content)
+        except manifest.Invalid as exc:
+            raise ActionFailed(f"Failed to load {path}: {exc}") from exc
         except (ValueError, AttributeError, TypeError) as exc:
-            raise ActionFailed(f"The stand-in runner reads an {name} only if it is JSON: {path}") from exc
+            raise ActionFailed(f"The stand-in runner reads an {name} only if it is JSON, and the sandbox makes none of "
+                               f"YAML with anchors or with a key given twice: {path}") from exc  # fmt: skip
     raise ActionFailed(f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{directory}'. Did you forget to "
                        "run actions/checkout before running your local action?")  # fmt: skip
