@@ -83,6 +83,12 @@ def test_a_file_lies_below_the_workspace(strict, path):
         ("always()", "always()"),
         ("${{ failure() }}", "failure()"),
         ("github.ref == 'x'", "success() && (github.ref == 'x')"),
+        ("${{ a }} && ${{ b }}", "success() && (format('{0} && {1}', a, b))"),
+        ("${{ a }} && ${{ failure() }}", "format('{0} && {1}', a, failure())"),
+        ("env.a == 'always()'", "success() && (env.a == 'always()')"),
+        ("env.a == 'it''s' || cancelled()", "env.a == 'it''s' || cancelled()"),
+        ("${{ env.a == '}}' }}", "success() && (env.a == '}}')"),
+        (" ", "success()"),
     ],
 )
 def test_a_condition_means_success_unless_it_names_a_status(strict, written, sent):
@@ -95,6 +101,9 @@ def test_a_condition_means_success_unless_it_names_a_status(strict, written, sen
     [
         ("plain", "plain"),
         ("${{ github.sha }}", {"type": 3, "expr": "github.sha"}),
+        ("${{ format('x}}y') }}", {"type": 3, "expr": "format('x}}y')"}),
+        ("${{ 'it''s }}' }}${{ y }}", {"type": 3, "expr": "format('{0}{1}', 'it''s }}', y)"}),
+        ("${{ not closed", "${{ not closed"),
         ("a ${{ x }} {b} it's ${{ y }}", {"type": 3, "expr": "format('a {0} {{b}} it''s {1}', x, y)"}),
     ],
 )

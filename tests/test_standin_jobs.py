@@ -140,6 +140,55 @@ def test_a_step_is_never_without_a_name(run: Run, step: Step, name: str) -> None
     assert job.steps[1].name == name
 
 
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ({"run": "echo ${{ bogus.x }}"}, "Run echo ${{ bogus.x }}"),
+        ({"run": "echo ${{ bogus }} ${{ format('a, {0}', bogus.x) }}"},
+         "Run echo ${{ bogus }} ${{ format('a, {0}', bogus.x) }}"),
+        ({"run": "echo never", "name": "${{ bogus.x }}", "env": {"A": "${{ bogus.x }}"}}, "${{ bogus.x }}"),
+        ({"run": "echo ${{ bogus }}", "name": "${{ format('{1}', bogus.x) }}"}, "${{ format('{1}', bogus.x) }}"),
+        ({"run": "echo never", "if": "bogus.x == ''"}, "Run echo never"),
+        ({"run": "echo never", "if": "true || bogus.x"}, "Run echo never"),
+    ],
+)  # fmt: skip
+def test_a_step_that_asks_for_a_context_that_there_is_not_fails(run: Run, step: Step, name: str) -> None:
+    job = run(step)
+    assert (job.steps[1].name, job.steps[1].conclusion) == (name, "failure")
+    assert "##[error]Unrecognized named-value: 'bogus'" in "\n".join(job.steps[1].lines)
+
+
+def test_a_context_that_a_job_has_nothing_of_is_empty(run: Run) -> None:
+    job = run("echo '${{ matrix.a }}${{ needs.a }}${{ vars.a }}${{ Inputs.a }}${{ strategy.b }}.'")
+    assert said(job) == ["."]
+
+
+def test_a_format_that_asks_for_more_than_it_is_given_fails_its_step(run: Run) -> None:
+    job = run({"run": "echo ${{ format('{0} {1}', 'one') }}", "name": "n"})
+    assert job.steps[1].conclusion == "failure"
+    told = "##[error]The following format string references more arguments than were supplied: {0} {1}"
+    assert told in job.steps[1].lines
+
+
+@pytest.mark.parametrize(
+    ("condition", "runs"),
+    [
+        # A text of more than an expression is true, whatever is in it.
+        ("${{ false }} && ${{ false }}", True),
+        ("${{ inputs.no == 'x' }}", False),
+        ("inputs.no == 'always()'", False),
+        ("'}}' == inputs.no", False),
+    ],
+)
+def test_a_condition_inside_of_an_action_is_one_expression(run: Run, actions: Path, condition: str, runs: bool) -> None:
+    written = "${{ format('x}}y {0}', inputs.no) }} and ${{ 'it''s' }}"
+    steps = [{"if": condition, "shell": "sh", "run": f'echo "{written}"'}]
+    write_action(actions / "one", {"inputs": {"no": {"default": "n"}}, "runs": {"using": "composite", "steps": steps}})
+    job = run({"uses": "octo/one@v1"})
+    assert job.conclusion == "success", job.lines
+    assert said(job) == (["x}y n and it's"] if runs else [])
+
+
 def test_a_failing_step_fails_the_job_and_ends_it(run: Run) -> None:
     job = run("false; echo unseen", "echo never", {"run": "echo last", "if": "failure()"})
     assert job.conclusion == "failure"
