@@ -70,6 +70,16 @@ def test_what_is_no_step_is_refused_at_once(strict, step):
         strict.submit_job("o/r", "x", [step])
 
 
+def test_a_job_without_steps_is_refused_at_once(strict):
+    with pytest.raises(msgspec.ValidationError, match="at least one"):
+        strict.submit_job("o/r", "x", [])
+    body = {"repo": "o/r", "runs_on": "x", "steps": []}
+    headers = {"Authorization": f"Bearer {strict.pat}"}
+    answer = requests.post(f"{strict.control_url}/jobs", json=body, headers=headers, timeout=10)
+    assert answer.status_code == 400
+    assert "at least one" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../b", ""])
 def test_a_file_lies_below_the_workspace(strict, path):
     with pytest.raises(msgspec.ValidationError, match="below the workspace"):
