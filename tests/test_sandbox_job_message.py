@@ -70,6 +70,16 @@ def test_what_is_no_step_is_refused_at_once(strict, step):
         strict.submit_job("o/r", "x", [step])
 
 
+def test_a_job_without_steps_is_refused_at_once(strict):
+    with pytest.raises(msgspec.ValidationError, match="at least one"):
+        strict.submit_job("o/r", "x", [])
+    body = {"repo": "o/r", "runs_on": "x", "steps": []}
+    headers = {"Authorization": f"Bearer {strict.pat}"}
+    answer = requests.post(f"{strict.control_url}/jobs", json=body, headers=headers, timeout=10)
+    assert answer.status_code == 400
+    assert "at least one" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../b", ""])
 def test_a_file_lies_below_the_workspace(strict, path):
     with pytest.raises(msgspec.ValidationError, match="below the workspace"):
@@ -83,6 +93,12 @@ def test_a_file_lies_below_the_workspace(strict, path):
         ("always()", "always()"),
         ("${{ failure() }}", "failure()"),
         ("github.ref == 'x'", "success() && (github.ref == 'x')"),
+        ("${{ a }} && ${{ b }}", "success() && (format('{0} && {1}', a, b))"),
+        ("${{ a }} && ${{ failure() }}", "format('{0} && {1}', a, failure())"),
+        ("env.a == 'always()'", "success() && (env.a == 'always()')"),
+        ("env.a == 'it''s' || cancelled()", "env.a == 'it''s' || cancelled()"),
+        ("${{ env.a == '}}' }}", "success() && (env.a == '}}')"),
+        (" ", "success()"),
     ],
 )
 def test_a_condition_means_success_unless_it_names_a_status(strict, written, sent):
@@ -95,6 +111,9 @@ def test_a_condition_means_success_unless_it_names_a_status(strict, written, sen
     [
         ("plain", "plain"),
         ("${{ github.sha }}", {"type": 3, "expr": "github.sha"}),
+        ("${{ format('x}}y') }}", {"type": 3, "expr": "format('x}}y')"}),
+        ("${{ 'it''s }}' }}${{ y }}", {"type": 3, "expr": "format('{0}{1}', 'it''s }}', y)"}),
+        ("${{ not closed", "${{ not closed"),
         ("a ${{ x }} {b} it's ${{ y }}", {"type": 3, "expr": "format('a {0} {{b}} it''s {1}', x, y)"}),
     ],
 )
@@ -178,6 +197,59 @@ def test_an_action_comes_from_its_directory_with_its_modes(tmp_path):
         assert sandbox.violations == []
 
 
+def archived(tmp_path: Path, action: Path) -> requests.Response:
+    """The answer of the archive's address; of the resolution if there is no archive."""
+    (tmp_path / "runner.tar.gz").write_bytes(b"a package")
+    with Sandbox(archive=tmp_path / "runner.tar.gz", strict=True, actions={"o/a": action}) as sandbox:
+        job = taken(sandbox, {"uses": "o/a@v1"})
+        found = job.resolve("o/a@v1")
+        assert sandbox.violations == []
+        return fetch(found.json()["actions"]["o/a@v1"]["tar_url"], job.github_token) if found.ok else found
+
+
+@pytest.fixture
+def action(tmp_path: Path) -> Path:
+    (tmp_path / "action" / "real").mkdir(parents=True)
+    (tmp_path / "action" / "real" / "f").write_text("found")
+    (tmp_path / "action" / "definition.yml").write_text("name: linked")
+    (tmp_path / "action" / "action.yml").symlink_to("definition.yml")
+    return tmp_path / "action"
+
+
+def test_links_inside_of_an_action_stay_links(tmp_path, action):
+    (action / "directory").symlink_to("real")
+    (action / "real" / "up").symlink_to("../real/f")
+    (action / "dangling").symlink_to("nowhere")
+    with tarfile.open(fileobj=io.BytesIO(archived(tmp_path, action).content)) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    top = tmp_path / "unpacked" / "o-a"
+    links = {name: str((top / name).readlink()) for name in ("directory", "real/up", "dangling")}
+    assert links == {"directory": "real", "real/up": "../real/f", "dangling": "nowhere"}
+    assert (top / "directory" / "f").read_text() == (top / "real" / "up").read_text() == "found"
+    assert json.loads((top / "action.yml").read_text()) == {"name": "linked"}
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc/passwd", "../secret", "real/../../secret", "../action/real", "here/../secret"]
+)
+def test_a_link_that_leaves_its_action_is_refused_by_name(tmp_path, action, target):
+    (tmp_path / "secret").write_text("not for others")
+    (action / "here").symlink_to(".")
+    (action / "escape").symlink_to(target)
+    answer = archived(tmp_path, action)
+    assert answer.status_code == 422
+    told = "Unable to resolve action `o/a@v1`, the link 'escape' leads out of the action's directory"
+    assert answer.json()["errors"] == {"o/a@v1": {"message": told}}
+
+
+@pytest.mark.parametrize("name", ["action.yml", "real/action.yml"])
+def test_a_definition_that_lies_elsewhere_is_refused_too(tmp_path, action, name):
+    (tmp_path / "other.yml").write_text("name: not of this action")
+    (action / name).unlink(missing_ok=True)
+    (action / name).symlink_to(tmp_path / "other.yml")
+    assert archived(tmp_path, action).status_code == 422
+
+
 DEFINITION = """\
 name: 'Says hello'
 on: yes
@@ -222,3 +294,20 @@ def test_an_action_that_nobody_knows_is_told_by_name(strict):
     assert answer.json()["errors"] == {
         "octo/none@v1": {"message": "Unable to resolve action `octo/none@v1`, repository not found"}
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: twice\nName: differs\n",
+        "runs: {main: a, main: b}",
+        "x: &anchor 1\ny: *anchor",
+        "x: &alone y",
+        "a: [",
+        "x: !new y",
+    ],
+)
+def test_a_definition_that_the_runner_does_not_take_is_left_for_it_to_refuse(tmp_path, text):
+    (tmp_path / "action").mkdir()
+    (tmp_path / "action" / "action.yml").write_text(text)
+    assert unpacked(archived(tmp_path, tmp_path / "action")) == {"action.yml": text.encode()}

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -92,3 +93,44 @@ def test_what_the_sandbox_can_do_without_may_be_missing(lenient):
     body = {**job.ids, "conclusion": "succeeded", "stepResults": [step]}
     assert job.post(f"{job.service}completejob", body).status_code == 204
     assert [(each.name, each.conclusion) for each in lenient.job(1).steps] == [("Build", "skipped")]
+
+
+ANNOTATION = {"level": "warning", "message": "x"}
+STEP = {"external_id": "00abcdef-0000-0000-0000-000000000001", "number": 1, "name": "run", "status": "completed",
+        "conclusion": "succeeded", "started_at": "2026-11-30T12:06:42.8173084Z",
+        "completed_at": "2026-11-30T12:06:43.0081392Z", "annotations": []}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "conclusion"),
+    [
+        ({"conclusion": "succeededWithIssues"}, "success"),
+        ({"conclusion": "skipped"}, "skipped"),
+        ({"conclusion": "abandoned"}, "cancelled"),
+        ({"stepResults": [{**STEP, "status": "delayed"}]}, "success"),
+        ({"outputs": {"empty": {"value": None}}}, "success"),
+    ],
+)
+def test_what_the_contracts_allow_and_no_runner_sends_yet_is_for_strict_mode_to_refuse(
+    lenient, tmp_path, more, conclusion
+):
+    assert completed(lenient, more) == 204
+    assert lenient.job(1).conclusion == conclusion
+    with Sandbox(archive=tmp_path / "runner.tar.gz", strict=True) as strict:
+        assert completed(strict, more) == 400
+        assert len(strict.violations) == 1
+
+
+@pytest.mark.parametrize("field", ["startLine", "endLine", "startColumn", "endColumn"])
+def test_a_place_before_the_first_line_is_what_a_runner_may_send(tmp_path, field):
+    (tmp_path / "runner.tar.gz").write_bytes(b"a package")
+    with Sandbox(archive=tmp_path / "runner.tar.gz", strict=True) as strict:
+        step = {**STEP, "annotations": [{**ANNOTATION, field: -1}]}
+        assert completed(strict, {"stepResults": [step]}) == 204
+        assert strict.violations == []
+
+
+def completed(sandbox: Sandbox, more: dict[str, Any]) -> int:
+    """The status with which such a ``completejob`` is answered."""
+    sandbox.submit_job("o/r", "x", STEPS)
+    return Listener.of(sandbox, "r1", ["x"]).connect().take().complete(**more).status_code

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from runnerctl.core import processes
-from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.values import JobView
 
 from .listener import rest
@@ -122,6 +122,71 @@ echo answer=42 >> $GITHUB_OUTPUT"""
     )
     assert job.conclusion == "success", job.lines
     assert said(job)[-5:] == ["green two", "lines", "found", "all:", "step only 42"]
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ({"run": "true", "name": "${{ env.NOPE }}"}, "run"),
+        ({"run": "true", "name": " \n"}, "run"),
+        ({"run": ""}, "run"),
+        ({"run": "\n"}, "Run "),
+        ({"run": "true", "name": " two\nlines"}, "two"),
+    ],
+)
+def test_a_step_is_never_without_a_name(run: Run, step: Step, name: str) -> None:
+    job = run(step)
+    assert job.conclusion == "success", job.lines
+    assert job.steps[1].name == name
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ({"run": "echo ${{ bogus.x }}"}, "Run echo ${{ bogus.x }}"),
+        ({"run": "echo ${{ bogus }} ${{ format('a, {0}', bogus.x) }}"},
+         "Run echo ${{ bogus }} ${{ format('a, {0}', bogus.x) }}"),
+        ({"run": "echo never", "name": "${{ bogus.x }}", "env": {"A": "${{ bogus.x }}"}}, "${{ bogus.x }}"),
+        ({"run": "echo ${{ bogus }}", "name": "${{ format('{1}', bogus.x) }}"}, "${{ format('{1}', bogus.x) }}"),
+        ({"run": "echo never", "if": "bogus.x == ''"}, "Run echo never"),
+        ({"run": "echo never", "if": "true || bogus.x"}, "Run echo never"),
+    ],
+)  # fmt: skip
+def test_a_step_that_asks_for_a_context_that_there_is_not_fails(run: Run, step: Step, name: str) -> None:
+    job = run(step)
+    assert (job.steps[1].name, job.steps[1].conclusion) == (name, "failure")
+    assert "##[error]Unrecognized named-value: 'bogus'" in "\n".join(job.steps[1].lines)
+
+
+def test_a_context_that_a_job_has_nothing_of_is_empty(run: Run) -> None:
+    job = run("echo '${{ matrix.a }}${{ needs.a }}${{ vars.a }}${{ Inputs.a }}${{ strategy.b }}.'")
+    assert said(job) == ["."]
+
+
+def test_a_format_that_asks_for_more_than_it_is_given_fails_its_step(run: Run) -> None:
+    job = run({"run": "echo ${{ format('{0} {1}', 'one') }}", "name": "n"})
+    assert job.steps[1].conclusion == "failure"
+    told = "##[error]The following format string references more arguments than were supplied: {0} {1}"
+    assert told in job.steps[1].lines
+
+
+@pytest.mark.parametrize(
+    ("condition", "runs"),
+    [
+        # A text of more than an expression is true, whatever is in it.
+        ("${{ false }} && ${{ false }}", True),
+        ("${{ inputs.no == 'x' }}", False),
+        ("inputs.no == 'always()'", False),
+        ("'}}' == inputs.no", False),
+    ],
+)
+def test_a_condition_inside_of_an_action_is_one_expression(run: Run, actions: Path, condition: str, runs: bool) -> None:
+    written = "${{ format('x}}y {0}', inputs.no) }} and ${{ 'it''s' }}"
+    steps = [{"if": condition, "shell": "sh", "run": f'echo "{written}"'}]
+    write_action(actions / "one", {"inputs": {"no": {"default": "n"}}, "runs": {"using": "composite", "steps": steps}})
+    job = run({"uses": "octo/one@v1"})
+    assert job.conclusion == "success", job.lines
+    assert said(job) == (["x}y n and it's"] if runs else [])
 
 
 def test_a_failing_step_fails_the_job_and_ends_it(run: Run) -> None:
@@ -285,6 +350,36 @@ def test_a_composite_action_hands_inputs_in_and_outputs_out(run: Run, actions: P
                          "nested post"]  # fmt: skip
 
 
+SCRIPT = {"run": "echo never", "shell": "sh"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        ({"using": "composite", "steps": [{"run": "echo never"}]}, "Required property is missing: shell."),
+        ({"using": "composite", "steps": [{**SCRIPT, "timeout-minutes": 1}]}, "Unexpected value 'timeout-minutes'."),
+        ({"using": "composite", "steps": [{**SCRIPT, "uses": "octo/two@v1"}]}, "Unexpected value 'uses'."),
+        ({"using": "composite", "steps": [{"name": "n"}]}, "Add one of these properties: run, shell, uses, with, work"),
+        ({"using": "composite", "post": "p.js"}, "there are no steps provided."),
+        ({"using": "node20"}, "There's not enough info to determine what you meant."),
+        ({"using": "node20", "post": "p.js"}, "there is not an entry JavaScript file provided."),
+        ({"using": "node20", "main": "m.js", "steps": []}, "Unexpected value 'steps'."),
+        ('{"using": "node20", "main": "m.js", "Main": "m.js"}', "'Main' is already defined"),
+        (None, "Top level 'runs:' section is required."),
+    ],
+)
+def test_an_action_that_the_real_runner_does_not_load_fails_the_set_up(
+    run: Run, actions: Path, runs: dict[str, Any] | str | None, told: str
+) -> None:
+    text = runs if isinstance(runs, str) else json.dumps(runs)
+    (actions / "one" / "action.yml").write_text(f'{{"runs": {text}}}')
+    (actions / "one" / "m.js").write_text("")
+    job = run({"uses": "octo/one@v1"})
+    assert [(step.name, step.conclusion) for step in job.steps] == [("Set up job", "failure")]
+    assert "Failed to load" in job.steps[0].lines[-1]
+    assert told in job.steps[0].lines[-1]
+
+
 def test_what_a_composite_action_uses_has_its_before_and_after(run: Run, actions: Path) -> None:
     write_action(actions / "one", {"runs": {"using": "composite", "steps": [
         {"shell": "bash", "run": "echo first"}, {"uses": "octo/two@v1"}, {"shell": "bash", "run": "echo last"},
@@ -316,10 +411,56 @@ def test_an_action_that_lies_in_the_repository_is_run_from_the_workspace(run: Ru
     assert said(job)[-2:] == ["from here", "fetched late"]
 
 
+def test_checkout_takes_its_inputs_and_lays_the_files_where_it_is_told_to(run: Run) -> None:
+    twice = [
+        {
+            "uses": "actions/checkout@v4",
+            "with": {"fetch-depth": "0", "path": "a b/sub", "persist-credentials": "false"},
+        },
+        {"uses": "actions/checkout@v4", "with": {"path": "second"}},
+    ]
+    job = run(*twice, "touch second/left; find . -type f | sort", twice[1], "ls second", files={"f.txt": "x"})
+    assert job.conclusion == "success", job.lines
+    assert job.annotations == ()
+    told = [line for line in said(job) if not line.startswith("Checked out")]
+    assert told == ["./a b/sub/f.txt", "./second/f.txt", "./second/left", "f.txt"]
+
+
+@pytest.mark.parametrize("path", ["/etc", "..", "a/../../b"])
+def test_checkout_stays_below_the_workspace(run: Run, path: str) -> None:
+    job = run({"uses": "actions/checkout@v4", "with": {"path": path}}, files={"f.txt": "x"})
+    assert job.conclusion == "failure"
+    assert f"Repository path '{path}' is not under" in "\n".join(job.steps[1].lines)
+
+
 def test_an_action_that_is_not_there_fails_the_set_up(run: Run) -> None:
-    job = run({"uses": "octo/nowhere@v1"}, "echo never")
+    job = run({"uses": "octo/nowhere@v1"}, {"uses": "octo/one@v1"}, "echo never")
     assert job.conclusion == "failure"
     assert [step.name for step in job.steps] == ["Set up job"]
+    assert job.steps[0].lines[-1] == "##[error]Unable to resolve action `octo/nowhere@v1`, repository not found"
+    assert not [line for line in job.lines if "Retrying" in line]
+
+
+LATER = "please try again later"
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "retries"),
+    [
+        (422, "Unprocessable Entity", 0),
+        (429, f"Too Many Requests (GitHub has reached an internal rate limit, {LATER})", 0),
+        (503, "Failed to resolve action download info. Service Unavailable", 2),
+        (200, "Value cannot be null. (Parameter 'Actions')", 0),
+    ],
+)
+def test_actions_are_asked_for_again_only_if_that_may_help(
+    run: Run, github: Sandbox, status: int, told: str, retries: int
+) -> None:
+    github.add_fault(Fault("runnerresolve", status=status, body={}, times=None))
+    job = run({"uses": "octo/one@v1"})
+    assert job.conclusion == "failure"
+    assert job.steps[0].lines[-1] == f"##[error]{told}"
+    assert len([line for line in job.lines if line.startswith("Retrying in")]) == retries
 
 
 def test_an_action_in_the_archive_cache_is_not_downloaded(run: Run, actions: Path, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("'repo' is OWNER/REPO")
         if not self.runs_on:
             raise ValueError("'runs_on' is empty: such a job would run anywhere")
+        if not self.steps:
+            raise ValueError("'steps' is empty: a job has at least one")
         for path in self.files:
             if not path or path.startswith("/") or ".." in path.split("/"):
                 raise ValueError(f"{path!r} in 'files' is not a path below the workspace")

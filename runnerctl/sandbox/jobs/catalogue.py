@@ -18,7 +18,7 @@ class ActionCatalogue:
         self._directories = {name.lower(): directory for name, directory in directories.items()}
 
     def archive(self, name: str, job: Job) -> ActionArchive | None:
-        """None if there is no such action. Raises OSError if its directory cannot be read."""
+        """None if there is no such action. Raises OSError if its directory cannot be read, and LeadsOut."""
         directory = self._directories.get(name.lower())
         if directory is not None:
             return directory_archive(name, directory)

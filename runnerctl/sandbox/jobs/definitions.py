@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,13 @@ class _CoreSchema(yaml.SafeLoader):
     """As actions/runner reads it: ``yes`` and ``on`` are words, a date is a text (https://yaml.org/spec/1.2.2/#103)."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - declared so by the class it is of
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Raises ValueError where a key is given twice."""
+        keys = [str(key.value).lower() for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            raise ValueError("A key is given twice")
+        return super().construct_mapping(node, deep)
 
 
 for _tag, _pattern, _first in (
@@ -26,8 +34,12 @@ for _tag, _pattern, _first in (
 
 
 def as_json(text: bytes) -> bytes:
-    """The same definition; what is no YAML stays as it is, for the runner to complain of."""
+    """The same definition. It stays as it is, for the runner to complain of, if it is no YAML or none that the runner
+    takes: with an anchor, or with a key given twice, in whatever case (``YamlObjectReader.cs``, ``TemplateReader.cs``).
+    """
     try:
+        if any(getattr(event, "anchor", None) for event in yaml.parse(text, Loader=_CoreSchema)):
+            return text
         definition = yaml.load(text, Loader=_CoreSchema)  # noqa: S506 - a safe loader with fewer types
         return json.dumps(definition, ensure_ascii=False, indent=2).encode()
     except (yaml.YAMLError, TypeError, ValueError):

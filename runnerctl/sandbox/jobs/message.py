@@ -157,6 +157,8 @@ def _variables(job: Job, group: str, urls: RunnerUrls, access: JobAccess) -> dic
         "DistributedTask.AllowRunnerContainerHooks": "true",
         "DistributedTask.EnhancedAnnotations": "true",
         "actions_uses_cache_service_v2": "true",
+        # Without it the runner does not read why an action cannot be resolved (``ActionManager.cs``).
+        "actions_display_helpful_actions_download_errors": "true",
     }
     return {
         "system.github.job": {"value": job.name},

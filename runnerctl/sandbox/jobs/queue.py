@@ -13,9 +13,6 @@ from typing import Any
 from ..values import Job, Phase, Runner, Scope, Step
 from .reports import JobReport
 
-CONCLUSIONS: Mapping[str, str] = {"succeeded": "success", "failed": "failure", "canceled": "cancelled"}
-"""What a Listener reports, and what GitHub makes of it."""
-
 LOST_RUNNER = "The self-hosted runner lost communication with the server."
 _HELD = frozenset({Phase.ASSIGNED, Phase.ACKNOWLEDGED, Phase.RUNNING})
 

@@ -15,8 +15,7 @@ from ..values import AnnotationView, StepView
 STATUSES: Mapping[int, str] = {0: "queued", 3: "in_progress", 5: "pending", 6: "completed"}
 CONCLUSIONS: Mapping[int, str | None] = {0: None, 2: "success", 3: "failure", 4: "cancelled", 7: "skipped"}
 """The numbers of ``WorkflowStepsUpdate``, in the words of GitHub's REST API."""
-_TASK_RESULTS: Mapping[str | None, str | None] = {
-    None: None,
+RESULTS: Mapping[str, str] = {
     "succeeded": "success",
     "succeededWithIssues": "success",
     "failed": "failure",
@@ -24,6 +23,7 @@ _TASK_RESULTS: Mapping[str | None, str | None] = {
     "skipped": "skipped",
     "abandoned": "cancelled",
 }
+"""What ``completejob`` says of a job and of its steps (``TaskResult.cs``), in the same words."""
 _STAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z ")
 """Before each line of an uploaded log; the first line of a block has a byte order mark as well."""
 
@@ -90,7 +90,7 @@ class JobReport:
                 number=told(each.number, 0),
                 name=each.name,
                 status="completed" if each.status == "completed" else "in_progress",
-                conclusion=_TASK_RESULTS[each.conclusion],
+                conclusion=RESULTS[each.conclusion] if each.conclusion else None,
                 started_at=told(each.started_at, None),
                 completed_at=told(each.completed_at, None),
             )

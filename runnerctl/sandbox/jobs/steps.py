@@ -10,6 +10,7 @@ from ..values import Step
 from .typed_values import mapping, token
 
 _STATUS_FUNCTION = re.compile(r"\b(always|success|failure|cancelled)\s*\(", re.IGNORECASE)
+_LITERAL = re.compile(r"'[^']*'")
 
 
 def step_message(step: Step, number: int) -> dict[str, Any]:
@@ -46,11 +47,14 @@ def is_remote(uses: str) -> bool:
 
 
 def _condition(written: str | None) -> str:
-    """As GitHub completes it: a condition that names no status means success as well."""
-    text = (written or "").strip().removeprefix("${{").removesuffix("}}").strip()
+    """As GitHub completes it: a condition that asks for no status means success as well
+    (``PipelineTemplateConverter.ConvertToIfCondition``).
+    """
+    found = token(written or "")
+    text = str(found["expr"] if isinstance(found, dict) else found).strip()
     if not text:
         return "success()"
-    return text if _STATUS_FUNCTION.search(text) else f"success() && ({text})"
+    return text if _STATUS_FUNCTION.search(_LITERAL.sub("''", text)) else f"success() && ({text})"
 
 
 def _reference(step: Step) -> dict[str, Any]:

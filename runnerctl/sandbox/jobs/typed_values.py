@@ -12,7 +12,8 @@ from typing import Any
 
 _EXPRESSION, _MAP = 3, 2
 _LIST_DATA, _DICTIONARY_DATA = 1, 2
-_IN_BRACES = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+# Braces inside of quotes end no expression (``ObjectTemplating/TemplateReader.cs``).
+_IN_BRACES = re.compile(r"\$\{\{\s*((?:'[^']*'|[^'])*?)\s*\}\}")
 
 
 def token(text: str) -> Any:

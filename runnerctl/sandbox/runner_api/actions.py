@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from ..jobs.archives import ActionArchive
+from ..jobs.archives import ActionArchive, LeadsOut
 from ..values import Job, Phase
 from ..web_keys import GITHUB
 from .callers import running_job
@@ -29,13 +29,19 @@ async def resolve(request: web.Request) -> web.Response:
     no_query(request)
     asked = await body_of(request, ResolveActions)
     job = running_job(request, job_id=_uuid(request, "job_id"), plan_id=_uuid(request, "plan_id"))
-    catalogue = request.app[GITHUB].actions
-    found = {_key(each): (each, catalogue.archive(each.action, job)) for each in asked.actions}
-    missing = {key: _unresolvable(each) for key, (each, archive) in found.items() if archive is None}
-    if missing:
-        return web.json_response({"errors": missing}, status=422)
-    actions = {key: _resolved(request, job, each, archive) for key, (each, archive) in found.items() if archive}
-    return web.json_response({"actions": actions})
+    actions: dict[str, dict[str, Any]] = {}
+    errors: dict[str, dict[str, str]] = {}
+    for each in asked.actions:
+        try:
+            archive = request.app[GITHUB].actions.archive(each.action, job)
+        except LeadsOut as exc:
+            errors[_key(each)] = _unresolvable(each, str(exc))
+            continue
+        if archive is None:
+            errors[_key(each)] = _unresolvable(each, "repository not found")
+        else:
+            actions[_key(each)] = _resolved(request, job, each, archive)
+    return web.json_response({"errors": errors}, status=422) if errors else web.json_response({"actions": actions})
 
 
 async def download(request: web.Request) -> web.Response:
@@ -65,8 +71,8 @@ def _resolved(request: web.Request, job: Job, asked: ActionReference, archive: A
     }
 
 
-def _unresolvable(asked: ActionReference) -> dict[str, str]:
-    return {"message": f"Unable to resolve action `{_key(asked)}`, repository not found"}
+def _unresolvable(asked: ActionReference, reason: str) -> dict[str, str]:
+    return {"message": f"Unable to resolve action `{_key(asked)}`, {reason}"}
 
 
 def _key(asked: ActionReference) -> str:

@@ -77,8 +77,8 @@ def _refuse_odd(value: Any) -> None:
             raise Malformed(oddity)
         for name in value.__struct_fields__:
             _refuse_odd(getattr(value, name))
-    elif isinstance(value, list):
-        for each in value:
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
             _refuse_odd(each)
 
 

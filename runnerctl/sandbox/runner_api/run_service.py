@@ -7,7 +7,8 @@ from msgspec import UNSET
 
 from ..broker.tokens import runner_id_of
 from ..jobs.message import JobAccess, job_message
-from ..jobs.queue import CONCLUSIONS, JobLost
+from ..jobs.queue import JobLost
+from ..jobs.reports import RESULTS
 from ..runner_urls import SERVICE
 from ..runners import group_of
 from ..state import GitHub
@@ -72,7 +73,7 @@ async def complete_job(request: web.Request) -> web.Response:
     report.annotate(told(asked.annotations, []))
     if asked.step_results is not UNSET:
         report.take_results(asked.step_results)
-    github.finish(job, CONCLUSIONS[asked.conclusion])
+    github.finish(job, RESULTS[asked.conclusion])
     return web.Response(status=204)
 
 

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 Text = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=0)]
+TaskResult = Literal["succeeded", "succeededWithIssues", "failed", "canceled", "skipped", "abandoned"]
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$")]
 NO_ID = UUID(int=0)
 
@@ -124,8 +125,12 @@ class Renew(CamelShape, frozen=True, kw_only=True):
 
 
 class Variable(CamelShape, frozen=True, kw_only=True):
-    value: str
+    value: str | None
+    """Null by its contract; 2.336.0 leaves out what is empty (``JobExtension.cs``)."""
     is_secret: bool | UnsetType = UNSET
+
+    def oddity(self) -> str | None:
+        return "An output is null" if self.value is None else super().oddity()
 
 
 class Annotation(CamelShape, frozen=True, kw_only=True):
@@ -136,10 +141,11 @@ class Annotation(CamelShape, frozen=True, kw_only=True):
     raw_details: str | UnsetType = UNSET
     path: str | UnsetType = UNSET
     is_infrastructure_issue: bool | UnsetType = UNSET
-    start_line: Count | UnsetType = UNSET
-    end_line: Count | UnsetType = UNSET
-    start_column: Count | UnsetType = UNSET
-    end_column: Count | UnsetType = UNSET
+    # Any number that a workflow command says, a negative one as well (``IssueExtensions.cs``).
+    start_line: int | UnsetType = UNSET
+    end_line: int | UnsetType = UNSET
+    start_column: int | UnsetType = UNSET
+    end_column: int | UnsetType = UNSET
     step_number: Count | UnsetType = UNSET
 
 
@@ -148,8 +154,8 @@ class StepResult(Shape, frozen=True, kw_only=True):
     external_id: UUID
     number: Count | UnsetType = UNSET
     name: Text
-    status: Literal["pending", "inProgress", "completed"]
-    conclusion: Literal["succeeded", "succeededWithIssues", "failed", "canceled", "skipped", "abandoned"] | None
+    status: Literal["pending", "inProgress", "completed", "delayed"]
+    conclusion: TaskResult | None
     started_at: Time | UnsetType = UNSET
     completed_at: Time | UnsetType = UNSET
     annotations: list[Annotation] | UnsetType = UNSET
@@ -162,6 +168,9 @@ class StepResult(Shape, frozen=True, kw_only=True):
     background_control_type: str | UnsetType = UNSET
     background_control_step_ids: list[str] | UnsetType = UNSET
 
+    def oddity(self) -> str | None:
+        return "A step is delayed" if self.status == "delayed" else super().oddity()
+
 
 class Telemetry(Shape, frozen=True, kw_only=True):
     shown = frozenset({"message", "type"})
@@ -173,7 +182,7 @@ class Complete(CamelShape, frozen=True, kw_only=True):
     shown = frozenset({"annotations"})
     plan_id: UUID
     job_id: UUID
-    conclusion: Literal["succeeded", "failed", "canceled"]
+    conclusion: TaskResult
     annotations: list[Annotation] | UnsetType = UNSET
     outputs: dict[str, Variable] | UnsetType = UNSET
     """Left out, with ``stepResults``, by a Listener whose Worker has died."""
@@ -186,6 +195,8 @@ class Complete(CamelShape, frozen=True, kw_only=True):
     def oddity(self) -> str | None:
         if (self.outputs is UNSET) != (self.step_results is UNSET):
             return "A Worker sends 'outputs' and 'stepResults', a Listener neither"
+        if self.conclusion not in ("succeeded", "failed", "canceled"):
+            return f"A job's conclusion is {self.conclusion!r}"
         return super().oddity()
 
 

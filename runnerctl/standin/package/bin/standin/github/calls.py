@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 
 from .. import pace
@@ -49,6 +50,11 @@ def post(url: str, content: Any, *, authorization: str, timeout: float = 100.0) 
 def status_name(status: int) -> str:
     """As .NET's enumeration prints it, which is what people read after "Error:"."""
     return _STATUS_NAMES.get(status, str(status))
+
+
+def reason_phrase(status: int) -> str:
+    """As it stands beside the number."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status_name(status))
 
 
 def retried(call: Callable[[], Any], *, final: tuple[type[Exception], ...] = ()) -> Any:

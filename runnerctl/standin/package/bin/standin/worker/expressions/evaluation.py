@@ -19,10 +19,18 @@ _TOKENS = re.compile(
     r"|(?P<name>[A-Za-z_][\w-]*)|(?P<mark>&&|\|\||==|!=|<=|>=|[!<>()\[\].,*]))"
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
+_KNOWN = frozenset(
+    ("github", "strategy", "matrix", "needs", "secrets", "steps", "inputs", "job", "runner", "env", "vars")
+)
+"""Null where a job has none (``PipelineTemplateEvaluator.cs``)."""
 
 
 class InvalidExpression(Exception):
     """It cannot be parsed, or asks for a function that is not known."""
+
+
+class UnknownName(InvalidExpression):
+    """It asks for a context that is not known (``ParseExceptionKind.UnrecognizedNamedValue``)."""
 
 
 def evaluate(text: str, contexts: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:
@@ -121,7 +129,12 @@ class _Parser:
             return float(int(text, 16)) if "x" in text else float(text)
         if self._take("("):
             return self._call(text)
-        return _CONSTANTS[text] if text in _CONSTANTS else _member(self._contexts, text)
+        return _CONSTANTS[text] if text in _CONSTANTS else self._context(text)
+
+    def _context(self, name: str) -> Any:
+        if name.lower() not in _KNOWN and name.lower() not in self._contexts:
+            raise UnknownName(f"Unrecognized named-value: '{name}'. Located within expression: {self._text}")
+        return _member(self._contexts, name)
 
     def _call(self, name: str) -> Any:
         arguments: list[Any] = []

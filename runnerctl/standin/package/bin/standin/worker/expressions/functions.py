@@ -19,9 +19,19 @@ def _text(value: Any) -> str:
     return text_of(value)
 
 
+def _invalid(message: str) -> Exception:
+    from .evaluation import InvalidExpression
+
+    return InvalidExpression(message)
+
+
 def _format(pattern: Any, *arguments: Any) -> str:
     def put(found: re.Match[str]) -> str:
-        return _text(arguments[int(found[1])]) if found[1] else found[0][0]
+        if not found[1]:
+            return found[0][0]
+        if int(found[1]) >= len(arguments):
+            raise _invalid(f"The following format string references more arguments than were supplied: {pattern}")
+        return _text(arguments[int(found[1])])
 
     return _PLACE.sub(put, _text(pattern))
 

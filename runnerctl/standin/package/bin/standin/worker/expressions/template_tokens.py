@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 
 from .evaluation import InvalidExpression, evaluate, text_of
+from .functions import FUNCTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-_EMBEDDED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+# Braces inside of quotes end no expression (``TemplateReader.ParseScalar``).
+_EMBEDDED = re.compile(r"\$\{\{((?:'[^']*'|[^'])*?)\}\}")
+_LITERAL = re.compile(r"'[^']*'")
+_FORMAT_CALL = re.compile(r"format\('((?:[^']|'')*)',(.*)\)", re.DOTALL)
+_ARGUMENT = re.compile(r"'[^']*'|[()\[\],]|[^'()\[\],]+")
 _SCALARS = {0: "lit", 5: "bool", 6: "num"}
 
 
@@ -58,10 +63,9 @@ class Scope:
 
 def condition(given: Any) -> str:
     """The expression of an ``if``: without a function that looks at the status it means "and all went well"."""
-    text = str(given or "success()").strip()
-    if text.startswith("${{") and text.endswith("}}"):
-        text = text[3:-2].strip()
-    if re.search(r"\b(always|success|failure|cancelled)\s*\(", text, re.IGNORECASE):
+    token = as_token(given or "success()")
+    text = str(token["expr"] if isinstance(token, dict) else token).strip()
+    if re.search(r"\b(always|success|failure|cancelled)\s*\(", _LITERAL.sub("''", text), re.IGNORECASE):
         return text
     return f"success() && ({text})"
 
@@ -72,15 +76,44 @@ def as_token(value: Any) -> Any:
         return {"type": 2, "map": [{"Key": name, "Value": as_token(each)} for name, each in value.items()]}
     if not isinstance(value, str) or "${{" not in value:
         return text_of(value)
-    whole = _EMBEDDED.fullmatch(value.strip())
-    return {"type": 3, "expr": whole[1] if whole else _as_format(value)}
+    parts = _EMBEDDED.split(value)
+    if len(parts) == 1:
+        return value
+    whole = len(parts) == 3 and not parts[0] and not parts[2]
+    return {"type": 3, "expr": parts[1].strip() if whole else _as_format(parts)}
 
 
-def _as_format(text: str) -> str:
-    arguments = _EMBEDDED.findall(text)
-    pieces = [piece.replace("{", "{{").replace("}", "}}").replace("'", "''") for piece in _EMBEDDED.split(text)[::2]]
+def _as_format(parts: list[str]) -> str:
+    """Every other part is an expression."""
+    pieces = [piece.replace("{", "{{").replace("}", "}}").replace("'", "''") for piece in parts[::2]]
     pattern = "".join(f"{piece}{{{index}}}" for index, piece in enumerate(pieces[:-1])) + pieces[-1]
-    return f"format('{pattern}', {', '.join(arguments)})"
+    return f"format('{pattern}', {', '.join(part.strip() for part in parts[1::2])})"
 
 
-__all__ = ["InvalidExpression", "Scope", "as_token", "condition"]
+def displayed(token: Any) -> str:
+    """A token as it was written, when it cannot be evaluated (``BasicExpressionToken.ToDisplayString``)."""
+    if not isinstance(token, dict) or token.get("type") != 3:
+        return text_of(token)
+    found = _FORMAT_CALL.fullmatch(str(token["expr"]).strip())
+    try:
+        if found:
+            arguments = [f"${{{{ {each} }}}}" for each in _arguments(found[2])]
+            return text_of(FUNCTIONS["format"](found[1].replace("''", "'"), *arguments))
+    except InvalidExpression:
+        pass  # then it is shown as it is
+    return f"${{{{ {token['expr']} }}}}"
+
+
+def _arguments(text: str) -> list[str]:
+    """Split at the commas that are in no quotes and in no call."""
+    found, depth = [""], 0
+    for piece in _ARGUMENT.findall(text):
+        depth += (piece in "([") - (piece in ")]")
+        if piece == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += piece
+    return [each.strip() for each in found]
+
+
+__all__ = ["InvalidExpression", "Scope", "as_token", "condition", "displayed"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from . import times
 
 TYPE_CHECKING = False
@@ -13,6 +15,8 @@ SUCCEEDED, FAILED, CANCELED, SKIPPED = "succeeded", "failed", "canceled", "skipp
 _CONCLUSIONS = {SUCCEEDED: 2, FAILED: 3, CANCELED: 4, SKIPPED: 7}
 _WORST = (SUCCEEDED, SKIPPED, FAILED, CANCELED)
 _LEVELS = {"error": "failure", "warning": "warning", "notice": "notice"}
+_NUMBER = re.compile(r"[\t-\r ]*[+-]?[0-9]{1,19}[\t-\r ]*")
+_TOO_LARGE = 2**31
 _MOST_ISSUES = 10
 _LONGEST_MESSAGE = 4096
 
@@ -71,18 +75,21 @@ def issue(kind: str, message: str, data: dict[str, str], *, number: int | None, 
 def annotation(issue: dict[str, Any]) -> dict[str, Any]:
     """An issue that names no file points into the log."""
     data = issue["data"]
-    line = _number(data.get("line"))
-    end = _number(data.get("endLine")) or line
-    column = _number(data.get("col"))
-    if not data.get("file") and not line:
+    path = str(data.get("file") or "")
+    line = _number(data.get("line"), 0)
+    end = _number(data.get("endLine"), line)
+    column = _number(data.get("col"), 0)
+    if not path.strip() and not line:
         line = end = issue["line"]
     described = {
         "level": _LEVELS[issue["type"]], "message": issue["message"], "title": data.get("title"),
-        "path": data.get("file"), "startLine": line, "endLine": end, "startColumn": column,
-        "endColumn": _number(data.get("endColumn")) or column, "stepNumber": issue["number"],
+        "path": path if path.strip() else None, "startLine": line, "endLine": end, "startColumn": column,
+        "endColumn": _number(data.get("endColumn"), column), "stepNumber": issue["number"],
     }  # fmt: skip
     return {name: value for name, value in described.items() if value}
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+def _number(text: str | None, otherwise: int) -> int:
+    """As .NET's ``int.TryParse`` has it: with a sign and blanks around, of 32 bits."""
+    number = int(text) if text and _NUMBER.fullmatch(text) else _TOO_LARGE
+    return number if -_TOO_LARGE <= number < _TOO_LARGE else otherwise

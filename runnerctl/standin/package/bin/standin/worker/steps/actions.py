@@ -14,6 +14,7 @@ from binascii import b2a_base64
 
 from ... import guid, pace
 from ...github import calls, http1
+from . import manifest
 from .step import PRE, Step, embedded
 
 TYPE_CHECKING = False
@@ -27,8 +28,15 @@ _DEPTH = 9
 _NODES = {"node12": "node20", "node16": "node20", "node20": "node20", "node24": "node24"}
 
 
+_NOT_RESOLVED = "FailedToResolveActionDownloadInfoException"
+
+
 class ActionFailed(Exception):
-    """An action cannot be had, or not be understood."""
+    """An action cannot be had, or not be understood. ``kind`` is what .NET calls it."""
+
+    def __init__(self, message: str, *, kind: str = "Exception") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Definition:
@@ -112,7 +120,7 @@ class Actions:
         try:
             return act()
         except Exception as exc:
-            result = type(exc).__name__
+            result = getattr(exc, "kind", type(exc).__name__)
             raise
         finally:
             told = json.dumps({"operation": operation, "result": result}, separators=(",", ":"))
@@ -128,21 +136,18 @@ class Actions:
         for attempt in range(1, _TRIES + 1):
             try:
                 answer = calls.post(url, {"actions": list(asked.values())}, authorization=f"Bearer {message.token}")
-                content = answer.json()
-                if answer.ok and isinstance(content, dict):
-                    found: dict[str, dict[str, Any]] = content["actions"]
-                    return {key: found[key] for key in asked}
-                failure = f"Error: {calls.status_name(answer.status)}"
+                found = _found(answer, helpful=message.is_on("actions_display_helpful_actions_download_errors"))
+                return {key: found[key] for key in asked}
             except KeyError as exc:
                 raise ActionFailed(f"Missing download info for {exc}") from exc
-            except http1.Unreachable as exc:
+            except (http1.Unreachable, calls.Refused) as exc:
                 failure = str(exc)
             if attempt < _TRIES:
                 self._context.output(f"Failed to resolve action download info. Error: {failure}")
                 seconds = pace.backoff(10, 30)
                 self._context.output(f"Retrying in {seconds} seconds")
                 time.sleep(seconds)
-        raise ActionFailed(f"Failed to resolve action download info. {failure}")
+        raise ActionFailed(f"Failed to resolve action download info. {failure}", kind=_NOT_RESOLVED)
 
     def _download(self, found: dict[str, Any]) -> None:
         name, version, sha = str(found["name"]), str(found["version"]), str(found["resolved_sha"])
@@ -190,6 +195,28 @@ class Actions:
         raise ActionFailed(f"Failed to download archive '{url}'. {failure}")
 
 
+def _found(answer: http1.Answer, *, helpful: bool) -> dict[str, dict[str, Any]]:
+    """By action and version (``LaunchHttpClient.cs``). Raises Refused where another try may help.
+
+    ``helpful`` is a switch of the server's. Without it the runner does not look at the status, only for actions.
+    """
+    content = answer.json()
+    known = content if isinstance(content, dict) else {}
+    if answer.ok or not helpful:
+        actions: dict[str, dict[str, Any]] | None = known.get("actions")
+        if actions is None:
+            raise ActionFailed("Value cannot be null. (Parameter 'Actions')", kind=_NOT_RESOLVED)
+        return actions
+    reason = calls.reason_phrase(answer.status)
+    if answer.status == 422:
+        said = ". ".join(str(error.get("message")) for error in (known.get("errors") or {}).values())
+        raise ActionFailed(said or reason, kind="UnresolvableActionDownloadInfoException")
+    if answer.status == 429:
+        told = f"{reason} (GitHub has reached an internal rate limit, please try again later)"
+        raise ActionFailed(told, kind=_NOT_RESOLVED)
+    raise calls.Refused(reason)
+
+
 def _key(step: Step) -> str:
     return f"{step.reference.get('name')}@{step.version}"
 
@@ -220,8 +247,13 @@ def _read(directory: str) -> Definition:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
         try:
-            return Definition(directory, json.loads(text))
+            content = manifest.parsed(text)
+            manifest.check(content)
+            return Definition(directory, content)
+        except manifest.Invalid as exc:
+            raise ActionFailed(f"Failed to load {path}: {exc}") from exc
         except (ValueError, AttributeError, TypeError) as exc:
-            raise ActionFailed(f"The stand-in runner reads an {name} only if it is JSON: {path}") from exc
+            raise ActionFailed(f"The stand-in runner reads an {name} only if it is JSON, and the sandbox makes none of "
+                               f"YAML with anchors or with a key given twice: {path}") from exc  # fmt: skip
     raise ActionFailed(f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{directory}'. Did you forget to "
                        "run actions/checkout before running your local action?")  # fmt: skip

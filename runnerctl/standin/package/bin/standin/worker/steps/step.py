@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ... import guid
-from ..expressions.template_tokens import as_token, condition
+from ..expressions.evaluation import UnknownName, text_of
+from ..expressions.template_tokens import as_token, condition, displayed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,11 +55,14 @@ class Step:
         return f"{self.action}@{self.version}" if self.version else self.action
 
     def display_name(self, scope: Scope) -> str:
+        """Never empty: a name that comes out as nothing, or of an empty script, is "run" (``ActionRunner.cs``)."""
         if self.display_token is not None:
-            return _first_line(_text(scope.token(self.display_token)))
+            return _first_line(_told(scope, self.display_token)) or "run"
         if not self.is_script:
             return f"Run {self.uses}"
-        return f"Run {_first_line(scope.mapping(self.inputs).get('script', ''))}"
+        pairs = (self.inputs or {}).get("map") or []
+        script = next((_told(scope, pair["Value"]) for pair in pairs if pair["Key"] == "script"), "")
+        return f"Run {_first_line(script)}" if script else "run"
 
 
 def embedded(content: dict[str, Any], *, index: int) -> Step:
@@ -95,5 +99,8 @@ def _first_line(text: str) -> str:
     return text.lstrip(" \t\r\n").splitlines()[0] if text.strip() else ""
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _told(scope: Scope, token: Any) -> str:
+    try:
+        return text_of(scope.token(token))
+    except UnknownName:
+        return displayed(token)
