@@ -246,6 +246,25 @@ def test_a_list_that_does_not_hold_it_is_not_believed(
     assert services.backend.poll(current(services).id).running
 
 
+def test_a_404_by_its_id_is_not_believed_while_it_is_listed(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, kept: Remember
+) -> None:
+    """Nor by anybody: two lists did not hold it, but the one that is asked for last does."""
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    kept()
+    sweep(services)
+    nobody = {"total_count": 0, "runners": []}
+    sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody, times=2))
+    sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners/\d+$", status=404, times=None))
+    listings = Listings(services)
+    confirmed = []
+    for _ in range(2):
+        clock.ahead += 61
+        confirmed += steps(sweep(services, listings))
+    assert confirmed == [(NAME, Step.CONFIRM)]
+    assert services.backend.poll(current(services).id).running
+
+
 def test_missing_identity_files_alone_are_no_deletion(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, kept: Remember
 ) -> None:
