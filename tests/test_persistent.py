@@ -13,6 +13,7 @@ import pytest
 from runnerctl import core
 from runnerctl.core.errors import RunnerBusy
 from runnerctl.core.listings import Listings
+from runnerctl.core.models import Absence
 from runnerctl.core.plan import Step
 from runnerctl.core.reconcile import sweep
 from runnerctl.core.services import Services
@@ -263,6 +264,41 @@ def test_a_404_by_its_id_is_not_believed_while_it_is_listed(
         confirmed += steps(sweep(services, listings))
     assert confirmed == [(NAME, Step.CONFIRM)]
     assert services.backend.poll(current(services).id).running
+
+
+def test_one_that_dies_and_whose_registration_is_deleted_ends(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    """A new Listener would be sent away again and again."""
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
+    until(lambda: current(services).state is S.STOPPED)
+    sandbox.delete_runner(sandbox.runners()[0].id)
+    taken = []
+    for _ in range(2):
+        until(lambda: current(services).state is S.STOPPED)
+        clock.ahead += 61
+        taken += steps(sweep(services, Listings(services)))
+    assert taken == [(NAME, Step.START), (NAME, Step.CONFIRM)]
+    assert (current(services).state, current(services).reason) == (S.FAILED, "GitHub does not know it any more")
+    assert (host.processes(), host.roots()) == ([], [])
+
+
+def test_one_that_rests_and_that_github_knows_after_all_is_started_again(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, kept: Remember
+) -> None:
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    kept()
+    runner = current(services)
+    os.kill(services.backend.poll(runner.id).pid or 0, signal.SIGKILL)
+    until(lambda: current(services).state is S.STOPPED)
+    sandbox.wait_runner(NAME, status="offline")
+    services.store.note_absences({runner.id: Absence(times=2, counted_at=clock.now())}, seen=[])
+    nobody = {"total_count": 0, "runners": []}
+    sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody))
+    clock.ahead += 61
+    assert steps(sweep(services, Listings(services))) == [(NAME, Step.CONFIRM)]
+    until(lambda: online(services))
 
 
 def test_missing_identity_files_alone_are_no_deletion(

@@ -165,7 +165,7 @@ def _confirm(services: Services, runner: Runner, action: Action) -> Runner:
     """A list may be wrong for a while: what is persistent is not deleted on its word. Raises ``GitHubError``."""
     if registration.exists(services, runner):
         services.store.note_absences({}, seen=[runner.id])
-        return runner
+        return reconcile(services, runner)  # what else is to be done about it
     return _finish(services, runner, action)
 
 
