@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,21 +14,20 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.clock import SystemClock
 from runnerctl.core.lifecycle.restarts import see_through
-from runnerctl.core.models import Runner
+from runnerctl.core.models import Absence, Runner
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
+from tests.test_reconcile import JumpingClock
 
 pytestmark = pytest.mark.persistent
 NAME = "steady"
 S = RunnerState
 
 
-@pytest.fixture
-def resting(services: Services, host: Host) -> Runner:
+def rested(services: Services, host: Host) -> Runner:
     """One that has ended so often that it rests for five minutes."""
     spec = host.spec(NAME, ephemeral=False)
     runner = services.store.admit(spec, root=services.root(NAME))
@@ -35,6 +35,11 @@ def resting(services: Services, host: Host) -> Runner:
     for _ in range(8):
         runner = services.store.transition(runner, S.STOPPED, S.STARTING, why="killed")
     return services.store.transition(runner, S.STOPPED, why="killed", reason="killed")
+
+
+@pytest.fixture
+def resting(services: Services, host: Host) -> Runner:
+    return rested(services, host)
 
 
 @pytest.fixture
@@ -98,18 +103,51 @@ def test_two_do_not_wait_for_the_same(waits: subprocess.Popen[bytes], host: Host
     assert waits.poll() is None
 
 
-class HurryingClock(SystemClock):
+def shown(services: Services) -> str | None:
+    return core.runner_status(services, NAME).degraded
+
+
+def test_while_somebody_waits_a_restart_is_promised(waits: object, services: Services, host: Host) -> None:
+    assert shown(services) == "It is started again in 5 min"
+    assert f"{NAME} is started again in 5 min: killed" in host.cli("reconcile", "--local").stderr
+    services.clock = JumpingClock()
+    services.clock.ahead = 301.0
+    assert shown(services) == "It is about to be started again"
+
+
+def test_where_nobody_waits_it_is_said_who_starts_it(services: Services, host: Host, resting: Runner) -> None:
+    assert shown(services) == "It is started again by `runnerctl reconcile`, in 5 min at the earliest"
+    assert f"{NAME} is started again by `runnerctl reconcile`, in 5 min" in host.cli("reconcile", "--local").stderr
+    services.clock = JumpingClock()
+    services.clock.ahead = 301.0
+    assert shown(services) == "It is started again by `runnerctl reconcile`"
+
+
+def test_a_server_is_somebody_too(services: Services, resting: Runner, serve: Callable[..., Any]) -> None:
+    serve()
+    assert shown(services) == "It is started again in 5 min"
+
+
+def test_a_dry_run_that_tells_of_a_start_promises_no_other(host: Host, services: Services) -> None:
+    services.clock = JumpingClock()
+    services.clock.ahead = -3600.0  # it has rested for long
+    rested(services, host)
+    ran = host.cli("reconcile", "--dry-run", "--local", "--output", "json")
+    assert [item["step"] for item in json.loads(ran.stdout)["items"]] == ["start"]
+    assert "started again" not in ran.stderr
+
+
+def test_reconcile_tells_of_a_registration_that_was_not_listed(services: Services, host: Host, resting: Runner) -> None:
+    services.store.note_absences({resting.id: Absence(times=1, counted_at=services.clock.now())}, seen=[])
+    assert "GitHub did not list it" in host.cli("reconcile", "--local").stderr
+
+
+class HurryingClock(JumpingClock):
     """Whoever sleeps finds that the time has passed; ``wakes`` may change the world meanwhile."""
 
     def __init__(self, wakes: Callable[[float], None]) -> None:
-        self.ahead = 0.0
+        super().__init__()
         self.wakes = wakes
-
-    def now(self) -> float:
-        return super().now() + self.ahead
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
 
     def sleep(self, seconds: float) -> None:
         super().sleep(min(seconds, 0.001))

@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 
 from .. import restarting
+from ..durations import shown
 from ..errors import ConfigInvalid, RunnerctlError
 from ..locks import LockHeld, file_lock
 from ..models import Runner
@@ -107,6 +108,16 @@ def _place(services: Services) -> _Place | None:
 def is_attended(services: Services, runner: Runner) -> bool:
     """Whether somebody is there who starts it again when its time has come."""
     return server_runs(services) or _is_held(_lock(services, runner))
+
+
+def told(services: Services, runner: Runner) -> str | None:
+    """Of one that rests until it is started again, when that is and who does it: to follow its name, or "It"."""
+    left = seconds_to_restart(services, runner)
+    if left is None:
+        return None
+    if is_attended(services, runner):
+        return f"is started again in {shown(left)}" if left else "is about to be started again"
+    return "is started again by `runnerctl reconcile`" + (f", in {shown(left)} at the earliest" if left else "")
 
 
 def server_runs(services: Services) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..describe import Status, unknown
-from ..durations import shown
 from ..models import Runner
 from ..observed import shown_state
 from ..services import Services
@@ -48,11 +47,11 @@ def see(services: Services, runner: Runner) -> Status:
 def _held_back(services: Services, runner: Runner) -> str | None:
     """Why one that should run does not, and when it is tried again."""
     if runner.state is RunnerState.STOPPED:
-        from .reap import seconds_to_restart  # seldom, and a status must be quick
+        from . import restarts  # seldom, and a status must be quick
 
-        left = seconds_to_restart(services, runner)
+        when = restarts.told(services, runner)
         held_back = next(iter(breaker.held_back(services, runner.scope)), None)
-        return None if left is None else held_back or f"It is started again in {shown(left)}"
+        return None if when is None else held_back or f"It {when}"
     waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS
     if not waits and not (runner.state is RunnerState.FAILED and services.store.has_replacement(runner.name)):
         return None
