@@ -169,6 +169,9 @@ def test_without_a_server_too(services: Services, host: Host, kept: Remember) ->
     os.kill(first, signal.SIGKILL)
     until(lambda: online(services) and services.backend.poll(current(services).id).pid not in {None, first})
     until(lambda: not host.reapers())
+    status = core.runner_status(services, NAME)
+    assert status.runner is not None
+    assert (status.runner.state, status.runner.reason) == (S.IDLE, None), "nobody has written that down yet"
 
 
 def test_who_stops_it_meanwhile_has_it_stopped(services: Services, host: Host, clock: JumpingClock) -> None:
@@ -176,6 +179,7 @@ def test_who_stops_it_meanwhile_has_it_stopped(services: Services, host: Host, c
     os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     stop(services, NAME)
+    assert current(services).reason == "It was stopped"
     clock.ahead += 3600
     assert steps(sweep(services)) == []
     assert core.runner_status(services, NAME).degraded is None
@@ -189,7 +193,7 @@ def test_one_that_was_stopped_stays_so_though_its_removal_was_refused(
     sandbox.add_fault(Fault(match="DELETE", status=422, body={"message": "Runner is currently running a job"}))
     with pytest.raises(RunnerBusy):
         remove(services, NAME)
-    assert current(services).state is S.STOPPED
+    assert (current(services).state, current(services).reason) == (S.STOPPED, "It was stopped")
     clock.ahead += 3600
     assert steps(sweep(services)) == []
 

@@ -20,6 +20,7 @@ from .states import UNLAUNCHED, Desired, RunnerState
 
 S = RunnerState
 
+WAS_STOPPED = "It was stopped"
 _LOST = "GitHub does not know it any more"
 _EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 CRASH_LOOP_SECONDS = 60.0
@@ -197,7 +198,7 @@ def _of_ended(seen: Seen, now: float) -> Action:
     if outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
         done = outcome is Outcome.COMPLETED
         return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
-    reason = processes.reason or ("It was stopped" if processes.ended else "Its processes ended without a word")
+    reason = processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
     reason = reason if runner.exposed_at is None else _EXPOSED
     if _may_run(runner) and (again := _again(runner, processes, now)) is not None:
         return Action(again, reason=reason)
