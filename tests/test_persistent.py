@@ -13,6 +13,7 @@ import pytest
 from runnerctl import core
 from runnerctl.core.errors import RunnerBusy
 from runnerctl.core.listings import Listings
+from runnerctl.core.models import Absence
 from runnerctl.core.plan import Step
 from runnerctl.core.reconcile import sweep
 from runnerctl.core.services import Services
@@ -168,6 +169,9 @@ def test_without_a_server_too(services: Services, host: Host, kept: Remember) ->
     os.kill(first, signal.SIGKILL)
     until(lambda: online(services) and services.backend.poll(current(services).id).pid not in {None, first})
     until(lambda: not host.reapers())
+    status = core.runner_status(services, NAME)
+    assert status.runner is not None
+    assert (status.runner.state, status.runner.reason) == (S.IDLE, None), "nobody has written that down yet"
 
 
 def test_who_stops_it_meanwhile_has_it_stopped(services: Services, host: Host, clock: JumpingClock) -> None:
@@ -175,6 +179,7 @@ def test_who_stops_it_meanwhile_has_it_stopped(services: Services, host: Host, c
     os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     stop(services, NAME)
+    assert current(services).reason == "It was stopped"
     clock.ahead += 3600
     assert steps(sweep(services)) == []
     assert core.runner_status(services, NAME).degraded is None
@@ -188,7 +193,7 @@ def test_one_that_was_stopped_stays_so_though_its_removal_was_refused(
     sandbox.add_fault(Fault(match="DELETE", status=422, body={"message": "Runner is currently running a job"}))
     with pytest.raises(RunnerBusy):
         remove(services, NAME)
-    assert current(services).state is S.STOPPED
+    assert (current(services).state, current(services).reason) == (S.STOPPED, "It was stopped")
     clock.ahead += 3600
     assert steps(sweep(services)) == []
 
@@ -244,6 +249,60 @@ def test_a_list_that_does_not_hold_it_is_not_believed(
         clock.ahead += 61
         assert [finding for finding in sweep(services, listings).findings if finding.error] == []
     assert services.backend.poll(current(services).id).running
+
+
+def test_a_404_by_its_id_is_not_believed_while_it_is_listed(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, kept: Remember
+) -> None:
+    """Nor by anybody: two lists did not hold it, but the one that is asked for last does."""
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    kept()
+    sweep(services)
+    nobody = {"total_count": 0, "runners": []}
+    sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody, times=2))
+    sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners/\d+$", status=404, times=None))
+    listings = Listings(services)
+    confirmed = []
+    for _ in range(2):
+        clock.ahead += 61
+        confirmed += steps(sweep(services, listings))
+    assert confirmed == [(NAME, Step.CONFIRM)]
+    assert services.backend.poll(current(services).id).running
+
+
+def test_one_that_dies_and_whose_registration_is_deleted_ends(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    """A new Listener would be sent away again and again."""
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
+    until(lambda: current(services).state is S.STOPPED)
+    sandbox.delete_runner(sandbox.runners()[0].id)
+    taken = []
+    for _ in range(2):
+        until(lambda: current(services).state is S.STOPPED)
+        clock.ahead += 61
+        taken += steps(sweep(services, Listings(services)))
+    assert taken == [(NAME, Step.START), (NAME, Step.CONFIRM)]
+    assert (current(services).state, current(services).reason) == (S.FAILED, "GitHub does not know it any more")
+    assert (host.processes(), host.roots()) == ([], [])
+
+
+def test_one_that_rests_and_that_github_knows_after_all_is_started_again(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, kept: Remember
+) -> None:
+    create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
+    kept()
+    runner = current(services)
+    os.kill(services.backend.poll(runner.id).pid or 0, signal.SIGKILL)
+    until(lambda: current(services).state is S.STOPPED)
+    sandbox.wait_runner(NAME, status="offline")
+    services.store.note_absences({runner.id: Absence(times=2, counted_at=clock.now())}, seen=[])
+    nobody = {"total_count": 0, "runners": []}
+    sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody))
+    clock.ahead += 61
+    assert steps(sweep(services, Listings(services))) == [(NAME, Step.CONFIRM)]
+    until(lambda: online(services))
 
 
 def test_missing_identity_files_alone_are_no_deletion(

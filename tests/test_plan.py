@@ -209,12 +209,23 @@ def test_a_persistent_runner_that_should_run_rests_longer_each_time_and_never_fo
             assert decided(row, processes, ends=ends).step is step
 
 
+@pytest.mark.parametrize("processes", [ended(Outcome.FAILED), ended(Outcome.OUTDATED), ended(Outcome.DELETED), NOTHING])
+@pytest.mark.parametrize(("absences", "confirmed"), [(0, False), (1, False), (2, True)])
+def test_one_that_rests_and_that_github_lists_no_more_is_not_started_for_ever(
+    processes: Observation, absences: int, confirmed: bool
+) -> None:
+    for age in (1, 9999):
+        row = runner(S.STOPPED, ephemeral=False, changed_at=NOW - age)
+        assert (decided(row, processes, ends=1, absences=absences).step is Step.CONFIRM) is confirmed
+
+
 @pytest.mark.parametrize(
     "changes", [{"ephemeral": True}, {"daemonize": False}, {"desired": Desired.STOPPED}, {"exposed_at": NOW}]
 )
 def test_nothing_else_that_rests_is_started_by_itself(changes: dict[str, Any]) -> None:
     row = runner(S.STOPPED, **{"ephemeral": False, "changed_at": NOW - 9999, **changes})
-    assert decided(row, ended(Outcome.FAILED), ends=1).step is Step.KEEP
+    for absences in (0, 9):
+        assert decided(row, ended(Outcome.FAILED), ends=1, absences=absences).step is Step.KEEP
 
 
 def test_a_registration_that_is_gone_is_not_tried_again() -> None:

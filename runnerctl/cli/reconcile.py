@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import click
 
 from .. import core
-from ..core.durations import shown
 from ..core.errors import SomeFailed
 from ..core.reconcile import Finding
 from ..core.services import Services
@@ -45,7 +44,8 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
     if not dry_run:
         concerning(services, "reconcile", ["host"])
     swept = sweep(services, None if local else Listings(services), dry_run=dry_run)
-    resting = list(_resting(services))
+    told = {finding.runner.id for finding in swept.findings} if dry_run else set()
+    resting = list(_resting(services, told))
     if not (swept.findings or resting):
         render.talk(front, "Everything is as it should be")
     render.items(front, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
@@ -62,11 +62,15 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
         raise SomeFailed(f"{len(failures)} runners could not be put right", failures)
 
 
-def _resting(services: Services) -> Iterator[str]:
-    """Those that should run and do not, until their time has come."""
+def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
+    """Those that should run and do not, until their time has come; those aside of whom it was ``told`` otherwise."""
+    from ..core.lifecycle import restarts
+
+    absent = services.store.absences()
     for runner in services.store.live():
-        if (seconds := core.seconds_to_restart(services, runner)) is not None:
-            yield f"{runner.name} is started again in {shown(seconds)}: {runner.reason}"
+        if runner.id not in told and (when := restarts.told(services, runner)) is not None:
+            listed = "; GitHub did not list it when it was asked last" if runner.id in absent else ""
+            yield f"{runner.name} {when}: {runner.reason}{listed}"
 
 
 def _document(finding: Finding) -> dict[str, Any]:

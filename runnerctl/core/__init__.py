@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .lifecycle.orphans import finish_orphans
     from .lifecycle.reap import decide, reap, seconds_to_restart
     from .lifecycle.remove import Removal, remove_runner
+    from .lifecycle.restarts import is_attended, see_through
     from .lifecycle.retention import Pruned, prune
     from .lifecycle.sizing import disk_sizes
     from .lifecycle.status import get_runner, runner_status, see
@@ -36,6 +37,8 @@ _HOME = {
     "finish_orphans": "lifecycle.orphans",
     "Removal": "lifecycle.remove",
     "remove_runner": "lifecycle.remove",
+    "is_attended": "lifecycle.restarts",
+    "see_through": "lifecycle.restarts",
     "Pruned": "lifecycle.retention",
     "prune": "lifecycle.retention",
     "disk_sizes": "lifecycle.sizing",
@@ -68,6 +71,7 @@ __all__ = [
     "finish_orphans",
     "get_runner",
     "held_back",
+    "is_attended",
     "decide",
     "prune",
     "reap",
@@ -75,6 +79,7 @@ __all__ = [
     "runner_status",
     "seconds_to_restart",
     "see",
+    "see_through",
     "start_runner",
     "stop_runner",
 ]

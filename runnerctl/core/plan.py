@@ -20,6 +20,8 @@ from .states import UNLAUNCHED, Desired, RunnerState
 
 S = RunnerState
 
+WAS_STOPPED = "It was stopped"
+_LOST = "GitHub does not know it any more"
 _EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again at once."""
@@ -138,7 +140,7 @@ def _of_serving(seen: Seen) -> Action:
         # Somebody counts on an ephemeral runner that had no job yet; another life of a persistent one is GitHub's wish.
         wanted = runner.ephemeral and runner.daemonize and _may_run(runner) and not processes.jobs_run
         ends = Step.FINISH if runner.ephemeral else Step.CONFIRM
-        return Action(Step.REPLACE if wanted else ends, S.FAILED, "GitHub does not know it any more")
+        return Action(Step.REPLACE if wanted else ends, S.FAILED, _LOST)
     if runner.exposed_at is not None and runner.desired is Desired.RUNNING:
         return Action(Step.WITHDRAW, reason=_EXPOSED)
     if runner.state is S.STOPPED and restarting.is_wanted(runner):
@@ -176,6 +178,8 @@ def _far_apart(then: float, now: float, seconds: float) -> bool:
 def _of_stopped(seen: Seen, now: float) -> Action:
     """One that should run rests for a while only, be it that it failed or that nobody was there to start it."""
     runner, processes = seen.runner, seen.processes
+    if seen.absences > 1 and restarting.is_wanted(runner):
+        return Action(Step.CONFIRM, S.FAILED, _LOST)  # it would be started again for ever
     deleted = processes.outcome is Outcome.DELETED
     if deleted or not restarting.is_wanted(runner) or restarting.left(runner, seen.ends, now) > 0:
         return KEEP
@@ -194,7 +198,7 @@ def _of_ended(seen: Seen, now: float) -> Action:
     if outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
         done = outcome is Outcome.COMPLETED
         return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
-    reason = processes.reason or ("It was stopped" if processes.ended else "Its processes ended without a word")
+    reason = processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
     reason = reason if runner.exposed_at is None else _EXPOSED
     if _may_run(runner) and (again := _again(runner, processes, now)) is not None:
         return Action(again, reason=reason)

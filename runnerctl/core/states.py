@@ -57,6 +57,8 @@ TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not fo
 LIVE = frozenset(TRANSITIONS) - TERMINAL
 UNLAUNCHED = frozenset({S.PENDING, S.REGISTERED})
 """No process was started yet: a crash here leaves at most a directory and a registration."""
+SERVING = frozenset({S.IDLE, S.BUSY})
+"""As it should be: there is nothing to explain."""
 WITH_PROCESS = frozenset({S.STARTING, S.IDLE, S.BUSY, S.STOPPING})
 """A process is expected to live."""
 

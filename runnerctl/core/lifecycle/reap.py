@@ -10,7 +10,7 @@ from ..backends.base import Phase
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
-from ..states import UNLAUNCHED, Desired, RunnerState
+from ..states import SERVING, UNLAUNCHED, Desired, RunnerState
 from . import ending, registration
 from .configure import is_configured
 from .holding import hold
@@ -109,8 +109,7 @@ def _keep(_: Services, runner: Runner, __: Action) -> Runner:
 
 def _note(services: Services, runner: Runner, action: Action) -> Runner:
     assert action.state is not None  # noqa: S101 - that step carries one
-    # Why it was not what it should be is over with that.
-    over = {"reason": None} if runner.state is RunnerState.STARTING and not runner.ephemeral else {}
+    over = {"reason": None} if action.state in SERVING else {}
     return services.store.transition(runner, action.state, why=action.reason, **over)
 
 
@@ -165,7 +164,7 @@ def _confirm(services: Services, runner: Runner, action: Action) -> Runner:
     """A list may be wrong for a while: what is persistent is not deleted on its word. Raises ``GitHubError``."""
     if registration.exists(services, runner):
         services.store.note_absences({}, seen=[runner.id])
-        return runner
+        return reconcile(services, runner)  # what else is to be done about it
     return _finish(services, runner, action)
 
 

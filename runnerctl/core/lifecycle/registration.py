@@ -92,14 +92,14 @@ def _is_idle_and_offline(found: RemoteRunner) -> bool:
 
 
 def exists(services: Services, runner: Runner) -> bool:
-    """Whether GitHub knows it by its id, whatever it lists. Raises ``GitHubError``.
+    """Whether GitHub knows it, by its id or in its list. Raises ``GitHubError``.
 
-    Where it says that it does not, it is asked for the list again: a scope that may not be seen any more is a 404 too.
+    Either alone has been wrong, and a scope that may not be seen any more is a 404 by id, too.
     """
     if runner.github_id is None or services.github.get_runner(runner.scope, runner.github_id) is not None:
         return True
-    services.github.find_runner(runner.scope, runner.name)
-    return False
+    found = services.github.find_runner(runner.scope, runner.name)
+    return found is not None and found.id == runner.github_id
 
 
 def deregister(services: Services, runner: Runner) -> Runner:

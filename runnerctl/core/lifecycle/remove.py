@@ -173,9 +173,8 @@ def _take_back(services: Services, runner: Runner, before: Runner) -> None:
     with hold(services, runner.name):
         current = services.store.get(runner.id)
         if current is not None and current.state is RunnerState.REMOVING and before.state is not RunnerState.REMOVING:
-            services.store.transition(
-                current, before.state, why="GitHub says it runs a job", desired=before.desired, ending=None
-            )
+            kept = {"desired": before.desired, "reason": before.reason}
+            services.store.transition(current, before.state, why="GitHub says it runs a job", ending=None, **kept)
 
 
 def _clear(services: Services, runner: Runner) -> Removal:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..describe import Status, unknown
-from ..durations import shown
 from ..models import Runner
 from ..observed import shown_state
 from ..services import Services
-from ..states import WITH_PROCESS, Desired, RunnerState
+from ..states import SERVING, WITH_PROCESS, Desired, RunnerState
 from . import breaker
 from .holding import named
 
 if TYPE_CHECKING:
     from ..access.grants import Limits
+    from ..backends.base import Observation
 
 
 def runner_status(services: Services, name: str) -> Status:
@@ -31,11 +31,8 @@ def get_runner(services: Services, name: str, *, limits: Limits | None = None) -
 def see(services: Services, runner: Runner) -> Status:
     backend = services.backend
     seen = backend.poll(runner.id) if runner.live else None
-    if seen is not None and (state := shown_state(runner, seen)) is not runner.state:
-        # Without a server nobody has written it down yet.
-        runner = runner._replace(state=state)
-    if seen is not None and seen.error and runner.reason is None and runner.state is RunnerState.STARTING:
-        runner = runner._replace(reason=seen.error)
+    if seen is not None:
+        runner = _as_seen(runner, seen)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     if runner.exposed_at is not None:
@@ -45,14 +42,26 @@ def see(services: Services, runner: Runner) -> Status:
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
 
 
+def _as_seen(runner: Runner, seen: Observation) -> Runner:
+    """Without a server nobody has written it down yet. A reason is told with the state that it explains."""
+    state, reason = shown_state(runner, seen), runner.reason
+    if state in SERVING:
+        reason = None
+    elif state is not runner.state:
+        reason = seen.reason
+    elif state is RunnerState.STARTING:
+        reason = reason or seen.error
+    return runner if (state, reason) == (runner.state, runner.reason) else runner._replace(state=state, reason=reason)
+
+
 def _held_back(services: Services, runner: Runner) -> str | None:
     """Why one that should run does not, and when it is tried again."""
     if runner.state is RunnerState.STOPPED:
-        from .reap import seconds_to_restart  # seldom, and a status must be quick
+        from . import restarts  # seldom, and a status must be quick
 
-        left = seconds_to_restart(services, runner)
+        when = restarts.told(services, runner)
         held_back = next(iter(breaker.held_back(services, runner.scope)), None)
-        return None if left is None else held_back or f"It is started again in {shown(left)}"
+        return None if when is None else held_back or f"It {when}"
     waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS
     if not waits and not (runner.state is RunnerState.FAILED and services.store.has_replacement(runner.name)):
         return None

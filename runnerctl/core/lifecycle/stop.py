@@ -10,6 +10,7 @@ from ..access.grants import Limits
 from ..backends.base import Phase
 from ..errors import InvalidTransition, RunnerNotFound
 from ..models import ProcessId, Runner
+from ..plan import WAS_STOPPED
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
 from . import exposure
@@ -44,9 +45,9 @@ def stop_runner(services: Services, name: str, *, now: bool = False, limits: Lim
     with hold(services, name):
         runner = _live(services, name, limits)
         if runner.state not in WITH_PROCESS:
-            return Stop(runner=services.store.amend(runner, desired=Desired.STOPPED), draining=False)
+            return Stop(runner=_no_longer_wanted(services, runner), draining=False)
         if runner.state is not RunnerState.STOPPING:
-            runner = services.store.transition(runner, RunnerState.STOPPING, desired=Desired.STOPPED)
+            runner = services.store.transition(runner, RunnerState.STOPPING, desired=Desired.STOPPED, reason=None)
         if now:
             services.backend.interrupt(runner.id)
         else:
@@ -57,6 +58,13 @@ def stop_runner(services: Services, name: str, *, now: bool = False, limits: Lim
     with hold(services, name):
         runner = _ended(services, runner)
         return Stop(runner=runner, draining=runner.state is RunnerState.STOPPING, warning=warning)
+
+
+def _no_longer_wanted(services: Services, runner: Runner) -> Runner:
+    """One that rested would have been started again; from now on it is this command that keeps it as it is."""
+    rested = runner.state is RunnerState.STOPPED and runner.desired is Desired.RUNNING
+    why = {"reason": WAS_STOPPED} if rested else {}
+    return services.store.amend(runner, desired=Desired.STOPPED, **why)
 
 
 def _has_a_job(services: Services, runner: Runner) -> Operation[bool]:
