@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .errors import FieldError, InvalidRequest
 from .redact import looks_secret
@@ -36,6 +37,7 @@ def no_secret(field: str, value: str) -> str:
     return value
 
 
+@lru_cache(4096)  # a status is asked for again and again, and must be quick; what is refused is not kept
 def runner_name(value: str) -> str:
     if _NAME.fullmatch(value):
         return no_secret("name", value)
