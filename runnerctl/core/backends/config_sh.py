@@ -5,43 +5,36 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from ..errors import BackendFailed
-from .base import Configured
+from .base import Configured, Launch
 
 
 def run(
-    root: Path,
-    arguments: tuple[str, ...],
-    environment: dict[str, str],
-    *,
-    name: str,
-    user: tuple[int, int] | None,
-    seconds: float,
+    launch: Launch, arguments: tuple[str, ...], environment: dict[str, str], *, token: str, seconds: float
 ) -> Configured:
     """Raises ``BackendFailed`` when it cannot be run, or has not ended in time; then nothing of it is left."""
     try:
         process = subprocess.Popen(
-            [str(root / "config.sh"), *arguments],
-            cwd=root,
-            env=environment,
+            [str(launch.root / "config.sh"), *arguments],
+            cwd=launch.root,
+            env={**environment, "ACTIONS_RUNNER_INPUT_TOKEN": token},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,
-            **_as_user(user),
+            **_as_user(launch.user),
         )
     except OSError as exc:
-        raise BackendFailed(f"config.sh of runner {name!r} could not be run: {exc.strerror}") from exc
+        raise BackendFailed(f"config.sh of runner {launch.name!r} could not be run: {exc.strerror}") from exc
     with process:
         try:
             output, _ = process.communicate(timeout=seconds)
         except BaseException as exc:
             os.killpg(process.pid, signal.SIGKILL)  # it is a shell: what it has started is what takes so long
             if isinstance(exc, subprocess.TimeoutExpired):
-                raise out_of_time(name, seconds) from exc
+                raise out_of_time(launch.name, seconds) from exc
             raise
     return Configured(process.returncode, output.decode(errors="replace"))
 

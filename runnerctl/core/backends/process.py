@@ -101,8 +101,7 @@ class ProcessBackend(Backend):
     def configure(self, launch: Launch, arguments: tuple[str, ...], *, token: str, seconds: float) -> Configured:
         from . import config_sh
 
-        environment = {**self.listener_environment(launch), "ACTIONS_RUNNER_INPUT_TOKEN": token}
-        return config_sh.run(launch.root, arguments, environment, name=launch.name, user=launch.user, seconds=seconds)
+        return config_sh.run(launch, arguments, self.listener_environment(launch), token=token, seconds=seconds)
 
     def launch(self, launch: Launch) -> str:
         run_dir = self.run_dir(launch.runner_id)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from threading import Thread
 
 from ... import pace
 
 
-class Loop:
+class Loop(ABC):
     """Started by its constructor; a subclass is complete before that."""
 
     def __init__(self) -> None:
@@ -16,15 +17,15 @@ class Loop:
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def begin(self) -> None:
+    def begin(self) -> None:  # noqa: B027 - most have nothing to do before
         """What comes before the first turn."""
 
-    def turn(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def turn(self) -> None: ...
 
+    @abstractmethod
     def delay(self) -> float:
         """Seconds of the real clock between two turns."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """No turn after the one that runs."""
