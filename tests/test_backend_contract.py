@@ -268,6 +268,15 @@ def test_a_config_sh_that_cannot_be_run_says_why(services: Services, host: Host)
         configured(services, host, "#!/no/such/interpreter\n")
 
 
+def test_a_token_that_a_killed_server_left_goes_with_the_life(services: Services) -> None:
+    """Where runners are units it is in a file for the moment in which their unit begins."""
+    left = Path("/run/runnerctl/token-nosuch2345")
+    if UNITS is not None:
+        left.write_text("AAT0KEN")
+    services.backend.forget("nosuch2345")
+    assert not left.exists()
+
+
 def test_where_no_limit_is_set_none_is_told_as_not_enforced(services: Services) -> None:
     assert services.backend.unenforced is None
 

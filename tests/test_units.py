@@ -93,7 +93,7 @@ def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
     )
     done = service.inside.run("sh", "-c", run, timeout=110)
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "18 passed" in done.stdout
+    assert "19 passed" in done.stdout
     until(lambda: nothing_runs(service))
     service.inside.shell(f"cp /run/template {TEMPLATE}; systemctl daemon-reload; rm -rf {CHECK}")
 

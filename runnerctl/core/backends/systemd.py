@@ -55,7 +55,7 @@ class SystemdBackend(ProcessBackend):
         """In the runner's unit, which ends with it: the server's is too narrow for it (``supervisor/config_sh.py``)."""
         seconds = min(seconds, _CONFIGURE_SECONDS)
         self._ask(launch, configure={"arguments": arguments, "seconds": seconds})
-        path = self.manager_dir / f"token-{launch.runner_id}"
+        path = self._token_file(launch.runner_id)
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -122,6 +122,7 @@ class SystemdBackend(ProcessBackend):
 
     def forget(self, runner_id: str) -> None:
         self._live.forget(runner_id)
+        self._token_file(runner_id).unlink(missing_ok=True)  # of a server that was killed beside its config.sh
         super().forget(runner_id)
 
     def supervised(self, runner_id: str) -> bool:
@@ -213,6 +214,9 @@ class SystemdBackend(ProcessBackend):
 
     def _lease_file(self, runner_id: str) -> Path:
         return self.manager_dir / f"lease-{runner_id}"
+
+    def _token_file(self, runner_id: str) -> Path:
+        return self.manager_dir / f"token-{runner_id}"
 
     def _drain_file(self, runner_id: str) -> Path:
         return self.manager_dir / f"drain-{runner_id}"
