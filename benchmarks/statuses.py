@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.states import RunnerState
-from runnerctl.core.store import Store
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.store.runners import Store
 
 from .figure import Figure, median
 from .ground import REPO, Ground, ground

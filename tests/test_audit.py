@@ -18,7 +18,7 @@ import requests
 from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Limits, Right
 from runnerctl.core.audit import OK, Audit, Deed
-from runnerctl.core.clock import SystemClock
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.redact import MASK
 from tests.cli_running import cli
 from tests.host import Host, Server, until

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
-from runnerctl.core.errors import (
+from runnerctl.core.domain.errors import (
     GitHubRefused,
     InvalidTransition,
     RunnerBusy,
@@ -20,10 +19,11 @@ from runnerctl.core.errors import (
     RunnerNotFound,
     ScopeMismatch,
 )
-from runnerctl.core.lifecycle.holding import hold
-from runnerctl.core.models import Scope
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.locking import hold
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, stop, until
 

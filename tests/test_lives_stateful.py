@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 )
 
 from runnerctl import core
-from runnerctl.core.errors import ConfigInvalid, Overloaded, RunnerctlError
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import Runner
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at

@@ -9,10 +9,10 @@ import signal
 from typing import Any
 
 from runnerctl import core
-from runnerctl.core.models import Sighting
+from runnerctl.core.domain.models import Sighting
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
-from runnerctl.server.looks import Looks
+from runnerctl.server.status_cache import Looks
 from tests.host import Host, create, until
 
 

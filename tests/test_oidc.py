@@ -26,12 +26,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from runnerctl.core.access import id_tokens, issuer_keys, issuing, workflow_rules
+from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.access.id_tokens import SigningKey
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import IssuerUnavailable
-from runnerctl.core.settings import load
+from runnerctl.core.access.oidc import id_tokens, issuer_keys, workflow_rules
+from runnerctl.core.access.oidc.id_tokens import SigningKey
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import IssuerUnavailable
+from runnerctl.core.settings.load import load
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, until

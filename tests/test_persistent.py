@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.errors import RunnerBusy
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import Absence
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import RunnerBusy
+from runnerctl.core.domain.models import Absence
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core import restarting
-from runnerctl.core.backends.base import NOTHING, Observation, Outcome, Phase
-from runnerctl.core.models import Event, Runner, Scope
-from runnerctl.core.observed import shown_state
-from runnerctl.core.plan import Action, Limits, Seen, Step, plan
-from runnerctl.core.states import LIVE, Desired, RunnerState
+from runnerctl.core.domain.models import Event, Runner, Scope
+from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
+from runnerctl.core.domain.observed_state import shown_state
+from runnerctl.core.domain.states import LIVE, Desired, RunnerState
+from runnerctl.core.engine import restarting
+from runnerctl.core.engine.plan import Action, Limits, Seen, Step, plan
 
 S = RunnerState
 NOW = 10_000.0

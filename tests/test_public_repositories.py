@@ -14,8 +14,8 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.access.grants import Limits
-from runnerctl.core.access.workflow_rules import Policy, parse
-from runnerctl.core.errors import (
+from runnerctl.core.access.oidc.workflow_rules import Policy, parse
+from runnerctl.core.domain.errors import (
     Forbidden,
     GitHubCredentials,
     GitHubNotFound,
@@ -23,12 +23,12 @@ from runnerctl.core.errors import (
     GitHubUnavailable,
     RunnerctlError,
 )
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import Sweep, sweep
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, until
 from tests.test_reconcile import JumpingClock, steps

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import instance
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.listings import Listings
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import Sweep, glance, put_right, sweep
+from runnerctl.core.backends import directory
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.sweep import Sweep, glance, put_right, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, until
 
@@ -215,7 +215,7 @@ def test_a_directory_of_that_name_that_is_not_ours_survives_the_clearing(service
     services.store.amend(runner, root_inode=(1, 1))
     sweep(services)
     assert (theirs / "precious").exists()
-    assert instance.is_taken(theirs)
+    assert directory.is_taken(theirs)
 
 
 @pytest.mark.persistent

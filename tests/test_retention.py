@@ -11,10 +11,10 @@ import pytest
 from runnerctl import core
 from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import Runner
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState as S
 from tests.host import Host
 
 DAY = 86400.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runnerctl.core.side_by_side import SideBySide
+from runnerctl.core.host.worker_pool import SideBySide
 
 PATIENCE = 10
 

@@ -16,12 +16,12 @@ import requests
 
 from runnerctl.core.access import issuing, tokens
 from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.errors import Forbidden, TokenExists, TokenNotFound
-from runnerctl.core.lifecycle import replacing
-from runnerctl.core.models import Runner
+from runnerctl.core.domain.errors import Forbidden, TokenExists, TokenNotFound
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import replacing
 from runnerctl.core.redact import MASK, redact
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.server.app import ROUTES, build_app
 from runnerctl.server.keys import RULES
 from runnerctl.server.routing import Door, Route

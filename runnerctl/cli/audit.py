@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ..core import logs
+from runnerctl.core import logs
+
 from . import render
 from .options import Front, Output, Verb, pass_front
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import click
 
-from ..core.audit import OK, Audit, Deed
-from ..core.errors import SomeFailed
-from ..core.services import Services
+from runnerctl.core.audit import OK, Audit, Deed
+from runnerctl.core.domain.errors import SomeFailed
+from runnerctl.core.services import Services
+
 from .failures import as_error
 from .options import AUDITED, UID
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ..core.errors import InvalidRequest
-from ..core.settings import Settings
-from ..core.settings_table import BY_KEY
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.core.settings.load import Settings
+from runnerctl.core.settings.table import BY_KEY
+
 from . import render
 from .options import SETTING, Front, Output, Verb, pass_front
 

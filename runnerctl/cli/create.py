@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import click
 
-from .. import core
-from ..core.lifecycle.create import Wait
-from ..core.models import Runner, RunnerSpec, Scope
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.engine.create import Wait
+from runnerctl.core.services import Services
+
 from . import render, runners
 from .auditing import concerning
 from .options import LABELS, ORGANIZATION, REPOSITORY, Front, Verb, duration, pass_front
@@ -154,6 +155,6 @@ def _create(front: Front, services: Services, spec: RunnerSpec, *, wait: str | N
     warn_of(front, services, runner.version, runner.scope)
     if wait != COMPLETED:
         return runner
-    from .ends import until_completed
+    from .waiting import until_completed
 
     return until_completed(services, runner, deadline=deadline)

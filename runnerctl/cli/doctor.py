@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..core.errors import SomeFailed
+from runnerctl.core.domain.errors import SomeFailed
+
 from . import render
 from .options import Front, Verb, pass_front
 
@@ -28,7 +29,7 @@ def command(front: Front, *, offline: bool) -> int:
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
     one question: whether the credentials are good.
     """
-    from ..core import doctor
+    from runnerctl.core import doctor
 
     findings = list(doctor.diagnose(front.services_to_look_at(), ask_github=not offline))
     render.items(

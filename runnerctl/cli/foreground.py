@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from .. import core
-from ..core.logs import LogReader
-from ..core.models import Runner, RunnerSpec
-from ..core.services import Services
-from ..core.states import RunnerState
+from runnerctl import core
+from runnerctl.core.domain.models import Runner, RunnerSpec
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.logs import LogReader
+from runnerctl.core.services import Services
+
 from . import render, runners
-from .ends import LOOK_SECONDS, not_completed
 from .options import Front, Output
 from .package import warn_of
+from .waiting import LOOK_SECONDS, not_completed
 
 EXIT_INTERRUPTED = 130
 _STOP_NOW = 2

@@ -8,7 +8,8 @@ import sys
 
 import click
 
-from ..core.errors import InvalidRequest
+from runnerctl.core.domain.errors import InvalidRequest
+
 from . import render
 from .options import TOPIC, Front, Output, Verb, pass_front
 

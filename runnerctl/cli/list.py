@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import click
 
-from .. import core
-from ..core.describe import Status
-from ..core.models import RunnerQuery, Scope
-from ..core.services import Services
-from ..core.states import RunnerState
+from runnerctl import core
+from runnerctl.core.domain.documents import Status
+from runnerctl.core.domain.models import RunnerQuery, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.services import Services
+
 from . import render, runners
 from .options import REPOSITORY, Front, Verb, pass_front
 

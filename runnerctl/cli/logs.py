@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from .. import core
-from ..core import logs
-from ..core.logs import LogReader
-from ..core.models import Runner
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core import logs
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.logs import LogReader
+from runnerctl.core.services import Services
+
 from . import render
-from .ends import LOOK_SECONDS
 from .options import KNOWN_RUNNER, Front, Output, Verb, pass_front
+from .waiting import LOOK_SECONDS
 
 
 @click.command(

@@ -15,7 +15,8 @@ from typing import NoReturn
 
 import click
 
-from .. import __version__
+from runnerctl import __version__
+
 from .options import AUDITED, Front, env_file_option, output_option, quiet_option, verbose_option
 
 COMMANDS = {
@@ -75,7 +76,7 @@ class LazyGroup(click.Group):
 def _no_such_command(name: str) -> Exception:
     from difflib import get_close_matches
 
-    from ..core.errors import InvalidRequest
+    from runnerctl.core.domain.errors import InvalidRequest
 
     close = get_close_matches(name, [known for known in COMMANDS if known not in HIDDEN], n=1)
     hint = f"Did you mean {close[0]!r}?" if close else "`runnerctl --help` lists the commands"

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from ..core import sizes
-from ..core.lifecycle import packaging
-from ..core.lifecycle.packaging import PackageFacts
-from ..core.models import Scope
-from ..core.packages import Package
-from ..core.services import Services
+from runnerctl.core.domain import sizes
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.housekeeping.packaging import PackageFacts
+from runnerctl.core.packages.store import Package
+from runnerctl.core.services import Services
+
 from . import render, runners
 from .auditing import concerning
 from .options import ORGANIZATION, PACKAGE, REPOSITORY, Front, Verb, pass_front

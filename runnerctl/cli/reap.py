@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .. import core
-from ..core.errors import RunnerctlError
+from runnerctl import core
+from runnerctl.core.domain.errors import RunnerctlError
+
 from .options import Front, Verb, pass_front
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from .. import core
-from ..core.errors import SomeFailed
-from ..core.reconcile import Finding
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core.domain.errors import SomeFailed
+from runnerctl.core.engine.sweep import Finding
+from runnerctl.core.services import Services
+
 from . import render
 from .auditing import concerning
 from .options import Front, Verb, pass_front
@@ -37,8 +38,8 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
     finishes removals that waited for GitHub, and removes runners that GitHub no longer knows. It never touches a
     running job.
     """
-    from ..core.listings import Listings
-    from ..core.reconcile import sweep
+    from runnerctl.core.engine.registration_poller import Listings
+    from runnerctl.core.engine.sweep import sweep
 
     services = front.services()
     if not dry_run:
@@ -64,7 +65,7 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
 
 def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
     """Those that should run and do not, until their time has come; those aside of whom it was ``told`` otherwise."""
-    from ..core.lifecycle import restarts
+    from runnerctl.core.engine import restarts
 
     absent = services.store.absences()
     for runner in services.store.live():

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from .. import core
-from ..core.clock import Clock, SystemClock
-from ..core.errors import Interrupted, InvalidRequest, RunnerctlError
-from ..core.lifecycle.remove import Removal
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core.domain.clock import Clock, SystemClock
+from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
+from runnerctl.core.engine.remove import Removal
+from runnerctl.core.services import Services
+
 from . import render
 from .auditing import concerning
 from .options import RUNNER, Front, Output, Verb, duration, pass_front

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from ..core.redact import redact
+from runnerctl.core.redact import redact
+
 from .options import Front, Output
 
 Row = Mapping[str, Any]

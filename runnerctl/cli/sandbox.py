@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core import trash
-from ..core.clock import SystemClock
-from ..core.errors import ConfigInvalid
-from ..core.models import Scope
-from . import job_log, render
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.host import trash
+from runnerctl.rehearsal import job_log
+
+from . import render
 from .options import FILE, REPOSITORY, Front, Verb, pass_front
 from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, loopback_host, package_of
 
 if TYPE_CHECKING:
-    from ..sandbox import Sandbox
+    from runnerctl.sandbox import Sandbox
 
 _LOOK_SECONDS = 0.2
 _AUDIENCE = "runnerctl-rehearsal"
@@ -127,7 +129,7 @@ def command(
 
 
 def _opened(host: str, port: int, served: ServedPackage | None, actions: Mapping[str, Path]) -> Sandbox:
-    from ..sandbox import Sandbox
+    from runnerctl.sandbox import Sandbox
 
     package: dict[str, Any] = {"archive": served.archive, "version": served.version} if served else {}
     sandbox = Sandbox(host, port, actions=actions, **package)
@@ -223,7 +225,7 @@ def _rehearsal_directory(front: Front) -> Iterator[Path]:
 
 def _living(directory: Path) -> list[str]:
     """The names of the runners whose life in that directory has not ended."""
-    from ..core.store import Store
+    from runnerctl.core.store.runners import Store
 
     database = directory / "state" / "runnerctl.db"
     if not database.exists():

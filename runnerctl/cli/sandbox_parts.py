@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from ..core.clock import SystemClock
-from ..core.errors import ConfigInvalid, InvalidRequest
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
+
 from . import render
 from .options import Front
 
@@ -72,7 +73,7 @@ def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
         raise InvalidRequest(
             f"{asked!r} is neither a file nor a version", hint="--package takes a file, or a version such as 2.336.0"
         )
-    from ..core.lifecycle import public_archives
+    from runnerctl.core.housekeeping import public_archives
 
     settings = front.settings()
     version, archive = public_archives.download(
@@ -87,7 +88,7 @@ def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
 
 
 def _from_file(path: Path) -> ServedPackage:
-    from ..sandbox.package_versions import version_of
+    from runnerctl.sandbox.package_versions import version_of
 
     try:
         return ServedPackage(version=version_of(path), archive=path.absolute(), source=str(path))

@@ -39,7 +39,7 @@ def command(
     an API token: the setting server.api_token, or tokens of `runnerctl token`. Runners outlive the server; start it
     again and it knows them. To run it as a systemd service, use `runnerctl service install`.
     """
-    from ..server.run import serve
+    from runnerctl.server.run import serve
 
     given = {
         "server.bind": bind,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ..core.errors import InvalidRequest
-from ..core.service.files import File, Link, all_files
-from ..core.service.install import plan_install
-from ..core.service.layout import UNIT, Backend, Layout, here
-from ..core.service.steps import Step, take
-from ..core.service.uninstall import left_behind, plan_uninstall
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.install.files import File, Link, all_files
+from runnerctl.install.install import plan_install
+from runnerctl.install.layout import UNIT, Backend, Layout, here
+from runnerctl.install.steps import Step, take
+from runnerctl.install.uninstall import left_behind, plan_uninstall
+
 from . import render
 from .options import UNIT_FILE, Front, Output, Verb, pass_front
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .. import core
+from runnerctl import core
+
 from . import render, runners
 from .auditing import concerning
 from .options import RUNNER, Front, Verb, pass_front

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ..core.access import issuing
-from ..core.access.documents import token_document
-from ..core.access.grants import Limits, Right
-from ..core.access.keeping import ApiToken
-from ..core.services import Services
+from runnerctl.core.access import issuing
+from runnerctl.core.access.documents import token_document
+from runnerctl.core.access.grants import Limits, Right
+from runnerctl.core.services import Services
+from runnerctl.core.store.api_tokens import ApiToken
+
 from . import render, runners
 from .auditing import concerning
 from .options import LABELS, TOKEN, Front, Verb, duration, pass_front

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .clock import Clock
-from .locks import LockHeld, file_lock
+from .domain.clock import Clock
+from .host.locks import LockHeld, file_lock
 from .redact import redact
 
 log = logging.getLogger("runnerctl.core")

@@ -6,17 +6,17 @@ from aiohttp import web
 
 from runnerctl.core.services import Services
 
-from .auth import Authenticator
+from .auth.authenticator import Authenticator
+from .auth.sources import Sources
+from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
 from .keys import DOOR, FAILED_LOGINS, LOOKS, OFFLOAD, READINESS, RULES, SERVICES, SOURCES
-from .looks import Looks
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .routes import health, logs, runners, tokens, whoami
 from .routing import add
-from .sources import Sources
-from .throttle import FailedLogins
+from .status_cache import Looks
 
 ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
 

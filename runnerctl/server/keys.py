@@ -9,13 +9,13 @@ from aiohttp import web
 from runnerctl.core.services import Services
 
 if TYPE_CHECKING:
-    from .auth import Authenticator
-    from .looks import Looks
+    from .auth.authenticator import Authenticator
+    from .auth.sources import Sources
+    from .auth.throttle import FailedLogins
     from .offload import Offload
     from .readiness import Readiness
     from .routing import Rules
-    from .sources import Sources
-    from .throttle import FailedLogins
+    from .status_cache import Looks
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from runnerctl.core import audit
 from runnerctl.core.access.grants import Right
-from runnerctl.core.errors import (
+from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,

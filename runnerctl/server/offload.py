@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from runnerctl.core.errors import Overloaded
-from runnerctl.core.lifecycle.operation import Operation, Pause
+from runnerctl.core.domain.errors import Overloaded
+from runnerctl.core.engine.operation import Operation, Pause
 
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from runnerctl import core
-from runnerctl.core import reconcile
-from runnerctl.core.errors import RunnerBusy, RunnerctlError
-from runnerctl.core.lifecycle import retention
-from runnerctl.core.lifecycle.replacing import replace_lost
-from runnerctl.core.listings import Listings
+from runnerctl.core.domain.errors import RunnerBusy, RunnerctlError
+from runnerctl.core.engine import sweep
+from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.replacing import replace_lost
+from runnerctl.core.housekeeping import retention
 from runnerctl.core.services import Services
 
-from .deaths import Deaths
 from .offload import Offload
+from .process_watcher import Deaths
 
 log = logging.getLogger("runnerctl.server")
 
@@ -105,7 +105,7 @@ class Watcher:
 
     def _look(self) -> None:
         try:
-            for finding in reconcile.glance(self._services, self._services.store.live(), self._listings):
+            for finding in sweep.glance(self._services, self._services.store.live(), self._listings):
                 self._submit(finding.runner.id, self._put_right, finding)
             if self._services.store.orphans(due_at=self._services.clock.now()):
                 self._healers.submit(self._finish_orphans)
@@ -163,8 +163,8 @@ class Watcher:
         if seconds is not None:
             self._later(runner_id, seconds)
 
-    def _put_right(self, finding: reconcile.Finding) -> None:
-        done = reconcile.put_right(self._services, finding, self._listings)
+    def _put_right(self, finding: sweep.Finding) -> None:
+        done = sweep.put_right(self._services, finding, self._listings)
         if done.error is not None:
             raise done.error
 
@@ -179,7 +179,7 @@ class Watcher:
         if not self._asking.acquire(blocking=False):
             return
         try:
-            for runner_id in reconcile.ask_github(self._services, self._listings, self._services.store.live()):
+            for runner_id in sweep.ask_github(self._services, self._listings, self._services.store.live()):
                 self._heal(runner_id)
         except RunnerctlError as exc:
             log.warning("GitHub could not be asked for its runners: %s", exc.message)
@@ -205,7 +205,7 @@ class Watcher:
 
     def _finish_orphans(self) -> None:
         try:
-            for finding in reconcile.released(self._services):
+            for finding in sweep.released(self._services):
                 self._submit(finding.runner.id, self._put_right, finding)
         except RunnerctlError as exc:
             log.warning("orphan tasks wait: %s", exc.message)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..describe import timestamp
+from ..domain.documents import timestamp
+from ..store.api_tokens import ApiToken
 from .grants import Actor, Limits, Right
-from .keeping import ApiToken
 
 
 def actor_document(actor: Actor) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from .. import names
-from ..errors import FieldError, Forbidden
-from ..models import Runner, RunnerSpec, Scope
+from ..domain import names
+from ..domain.errors import FieldError, Forbidden
+from ..domain.models import Runner, RunnerSpec, Scope
 
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,100}", re.ASCII)
 _NOT_IN_LABELS = frozenset(",[]")

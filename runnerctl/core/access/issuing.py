@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from .. import names
-from ..errors import TokenNotFound
+from ..domain import names
+from ..domain.errors import TokenNotFound
 from ..services import Services
+from ..store.api_tokens import ApiToken
 from . import grants, tokens
 from .grants import Limits, Right
-from .keeping import ApiToken
 
 DEFAULT_LIFE = 90 * 86400.0
 _LONGEST_LIFE = 3650 * 86400.0

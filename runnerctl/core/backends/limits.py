@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from . import cgroups
+from ..host import cgroups
 
 _PERIOD = 100_000
 """Microseconds in which a runner may use its share of the processors."""

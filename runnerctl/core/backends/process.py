@@ -14,11 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import processes
-from ..errors import BackendFailed, DiskFull
-from ..models import ProcessId
-from . import cgroups, supervisors
-from .base import Backend, Configured, Launch, Observation, Phase
+from ..domain.errors import BackendFailed, DiskFull
+from ..domain.models import ProcessId
+from ..domain.observation import Observation, Phase
+from ..host import cgroups, processes
+from . import supervisors
+from .base import Backend, Configured, Launch
 from .records import Records
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class ProcessBackend(Backend):
             cgroups.kill(cgroup)
         user = _launched(self.run_dir(runner_id)).user
         if user is not None:
-            from . import user_processes
+            from ..host import user_processes
 
             user_processes.kill_all(user, seconds=self.ladder.kill)
         while tree := self._tree(runner_id, cgroup):

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from ..errors import BackendFailed
-from . import cgroups
+from ..domain.errors import BackendFailed
+from ..host import cgroups
 from .limits import Limit
 
 TEMPLATE = Path("/etc/systemd/system/runnerctl-runner@.service")

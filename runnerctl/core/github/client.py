@@ -6,10 +6,10 @@ import random
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from ..clock import Clock
-from ..errors import GitHubConflict, GitHubNotFound, GitHubRefused
-from ..models import Scope
-from . import protocol
+from ..domain.clock import Clock
+from ..domain.errors import GitHubConflict, GitHubNotFound, GitHubRefused
+from ..domain.models import Scope
+from . import requests as protocol
 from .answers import (
     Download,
     JitConfig,
@@ -25,18 +25,18 @@ from .answers import (
     WireToken,
 )
 from .auth import Identity, credentials
+from .cache import VISIBILITY_SECONDS
 from .config import GitHubSettings
-from .groups import Groups
+from .errors import decode, refusal
 from .pages import RunnerPages, follow
-from .protocol import DEFAULT_GROUP_ID, Answer, Request
-from .refusals import decode, refusal
-from .sharing import Shared
-from .tokens import VISIBILITY_SECONDS
-from .visibilities import Visibilities
+from .repo_visibility import Visibilities
+from .requests import DEFAULT_GROUP_ID, Answer, Request
+from .runner_groups import Groups
+from .single_flight import Shared
 
 if TYPE_CHECKING:
+    from .retry import Tries
     from .transport import RateLimit, Transport
-    from .tries import Tries
 
 T = TypeVar("T")
 
@@ -197,8 +197,8 @@ class GitHub:
         if self._tries is None:
             with self._mutex:
                 if self._tries is None:
+                    from .retry import Tries
                     from .transport import Transport
-                    from .tries import Tries
 
                     self._transport = Transport(self._settings, clock=self._clock)
                     self._tries = Tries(self._transport, clock=self._clock, rng=self._rng)

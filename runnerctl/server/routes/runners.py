@@ -10,10 +10,10 @@ import time
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import describe, names
 from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.models import Listed, RunnerPage, RunnerQuery
-from runnerctl.core.states import RunnerState
+from runnerctl.core.domain import documents, names
+from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
+from runnerctl.core.domain.states import RunnerState
 
 from .. import bodies
 from ..answers import encoded_answer, json_answer
@@ -40,7 +40,7 @@ async def create(request: web.Request) -> web.Response:
         limits=actor.limits,
     )
     runner = await offload.run(operation)
-    document = {**describe.full_document(core.see(services, runner)), "status": "started"}
+    document = {**documents.full_document(core.see(services, runner)), "status": "started"}
     return json_answer(document, status=201, headers={"Location": f"/api/v1/runners/{runner.name}"})
 
 
@@ -92,7 +92,7 @@ async def get(request: web.Request) -> web.Response:
 def _full(services: core.Services, name: str, limits: Limits | None) -> dict[str, object]:
     seen = core.get_runner(services, name, limits=limits)
     assert seen.runner is not None  # noqa: S101 - get_runner raised otherwise
-    return describe.full_document(seen, services.store.history(seen.runner.id))
+    return documents.full_document(seen, services.store.history(seen.runner.id))
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -119,7 +119,7 @@ async def listing(request: web.Request) -> web.Response:
 
 def _page(page: RunnerPage[Listed]) -> web.Response:
     cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
-    return json_answer({"items": [describe.runner_document(runner) for runner in page.items], "next": cursor})
+    return json_answer({"items": [documents.runner_document(runner) for runner in page.items], "next": cursor})
 
 
 def _state(request: web.Request) -> RunnerState | None:
@@ -144,7 +144,7 @@ async def start(request: web.Request) -> web.Response:
     bodies.only(request)
     services = request.app[SERVICES]
     runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request), limits=request[ACTOR].limits)
-    return json_answer({**describe.full_document(core.see(services, runner)), "status": "started"})
+    return json_answer({**documents.full_document(core.see(services, runner)), "status": "started"})
 
 
 async def stop(request: web.Request) -> web.Response:
