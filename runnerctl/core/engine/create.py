@@ -1,35 +1,33 @@
-"""Making a runner: admitted, unpacked, registered, started."""
+"""Making a runner: admitted here, and then made by the engine's steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..access.grants import Limits
-from ..backends import directory
-from ..domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
+from ..domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ..domain.models import Runner, RunnerSpec
 from ..domain.states import RunnerState
-from ..host import listable
-from ..packages.store import Package
-from ..services import Services
+from ..host.row_locks import RowHeld
+from ..settings import listable
 from ..store.runners import REMOVE_FIRST
-from . import exposure
+from . import failures
 from .admission import admit
-from .locking import hold_for_create
-from .operation import Operation
-from .reconcile_runner import reconcile
-from .steps import registration, teardown
-from .steps.configure import check_reachable, configure
-from .steps.launching import start_processes
-from .steps.unpacking import with_package
-from .steps.until_online import until_online
+from .advance import give_up
+from .config_sh import check_reachable
+from .making import Making, Progress
+from .observing import decide
+from .operation import Operation, drive_to_end
+from .steps.acts import IDLE
+from .until_online import Online
 
-Progress = Callable[[int, int | None], None]
+if TYPE_CHECKING:
+    from ..access.grants import Limits
+    from ..services import Services
+
+_ROOM_SECONDS = 30.0
+"""How long an earlier life of that name that is ending may take."""
 
 
 class Wait(StrEnum):
@@ -39,132 +37,134 @@ class Wait(StrEnum):
     ONLINE = "online"
 
 
+class Create(Operation[Runner]):
+    """Registers a runner and starts it; its outcome is the runner, whose process runs.
+
+    ``progress`` hears of a download: bytes so far, bytes in all. ``limits`` are the caller's, if it is not the
+    operator; beyond them it is ``Forbidden``, and so is a public repository that neither they nor the settings allow.
+    A runner whose spec says ``daemonize=False`` ends with this process.
+    Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
+    ``DeadlineExceeded`` after ``timeout`` seconds of waiting undoes nothing.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        spec: RunnerSpec,
+        *,
+        wait: Wait = Wait.STARTED,
+        timeout: float = 60.0,
+        progress: Progress | None = None,
+        limits: Limits | None = None,
+        by: str = "command",
+    ) -> None:
+        super().__init__(services)
+        self._spec = spec
+        self._wait = wait
+        self._timeout = timeout
+        self._progress = progress
+        self._limits = limits
+        self._by = by
+        self._id: str | None = None
+        self._online: Online | None = None
+        self._room_until = services.clock.monotonic() + _ROOM_SECONDS
+
+    def begin(self) -> None:
+        if self._limits is not None:
+            self._limits.check_create(self._spec)
+            self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
+        self.services.backends.named(self.services.backends.default).check_free(
+            self._spec.name, self.services.settings.base_dir
+        )
+        listable.check(self.services)
+        if not self._spec.ephemeral:
+            check_reachable(self.services.settings)
+        _ = self.services.github  # no usable credentials: refused before anything is made
+        self._admit_if_there_is_room()
+
+    def _admit_if_there_is_room(self) -> None:
+        """A runner of that name that finished or died is cleared away first; one that lives is not."""
+        previous = self.services.store.latest(self._spec.name)
+        if previous is None or not previous.live:
+            self._admit()
+        elif self._is_ending(previous):
+            self.runner_id = previous.id
+        else:
+            raise RunnerExists(f"Runner {self._spec.name!r} exists already", hint=REMOVE_FIRST)
+
+    def _is_ending(self, previous: Runner) -> bool:
+        """Its processes are gone, and the engine has yet to clear it away."""
+        if self.services.clock.monotonic() > self._room_until or previous.state is RunnerState.PENDING:
+            return False
+        backend, handle = self.services.backends.reach(previous)
+        if not backend.observe(handle).gone:
+            return False
+        return decide(self.services, previous).step not in IDLE or previous.state is RunnerState.REMOVING
+
+    def _admit(self) -> None:
+        runner_id = self.services.store.new_id()  # known before: an interruption may come right behind the row's commit
+        try:
+            self.making = Making(self.services, runner_id, progress=self._progress)
+        except RowHeld as exc:  # a new id is nobody's
+            raise BackendFailed("The new runner's row is held by another process") from exc
+        self._id = self.runner_id = runner_id
+        try:
+            admit(self.services, self._spec, self._limits, runner_id=runner_id, by=self._by)
+        except Exception:
+            self.close()
+            raise
+
+    def outcome(self) -> Runner | None:
+        if self._id is None:
+            self._admit_if_there_is_room()
+            return None
+        runner = self.services.store.get(self._id)
+        if runner is None or not runner.live:
+            return self._ended(runner)
+        if runner.started_at is None and runner.state is not RunnerState.STOPPED:
+            return None
+        self.close()
+        return runner if self._is_there(runner) else None
+
+    def _ended(self, runner: Runner | None) -> Runner:
+        """It ended as it was to, soon after its start; or it never came that far."""
+        self.close()
+        failure = failures.decoded(None if runner is None else runner.last_error)
+        if runner is None or failure is not None:
+            raise failure or BackendFailed(f"Runner {self._spec.name!r} is gone")
+        if runner.started_at is None:
+            raise BackendFailed(
+                f"Runner {runner.name!r} was removed while it was made: {runner.reason or 'somebody asked for that'}"
+            )
+        if self._is_there(runner):
+            return runner
+        raise DeadlineExceeded(f"Runner {runner.name!r} was not online in time")
+
+    def _is_there(self, runner: Runner) -> bool:
+        if self._wait is Wait.STARTED:
+            return True
+        if self._online is None:
+            self._online = Online(self.services, runner, timeout=self._timeout)
+        return self._online.is_reached(runner)
+
+    def interrupted(self, exc: BaseException) -> None:
+        """What was made until it runs is undone; a runner that runs stays."""
+        runner = self.services.store.get(self._id) if self._id is not None else None
+        if runner is None or not runner.live or self.making is None:
+            return
+        give_up(self.services, runner, exc)
+        drive_to_end(self)
+
+
 def create_runner(
     services: Services,
     spec: RunnerSpec,
     *,
     wait: Wait = Wait.STARTED,
     timeout: float = 60.0,
-    leased: bool = False,
     progress: Progress | None = None,
     limits: Limits | None = None,
+    by: str = "command",
 ) -> Operation[Runner]:
-    """Registers a runner and starts it; its result is the runner, whose process runs.
-
-    ``leased``: the processes end with this process. ``progress`` hears of a download: bytes so far, bytes in all.
-    ``limits`` are the caller's, if it is not the operator; beyond them it is ``Forbidden``, and so is a public
-    repository that neither they nor the settings allow.
-    Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
-    ``DeadlineExceeded`` after ``timeout`` seconds of waiting undoes nothing.
-    """
-    if limits is not None:
-        limits.check_create(spec)
-        spec = replace(spec, may_be_public=limits.public_repositories)
-    runner = _create(services, spec, leased=leased, progress=progress, limits=limits)
-    if wait is Wait.ONLINE:
-        yield from until_online(services, runner, timeout=timeout)
-    return services.store.get(runner.id) or runner
-
-
-def _create(
-    services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: Limits | None
-) -> Runner:
-    directory.check_directory(services.settings.base_dir)
-    listable.check(services)
-    if not spec.ephemeral:
-        check_reachable(services.settings)
-    _ = services.github  # no usable credentials: refused before anything is made
-    with hold_for_create(services, spec.name):
-        _make_room(services, spec)
-        runner_id = services.store.new_id()  # known before: an interruption may come right behind the row's commit
-        try:
-            runner = admit(services, spec, limits, runner_id=runner_id)
-            return _bring_up(services, runner, leased=leased, progress=progress)
-        except BaseException as exc:
-            _undo(services, runner_id, exc)
-            raise
-
-
-def _make_room(services: Services, spec: RunnerSpec) -> None:
-    """A runner of that name that finished or died is cleared away; one that lives, or a stranger's file, is not."""
-    previous = services.store.latest(spec.name)
-    if previous is not None and previous.live and reconcile(services, previous).live:
-        raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST)
-    if directory.is_taken(services.root(spec.name)):
-        raise RunnerExists(
-            f"{str(services.root(spec.name))!r} is there already and not ours", hint="Choose another name, or move it"
-        )
-
-
-def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
-    exposure.check(services, runner)
-    package, root = with_package(
-        services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
-    )
-    runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
-    # A leased one is started with its lease: what waited could not be given it.
-    with nullcontext() if leased else services.backend.prepare(runner.id):
-        return start_processes(services, _registered(services, runner, root), leased=leased)
-
-
-def _registered(services: Services, runner: Runner, root: directory.Root) -> Runner:
-    try:
-        directory.publish(root, runner.name)
-        registered, encoded = _register(services, runner)
-    except (GitHubError, RunnerExists, ConfigInvalid) as exc:
-        if not isinstance(exc, GitHubNoAnswer):
-            services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
-        raise
-    if encoded is not None:
-        directory.write_identity(services.root(runner.name), encoded, owner=runner.job_user)
-    return services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
-
-
-def _make_root(services: Services, runner: Runner, package: Package) -> directory.Root:
-    run_dir = services.backend.run_dir(runner.id)
-    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log_link, pid_link = services.backend.links(runner.id)
-    return directory.build(
-        services.settings.base_dir,
-        runner_id=runner.id,
-        name=runner.name,
-        package=package,
-        log_link=log_link,
-        pid_link=pid_link,
-        owner=runner.job_user,
-    )
-
-
-def _register(services: Services, runner: Runner) -> tuple[dict[str, Any], str | None]:
-    """What is to be written of the registration, and an ephemeral runner's JIT configuration."""
-    encoded = None
-    if runner.ephemeral:
-        jit = registration.ask(services, runner)
-        github_id, encoded = jit.runner.id, jit.encoded
-    else:
-        github_id = _configured(services, runner, services.root(runner.name))
-    seen = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
-    return {**seen, "github_id": github_id}, encoded
-
-
-def _configured(services: Services, runner: Runner, root: Path) -> int:
-    try:
-        return configure(services, runner, root)
-    except RunnerExists:
-        if not registration.make_way(services, runner):
-            raise
-    return configure(services, runner, root)
-
-
-def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
-    """Whatever was made goes again; what GitHub will not clear now is kept as a task. The error itself is raised on."""
-    runner = services.store.get(runner_id)
-    if runner is None or not runner.live:
-        return
-    reason = exc.message if isinstance(exc, RunnerctlError) else f"Interrupted by {type(exc).__name__}"
-    try:
-        runner = teardown.begin(services, runner, RunnerState.FAILED, reason=reason)
-    except RunnerctlError:
-        services.backend.kill(runner_id)  # it cannot be written down, but what was refused must not run
-        raise
-    teardown.clear(services, runner)
+    """See ``Create``."""
+    return Create(services, spec, wait=wait, timeout=timeout, progress=progress, limits=limits, by=by)

@@ -1,53 +1,109 @@
-"""Operations that must wait are generators: they yield a ``Pause`` and hold no lock and no thread meanwhile.
+"""What a command or a request wants of a runner, and when it has it.
 
-The command line drives them by looking again and again (``finish``), the server by events (``server/offload.py``);
-both run the very same operation.
+An operation begins with checks and one committed wish; the engine takes the steps, in this process or in another; the
+operation only looks whether what it wants is so. So it can be lost at any moment, and the wish goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TypeVar
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..domain.clock import Clock
+from ..domain.errors import RunnerBusy
+from ..host.row_locks import RowHeld
+from .advance import Progress, advance
+from .making import Making
 
-_LOOK_SECONDS = 0.02
+if TYPE_CHECKING:
+    from ..services import Services
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Pause:
-    """A wait: the operation is resumed with True once ``until()`` holds, with False after ``seconds``."""
-
-    runner_id: str
-    until: Callable[[], bool]
-    """Cheap, without side effects; asked again whenever that runner may have changed."""
-    seconds: float
+LOOK_SECONDS = 0.02
+HELD_SECONDS = 30.0
+"""A row that another command keeps for longer, without any step being seen, is said to be busy."""
 
 
-Operation = Generator[Pause, bool, T]
+class Operation(ABC, Generic[T]):
+    """Used once: ``begin``, then ``outcome`` until there is one. ``runner_id`` is what has to be driven meanwhile."""
+
+    runner_id: str | None = None
+    """None: nothing."""
+    making: Making | None = None
+    """Of one that makes a runner: what it holds until that runs. Whoever drives it closes it."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Checks, and commits what is wanted; never waits. Raises what refuses it: then nothing was changed."""
+
+    @abstractmethod
+    def outcome(self) -> T | None:
+        """What came of it; None while it goes on. Cheap. Raises what it met."""
+
+    def close(self) -> None:
+        """Gives up what it holds; may be called twice."""
+        if self.making is not None:
+            self.making.close()
+            self.making = None
+
+    def interrupted(self, exc: BaseException) -> None:
+        """Whoever asked is gone, by Ctrl-C for example: what is to be undone is wanted so. The default undoes nothing."""
 
 
-def finish(operation: Operation[T], *, clock: Clock) -> T:
-    """Runs it to its end in this thread and returns its result."""
+def finish(operation: Operation[T]) -> T:
+    """Drives it to its end in this thread and returns what came of it."""
+    operation.begin()
     try:
-        pause = next(operation)
-        while True:
-            pause = operation.send(_wait(pause, clock))
-    except StopIteration as end:
-        result: T = end.value
-        return result
+        return _driven(operation)
+    except BaseException as exc:
+        operation.interrupted(exc)
+        raise
     finally:
         operation.close()
 
 
-def _wait(pause: Pause, clock: Clock) -> bool:
-    deadline = clock.monotonic() + pause.seconds
-    while not pause.until():
-        left = deadline - clock.monotonic()
-        if left <= 0:
-            return False
-        clock.sleep(min(_LOOK_SECONDS, left))
-    return True
+def _driven(operation: Operation[T]) -> T:
+    clock = operation.services.clock
+    held_since: float | None = None
+    while True:
+        if (result := operation.outcome()) is not None:
+            return result
+        progress = _step(operation)
+        if progress is None:
+            held_since = clock.monotonic() if held_since is None else held_since
+            if clock.monotonic() - held_since > HELD_SECONDS:
+                raise RunnerBusy("Another command is at work on that runner", hint="Try again in a moment")
+        else:
+            held_since = None
+        if progress is None or not progress.taken:
+            clock.sleep(LOOK_SECONDS)
+
+
+def _step(operation: Operation[T]) -> Progress | None:
+    """None when another command or server is at work on that row: its steps are waited for.
+
+    What a step met is in the row, and the operation tells it.
+    """
+    if operation.runner_id is None:
+        return Progress(runner=None)
+    try:
+        with not_suspended():
+            return advance(operation.services, operation.runner_id, making=operation.making)
+    except RowHeld:
+        return None
+
+
+@contextmanager
+def not_suspended() -> Iterator[None]:
+    """Ctrl-Z takes effect behind the step: whoever is suspended keeps no row from others."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,68 +1,46 @@
-"""What is to be done about one runner, decided from what is known of it; nothing is touched here.
+"""What is to be done about one runner, decided from what is wanted of it and what is seen; nothing is touched here.
 
-What could not be observed is unknown, and nothing is done because of it. GitHub's word alone ends a runner only
-when it said twice, a minute apart, that there is none, and no job runs here. A persistent one is ended by a command or
-by the loss of its registration, and by nothing else.
+``table.TABLE`` decides; this module turns a row of the store and an observation into what the table asks for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
+from . import restarting
+from ..backends.base import Observation, Outcome
 from ..domain.durations import shown
 from ..domain.models import Runner
-from ..domain.observation import Observation, Outcome
 from ..domain.observed_state import observed_state
-from ..domain.states import UNLAUNCHED, Desired, RunnerState
-from . import restarting
+from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
+from .situation import Ended, Made, Processes, Situation, Timer, Wanted
+from .table import Step, row_for
 
 S = RunnerState
 
 WAS_STOPPED = "It was stopped"
-_LOST = "GitHub does not know it any more"
-_EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
+LOST = "GitHub does not know it any more"
+EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again at once."""
-
-
-class Step(StrEnum):
-    KEEP = "keep"
-    NOTE = "note"
-    """Write down the state that was observed."""
-    ADOPT = "adopt"
-    """Its supervisor is dead and its processes live: give them a new one."""
-    DRAIN = "drain"
-    """The command that stops it is gone, and never came to ask for that."""
-    WITHDRAW = "withdraw"
-    """Its repository has become public, and it may not serve it: no more jobs."""
-    STOP = "stop"
-    """Its stop took too long: kill what is left."""
-    EXPLAIN = "explain"
-    """Write down why it is not as it should be."""
-    REST = "rest"
-    """It has stopped."""
-    START = "start"
-    """It should run and does not: start its processes again."""
-    RESUME = "resume"
-    """A removal whose command is gone: go on with it."""
-    RENEW = "renew"
-    """GitHub refuses its version: give it the one that is offered, and start it again."""
-    FINISH = "finish"
-    """Its life ends in ``state``."""
-    CONFIRM = "confirm"
-    """GitHub lists it no more: its life ends in ``state`` if GitHub does not know it by its id either."""
-    REPLACE = "replace"
-    """The same, and another life of its name is to follow."""
+LEAVING_SECONDS = 1.0
+"""GitHub knows of a job's end before its Worker is gone."""
+JOB_END_SECONDS = 15.0
+"""GitHub may call a runner busy for a while after its Listener reported the job's end."""
 
 
 class Action(NamedTuple):
     """One step for one runner."""
 
     step: Step
+    why: str = ""
+    """The table's words."""
     state: RunnerState | None = None
     reason: str | None = None
+    """For the row, its history and who reads them."""
+    until: float | None = None
+    """For ``WAIT``: seconds from now after which another look is due, if time alone changes anything."""
 
 
 class Limits(NamedTuple):
@@ -70,10 +48,14 @@ class Limits(NamedTuple):
 
     start: float = 120.0
     stop: float = 60.0
-    quiet: float = 30.0
-    """A removal in which nothing happened for so long has lost its command."""
-    absence: float = 60.0
-    """Between two listings that do not hold a runner, before it counts as gone at GitHub."""
+
+
+class Now(NamedTuple):
+    wall: float
+    """Seconds since the epoch."""
+    boot: float
+    """Seconds since the host was started, sleep included."""
+    boot_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,89 +67,166 @@ class Seen:
     supervised: bool
     working: bool
     """A job runs, proven by the kernel."""
-    task: bool = False
+    package: bool = False
+    """The package that it needs is on this host."""
+    driven: bool = False
+    """Whoever asked for it is still there and makes it."""
+    orphaned: bool = False
     """A task to clear its registration is kept."""
     absences: int = 0
-    """How many listings in a row did not hold it, ``Limits.absence`` apart."""
+    """How many listings in a row did not hold it, a minute apart."""
     unconfigured: bool = False
     """Its identity files are gone: an ephemeral runner's Listener takes them away when its job is done."""
-    configured: bool = False
+    accepted: bool = False
     """Half-made and persistent, and its ``config.sh`` had registered it."""
     ends: int = 0
     """Of one that rests and should run: how often in a row it ended by itself."""
+    refused: bool = False
+    """The last answer of GitHub to its removal was that it runs a job."""
 
 
-KEEP = Action(Step.KEEP)
+def plan(seen: Seen, *, now: Now, limits: Limits) -> Action:
+    """The one next step; NOTHING when all is as it should be."""
+    situation = situation_of(seen, now=now, limits=limits)
+    row = row_for(situation)
+    return Action(
+        step=row.step,
+        why=row.why,
+        state=_state(row.step, seen),
+        reason=_reason(row.step, seen, limits),
+        until=_until(row.step, seen, now, situation),
+    )
 
 
-def plan(seen: Seen, *, now: float, limits: Limits) -> Action:
-    """The one next step; KEEP when all is as it should be."""
-    if not seen.processes.gone or seen.working:
-        return _of_living(seen, now, limits)
+def situation_of(seen: Seen, *, now: Now, limits: Limits) -> Situation:
+    """What the table asks for."""
+    runner, processes = seen.runner, seen.processes
+    outcome = _outcome(seen)
+    lasting = restarting.is_lasting(runner)
+    unused = processes.jobs_run == 0
+    last_job = processes.last_job_ended_at or 0.0
+    return Situation(
+        wanted=wanted(runner),
+        state=runner.state,
+        processes=_processes(seen),
+        job=seen.working,
+        put_off=runner.due is not None and now.wall < runner.due <= now.wall + restarting.LONGEST_SECONDS,
+        made=_made(seen),
+        driven=seen.driven,
+        started=runner.started_at is not None,
+        ended=outcome,
+        lasting=lasting,
+        unused=unused,
+        restful=_is_restful(seen, outcome),
+        crashed_early=runner.started_at is not None and not _far_apart(runner.started_at, now.wall, CRASH_LOOP_SECONDS),
+        late=_is_late(runner, processes, now.wall, limits),
+        explained=runner.reason == _late_reason(processes, limits),
+        lost=seen.absences > 1,
+        exposed=runner.exposed_at is not None,
+        changed=_seen_state(runner, processes, lasting=lasting) is not runner.state,
+        wished=runner.wanted_at is not None and runner.wanted_at >= runner.changed_at,
+        rested=restarting.left(runner, seen.ends, now.wall) <= 0,
+        asked=processes.stop_asked,
+        deadline=_timer(runner, runner.deadline, now),
+        overdue=_far_apart(max(runner.changed_at, last_job), now.wall, limits.stop),
+        leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
+        registered=runner.asked_at is not None and runner.deregistered_at is None,
+        refused=seen.refused and _far_apart(max(runner.wanted_at or 0.0, last_job), now.wall, _patience(seen, now)),
+        orphaned=seen.orphaned,
+        settling=_timer(runner, runner.settle_until, now) is Timer.RUNNING,
+    )
+
+
+def wanted(runner: Runner) -> Wanted:
+    """What the row says; one that is being removed cannot be wanted otherwise."""
+    if runner.desired is Desired.GONE or runner.state is S.REMOVING:
+        return {How.GENTLE: Wanted.GONE, How.DRAIN: Wanted.GONE_AFTER_JOB, How.NOW: Wanted.GONE_NOW}[runner.how]
+    if runner.desired is Desired.STOPPED:
+        return Wanted.STOP_NOW if runner.how is How.NOW else Wanted.STOP
+    if runner.how is How.GENTLE or not is_older(runner):
+        return Wanted.RUN
+    return Wanted.RESTART_NOW if runner.how is How.NOW else Wanted.RESTART
+
+
+def is_older(runner: Runner) -> bool:
+    """Whether its processes were started before the last wish."""
+    return runner.started_at is None or runner.started_at < (runner.wanted_at or 0.0)
+
+
+def _processes(seen: Seen) -> Processes:
+    if seen.processes.gone and not seen.working:
+        return Processes.NONE
+    return Processes.LIVING if seen.supervised else Processes.UNSUPERVISED
+
+
+def _made(seen: Seen) -> Made:
     runner = seen.runner
-    if runner.state is S.REMOVING:
-        return Action(Step.FINISH, runner.ending or S.REMOVED, runner.reason)
-    if runner.state is S.STOPPED:
-        return _of_stopped(seen, now)
-    return _of_ended(seen, now)
+    if runner.state is S.REGISTERED or runner.state not in UNLAUNCHED or seen.accepted:
+        return Made.REGISTERED
+    if runner.root_inode is not None:
+        return Made.PROVISIONED
+    return Made.PACKAGE if seen.package else Made.NOTHING
 
 
-def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
-    runner, processes = seen.runner, seen.processes
-    if not seen.supervised:
-        return Action(Step.ADOPT)
-    if runner.state is S.REMOVING:
-        return _of_removing(seen, now, limits)
-    if runner.state is S.STOPPING:
-        return _of_stopping(seen, now, limits)
-    if _never_came_online(runner, processes, now, limits) and (late := _of_late(runner, processes, limits)) is not KEEP:
-        return late
-    return _of_serving(seen)
+def _outcome(seen: Seen) -> Ended:
+    processes, runner = seen.processes, seen.runner
+    if processes.ended and processes.outcome is not None:
+        return _ENDED[processes.outcome]
+    # As a supervisor that died before its last word would have put it.
+    if runner.ephemeral and seen.unconfigured and processes.jobs_run > 0:
+        return Ended.COMPLETED
+    if runner.desired is Desired.STOPPED and not seen.unconfigured:
+        return Ended.STOPPED
+    return Ended.SILENT
 
 
-def _of_late(runner: Runner, processes: Observation, limits: Limits) -> Action:
+_ENDED = {
+    Outcome.COMPLETED: Ended.COMPLETED,
+    Outcome.STOPPED: Ended.STOPPED,
+    Outcome.FAILED: Ended.FAILED,
+    Outcome.DELETED: Ended.DELETED,
+    Outcome.OUTDATED: Ended.OUTDATED,
+}
+
+
+def _is_restful(seen: Seen, outcome: Ended) -> bool:
+    """An ephemeral runner that was stopped before any job came may be started again; a persistent one always."""
+    if seen.processes.gone:
+        return not seen.runner.ephemeral or (outcome is Ended.STOPPED and seen.processes.jobs_run == 0)
+    return seen.runner.ephemeral and seen.runner.daemonize
+
+
+def _is_late(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:
     """Somebody waits for an ephemeral one; a persistent one has time, and its Listener tries for ever."""
-    if runner.ephemeral:
-        return Action(Step.FINISH, S.FAILED, "It did not come online in time")
-    said = f": {processes.error}" if processes.error else ""
-    reason = f"It is not online after {shown(limits.start)}, and its Listener goes on trying{said}"
-    return KEEP if reason == runner.reason else Action(Step.EXPLAIN, reason=reason)
-
-
-def _of_serving(seen: Seen) -> Action:
-    runner, processes = seen.runner, seen.processes
-    if seen.absences > 1 and not seen.working:
-        # Somebody counts on an ephemeral runner that had no job yet; another life of a persistent one is GitHub's wish.
-        wanted = runner.ephemeral and runner.daemonize and _may_run(runner) and not processes.jobs_run
-        ends = Step.FINISH if runner.ephemeral else Step.CONFIRM
-        return Action(Step.REPLACE if wanted else ends, S.FAILED, _LOST)
-    if runner.exposed_at is not None and runner.desired is Desired.RUNNING:
-        return Action(Step.WITHDRAW, reason=_EXPOSED)
-    if runner.state is S.STOPPED and restarting.is_wanted(runner):
-        return Action(Step.NOTE, S.STARTING, "Its processes run")
-    new = observed_state(runner, processes)
-    return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
-
-
-def _of_stopping(seen: Seen, now: float, limits: Limits) -> Action:
-    # After its job a runner still cleans up behind itself.
-    since = max(seen.runner.changed_at, seen.processes.last_job_ended_at or 0.0)
-    if not seen.working and _far_apart(since, now, limits.stop):
-        return Action(Step.STOP, reason="Its stop took too long")
-    return KEEP if seen.processes.stop_asked else Action(Step.DRAIN)
-
-
-def _of_removing(seen: Seen, now: float, limits: Limits) -> Action:
-    # While GitHub has not let go, an orphan task tries that at its own pace.
-    waits = seen.working or seen.task
-    lost = _far_apart(seen.runner.changed_at, now, limits.quiet)
-    return Action(Step.RESUME) if lost and not waits else KEEP
-
-
-def _never_came_online(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:
-    if runner.state is not S.STARTING or processes.online_at is not None or runner.started_at is None:
+    if runner.state is not S.STARTING or processes.online_at is not None:
         return False
-    return _far_apart(runner.started_at, now, limits.start)
+    # Killed between its launch and the commit of that, it has no start in the row.
+    return _far_apart(runner.started_at or runner.changed_at, now, limits.start)
+
+
+def _late_reason(processes: Observation, limits: Limits) -> str:
+    said = f": {processes.error}" if processes.error else ""
+    return f"It is not online after {shown(limits.start)}, and its Listener goes on trying{said}"
+
+
+def _seen_state(runner: Runner, processes: Observation, *, lasting: bool) -> RunnerState:
+    if runner.state is S.STOPPED and lasting and not processes.gone:
+        return S.STARTING
+    return observed_state(runner, processes)
+
+
+def _timer(runner: Runner, at: float | None, now: Now) -> Timer:
+    """Another boot has ended whatever it was set for."""
+    if at is None:
+        return Timer.UNSET
+    return Timer.RUNNING if runner.boot_id == now.boot_id and now.boot < at else Timer.OVER
+
+
+def _patience(seen: Seen, now: Now) -> float:
+    """How long GitHub may call it busy: while its Listener has just reported a job's end."""
+    last = seen.processes.last_job_ended_at
+    just_ended = last is not None and not _far_apart(last, now.wall, JOB_END_SECONDS)
+    return JOB_END_SECONDS if just_ended else 0.0
 
 
 def _far_apart(then: float, now: float, seconds: float) -> bool:
@@ -175,59 +234,70 @@ def _far_apart(then: float, now: float, seconds: float) -> bool:
     return abs(now - then) > seconds
 
 
-def _of_stopped(seen: Seen, now: float) -> Action:
-    """One that should run rests for a while only, be it that it failed or that nobody was there to start it."""
+def _state(step: Step, seen: Seen) -> RunnerState | None:
+    if step is Step.RECORD_STATE:
+        return _seen_state(seen.runner, seen.processes, lasting=restarting.is_lasting(seen.runner))
+    if step is Step.END_LIFE:
+        return seen.runner.ending or S.REMOVED
+    if step is Step.COMPLETE:
+        return S.COMPLETED
+    return S.FAILED if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} else None
+
+
+def _reason(step: Step, seen: Seen, limits: Limits) -> str | None:
     runner, processes = seen.runner, seen.processes
-    if seen.absences > 1 and restarting.is_wanted(runner):
-        return Action(Step.CONFIRM, S.FAILED, _LOST)  # it would be started again for ever
-    deleted = processes.outcome is Outcome.DELETED
-    if deleted or not restarting.is_wanted(runner) or restarting.left(runner, seen.ends, now) > 0:
-        return KEEP
-    outdated = processes.ended and processes.outcome is Outcome.OUTDATED
-    return Action(Step.RENEW if outdated else Step.START, reason=runner.reason or "It should run")
+    if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and seen.absences > 1:
+        return LOST
+    if step is Step.FAIL and not processes.gone:
+        return "It did not come online in time"
+    if step is Step.FAIL and runner.state in UNLAUNCHED:
+        return "Its creation was interrupted"
+    if step is Step.EXPLAIN:
+        return _late_reason(processes, limits)
+    if step is Step.WITHDRAW:
+        return EXPOSED
+    if step is Step.KILL:
+        return "Its stop took too long"
+    if step is Step.RECORD_STATE:
+        return "Its processes run" if runner.state is S.STOPPED else processes.job
+    if step is Step.LAUNCH:
+        return _launch_reason(seen)
+    if step in {Step.MARK_STOPPED, Step.FAIL, Step.RENEW}:
+        return EXPOSED if runner.exposed_at is not None else _end_reason(processes)
+    return processes.reason if step is Step.COMPLETE else runner.reason
 
 
-def _of_ended(seen: Seen, now: float) -> Action:
-    """No process is left: what that means depends on how far the life had come and how the processes ended."""
-    runner, processes = seen.runner, seen.processes
-    if runner.state in UNLAUNCHED:
-        if seen.configured and restarting.is_wanted(runner):
-            return Action(Step.START, reason="Its creation was interrupted, and goes on")
-        return Action(Step.FINISH, S.FAILED, "Its creation was interrupted")
-    outcome = processes.outcome if processes.ended else _unsaid_outcome(seen)
-    if outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
-        done = outcome is Outcome.COMPLETED
-        return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
-    reason = processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
-    reason = reason if runner.exposed_at is None else _EXPOSED
-    if _may_run(runner) and (again := _again(runner, processes, now)) is not None:
-        return Action(again, reason=reason)
-    if outcome is Outcome.DELETED:
-        return Action(Step.FINISH, S.FAILED, reason)  # somebody wanted that
-    # An ephemeral runner that was stopped before any job came may be started again; anything else is its end.
-    rests = not runner.ephemeral or (outcome is Outcome.STOPPED and processes.jobs_run == 0)
-    return Action(Step.REST, reason=reason) if rests else Action(Step.FINISH, S.FAILED, reason)
-
-
-def _may_run(runner: Runner) -> bool:
-    return runner.desired is Desired.RUNNING and runner.exposed_at is None
-
-
-def _unsaid_outcome(seen: Seen) -> Outcome | None:
-    """As a supervisor that died before its last word would have put it; None where that cannot be told."""
+def _launch_reason(seen: Seen) -> str | None:
     runner = seen.runner
-    if runner.ephemeral and seen.unconfigured and seen.processes.jobs_run > 0:
-        return Outcome.COMPLETED
-    return Outcome.STOPPED if runner.desired is Desired.STOPPED and not seen.unconfigured else None
+    if seen.driven or _is_wished(runner):
+        return None
+    if runner.state in UNLAUNCHED:
+        return "Its creation was interrupted, and goes on"
+    return (runner.reason if runner.state is S.STOPPED else _end_reason(seen.processes)) or "It should run"
 
 
-def _again(runner: Runner, processes: Observation, now: float) -> Step | None:
-    """How one that should run comes to run again at once; None if it does not."""
-    interrupted = runner.state is S.STARTING and runner.handle is None
-    if processes.ended:
-        if interrupted:
-            return Step.START  # what ended is what was there before
-        return Step.RENEW if processes.outcome is Outcome.OUTDATED else None
-    # Without a word: a reboot, or something that killed the whole tree.
-    lasted = runner.started_at is not None and _far_apart(runner.started_at, now, CRASH_LOOP_SECONDS)
-    return Step.START if (lasted or interrupted) and not runner.ephemeral else None
+def _is_wished(runner: Runner) -> bool:
+    return runner.wanted_at is not None and runner.wanted_at >= runner.changed_at
+
+
+def _end_reason(processes: Observation) -> str:
+    return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
+
+
+def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | None:
+    """Of one that waits: when time alone may change its situation."""
+    if step is not Step.WAIT:
+        return None
+    runner = seen.runner
+    timers = [
+        at - now.boot
+        for at, timer in ((runner.deadline, situation.deadline), (runner.settle_until, _timer(runner, runner.settle_until, now)))
+        if at is not None and timer is Timer.RUNNING
+    ]
+    if situation.put_off and runner.due is not None:
+        timers.append(runner.due - now.wall)
+    if situation.leaving:
+        timers.append(LEAVING_SECONDS)
+    if runner.state is S.STOPPED and not situation.rested:
+        timers.append(restarting.left(runner, seen.ends, now.wall))
+    return min(timers, default=None)

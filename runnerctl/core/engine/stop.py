@@ -1,26 +1,25 @@
-"""Stopping a runner without removing it, and starting it again."""
+"""Stopping a runner without removing it, starting it again, and both."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
-from ..access.grants import Limits
-from ..domain.errors import InvalidTransition, RunnerNotFound
-from ..domain.models import ProcessId, Runner
+from ..domain.errors import BackendFailed, InvalidTransition, RunnerNotFound
+from ..domain.models import Runner
 from ..domain.observation import Phase
-from ..domain.states import WITH_PROCESS, Desired, RunnerState
-from ..services import Services
-from . import exposure
-from .locking import hold, named
-from .operation import Operation, Pause
-from .plan import WAS_STOPPED
-from .reconcile_runner import reconcile
-from .steps.launching import start_again
+from ..domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, RunnerState
+from . import exposure, failures
+from .find_runner import find_runner
+from .operation import Operation
+from .plan import is_older
+
+if TYPE_CHECKING:
+    from ..access.grants import Limits
+    from ..services import Services
 
 # A Worker reports its job's end as the very last, and nobody else can.
-_KILLED = (
+KILLED = (
     "Its job did not end in time and was killed: GitHub shows it as running until its lease ends, about 10 minutes, "
     'and then as failed ("lost communication with the server")'
 )
@@ -37,123 +36,201 @@ class Stop:
     """What GitHub will show of a job that had to be killed."""
 
 
-def stop_runner(services: Services, name: str, *, now: bool = False, limits: Limits | None = None) -> Operation[Stop]:
+def has_job(services: Services, runner: Runner) -> bool:
+    """Whether a job runs, as its supervisor tells it; where none does, the kernel."""
+    backend, handle = services.backends.reach(runner)
+    seen = backend.observe(handle)
+    if seen.gone:
+        return False
+    return seen.phase is Phase.BUSY or seen.job is not None
+
+
+def is_unsaid(services: Services, runner: Runner) -> bool:
+    """Its Listener says how a job ended, unless there was no time left for that."""
+    backend, handle = services.backends.reach(runner)
+    return backend.observe(handle).last_job_result is None
+
+
+class _OfLiving(Operation[Stop]):
+    """A wish about a runner that is there."""
+
+    def __init__(self, services: Services, name: str, *, limits: Limits | None = None, by: str = "command") -> None:
+        super().__init__(services)
+        self._name = name
+        self._limits = limits
+        self._by = by
+        self._worked = False
+        self._decided_at = 0.0
+
+    def _found(self) -> Runner:
+        runner = find_runner(self.services, self._name, self._limits)
+        if runner.live and runner.state is not RunnerState.REMOVING and not _is_lost(self.services, runner):
+            self.runner_id = runner.id
+            self._decided_at = self.services.clock.monotonic() + self.services.ladder.settle + 1.0
+            return runner
+        if runner.live and runner.state is RunnerState.REMOVING:
+            raise InvalidTransition(f"Runner {self._name!r} is being removed")
+        raise _gone(runner)
+
+    def _current(self) -> Runner:
+        runner = self.services.store.get(self.runner_id or "")
+        if runner is None:
+            raise RunnerNotFound(f"No runner is named {self._name!r}")
+        return runner
+
+    def _warning(self, runner: Runner) -> str | None:
+        return KILLED if self._worked and is_unsaid(self.services, runner) else None
+
+    def _may_have_job(self, runner: Runner) -> bool:
+        """Whether it stops later; a job may turn up that was dispatched just before, above all to one just started."""
+        if not has_job(self.services, runner):
+            return False
+        self._decided_at = 0.0
+        return True
+
+
+def _is_lost(services: Services, runner: Runner) -> bool:
+    """An ephemeral runner whose processes are gone for good has only not been written down yet."""
+    from .observing import decide
+    from .table import Step
+
+    if runner.state not in WITH_PROCESS or not runner.ephemeral:
+        return False
+    backend, handle = services.backends.reach(runner)
+    return backend.observe(handle).gone and decide(services, runner).step in {Step.COMPLETE, Step.FAIL}
+
+
+def _gone(runner: Runner) -> RunnerNotFound:
+    how = runner.state if not runner.live else RunnerState.COMPLETED
+    return RunnerNotFound(f"Runner {runner.name!r} is not installed any more: {how}", hint="Create it again")
+
+
+class StopRunner(_OfLiving):
     """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
 
     ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
+    Raises ``InvalidTransition`` for one that is being removed: nothing of it would be kept.
     """
-    with hold(services, name):
-        runner = _live(services, name, limits)
-        if runner.state not in WITH_PROCESS:
-            return Stop(runner=_no_longer_wanted(services, runner), draining=False)
-        if runner.state is not RunnerState.STOPPING:
-            runner = services.store.transition(runner, RunnerState.STOPPING, desired=Desired.STOPPED, reason=None)
-        if now:
-            services.backend.interrupt(runner.id)
-        else:
-            services.backend.drain(runner.id)
-    if not now and (yield from _has_a_job(services, runner)):
-        return Stop(runner=runner, draining=True)
-    warning = yield from until_gone(services, runner, spares_job=not now)
-    with hold(services, name):
-        runner = _ended(services, runner)
-        return Stop(runner=runner, draining=runner.state is RunnerState.STOPPING, warning=warning)
 
+    def __init__(
+        self, services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+    ) -> None:
+        super().__init__(services, name, limits=limits, by=by)
+        self._now = now
 
-def _no_longer_wanted(services: Services, runner: Runner) -> Runner:
-    """One that rested would have been started again; from now on it is this command that keeps it as it is."""
-    rested = runner.state is RunnerState.STOPPED and runner.desired is Desired.RUNNING
-    why = {"reason": WAS_STOPPED} if rested else {}
-    return services.store.amend(runner, desired=Desired.STOPPED, **why)
+    def begin(self) -> None:
+        runner = self._found()
+        self._worked = self._now and has_job(self.services, runner)
+        how = How.NOW if self._now else How.DRAIN
+        self.services.store.want(runner.id, desired=Desired.STOPPED, how=how, by=self._by)
 
-
-def _has_a_job(services: Services, runner: Runner) -> Operation[bool]:
-    """Whether it stops later; a job may turn up that was dispatched just before, above all to one just started."""
-    if services.backend.working(runner.id):
-        return True
-    yield Pause(
-        runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=services.backend.ladder.settle + 1.0
-    )
-    return not services.backend.poll(runner.id).gone and services.backend.working(runner.id)
-
-
-def _is_decided(services: Services, runner: Runner) -> bool:
-    seen = services.backend.poll(runner.id)
-    return seen.gone or seen.phase is Phase.BUSY
-
-
-def until_gone(
-    services: Services, runner: Runner, *, patience: float | None = None, spares_job: bool = False
-) -> Operation[str | None]:
-    """Waits for the stop ladder, which the supervisor climbs; what is left after that is killed.
-
-    ``spares_job``: not if a job has turned up. Returns what GitHub will show of a job that was killed.
-    """
-    ladder = services.backend.ladder
-    seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
-    deadline = services.clock.monotonic() + seconds
-    worked = not spares_job and services.backend.working(runner.id)
-    while (left := deadline - services.clock.monotonic()) > 0:
-        lost = partial(_is_lost, services, runner.id, services.backend.processes(runner.id)[:1])
-        yield Pause(runner_id=runner.id, until=lost, seconds=left)
-        if services.backend.poll(runner.id).gone:
-            return _KILLED if worked and _is_unsaid(services, runner) else None
-        if lost():
-            _ask_another(services, runner, spares_job=spares_job)
-    working = services.backend.working(runner.id)
-    if working and spares_job:
+    def outcome(self) -> Stop | None:
+        runner = self._current()
+        if not runner.live or runner.state is RunnerState.STOPPED:
+            return Stop(runner=runner, draining=False, warning=self._warning(runner))
+        if runner.desired is Desired.GONE or runner.state in UNLAUNCHED:
+            return None
+        if not self._now and self._may_have_job(runner):
+            return Stop(runner=runner, draining=True)
+        if (failure := failures.decoded(runner.last_error)) is not None:
+            raise failure
         return None
-    unsaid = working or (worked and _is_unsaid(services, runner))
-    services.backend.kill(runner.id)
-    return _KILLED if unsaid else None
 
 
-def _is_unsaid(services: Services, runner: Runner) -> bool:
-    """Its Listener says how a job ended, unless there was no time left for that."""
-    return services.backend.poll(runner.id).last_job_result is None
+class RestartRunner(_OfLiving):
+    """Ends its processes, after a job that runs unless ``now``, and starts it again: same registration and directory.
+
+    One that is stopped is started. Raises what ``start`` raises.
+    """
+
+    def __init__(
+        self, services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+    ) -> None:
+        super().__init__(services, name, limits=limits, by=by)
+        self._now = now
+
+    def begin(self) -> None:
+        runner = self._found()
+        if runner.state in UNLAUNCHED:
+            raise InvalidTransition(f"Runner {self._name!r} is being made")
+        exposure.check_again(self.services, runner)
+        self._worked = self._now and has_job(self.services, runner)
+        how = How.NOW if self._now else How.DRAIN
+        self.services.store.want_restart(runner.id, how=how, by=self._by)
+
+    def outcome(self) -> Stop | None:
+        runner = self._current()
+        if not runner.live:
+            raise _gone(runner)
+        if runner.desired is not Desired.RUNNING:
+            raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
+        if runner.state in WITH_PROCESS and not is_older(runner):
+            return Stop(runner=runner, draining=False, warning=self._warning(runner))
+        if (failure := failures.decoded(runner.last_error)) is not None:
+            raise failure
+        if not self._now and runner.started_at is not None and self._may_have_job(runner):
+            return Stop(runner=runner, draining=True)
+        return None
 
 
-def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> bool:
-    """The supervisor that was asked to stop it has ended, or another has taken its place."""
-    return not services.backend.supervised(runner_id) or services.backend.processes(runner_id)[:1] != asked
-
-
-def _ask_another(services: Services, runner: Runner, *, spares_job: bool) -> None:
-    """The supervisor that was asked has died, perhaps before it heard of it."""
-    with hold(services, runner.name):
-        services.backend.adopt(runner.id)
-        if spares_job:
-            services.backend.drain(runner.id)
-        else:
-            services.backend.interrupt(runner.id)
-
-
-def start_runner(services: Services, name: str, *, limits: Limits | None = None) -> Runner:
+class StartRunner(Operation[Runner]):
     """Starts the processes of a stopped runner again; one that runs is left as it is.
 
     Raises ``Forbidden`` for one that was withdrawn because its repository became public, while it is.
     """
-    with hold(services, name):
-        runner = _live(services, name, limits)
+
+    def __init__(self, services: Services, name: str, *, limits: Limits | None = None, by: str = "command") -> None:
+        super().__init__(services)
+        self._name = name
+        self._limits = limits
+        self._by = by
+
+    def begin(self) -> None:
+        runner = find_runner(self.services, self._name, self._limits)
+        if not runner.live or _is_lost(self.services, runner):
+            raise _gone(runner)
+        self.runner_id = runner.id
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
-            return runner
+            if runner.desired is not Desired.RUNNING:
+                raise InvalidTransition(f"Runner {self._name!r} is being stopped and cannot be started now")
+            return
         if runner.state is not RunnerState.STOPPED:
-            raise InvalidTransition(f"Runner {name!r} is {runner.state} and cannot be started now")
-        if runner.exposed_at is not None:
-            exposure.check(services, runner)
-            services.store.note_exposures({runner.id: None})
-        return start_again(services, runner, desired=Desired.RUNNING, reason=None)
+            raise InvalidTransition(f"Runner {self._name!r} is {runner.state} and cannot be started now")
+        exposure.check_again(self.services, runner)
+        self.services.store.want_running(runner.id, by=self._by)
+
+    def outcome(self) -> Runner | None:
+        runner = self.services.store.get(self.runner_id or "")
+        if runner is None or runner.state not in LIVE:
+            raise RunnerNotFound(f"Runner {self._name!r} has ended meanwhile", hint="Create it again")
+        failure = failures.decoded(runner.last_error)
+        if failure is not None and runner.started_at is None:
+            raise failure
+        if runner.state in WITH_PROCESS and runner.started_at is not None:
+            return runner
+        if runner.desired is not Desired.RUNNING:
+            raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
+        if runner.state is RunnerState.STOPPED and (runner.wanted_at or 0.0) < runner.changed_at:
+            raise BackendFailed(f"Runner {self._name!r} did not start: {runner.reason or 'no reason was given'}")
+        return None
 
 
-def _live(services: Services, name: str, limits: Limits | None) -> Runner:
-    runner = named(services, name, limits)
-    if runner.live:
-        runner = reconcile(services, runner)
-    if not runner.live:
-        raise RunnerNotFound(f"Runner {name!r} is not installed any more: {runner.state}", hint="Create it again")
-    return runner
+def stop_runner(
+    services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+) -> Operation[Stop]:
+    """See ``StopRunner``."""
+    return StopRunner(services, name, now=now, limits=limits, by=by)
 
 
-def _ended(services: Services, runner: Runner) -> Runner:
-    current = services.store.get(runner.id) or runner
-    return reconcile(services, current) if current.live else current
+def restart_runner(
+    services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+) -> Operation[Stop]:
+    """See ``RestartRunner``."""
+    return RestartRunner(services, name, now=now, limits=limits, by=by)
+
+
+def start_runner(
+    services: Services, name: str, *, limits: Limits | None = None, by: str = "command"
+) -> Operation[Runner]:
+    """See ``StartRunner``."""
+    return StartRunner(services, name, limits=limits, by=by)

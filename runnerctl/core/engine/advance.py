@@ -1,0 +1,150 @@
+"""Taking a row's steps, one after another, until there is nothing to be done now.
+
+Each is decided from a fresh row under that row's lock, and written by its revision: whoever else acts on the same row
+meanwhile makes the writer look again, and never act on what is not so any more.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..domain.errors import InvalidTransition, RunnerctlError
+from ..domain.models import Runner
+from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
+from ..host.row_locks import row_lock
+from . import failures, observing
+from .making import Making
+from .plan import Action, Seen, plan
+from .steps.acts import ACTS, HEARD_LATER, IDLE, UNLOCKED
+from .table import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..services import Services
+
+_MOST_STEPS = 40
+"""No life needs so many in a row: rather an error than a circle."""
+HEARD_SECONDS = 0.2
+"""After a step that the processes take a moment to show."""
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a row came."""
+
+    runner: Runner | None
+    """None if there is no such row."""
+    taken: list[Action] = field(default_factory=list)
+    next: Action | None = None
+    """What was not taken: there is nothing to be done now, or it is not ours to take. None when the life has ended."""
+    seconds: float | None = None
+    """When another look is due, if time alone changes anything."""
+    error: RunnerctlError | None = None
+    """What the last step met. It is in the row, too."""
+
+
+def advance(
+    services: Services,
+    runner_id: str,
+    *,
+    absences: Callable[[Runner], int] | None = None,
+    making: Making | None = None,
+    may: Callable[[Runner, Action], bool] = lambda _runner, _action: True,
+) -> Progress:
+    """Takes the steps of that row that can be taken now and that ``may`` allows.
+
+    ``absences``: in how many listings in a row GitHub did not list it. ``making``: who makes it holds its lock already.
+    Raises ``RowHeld`` when somebody else is at work on it, ``BackendFailed`` when it cannot be looked at.
+    """
+    progress = Progress(runner=None)
+    for _ in range(_MOST_STEPS):
+        with nullcontext() if making else row_lock(services.row_locks, runner_id):
+            seen = _look(services, runner_id, absences, making)
+            if seen is None:
+                progress.runner, progress.next = services.store.get(runner_id), None
+                return progress
+            action = plan(seen, now=observing.now(services), limits=observing.limits(services))
+            progress.runner, progress.next = seen.runner, action
+            if action.step in IDLE or not may(seen.runner, action):
+                progress.seconds = action.until
+                return progress
+            if action.step not in UNLOCKED:
+                progress.error = _take(services, seen, action, making)
+        if action.step in UNLOCKED:
+            progress.error = _take(services, seen, action, making)
+        progress.taken.append(action)
+        services.runner_events.notify(runner_id)
+        if progress.error is not None:
+            progress.runner, progress.seconds = services.store.get(runner_id), 0.0
+            return progress
+        if action.step in HEARD_LATER:
+            progress.seconds = HEARD_SECONDS
+            return progress
+    raise RunnerctlError(f"Runner {runner_id} goes in circles: {[each.step for each in progress.taken[-6:]]}")
+
+
+def _look(
+    services: Services, runner_id: str, absences: Callable[[Runner], int] | None, making: Making | None
+) -> Seen | None:
+    runner = services.store.get(runner_id)
+    if runner is None or not runner.live:
+        return None
+    missed = absences(runner) if absences is not None else 0
+    return observing.observe(services, runner, absences=missed, driven=making is not None)
+
+
+def _take(services: Services, seen: Seen, action: Action, making: Making | None) -> RunnerctlError | None:
+    try:
+        ACTS[action.step](services, seen, action, making)
+    except RunnerctlError as exc:
+        if isinstance(exc, InvalidTransition) and _moved(services, seen.runner):
+            return None  # somebody changed the row meanwhile, or what is wanted of it: it is looked at again
+        _remember(services, seen.runner, exc, being_made=_is_made(seen, making))
+        return exc
+    except BaseException as exc:
+        if _is_made(seen, making):
+            give_up(services, seen.runner, exc)
+        raise
+    return None
+
+
+def _moved(services: Services, runner: Runner) -> bool:
+    current = services.store.get(runner.id)
+    return current is None or (current.revision, current.wants) != (runner.revision, runner.wants)
+
+
+def _is_made(seen: Seen, making: Making | None) -> bool:
+    state, started_at = seen.runner.state, seen.runner.started_at
+    return making is not None and (state in UNLAUNCHED or (state is RunnerState.STARTING and started_at is None))
+
+
+def _remember(services: Services, runner: Runner, exc: RunnerctlError, *, being_made: bool) -> None:
+    """In the row, for whoever waits for it; one whose making failed is to go."""
+    if being_made:
+        give_up(services, runner, exc)
+    else:
+        attempts = runner.attempts + 1
+        due = services.clock.now() + failures.pause(attempts, exc)
+        services.store.note(runner.id, attempts=attempts, due=due, last_error=failures.encoded(exc))
+
+
+def give_up(services: Services, runner: Runner, exc: BaseException) -> None:
+    """What was made of it goes again, and its life ends in ``failed`` with that reason."""
+    known = exc if isinstance(exc, RunnerctlError) else RunnerctlError(f"Interrupted by {type(exc).__name__}")
+    try:
+        services.store.want(
+            runner.id,
+            desired=Desired.GONE,
+            how=How.NOW,
+            by="its creation",
+            ending=RunnerState.FAILED,
+            reason=known.message,
+        )
+        services.store.note(runner.id, last_error=failures.encoded(known))
+    except RunnerctlError:
+        backend, handle = services.backends.reach(runner)
+        backend.kill(handle)  # it cannot be written down, but what was refused must not run
+        raise

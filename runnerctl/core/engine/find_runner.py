@@ -1,0 +1,30 @@
+"""The runner that a caller names, if it may see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..domain import names
+from ..domain.errors import RunnerNotFound, ScopeMismatch
+from ..domain.models import Runner, Scope
+
+if TYPE_CHECKING:
+    from ..access.grants import Limits
+    from ..services import Services
+
+
+def find_runner(services: Services, name: str, limits: Limits | None = None) -> Runner:
+    """The current or last life of that name, if the caller's ``limits`` let it be seen.
+
+    Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name.
+    """
+    runner = services.store.latest(names.runner_name(name))
+    if runner is None or not (limits is None or limits.sees(runner)):
+        raise RunnerNotFound(f"No runner is named {name!r}", hint="`runnerctl list --all` shows what there is and was")
+    return runner
+
+
+def check_scope(runner: Runner, scope: Scope | None) -> None:
+    """Raises ``ScopeMismatch`` when the caller means a runner of another repository."""
+    if scope is not None and not scope.same_as(runner.scope):
+        raise ScopeMismatch(f"Runner {runner.name!r} belongs to {runner.scope}, not to {scope}")

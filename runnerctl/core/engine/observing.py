@@ -1,0 +1,81 @@
+"""All that is known of one row at this moment, gathered for ``plan``. Nothing is changed, and GitHub is not asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import restarting
+from ..backends.base import Phase
+from ..domain.models import Runner
+from ..domain.states import UNLAUNCHED, Desired, RunnerState
+from . import failures
+from .plan import Action, Limits, Now, Seen, plan
+
+if TYPE_CHECKING:
+    from ..services import Services
+
+
+def decide(services: Services, runner: Runner, *, absences: int = 0, driven: bool = False) -> Action:
+    """The next step for it as it looks now. Without its lock only a glance: it may change just now.
+
+    Raises ``BackendFailed`` when it cannot be looked at.
+    """
+    seen = observe(services, runner, absences=absences, driven=driven)
+    return plan(seen, now=now(services), limits=limits(services))
+
+
+def now(services: Services) -> Now:
+    clock = services.clock
+    return Now(wall=clock.now(), boot=clock.boottime(), boot_id=clock.boot_id())
+
+
+def limits(services: Services) -> Limits:
+    ladder = services.ladder
+    return Limits(
+        start=services.settings.start_timeout,
+        stop=ladder.interrupt + ladder.terminate + ladder.kill + 10.0,
+    )
+
+
+def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bool = False) -> Seen:
+    backend, handle = services.backends.reach(runner)
+    seen = backend.observe(handle)
+    supervised = backend.supervised(handle) if seen.running else bool(seen.supervised)
+    # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
+    if (seen.running and supervised) or _rests(runner):
+        # A job can forge the line that changes the phase, not the end of its own Worker; one found at work has no name.
+        working = seen.job is not None or seen.phase is Phase.BUSY
+    else:
+        working = backend.working(handle)
+    half_made = runner.state in UNLAUNCHED and not runner.ephemeral and runner.handle is not None
+    return Seen(
+        runner=runner,
+        processes=seen,
+        supervised=supervised,
+        working=working,
+        package=driven and runner.state in UNLAUNCHED and services.has_package(runner),
+        driven=driven,
+        orphaned=runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id),
+        absences=absences,
+        unconfigured=seen.unconfigured,
+        accepted=half_made and bool(backend.accepted(handle)),
+        ends=ends_in_a_row(services, runner),
+        refused=failures.is_busy(runner.last_error),
+    )
+
+
+def _rests(runner: Runner) -> bool:
+    return runner.state is RunnerState.STOPPED and not restarting.is_wanted(runner)
+
+
+def ends_in_a_row(services: Services, runner: Runner) -> int:
+    """How often in a row one that rests, and should run, has ended by itself; 0 for any other."""
+    if runner.state is not RunnerState.STOPPED or not restarting.is_wanted(runner):
+        return 0
+    return restarting.ends_in_a_row(services.store.history(runner.id, last=restarting.EVENTS))
+
+
+def seconds_to_restart(services: Services, runner: Runner) -> float | None:
+    """Of one that rests until it is started again by itself; None for any other."""
+    ends = ends_in_a_row(services, runner)
+    return restarting.left(runner, ends, services.clock.now()) if ends else None

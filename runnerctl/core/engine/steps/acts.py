@@ -1,0 +1,48 @@
+"""How each step of the table is taken. Each may have been taken before, by whoever died at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..table import Step
+from . import making, recording, removing, renewing, running, stopping
+
+if TYPE_CHECKING:
+    from ..making import Making
+    from ..plan import Action, Seen
+    from ...services import Services
+
+Act = Callable[["Services", "Seen", "Action", "Making | None"], None]
+
+ACTS: dict[Step, Act] = {
+    Step.FETCH_PACKAGE: making.fetch_package,
+    Step.PROVISION: making.provision,
+    Step.REGISTER: making.register,
+    Step.LAUNCH: running.launch,
+    Step.ADOPT: running.adopt,
+    Step.RECORD_STATE: recording.record_state,
+    Step.EXPLAIN: recording.explain,
+    Step.MARK_STOPPED: recording.mark_stopped,
+    Step.WITHDRAW: stopping.withdraw,
+    Step.DRAIN: stopping.drain,
+    Step.INTERRUPT: stopping.interrupt,
+    Step.KILL: stopping.kill,
+    Step.BEGIN_REMOVAL: removing.begin_removal,
+    Step.REFUSE: removing.refuse,
+    Step.DEREGISTER: removing.deregister,
+    Step.FAIL: removing.end,
+    Step.COMPLETE: removing.end,
+    Step.REPLACE: removing.replace,
+    Step.END_LIFE: removing.end_life,
+    Step.RENEW: renewing.renew,
+    Step.CONFIRM: renewing.confirm,
+}
+IDLE = frozenset({Step.NOTHING, Step.WAIT})
+"""There is nothing to be done now."""
+UNLOCKED = frozenset({Step.DEREGISTER, Step.CONFIRM})
+"""Asks GitHub about a runner that lives: its row is free meanwhile, so that nothing else has to wait for the answer."""
+GITHUB = frozenset({*UNLOCKED, Step.REGISTER, Step.RENEW})
+"""Waits for GitHub."""
+HEARD_LATER = frozenset({Step.DRAIN, Step.ADOPT})
+"""The processes take a moment to show it."""

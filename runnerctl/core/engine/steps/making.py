@@ -1,0 +1,80 @@
+"""From a row in ``pending`` to a runner that GitHub knows and that has everything but its processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...backends.base import ConfigSh, Jit, Provision
+from ...domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerExists
+from ...domain.models import Runner
+from ...domain.states import RunnerState
+from .. import config_sh, exposure, packages, registration
+
+if TYPE_CHECKING:
+    from ...backends.base import Backend
+    from ...services import Services
+    from ..making import Making
+    from ..plan import Action, Seen
+
+
+def fetch_package(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
+    runner = seen.runner
+    packages.fetch(services, runner.scope, runner.version, making.progress if making else None)
+
+
+def provision(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """Its place, built under the id and published under the name; from now on GitHub may have been asked."""
+    runner = seen.runner
+    exposure.check(services, runner)
+    backend, _handle = services.backends.reach(runner)
+    with packages.kept(services, runner.scope, runner.version) as package:
+        handle = backend.provision(
+            Provision(
+                runner_id=runner.id,
+                name=runner.name,
+                ephemeral=runner.ephemeral,
+                base_dir=Path(runner.root).parent,
+                package=package,
+                user=runner.job_user,
+            )
+        )
+    services.store.amend(runner, version=package.version, handle=handle, asked_at=services.clock.now())
+
+
+def register(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
+    """One call for an ephemeral one; its answer is durable in the runner's place before the row says so."""
+    runner = seen.runner
+    backend, handle = services.backends.reach(runner)
+    if making is not None and runner.daemonize:
+        # One that belongs to a process is started with its lease: what waited could not be given it.
+        making.prepare(backend, handle)
+    try:
+        github_id, handle = _identity(services, runner, backend, handle)
+    except (GitHubError, RunnerExists, ConfigInvalid) as exc:
+        if not isinstance(exc, GitHubNoAnswer):
+            services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
+        raise
+    observed = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
+    services.store.transition(
+        runner, RunnerState.REGISTERED, RunnerState.STARTING, github_id=github_id, handle=handle, **observed
+    )
+
+
+def _identity(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int, str]:
+    if runner.ephemeral:
+        jit = registration.ask(services, runner)
+        return jit.runner.id, backend.accept(handle, Jit(jit.encoded)).handle
+    try:
+        return _configured(services, runner, backend, handle)
+    except RunnerExists:
+        if not registration.make_way(services, runner):
+            raise
+    return _configured(services, runner, backend, handle)
+
+
+def _configured(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int, str]:
+    token = services.github.registration_token(runner.scope)
+    seconds = services.settings.start_timeout
+    accepted = backend.accept(handle, ConfigSh(config_sh.arguments(services.settings, runner), token, seconds))
+    return config_sh.github_id(runner, accepted, token), accepted.handle

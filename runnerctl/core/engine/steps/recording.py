@@ -1,0 +1,28 @@
+"""What was observed, written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...domain.states import SERVING, RunnerState
+
+if TYPE_CHECKING:
+    from ...services import Services
+    from ..making import Making
+    from ..plan import Action, Seen
+
+
+def record_state(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    assert action.state is not None  # noqa: S101 - that step carries one
+    explained = {"reason": None} if action.state in SERVING else {}
+    services.store.transition(seen.runner, action.state, why=action.reason, **explained)
+
+
+def explain(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    services.store.amend(seen.runner, reason=action.reason)
+
+
+def mark_stopped(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    services.store.transition(
+        seen.runner, RunnerState.STOPPED, why=action.reason, reason=action.reason, started_at=None, deadline=None
+    )

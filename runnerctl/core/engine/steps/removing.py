@@ -1,0 +1,116 @@
+"""The end of a life, whatever brought it about: nothing stays but its log and its history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...domain.errors import BackendFailed, ConfigInvalid, GitHubError, RunnerBusy
+from ...domain.models import Runner
+from ...domain.states import Desired, How, RunnerState
+from .. import failures, registration
+
+if TYPE_CHECKING:
+    from ...services import Services
+    from ..making import Making
+    from ..plan import Action, Seen
+
+BUSY_HINT = "Wait for the job, or pass --drain to wait, --force to cancel it"
+
+
+def begin_removal(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    begin(services, seen.runner)
+
+
+def begin(services: Services, runner: Runner, **more: Any) -> Runner:
+    """Commits that this life is being cleared away, and what it goes back to if GitHub says that a job runs."""
+    fresh = {"deadline": None, "settle_until": None, **more}
+    return services.store.transition(
+        runner,
+        RunnerState.REMOVING,
+        why=runner.reason if runner.ending is not None else None,
+        ending=runner.ending or RunnerState.REMOVED,
+        back_to=runner.state,
+        **fresh,
+    )
+
+
+def refuse(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """What was wanted of it is so again: one that was stopped is not to be started."""
+    runner = seen.runner
+    says = ", GitHub says" if seen.refused else ""
+    error = failures.encoded(RunnerBusy(f"Runner {runner.name!r} is running a job{says}", hint=BUSY_HINT))
+    before = {
+        "desired": Desired(runner.back_desired or Desired.RUNNING),
+        "how": How.GENTLE,
+        "ending": None,
+        "last_error": error,
+        "due": None,
+        "attempts": 0,
+    }
+    if runner.state is RunnerState.REMOVING and runner.back_to is not None:
+        services.store.transition(runner, RunnerState(runner.back_to), why="GitHub says it runs a job", **before)
+    else:
+        services.store.amend(runner, **before)
+
+
+def end(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    """Commits how this life ends. An ephemeral runner that did its job was deregistered by GitHub."""
+    assert action.state is not None  # noqa: S101 - that step carries one
+    done = {"deregistered_at": services.clock.now()} if action.state is RunnerState.COMPLETED else {}
+    services.store.transition(
+        seen.runner,
+        RunnerState.REMOVING,
+        why=action.reason,
+        reason=action.reason,
+        ending=action.state,
+        desired=Desired.GONE,
+        how=How.GENTLE,
+        back_to=seen.runner.state,
+        back_desired=seen.runner.desired,
+        deadline=None,
+        settle_until=None,
+        **done,
+    )
+
+
+def replace(services: Services, seen: Seen, action: Action, making: Making | None) -> None:
+    if services.settings.get("replace_lost"):
+        services.store.keep_replacement(seen.runner)
+    end(services, seen, action, making)
+
+
+def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """Asks GitHub to let go. Where no process is left, what cannot be done now is kept, and the life ends."""
+    runner = seen.runner
+    try:
+        registration.delete(services, runner)
+    except (GitHubError, ConfigInvalid) as exc:
+        if not failures.is_busy(failures.encoded(exc)):
+            services.store.keep_orphan(runner, reason=exc.message)
+        if not seen.processes.gone:
+            raise
+        services.store.keep_orphan(runner, reason=exc.message)
+        return
+    seconds = services.settings.get("drain_settle" if runner.how is How.DRAIN else "remove_settle")
+    settles = seen.processes.running and seen.processes.online_at is not None
+    services.store.note(
+        runner.id,
+        deregistered_at=services.clock.now(),
+        github_status=None,
+        github_busy=None,
+        settle_until=services.clock.boottime() + seconds if settles else None,
+        boot_id=services.clock.boot_id(),
+    )
+    services.store.forget_orphan(runner.id)
+
+
+def end_life(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    """Raises ``BackendFailed`` when a process or a mount would not go; the row then stays for another try."""
+    runner = seen.runner
+    backend, handle = services.backends.reach(runner)
+    backend.kill(handle)
+    left = backend.cleanup(handle)
+    if left:
+        raise BackendFailed("; ".join(each.message for each in left), hint=left[0].hint)
+    assert action.state is not None  # noqa: S101 - that step carries one
+    services.store.transition(runner, action.state, why=runner.reason, due=None)

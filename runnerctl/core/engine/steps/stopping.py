@@ -1,0 +1,71 @@
+"""The ways in which processes end because somebody wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...domain.models import Runner
+from ...domain.states import Desired, How, RunnerState, may_follow
+from ..plan import wanted
+from ..situation import Wanted
+from .removing import begin
+
+if TYPE_CHECKING:
+    from ...services import Services
+    from ..making import Making
+    from ..plan import Action, Seen
+
+_KILL_SECONDS = 1.0
+"""Beyond the ladder's own, which the supervisor climbs by itself."""
+
+
+def withdraw(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    """A job that runs is finished; after that it rests until somebody starts or removes it."""
+    services.store.want(
+        seen.runner.id, desired=Desired.STOPPED, how=How.DRAIN, by="policy public repositories", reason=action.reason
+    )
+
+
+def drain(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    runner = seen.runner
+    if runner.state is not RunnerState.REMOVING and may_follow(runner.state, RunnerState.STOPPING):
+        runner = services.store.transition(runner, RunnerState.STOPPING, why=runner.reason, deadline=None)
+    backend, handle = services.backends.reach(runner)
+    backend.drain(handle)
+
+
+def interrupt(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """Its time is set before it is told, so that whoever comes later kills in time."""
+    runner = _interrupted(services, seen.runner)
+    backend, handle = services.backends.reach(runner)
+    backend.interrupt(handle)
+
+
+def _interrupted(services: Services, runner: Runner) -> Runner:
+    timed = {
+        "deadline": services.clock.boottime() + _patience(services, runner),
+        "boot_id": services.clock.boot_id(),
+    }
+    if wanted(runner) in {Wanted.GONE, Wanted.GONE_AFTER_JOB, Wanted.GONE_NOW}:
+        return begin(services, runner, **timed) if runner.state is not RunnerState.REMOVING else services.store.amend(
+            runner, **timed
+        )
+    if may_follow(runner.state, RunnerState.STOPPING):
+        return services.store.transition(runner, RunnerState.STOPPING, why=runner.reason, **timed)
+    return services.store.amend(runner, **timed)
+
+
+def _patience(services: Services, runner: Runner) -> float:
+    if wanted(runner) is Wanted.GONE_NOW:
+        return services.settings.get("stop.force")  # type: ignore[no-any-return]
+    ladder = services.ladder
+    return ladder.interrupt + ladder.terminate + ladder.kill + _KILL_SECONDS
+
+
+def kill(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """What is left; a job that turned up after a gentle wish is finished first."""
+    runner = seen.runner
+    backend, handle = services.backends.reach(runner)
+    if runner.deadline is None and backend.working(handle):
+        return
+    backend.kill(handle)

@@ -1,0 +1,84 @@
+"""Whether a runner that was started takes jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..domain.durations import shown
+from ..domain.errors import BackendFailed, DeadlineExceeded
+from ..domain.models import Runner
+from ..domain.observation import Observation, Outcome, Phase
+from ..domain.states import RunnerState
+from .observing import seconds_to_restart
+
+if TYPE_CHECKING:
+    from ..services import Services
+
+SETTLE_SECONDS = 0.25
+"""GitHub registers a version that is too old, and lets it say *Listening for Jobs*; its first poll is refused."""
+_STUCK_SECONDS = 2.0
+"""One whose processes have ended and about which nobody does anything for so long is not waited for."""
+
+
+class Online:
+    """Asked again and again about one runner, from its start on."""
+
+    def __init__(self, services: Services, runner: Runner, *, timeout: float) -> None:
+        self._services = services
+        self._name = runner.name
+        self._timeout = timeout
+        self._deadline = services.clock.monotonic() + timeout
+        self._listening_since: float | None = None
+        self._stuck: tuple[int, float] | None = None
+
+    def is_reached(self, runner: Runner) -> bool:
+        """It listens and was not sent away at once, or had a job.
+
+        Raises ``BackendFailed`` with the reason when it ended, ``DeadlineExceeded`` when it takes too long.
+        """
+        backend, handle = self._services.backends.reach(runner)
+        seen = backend.observe(handle)
+        if self._listens(seen) or (seen.gone and _served(seen)):
+            return True
+        if seen.gone:
+            self._check_goes_on(runner, seen)
+        elif self._services.clock.monotonic() >= self._deadline and self._listening_since is None:
+            raise DeadlineExceeded(
+                f"Runner {self._name!r} was not online after {shown(self._timeout)}",
+                hint="It goes on starting; `runnerctl status` tells how it is",
+            )
+        return False
+
+    def _listens(self, seen: Observation) -> bool:
+        now = self._services.clock.monotonic()
+        if not (seen.running and seen.online_at is not None and seen.phase in {Phase.LISTENING, Phase.BUSY}):
+            self._listening_since = None
+            return False
+        if self._listening_since is None:
+            self._listening_since = now
+        return seen.phase is Phase.BUSY or now - self._listening_since >= SETTLE_SECONDS
+
+    def _check_goes_on(self, runner: Runner, seen: Observation) -> None:
+        """One that gets another version, or is started again at once, is waited for; else that is the failure."""
+        again = seconds_to_restart(self._services, runner) is not None
+        if not runner.live or runner.state is RunnerState.STOPPED or runner.last_error is not None:
+            raise _failed(runner, seen, runner.reason or seen.reason, again=again)
+        now = self._services.clock.monotonic()
+        if self._stuck is None or self._stuck[0] != runner.revision:
+            self._stuck = runner.revision, now
+        elif now - self._stuck[1] > _STUCK_SECONDS:
+            raise _failed(runner, seen, runner.reason or seen.reason, again=again)
+
+
+def _served(seen: Observation) -> bool:
+    """It came to a job, or somebody stopped it: it had been online."""
+    return seen.outcome is Outcome.COMPLETED or seen.jobs_run > 0 or (seen.online_at is not None and seen.stop_asked)
+
+
+def _failed(runner: Runner, seen: Observation, reason: str | None, *, again: bool) -> BackendFailed:
+    when = "before it came online" if seen.online_at is None else "right after it came online"
+    stays = "It stays, and is started again by itself; " if again else ""
+    return BackendFailed(
+        f"Runner {runner.name!r} ended {when}: {reason or 'no reason was given'}",
+        hint=f"{stays}`runnerctl logs {runner.name}` shows what it said",
+    )

@@ -1,0 +1,71 @@
+"""Locks of rows between processes and between threads: one byte each of one file, so nothing grows and none is left.
+
+Open-file-description locks (``fcntl(2)``): threads exclude each other too, and a lock may be given up by another thread
+than the one that took it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class RowHeld(Exception):  # noqa: N818 - a state of the world, not a fault
+    """Somebody else is at work on that row."""
+
+
+class RowLock:
+    """One row's, held from its making until ``close``."""
+
+    def __init__(self, path: Path, row_id: str) -> None:
+        """Raises ``RowHeld``."""
+        self._offset = _offset(row_id)
+        self._descriptor = _open(path)
+        try:
+            self._set(fcntl.F_WRLCK)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise RowHeld(row_id) from None
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def close(self) -> None:
+        """Once; not left to the descriptor's end, of which a child forked meanwhile has a copy."""
+        try:
+            self._set(fcntl.F_UNLCK)
+        finally:
+            os.close(self._descriptor)
+
+    def _set(self, kind: int) -> None:
+        # struct flock: type, whence, start, length, pid.
+        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, self._offset, 1, 0))
+
+
+@contextmanager
+def row_lock(path: Path, row_id: str) -> Iterator[None]:
+    """Holds it now or raises ``RowHeld``: nobody waits for a row in here."""
+    lock = RowLock(path, row_id)
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, _FLAGS, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, _FLAGS, 0o600)
+
+
+def _offset(row_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(row_id.encode()).digest()[:7], "big")
