@@ -14,9 +14,9 @@ from ..backends import directory
 from ..domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..domain.models import Runner, RunnerSpec
 from ..domain.states import RunnerState
-from ..host import listable
 from ..packages.store import Package
 from ..services import Services
+from ..settings import listable
 from ..store.runners import REMOVE_FIRST
 from . import exposure
 from .admission import admit
@@ -70,7 +70,7 @@ def _create(
     services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: Limits | None
 ) -> Runner:
     directory.check_directory(services.settings.base_dir)
-    listable.check(services)
+    listable.check(services.settings, units=services.backend.name == "systemd")
     if not spec.ephemeral:
         check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made
