@@ -65,7 +65,7 @@ generate: $(VENV)/run
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/lint-imports --no-cache --config setup.cfg
 
 types: $(VENV)/dev
 	$(BIN)/mypy runnerctl benchmarks

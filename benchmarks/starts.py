@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.models import RunnerSpec, Scope
-from runnerctl.core.store.runners import Store
+from runnerctl.core.store import Store
 
 from .figure import Figure, median
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.store.runners import Store
+from runnerctl.core.store import Store
 
 from .figure import Figure, median
 from .ground import REPO, Ground, ground

@@ -23,7 +23,7 @@ from runnerctl.core.engine.replacing import replace_lost
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
-from runnerctl.core.store.runners import Store
+from runnerctl.core.store import Store
 
 
 class DiesAtCommit(Store):

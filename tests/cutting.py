@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from runnerctl.core.services import Services
-from runnerctl.core.store.runners import Store
+from runnerctl.core.store import Store
 
 
 class When(StrEnum):

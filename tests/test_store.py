@@ -14,7 +14,7 @@ from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, RunnerExists
 from runnerctl.core.domain.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope
 from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
-from runnerctl.core.store.runners import Store
+from runnerctl.core.store import Store
 
 S = RunnerState
 

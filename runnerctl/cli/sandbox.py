@@ -225,7 +225,7 @@ def _rehearsal_directory(front: Front) -> Iterator[Path]:
 
 def _living(directory: Path) -> list[str]:
     """The names of the runners whose life in that directory has not ended."""
-    from runnerctl.core.store.runners import Store
+    from runnerctl.core.store import Store
 
     database = directory / "state" / "runnerctl.db"
     if not database.exists():

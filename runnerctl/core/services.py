@@ -21,7 +21,7 @@ from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
-from .store.runners import Store
+from .store import Store
 
 if TYPE_CHECKING:
     from .audit import Audit

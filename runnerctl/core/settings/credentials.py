@@ -50,7 +50,7 @@ def check_github(settings: Settings) -> None:
     """Raises ``ConfigInvalid`` unless there is something to show to GitHub, and a key that can sign."""
     pem = required_key_pem(settings)
     if pem is not None:
-        from ..github.auth import load_private_key
+        from .private_key import load_private_key
 
         load_private_key(pem)
 
