@@ -67,6 +67,7 @@ def serve(settings: Settings) -> None:
     services.check_fitting()
     listable.check(services)
     check_github(settings)
+    services.store  # noqa: B018 - an upgrade of the database is refused while a server holds the lock
     with (
         _alone(services),
         contextlib.closing(services),
