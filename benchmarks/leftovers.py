@@ -19,7 +19,7 @@ _ROWS = {
     "orphan tasks": "SELECT count(*) FROM orphan",
     "replacements": "SELECT count(*) FROM replacement",
     "absences": "SELECT count(*) FROM absence",
-    "events of no runner": "SELECT count(*) FROM runner_event WHERE runner_id NOT IN (SELECT id FROM runner)",
+    "events of no runner": "SELECT count(*) FROM event WHERE runner_id NOT IN (SELECT id FROM runner)",
 }
 
 

@@ -69,6 +69,7 @@ def serve(settings: Settings) -> None:
     services.check_fitting()
     listable.check(services.settings, units=services.backend.name == "systemd")
     check_github(settings)
+    services.store  # noqa: B018 - an upgrade of the database is refused while a server holds the lock
     with (
         _alone(services),
         contextlib.closing(services),

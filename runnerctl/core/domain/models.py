@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from . import names
-from .states import LIVE, Desired, RunnerState
+from .states import LIVE, Desired, How, RunnerState
 
 T = TypeVar("T")
 
@@ -117,6 +118,17 @@ class ProcessId(NamedTuple):
     boot_id: str
 
 
+class LastError(NamedTuple):
+    """What the last step came to that the engine took for a runner and that failed."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    retry_after: float | None = None
+    kind: str = ""
+    """The error's class: some share a code."""
+
+
 class Runner(NamedTuple):
     """One life of a runner: a row of the store.
 
@@ -168,6 +180,29 @@ class Runner(NamedTuple):
     changed_at: float
     started_at: float | None
     ended_at: float | None
+    how: How = How.GENTLE
+    """In which way ``desired`` is wanted, if that is not ``running``."""
+    wanted_at: float | None = None
+    wanted_by: str | None = None
+    """``command``, ``tenant NAME``, ``pool NAME``, ``policy NAME``; None: nobody remembers."""
+    wants: int = 0
+    """Counts the changes of what is wanted; they never conflict with ``revision``."""
+    deadline: float | None = None
+    settle_until: float | None = None
+    """Both in seconds of CLOCK_BOOTTIME, in the boot of ``boot_id``."""
+    boot_id: str | None = None
+    back_to: RunnerState | None = None
+    back_desired: Desired | None = None
+    """Where a removal goes back to when GitHub says that a job runs."""
+    backend: str = "process"
+    host_id: str | None = None
+    due: float | None = None
+    """When the engine looks at it again, by the wall clock; None: now."""
+    attempts: int = 0
+    """How often in a row its next step failed."""
+    last_error: LastError | None = None
+    changes: int = 0
+    """Counts every write to the row, also those that leave its revision: notes, and what is wanted."""
 
     @property
     def job_user(self) -> tuple[int, int] | None:
@@ -216,6 +251,47 @@ class Event(NamedTuple):
     old: RunnerState | None
     new: RunnerState
     reason: str | None
+
+
+class EventType(StrEnum):
+    STATE = "state"
+    """A runner went from ``old`` to ``new``."""
+    WANTED = "wanted"
+    """Something else is wanted of a runner: ``data`` has ``desired``, ``how`` and ``by``."""
+    JOB = "job"
+    """A runner's job began or ended: ``data`` has its ``id`` and ``name``, and how it ended."""
+    NOTE = "note"
+
+
+class StoredEvent(NamedTuple):
+    """One of the single sequence of events of all runners."""
+
+    seq: int
+    """Grows with every event and is never used again: what comes later is beyond it."""
+    at: float
+    type: EventType
+    runner_id: str | None
+    old: str | None
+    new: str | None
+    reason: str | None
+    data: Mapping[str, Any]
+
+
+class Job(NamedTuple):
+    """A GitHub job that a runner ran."""
+
+    id: int
+    runner_id: str
+    name: str
+    repository: str | None
+    workflow: str | None
+    run_id: str | None
+    """These three are the job's own word."""
+    started_at: float
+    ended_at: float | None
+    result: str | None
+    reason: str | None
+    """Why it ended, if not by itself."""
 
 
 class Orphan(NamedTuple):

@@ -33,6 +33,25 @@ class Desired(StrEnum):
     STOPPED = "stopped"
     GONE = "gone"
 
+    def at_least(self, other: Desired) -> Desired:
+        """The one of the two that goes further: running, stopped, gone."""
+        return max(self, other, key=tuple(Desired).index)
+
+
+class How(StrEnum):
+    """In which way a stop or a removal is wanted."""
+
+    GENTLE = "gentle"
+    """Not if a job runs."""
+    DRAIN = "drain"
+    """After the job that runs."""
+    NOW = "now"
+    """Whatever runs."""
+
+    def at_least(self, other: How) -> How:
+        """The one of the two that goes further: gentle, drain, now."""
+        return max(self, other, key=tuple(How).index)
+
 
 S = RunnerState
 

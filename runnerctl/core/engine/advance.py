@@ -128,7 +128,7 @@ def _remember(services: Services, runner: Runner, exc: RunnerctlError, *, being_
     else:
         attempts = runner.attempts + 1
         due = services.clock.now() + failures.pause(attempts, exc)
-        services.store.note(runner.id, attempts=attempts, due=due, last_error=failures.encoded(exc))
+        services.store.note(runner.id, attempts=attempts, due=due, last_error=failures.kept(exc))
 
 
 def give_up(services: Services, runner: Runner, exc: BaseException) -> None:
@@ -143,7 +143,7 @@ def give_up(services: Services, runner: Runner, exc: BaseException) -> None:
             ending=RunnerState.FAILED,
             reason=known.message,
         )
-        services.store.note(runner.id, last_error=failures.encoded(known))
+        services.store.note(runner.id, last_error=failures.kept(known))
     except RunnerctlError:
         backend, handle = services.backends.reach(runner)
         backend.kill(handle)  # it cannot be written down, but what was refused must not run

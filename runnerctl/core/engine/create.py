@@ -129,7 +129,7 @@ class Create(Operation[Runner]):
     def _ended(self, runner: Runner | None) -> Runner:
         """It ended as it was to, soon after its start; or it never came that far."""
         self.close()
-        failure = failures.decoded(None if runner is None else runner.last_error)
+        failure = failures.raised(None if runner is None else runner.last_error)
         if runner is None or failure is not None:
             raise failure or BackendFailed(f"Runner {self._spec.name!r} is gone")
         if runner.started_at is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from ..domain import errors
-from ..domain.errors import FieldError, RunnerctlError
+from ..domain.errors import RunnerctlError
+from ..domain.models import LastError
 
 _MOST_SECONDS = 300.0
 _FIRST_SECONDS = 5.0
@@ -14,36 +14,23 @@ BUSY_SECONDS = 1.0
 """GitHub says for a moment after a job's end that it runs."""
 
 
-def encoded(exc: RunnerctlError) -> str:
-    """As JSON for ``last_error``; the message is free of secrets already."""
-    return json.dumps(
-        {
-            "error": type(exc).__name__,
-            "code": exc.code,
-            "message": exc.message,
-            "hint": exc.hint,
-            "retry_after": exc.retry_after,
-            "errors": [list(each) for each in exc.errors],
-        }
+def kept(exc: RunnerctlError) -> LastError:
+    """For ``last_error``; its message is free of secrets already."""
+    return LastError(
+        code=exc.code, message=exc.message, hint=exc.hint, retry_after=exc.retry_after, kind=type(exc).__name__
     )
 
 
-def decoded(text: str | None) -> RunnerctlError | None:
+def raised(kept_error: LastError | None) -> RunnerctlError | None:
     """The inverse; an error that this version does not know is a plain one."""
-    if text is None:
+    if kept_error is None:
         return None
-    told = json.loads(text)
-    kind = _KINDS.get(told.get("error"), RunnerctlError)
-    return kind(
-        told.get("message", ""),
-        hint=told.get("hint"),
-        retry_after=told.get("retry_after"),
-        errors=[FieldError(*each) for each in told.get("errors", ())],
-    )
+    kind = _KINDS.get(kept_error.kind, RunnerctlError)
+    return kind(kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after)
 
 
-def is_busy(text: str | None) -> bool:
-    return text is not None and isinstance(decoded(text), errors.GitHubBusy)
+def is_busy(kept_error: LastError | None) -> bool:
+    return kept_error is not None and kept_error.kind == errors.GitHubBusy.__name__
 
 
 def pause(attempts: int, exc: RunnerctlError) -> float:

@@ -83,7 +83,7 @@ class Remove(Operation[Removal]):
         runner = self.services.store.get(self.runner_id or "")
         if runner is None or not runner.live:
             return self._ended(runner)
-        failure = failures.decoded(runner.last_error)
+        failure = failures.raised(runner.last_error)
         if runner.desired is not Desired.GONE:
             raise failure or RunnerBusy(f"Runner {runner.name!r} is running a job", hint=BUSY_HINT)
         if failure is not None and not isinstance(failure, GitHubBusy):

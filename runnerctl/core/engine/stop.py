@@ -132,7 +132,7 @@ class StopRunner(_OfLiving):
             return None
         if not self._now and self._may_have_job(runner):
             return Stop(runner=runner, draining=True)
-        if (failure := failures.decoded(runner.last_error)) is not None:
+        if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
         return None
 
@@ -166,7 +166,7 @@ class RestartRunner(_OfLiving):
             raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
         if runner.state in WITH_PROCESS and not is_older(runner):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
-        if (failure := failures.decoded(runner.last_error)) is not None:
+        if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
         if not self._now and runner.started_at is not None and self._may_have_job(runner):
             return Stop(runner=runner, draining=True)
@@ -203,7 +203,7 @@ class StartRunner(Operation[Runner]):
         runner = self.services.store.get(self.runner_id or "")
         if runner is None or runner.state not in LIVE:
             raise RunnerNotFound(f"Runner {self._name!r} has ended meanwhile", hint="Create it again")
-        failure = failures.decoded(runner.last_error)
+        failure = failures.raised(runner.last_error)
         if failure is not None and runner.started_at is None:
             raise failure
         if runner.state in WITH_PROCESS and runner.started_at is not None:

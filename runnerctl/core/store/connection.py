@@ -15,7 +15,8 @@ from typing import Any
 
 from ..domain.errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""What the newest file in ``migrations`` makes."""
 _BUSY_SECONDS = 15.0
 _ROOM = 2 * 1024 * 1024
 _LOG_PAGES = 400
@@ -112,17 +113,13 @@ class Database:
                 raise _meaning(exc, self._path) from exc
 
     def _migrate(self) -> None:
+        """A database of this version is only read: whoever writes meanwhile is not waited for."""
+        if self._read("PRAGMA user_version")[0][0] == SCHEMA_VERSION:
+            return
+        from . import migrations
+
         with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise ConfigInvalid(
-                    f"The database {str(self._path)!r} was written by a newer runnerctl",
-                    hint="Upgrade runnerctl, or name another state directory",
-                )
-            if version == 0:
-                for statement in _statements(Path(__file__).with_name("schema.sql").read_text()):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            migrations.upgrade(db, path=self._path)
 
 
 class _Opened:
@@ -153,12 +150,6 @@ def _existing(path: Path) -> str:
     from urllib.parse import quote
 
     return f"file:{quote(str(path))}?mode=rw"
-
-
-def _statements(script: str) -> list[str]:
-    """Its single statements: ``executescript`` would commit the transaction around them."""
-    plain = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
-    return [statement for statement in plain.split(";") if statement.strip()]
 
 
 def _meaning(exc: sqlite3.Error, path: Path) -> RunnerctlError:

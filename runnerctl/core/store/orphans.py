@@ -43,6 +43,17 @@ class Duties(Database):
     def has_orphan(self, runner_id: str) -> bool:
         return bool(self._read("SELECT 1 FROM orphan WHERE runner_id = ?", runner_id))
 
+    def hasten_orphan(self, runner_id: str) -> None:
+        """It is due now, if it is kept."""
+        if self.has_orphan(runner_id):
+            with self._transaction() as db:
+                db.execute("UPDATE orphan SET next_try_at = ? WHERE runner_id = ?", (self._clock.now(), runner_id))
+
+    def is_orphan_due(self, runner_id: str) -> bool:
+        now = self._clock.now()
+        query = "SELECT 1 FROM orphan WHERE runner_id = ? AND (next_try_at <= ? OR next_try_at > ?)"
+        return bool(self._read(query, runner_id, now, now + LONGEST_WAIT))
+
     def postpone_orphan(self, orphan: Orphan, *, until: float) -> None:
         """For ``LONGEST_WAIT`` at the most."""
         until = min(until, self._clock.now() + LONGEST_WAIT)

@@ -1,17 +1,32 @@
-"""How runners, events and orphans are laid out in the store's rows."""
+"""How runners, events, jobs and orphans are laid out in the store's rows."""
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import Any
 
-from ..domain.models import Backoff, Event, Listed, Orphan, Runner, RunnerSpec, Scope
-from ..domain.states import TERMINAL, Desired, RunnerState
+from ..domain.models import (
+    Backoff,
+    Event,
+    EventType,
+    Job,
+    LastError,
+    Listed,
+    Orphan,
+    Runner,
+    RunnerSpec,
+    Scope,
+    StoredEvent,
+)
+from ..domain.states import TERMINAL, Desired, How, RunnerState
 
 _COLUMNS = """
     id seq name scope tenant state desired revision labels ephemeral daemonize runner_group version workdir root
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
     handle ending reason job_uid job_gid may_be_public exposed_at created_at changed_at started_at ended_at
+    how wanted_at wanted_by wants deadline settle_until boot_id back_to back_desired backend host_id
+    due attempts last_error changes
 """
 _LISTED = """
     id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
@@ -24,6 +39,7 @@ LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMI
 
 _STATES = {str(state): state for state in RunnerState}
 _DESIRED = {str(desired): desired for desired in Desired}
+_HOW = {str(how): how for how in How}
 _scope = lru_cache(maxsize=1024)(Scope.parse)
 
 
@@ -34,6 +50,8 @@ def runner(row: tuple[Any, ...]) -> Runner:
         root, device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
         handle, ending, reason, job_uid, job_gid, may_be_public, exposed_at,
         created_at, changed_at, started_at, ended_at,
+        how, wanted_at, wanted_by, wants, deadline, settle_until, boot_id, back_to, back_desired, backend, host_id,
+        due, attempts, last_error, changes,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
     return Runner._make((
@@ -43,6 +61,9 @@ def runner(row: tuple[Any, ...]) -> Runner:
         github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
         handle, None if ending is None else _STATES[ending], reason, job_uid, job_gid, may_be_public == 1, exposed_at,
         created_at, changed_at, started_at, ended_at,
+        _HOW[how], wanted_at, wanted_by, wants, deadline, settle_until, boot_id,
+        None if back_to is None else _STATES[back_to], None if back_desired is None else _DESIRED[back_desired],
+        backend, host_id, due, attempts, None if last_error is None else LastError(**json.loads(last_error)), changes,
     ))  # fmt: skip
 
 
@@ -86,6 +107,8 @@ def encoded(fields: dict[str, Any]) -> dict[str, Any]:
             columns["labels"] = ",".join(value)
         elif isinstance(value, Scope):
             columns[field] = str(value)
+        elif isinstance(value, LastError):
+            columns[field] = json.dumps(value._asdict())
         else:
             columns[field] = int(value) if isinstance(value, bool) else value
     return columns
@@ -94,6 +117,15 @@ def encoded(fields: dict[str, Any]) -> dict[str, Any]:
 def event(row: tuple[Any, ...]) -> Event:
     runner_id, at, old, new, reason = row
     return Event(runner_id=runner_id, at=at, old=None if old is None else _STATES[old], new=_STATES[new], reason=reason)
+
+
+def stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    seq, at, type_, runner_id, old, new, reason, data = row
+    return StoredEvent(seq, at, EventType(type_), runner_id, old, new, reason, {} if data is None else json.loads(data))
+
+
+def job(row: tuple[Any, ...]) -> Job:
+    return Job(*row)
 
 
 def orphan(row: tuple[Any, ...]) -> Orphan:

@@ -14,6 +14,8 @@ from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
 from .api_tokens import Tokens
 from .orphans import Duties
+from .jobs import Jobs
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     import random
@@ -21,13 +23,19 @@ if TYPE_CHECKING:
     from ..access.grants import Limits
 
 _MOST_KNOWN = 4096
+_NOTES = frozenset({
+    "github_id", "github_status", "github_busy", "github_seen_at", "deregistered_at", "exposed_at",
+    "due", "attempts", "last_error",
+})  # fmt: skip
+"""Facts about the world, and when the engine looks again: no decision that another writer could have made."""
+_WISHES = frozenset({"desired", "how", "ending"})
 REMOVE_FIRST = "Choose another name, or remove that runner first"
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Duties, Tokens):
+class Store(Wanted, Jobs, Duties, Tokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
@@ -41,14 +49,14 @@ class Store(Duties, Tokens):
 
     def latest(self, name: str) -> Runner | None:
         """The current or last life of that name."""
-        query = "SELECT id, revision FROM runner WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1"
+        query = "SELECT id, changes FROM runner WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1"
         found = self._read(query, name.lower())
         if not found:
             return None
-        runner_id, revision = found[0]
+        runner_id, changes = found[0]
         # Most looks find a row that nobody has touched: reading and making it whole again costs more than the query.
         known = self._known.get(runner_id)
-        return known if known is not None and known.revision == revision else self.get(runner_id)
+        return known if known is not None and known.changes == changes else self.get(runner_id)
 
     def get(self, runner_id: str) -> Runner | None:
         found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
@@ -104,11 +112,6 @@ class Store(Duties, Tokens):
         items = [make(row) for row in found[: query.limit]]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
 
-    def history(self, runner_id: str, *, last: int = -1) -> list[Event]:
-        """Oldest first; only so many of the ``last``, if given."""
-        query = "SELECT runner_id, at, old, new, reason FROM runner_event WHERE runner_id = ? ORDER BY id DESC LIMIT ?"
-        return [rows.event(row) for row in reversed(self._read(query, runner_id, last))]
-
     # -- writing
 
     def new_id(self) -> str:
@@ -124,11 +127,15 @@ class Store(Duties, Tokens):
         users: Sequence[tuple[int, int]] | None = None,
         limits: Limits | None = None,
         runner_id: str | None = None,
+        by: str | None = None,
+        backend: str = "process",
+        host_id: str | None = None,
     ) -> Runner:
         """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
 
         ``runner_id`` is one of ``new_id``, for a caller that must know it whatever happens here. It gets the first of
         ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. ``limits`` are the caller's.
+        ``by`` says who wants it, ``backend`` and ``host_id`` where it is to run.
         Raises ``RunnerExists``, ``QuotaExceeded`` or ``Forbidden``.
         """
         now = self._clock.now()
@@ -142,6 +149,10 @@ class Store(Duties, Tokens):
             "root": str(root),
             "created_at": now,
             "changed_at": now,
+            "wanted_at": now,
+            "wanted_by": by,
+            "backend": backend,
+            "host_id": host_id,
             **rows.of_spec(spec),
         }
         with self._transaction() as db:
@@ -186,6 +197,19 @@ class Store(Duties, Tokens):
             self._update(db, runner, changes)
         return self._must_get(runner.id)
 
+    def note(self, runner_id: str, **facts: Any) -> Runner:
+        """Writes down what no revision guards; whoever is about to take a step for the runner is not disturbed.
+
+        Raises ``TypeError`` for a field that only ``amend`` and ``transition`` may write.
+        """
+        if not facts.keys() <= _NOTES:
+            raise TypeError(f"not to be noted: {', '.join(sorted(facts.keys() - _NOTES))}")
+        columns = rows.encoded(facts)
+        assignments = ", ".join(f"{column} = ?" for column in columns)
+        with self._transaction() as db:
+            db.execute(f"UPDATE runner SET {assignments} WHERE id = ?", (*columns.values(), runner_id))
+        return self._must_get(runner_id)
+
     def note_sightings(self, sightings: Iterable[Sighting]) -> None:
         """What GitHub listed, in one commit; no change of the rows that any writer could mind."""
         with self._transaction() as db:
@@ -193,8 +217,6 @@ class Store(Duties, Tokens):
                 "UPDATE runner SET github_status = ?, github_busy = ?, github_seen_at = ? WHERE id = ?",
                 [(seen.status, int(seen.busy), seen.at, seen.runner_id) for seen in sightings],
             )
-        # The revision stays, so what is remembered by it must go.
-        self._known.clear()
 
     def note_exposures(self, found: Mapping[str, float | None]) -> None:
         """By life, when its repository was found to be public, None for one that is not; the same kind of note."""
@@ -202,7 +224,6 @@ class Store(Duties, Tokens):
             db.executemany(
                 "UPDATE runner SET exposed_at = ? WHERE id = ?", [(at, runner_id) for runner_id, at in found.items()]
             )
-        self._known.clear()
 
     def absences(self) -> dict[str, Absence]:
         """By life; one that was seen again, or never missed, is not among them."""
@@ -236,7 +257,8 @@ class Store(Duties, Tokens):
         marks = ", ".join("?" * len(runner_ids))
         ended = f"(SELECT id FROM runner WHERE id IN ({marks}) AND NOT ({_LIVE_SQL}))"
         with self._transaction() as db:
-            events = db.execute(f"DELETE FROM runner_event WHERE runner_id IN {ended}", tuple(runner_ids)).rowcount
+            db.execute(f"DELETE FROM job WHERE runner_id IN {ended}", tuple(runner_ids))
+            events = db.execute(f"DELETE FROM event WHERE runner_id IN {ended}", tuple(runner_ids)).rowcount
             db.execute(f"DELETE FROM absence WHERE runner_id IN {ended}", tuple(runner_ids))
             db.execute(f"DELETE FROM runner WHERE id IN {ended}", tuple(runner_ids))
         return events
@@ -268,19 +290,14 @@ class Store(Duties, Tokens):
     def _update(self, db: sqlite3.Connection, runner: Runner, changes: dict[str, Any]) -> None:
         columns = rows.encoded(changes)
         assignments = ", ".join(f"{column} = ?" for column in columns)
+        # Who writes what is wanted must have seen what others want; all else they may want meanwhile.
+        unwanted = "" if _WISHES.isdisjoint(changes) else f" AND wants = {runner.wants:d}"
         done = db.execute(
-            f"UPDATE runner SET {assignments}, revision = revision + 1 WHERE id = ? AND revision = ?",
+            f"UPDATE runner SET {assignments}, revision = revision + 1 WHERE id = ? AND revision = ?{unwanted}",
             (*columns.values(), runner.id, runner.revision),
         )
         if done.rowcount != 1:
             raise InvalidTransition(f"Runner {runner.name!r} was changed by someone else meanwhile", hint="Try again")
-
-    @staticmethod
-    def _record(db: sqlite3.Connection, event: Event) -> None:
-        db.execute(
-            "INSERT INTO runner_event (runner_id, at, old, new, reason) VALUES (?, ?, ?, ?, ?)",
-            (event.runner_id, event.at, event.old, event.new, event.reason),
-        )
 
     def _must_get(self, runner_id: str) -> Runner:
         runner = self.get(runner_id)

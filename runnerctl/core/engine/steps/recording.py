@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...domain.states import SERVING, RunnerState
+from ...domain.states import SERVING, Desired, How, RunnerState
 
 if TYPE_CHECKING:
     from ...services import Services
@@ -23,6 +23,8 @@ def explain(services: Services, seen: Seen, action: Action, _: Making | None) ->
 
 
 def mark_stopped(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    # What was wanted has come; of a restart, the other half is still to be done.
+    come = {"how": How.GENTLE} if seen.runner.desired is Desired.STOPPED else {}
     services.store.transition(
-        seen.runner, RunnerState.STOPPED, why=action.reason, reason=action.reason, started_at=None, deadline=None
+        seen.runner, RunnerState.STOPPED, why=action.reason, reason=action.reason, started_at=None, deadline=None, **come
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...domain.errors import BackendFailed, ConfigInvalid, GitHubError, RunnerBusy
+from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubError, RunnerBusy
 from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
 from .. import failures, registration
@@ -38,7 +38,7 @@ def refuse(services: Services, seen: Seen, _: Action, __: Making | None) -> None
     """What was wanted of it is so again: one that was stopped is not to be started."""
     runner = seen.runner
     says = ", GitHub says" if seen.refused else ""
-    error = failures.encoded(RunnerBusy(f"Runner {runner.name!r} is running a job{says}", hint=BUSY_HINT))
+    error = failures.kept(RunnerBusy(f"Runner {runner.name!r} is running a job{says}", hint=BUSY_HINT))
     before = {
         "desired": Desired(runner.back_desired or Desired.RUNNING),
         "how": How.GENTLE,
@@ -85,11 +85,10 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
     try:
         registration.delete(services, runner)
     except (GitHubError, ConfigInvalid) as exc:
-        if not failures.is_busy(failures.encoded(exc)):
+        if not isinstance(exc, GitHubBusy) or seen.processes.gone:
             services.store.keep_orphan(runner, reason=exc.message)
-        if not seen.processes.gone:
+        if _is_waited_for(seen):
             raise
-        services.store.keep_orphan(runner, reason=exc.message)
         return
     seconds = services.settings.get("drain_settle" if runner.how is How.DRAIN else "remove_settle")
     settles = seen.processes.running and seen.processes.online_at is not None
@@ -102,6 +101,12 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
         boot_id=services.clock.boot_id(),
     )
     services.store.forget_orphan(runner.id)
+
+
+def _is_waited_for(seen: Seen) -> bool:
+    """Processes that live are left alone until GitHub has let go; and whoever asked without force is told."""
+    removed = seen.runner.ending in {None, RunnerState.REMOVED} and seen.runner.how is not How.NOW
+    return not seen.processes.gone or removed
 
 
 def end_life(services: Services, seen: Seen, action: Action, _: Making | None) -> None:

@@ -1,5 +1,5 @@
 -- The store, version 1. Labels are separated by commas: no label holds one.
--- Later versions are steps appended in database.py (MIGRATIONS); this file stays as it is.
+-- Later versions are files beside this one, which stays as it is.
 
 CREATE TABLE runner (
     seq              INTEGER PRIMARY KEY AUTOINCREMENT,
