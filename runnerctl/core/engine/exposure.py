@@ -33,6 +33,13 @@ def check(services: Services, runner: Runner) -> None:
     )
 
 
+def check_again(services: Services, runner: Runner) -> None:
+    """For one that was found exposed and is to be started: it may be so no more. Raises like ``check``."""
+    if runner.exposed_at is not None:
+        check(services, runner)
+        services.store.note_exposures({runner.id: None})
+
+
 def is_allowed(services: Services, runner: Runner) -> bool:
     """Whether it may run wherever its repository is seen. No GitHub call."""
     return runner.scope.repo is None or runner.may_be_public or bool(services.settings.get("public_repositories"))

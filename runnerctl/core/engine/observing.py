@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import restarting
-from ..backends.base import Phase
+from ..domain.errors import BackendFailed
 from ..domain.models import Runner
-from ..domain.states import UNLAUNCHED, Desired, RunnerState
+from ..domain.observation import Outcome
+from ..domain.states import UNLAUNCHED, RunnerState
 from . import failures
 from .plan import Action, Limits, Now, Seen, plan
 
@@ -38,30 +39,44 @@ def limits(services: Services) -> Limits:
 
 
 def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bool = False) -> Seen:
+    """Raises ``BackendFailed`` when it cannot be looked at."""
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle)
-    supervised = backend.supervised(handle) if seen.running else bool(seen.supervised)
-    # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
-    if (seen.running and supervised) or _rests(runner):
-        # A job can forge the line that changes the phase, not the end of its own Worker; one found at work has no name.
-        working = seen.job is not None or seen.phase is Phase.BUSY
-    else:
-        working = backend.working(handle)
+    if seen.running is None:
+        raise BackendFailed(f"Runner {runner.name!r} could not be looked at: {seen.error or 'nobody says why'}")
+    died = seen.gone and not seen.ended
+    working = seen.working
+    if working is None:  # a stopped one has nothing to watch
+        working = not _rests(runner) and backend.working(handle)
     half_made = runner.state in UNLAUNCHED and not runner.ephemeral and runner.handle is not None
+    identity = backend.accepted(handle) if died or half_made else None
     return Seen(
         runner=runner,
         processes=seen,
-        supervised=supervised,
+        supervised=bool(seen.supervised),
         working=working,
-        package=driven and runner.state in UNLAUNCHED and services.has_package(runner),
+        package=driven and runner.state is RunnerState.PENDING and _has_package(services, runner),
         driven=driven,
         orphaned=runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id),
         absences=absences,
-        unconfigured=seen.unconfigured,
-        accepted=half_made and bool(backend.accepted(handle)),
+        unconfigured=died and identity is False,
+        accepted=half_made and type(identity) is int,
         ends=ends_in_a_row(services, runner),
+        held_back=seen.outcome is Outcome.OUTDATED and _is_held_back(services, runner),
         refused=failures.is_busy(runner.last_error),
     )
+
+
+def _is_held_back(services: Services, runner: Runner) -> bool:
+    from . import breaker  # seldom, and a status must be quick
+
+    return breaker.backoff(services, runner.scope) is not None
+
+
+def _has_package(services: Services, runner: Runner) -> bool:
+    from . import packages  # a status must be quick
+
+    return packages.is_at_hand(services, runner.scope, runner.version)
 
 
 def _rests(runner: Runner) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import restarting
-from ..backends.base import Observation, Outcome
+from ..domain.observation import Observation, Outcome
 from ..domain.durations import shown
 from ..domain.models import Runner
 from ..domain.observed_state import observed_state
@@ -41,6 +41,9 @@ class Action(NamedTuple):
     """For the row, its history and who reads them."""
     until: float | None = None
     """For ``WAIT``: seconds from now after which another look is due, if time alone changes anything."""
+
+
+NOTHING = Action(Step.NOTHING)
 
 
 class Limits(NamedTuple):
@@ -81,6 +84,8 @@ class Seen:
     """Half-made and persistent, and its ``config.sh`` had registered it."""
     ends: int = 0
     """Of one that rests and should run: how often in a row it ended by itself."""
+    held_back: bool = False
+    """Its version was refused, and in its scope nothing is begun without a command for a while."""
     refused: bool = False
     """The last answer of GitHub to its removal was that it runs a job."""
 
@@ -111,6 +116,7 @@ def situation_of(seen: Seen, *, now: Now, limits: Limits) -> Situation:
         processes=_processes(seen),
         job=seen.working,
         put_off=runner.due is not None and now.wall < runner.due <= now.wall + restarting.LONGEST_SECONDS,
+        held_back=seen.held_back,
         made=_made(seen),
         driven=seen.driven,
         started=runner.started_at is not None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
-from ...domain.models import Runner, Scope
-from ...services import Services
+from ..domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
+from ..domain.models import Runner, Scope
+from ..services import Services
 
 if TYPE_CHECKING:
-    from ...github.answers import JitConfig, RemoteRunner
+    from ..github.answers import JitConfig, RemoteRunner
 
 
 def ask(services: Services, runner: Runner) -> JitConfig:
@@ -96,26 +96,13 @@ def exists(services: Services, runner: Runner) -> bool:
     return found is not None and found.id == runner.github_id
 
 
-def deregister(services: Services, runner: Runner) -> Runner:
+def delete(services: Services, runner: Runner) -> None:
     """Deletes the registration, if there may be one; gone already is fine.
 
     Raises ``GitHubBusy`` when a job runs, other ``GitHubError`` or ``ConfigInvalid`` when GitHub could not be asked.
     """
-    if runner.deregistered_at is not None or runner.asked_at is None:
-        return runner
     github_id = runner.github_id
     if github_id is None:
         github_id = find_ours(services, scope=runner.scope, name=runner.name, labels=runner.labels)
     if github_id is not None:
         services.github.delete_runner(runner.scope, github_id)
-    services.store.forget_orphan(runner.id)
-    return services.store.amend(runner, deregistered_at=services.clock.now(), github_status=None, github_busy=None)
-
-
-def deregister_or_keep_task(services: Services, runner: Runner) -> Runner:
-    """Like ``deregister``, but what cannot be done now is kept as an orphan task."""
-    try:
-        return deregister(services, runner)
-    except (GitHubError, ConfigInvalid) as exc:
-        services.store.keep_orphan(runner, reason=exc.message)
-        return runner

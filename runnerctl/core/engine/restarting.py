@@ -14,16 +14,22 @@ S = RunnerState
 
 FIRST_SECONDS = 5.0
 MOST_SECONDS = 300.0
+LONGEST_SECONDS = 3600.0
+"""No try is put off for longer; what says so was written before the clock was set back."""
 LONG_LIFE_SECONDS = 600.0
 """Whoever ran so long ends a row of failures."""
 EVENTS = 64
 """So many of the last tell of as many ends as matter."""
 
 
+def is_lasting(runner: Runner) -> bool:
+    """Whether it is one that runs until somebody says otherwise. What belongs to a process ends with that process."""
+    return runner.daemonize and not runner.ephemeral and runner.exposed_at is None
+
+
 def is_wanted(runner: Runner) -> bool:
-    """Whether it is to run until somebody says otherwise. One that belongs to a process ends with that process."""
-    wanted = runner.desired is Desired.RUNNING and runner.exposed_at is None
-    return wanted and runner.daemonize and not runner.ephemeral
+    """Whether it is to run until somebody says otherwise."""
+    return runner.desired is Desired.RUNNING and is_lasting(runner)
 
 
 def pause(ends: int) -> float:

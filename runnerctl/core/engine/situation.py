@@ -74,6 +74,8 @@ class Situation(NamedTuple):
     """A job runs, or may run: proven by the kernel."""
     put_off: bool = False
     """The last try of what is next failed, and its time has not come again."""
+    held_back: bool = False
+    """In its scope nothing is begun without a command for a while."""
     made: Made = Made.NOTHING
     driven: bool = False
     """Whoever asked for it is still there and makes it."""

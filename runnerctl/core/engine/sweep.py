@@ -1,28 +1,33 @@
-"""The sweep: every live runner looked at, and what is not as it should be put right.
+"""The sweep: every live runner observed, and its next steps taken, several runners at a time.
 
-Deciding (``plan.plan``) is apart from doing; each is done under the runner's name, after another look.
+For ``runnerctl reconcile``; a server puts the same rows on its queue (``reconciler.py``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..domain.errors import RunnerBusy, RunnerctlError
 from ..domain.models import Runner
-from ..services import Services
-from . import reconcile_runner as reaping
-from .operation import finish
+from . import find_exposed
+from .drive import drive
+from .observing import decide
 from .orphans import finish_orphans
-from .plan import KEEP, Action, Step
-from .registration_poller import Listings
-from .remove import remove_runner
+from .plan import NOTHING, Action
 from .replacing import replace_lost
-from .steps import find_exposed
+from .steps.acts import IDLE
+
+if TYPE_CHECKING:
+    from ..services import Services
+    from .registration_poller import RegistrationPoller
 
 _CROWD = 900
 """Runners of one scope."""
+
+Absences = Callable[[Runner], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,7 @@ class Finding:
 
     runner: Runner
     action: Action
+    """The first of its steps."""
     error: RunnerctlError | None = None
 
 
@@ -43,84 +49,71 @@ class Sweep:
     """The new lives of runners that GitHub had lost."""
 
 
-def glance(services: Services, runners: Iterable[Runner], listings: Listings | None = None) -> list[Finding]:
-    """What is to be done, by a look that holds nothing. No GitHub call.
+def find(services: Services, runners: Iterable[Runner], absences: Absences | None = None) -> list[Finding]:
+    """What is to be done, by an observation that holds nothing. No GitHub call.
 
-    About one that could not be looked at nothing is done, whatever the reason: its finding carries the error.
+    About one that could not be observed nothing is done, whatever the reason: its finding carries the error.
     """
-    looks = (_look(services, runner, listings.absences(runner) if listings else 0) for runner in runners)
-    return [finding for finding in looks if finding.error is not None or finding.action.step is not Step.KEEP]
+    findings = (_find(services, runner, absences(runner) if absences else 0) for runner in runners)
+    return [finding for finding in findings if finding.error is not None or finding.action.step not in IDLE]
 
 
-def _look(services: Services, runner: Runner, absences: int) -> Finding:
+def _find(services: Services, runner: Runner, absences: int) -> Finding:
     try:
-        return Finding(runner=runner, action=reaping.decide(services, runner, absences=absences))
+        return Finding(runner=runner, action=decide(services, runner, absences=absences))
     except RunnerctlError as exc:
-        return Finding(runner=runner, action=KEEP, error=exc)
+        return Finding(runner=runner, action=NOTHING, error=exc)
 
 
-def sweep(services: Services, listings: Listings | None = None, *, dry_run: bool = False) -> Sweep:
-    """Looks at everything once and puts right what it finds, several runners at a time.
+def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_run: bool = False) -> Sweep:
+    """Observes everything once and takes the steps that are to be taken.
 
-    ``listings`` asks GitHub where its turn has come; without, only this host is looked at.
+    ``poller`` asks GitHub where its turn has come; without, only this host is looked at. What was put off because it
+    failed is tried now: somebody asked.
     """
     runners = services.store.live()
-    if listings is not None:
-        ask_github(services, listings, runners)
-        runners = services.store.live()
-    findings = glance(services, runners, listings)
+    if poller is not None:
+        ask_github(services, poller, runners)
+    if not dry_run:
+        _make_due(services, runners)
+    runners = services.store.live()
+    absences = poller.absences if poller is not None else None
+    findings = find(services, runners, absences)
     if dry_run:
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
-    done = services.at_once.each(lambda finding: put_right(services, finding, listings), findings)
-    done += services.at_once.each(lambda finding: put_right(services, finding), released(services, early=True))
+    done = services.at_once.each(lambda finding: take(services, finding, absences), findings)
+    released = finish_orphans(services, early=True)
+    services.at_once.each(lambda runner: drive(services, runner.id, wait=0), released)
     return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
 
 
-def ask_github(services: Services, listings: Listings, runners: Iterable[Runner]) -> list[str]:
+def _make_due(services: Services, runners: Iterable[Runner]) -> None:
+    for runner in runners:
+        if runner.due is not None:
+            services.store.note(runner.id, due=None)
+
+
+def ask_github(services: Services, poller: RegistrationPoller, runners: Iterable[Runner]) -> list[str]:
     """About those whose turn has come: which registrations there are, and whose repository has become public.
 
-    Returns the lives that want another look at once.
+    Returns the ids of runners that want another observation at once.
     """
     runners = list(runners)
-    listed = set(listings.refresh(runners))
+    listed = set(poller.refresh(runners))
     crowds = {scope for scope, number in Counter(runner.scope for runner in runners).items() if number > _CROWD}
     # Where the list alone takes many calls, the repository is looked at another time.
     asked = [runner for runner in runners if (runner.scope in listed) != (runner.scope in crowds)]
     return find_exposed.refresh(services, asked)
 
 
-def released(services: Services, *, early: bool = False) -> list[Finding]:
-    """Tries the orphan tasks; what is to be done about the runners whose removal waited for them."""
-    resume = Action(Step.RESUME)
-    return [Finding(runner=runner, action=resume) for runner in finish_orphans(services, early=early)]
-
-
-def put_right(services: Services, finding: Finding, listings: Listings | None = None) -> Finding:
-    """One runner; what it meets is part of the result. One that a command is at work on is left to it."""
-    runner = finding.runner
+def take(services: Services, finding: Finding, absences: Absences | None = None) -> Finding:
+    """Its steps; what they meet is part of the result. A runner that a command is at work on is left to it."""
     if finding.error is not None:
         return finding
     try:
-        _act(services, finding, listings)
-        if finding.action.step is Step.ADOPT:
-            # What the death of its supervisor held up goes on at once.
-            for next_step in glance(services, _still_live(services, runner), listings):
-                _act(services, next_step, listings)
+        progress = drive(services, finding.runner.id, wait=0, absences=absences)
     except RunnerBusy:
         return finding
     except RunnerctlError as exc:
-        return Finding(runner=runner, action=finding.action, error=exc)
-    return finding
-
-
-def _act(services: Services, finding: Finding, listings: Listings | None) -> None:
-    runner = finding.runner
-    if finding.action.step is Step.RESUME:
-        finish(remove_runner(services, runner.name), clock=services.clock)
-    else:
-        reaping.reap(services, runner.id, wait=0, absences=listings.absences(runner) if listings else 0)
-
-
-def _still_live(services: Services, runner: Runner) -> list[Runner]:
-    current = services.store.get(runner.id)
-    return [current] if current is not None and current.live else []
+        return Finding(runner=finding.runner, action=finding.action, error=exc)
+    return Finding(runner=finding.runner, action=finding.action, error=progress.error)

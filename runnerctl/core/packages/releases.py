@@ -120,6 +120,11 @@ def resolve(
     return offered
 
 
+def remembered(cache: Path, *, key: str, clock: Clock) -> Release | None:
+    """What that scope was offered within the last 6 h; None if it must be asked for."""
+    return _Cache(cache, key=key, clock=clock).read(platform_of_machine())
+
+
 def newest_offer(cache: Path, *, platform: str, key: str) -> str | None:
     """The newest version that GitHub was ever heard to offer under a ``key`` that begins so; None if none is known."""
     try:

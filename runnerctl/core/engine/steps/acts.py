@@ -42,7 +42,7 @@ IDLE = frozenset({Step.NOTHING, Step.WAIT})
 """There is nothing to be done now."""
 UNLOCKED = frozenset({Step.DEREGISTER, Step.CONFIRM})
 """Asks GitHub about a runner that lives: its row is free meanwhile, so that nothing else has to wait for the answer."""
-GITHUB = frozenset({*UNLOCKED, Step.REGISTER, Step.RENEW})
-"""Waits for GitHub."""
+GITHUB = frozenset({*UNLOCKED, Step.PROVISION, Step.REGISTER, Step.RENEW})
+"""Waits for GitHub, if only to be told whether a repository is public."""
 HEARD_LATER = frozenset({Step.DRAIN, Step.ADOPT})
 """The processes take a moment to show it."""

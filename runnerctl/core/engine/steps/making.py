@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...backends.base import ConfigSh, Jit, Provision
+from ...backends.base import Jit, Provision
 from ...domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerExists
 from ...domain.models import Runner
 from ...domain.states import RunnerState
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def fetch_package(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
     runner = seen.runner
+    exposure.check(services, runner)
     packages.fetch(services, runner.scope, runner.version, making.progress if making else None)
 
 
@@ -61,20 +62,14 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
     )
 
 
-def _identity(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int, str]:
+def _identity(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int | None, str]:
     if runner.ephemeral:
         jit = registration.ask(services, runner)
         return jit.runner.id, backend.accept(handle, Jit(jit.encoded)).handle
     try:
-        return _configured(services, runner, backend, handle)
+        accepted = config_sh.configure(services, runner)
     except RunnerExists:
         if not registration.make_way(services, runner):
             raise
-    return _configured(services, runner, backend, handle)
-
-
-def _configured(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int, str]:
-    token = services.github.registration_token(runner.scope)
-    seconds = services.settings.start_timeout
-    accepted = backend.accept(handle, ConfigSh(config_sh.arguments(services.settings, runner), token, seconds))
-    return config_sh.github_id(runner, accepted, token), accepted.handle
+        accepted = config_sh.configure(services, runner)
+    return accepted.github_id, accepted.handle

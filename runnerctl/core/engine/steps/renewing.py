@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .. import registration
-from ..renewal import renew_version
+from ...domain.models import Runner
+from ...domain.states import RunnerState
+from .. import registration, renewal
+from ..plan import Action
+from ..table import Step
+from .recording import mark_stopped
 from .removing import end
+from .running import launch
 
 if TYPE_CHECKING:
     from ...services import Services
     from ..making import Making
-    from ..plan import Action, Seen
+    from ..plan import Seen
 
 
 def confirm(services: Services, seen: Seen, action: Action, making: Making | None) -> None:
@@ -22,6 +28,28 @@ def confirm(services: Services, seen: Seen, action: Action, making: Making | Non
         end(services, seen, action, making)
 
 
-def renew(services: Services, seen: Seen, action: Action, making: Making | None) -> None:
-    """GitHub refuses its version: it gets the one that is offered, and is started again."""
-    renew_version(services, seen, action, making)
+def renew(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
+    """It gets the version that is offered and is started again. If nothing newer is offered, an ephemeral one's life
+    ends, and a persistent one is tried again less and less often."""
+    runner = seen.runner
+    offered = renewal.newer_package(services, runner)
+    if isinstance(offered, str):
+        _refused(services, seen, offered, making)
+        return
+    version, handle = renewal.upgraded(services, runner, offered)
+    why = f"Updated from {runner.version} to {version}: GitHub refused the older"
+    renewed = services.store.amend(runner, version=version, handle=handle)
+    launch(services, _of(seen, renewed), Action(Step.LAUNCH, reason=why), making)
+
+
+def _refused(services: Services, seen: Seen, reason: str, making: Making | None) -> None:
+    if seen.runner.ephemeral:
+        end(services, seen, Action(Step.FAIL, state=RunnerState.FAILED, reason=reason), making)
+    elif seen.runner.state is RunnerState.STOPPED:
+        launch(services, seen, Action(Step.LAUNCH, reason=reason), making)
+    else:
+        mark_stopped(services, seen, Action(Step.MARK_STOPPED, reason=reason), making)
+
+
+def _of(seen: Seen, runner: Runner) -> Seen:
+    return replace(seen, runner=runner)

@@ -1,0 +1,294 @@
+"""A server's engine: a queue of rows, and threads that take their steps.
+
+Each row is on the queue at most once and in one thread's hands at a time. Steps that ask GitHub and such that fetch a
+package have threads of their own, so that a GitHub that never answers delays no death, stop or drain. Nothing here
+waits for a lock, a settle or a job: such a row comes back when it is due, or when somebody has heard of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..domain.errors import RunnerctlError
+from ..domain.models import Runner
+from ..domain.states import RunnerState
+from ..host.row_locks import RowHeld
+from .advance import Progress, advance
+from .making import Making
+from .plan import Action
+from .steps.acts import GITHUB, IDLE, UNLOCKED
+from .table import Step
+
+if TYPE_CHECKING:
+    from ..services import Services
+
+log = logging.getLogger("runnerctl.core")
+
+LOCAL_THREADS = 8
+GITHUB_THREADS = 32
+PACKAGE_THREADS = 4
+_HELD_SECONDS = 0.25
+"""A command is at work on that row; what it leaves is looked at then."""
+_FAILED_SECONDS = 10.0
+"""After what no step should raise."""
+_PACKAGE_SECONDS = 0.1
+"""Another runner's package of that version is being fetched."""
+
+
+class Lane:
+    """Which threads take a step."""
+
+    LOCAL = "local"
+    GITHUB = "github"
+    PACKAGE = "package"
+
+
+@dataclass(kw_only=True)
+class _Row:
+    lane: str = Lane.LOCAL
+    at_work: bool = False
+    again: bool = False
+    """Something was heard of it while it was at work."""
+    asking: bool = False
+    """GitHub is asked about it in a thread that holds nothing: local steps go on beside that."""
+    queued_at: float | None = None
+    making: Making | None = None
+
+
+@dataclass(kw_only=True)
+class Beat:
+    """Whether the engine is alive, for ``/readyz``."""
+
+    last: float = 0.0
+    depth: int = 0
+    errors: int = field(default=0)
+
+
+class Reconciler:
+    """``after`` is called, in any thread, whenever a row was looked at: its processes may be others now."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        absences: Callable[[Runner], int],
+        after: Callable[[str], None] = lambda _runner_id: None,
+    ) -> None:
+        self._services = services
+        self._absences = absences
+        self._after = after
+        self._rows: dict[str, _Row] = {}
+        self._due: list[tuple[float, str]] = []
+        self._changed = threading.Condition()
+        self._fetching: set[tuple[str, str]] = set()
+        self._stopped = False
+        self.beat = Beat()
+        self._pools = {
+            Lane.LOCAL: ThreadPoolExecutor(LOCAL_THREADS, thread_name_prefix="engine"),
+            Lane.GITHUB: ThreadPoolExecutor(GITHUB_THREADS, thread_name_prefix="engine-github"),
+            Lane.PACKAGE: ThreadPoolExecutor(PACKAGE_THREADS, thread_name_prefix="engine-package"),
+        }
+        self._thread = threading.Thread(target=self._hand_out, name="engine-queue", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begins nothing more; what is under way in a thread goes on to its step's end."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def enqueue(self, runner_id: str, *, seconds: float = 0.0) -> None:
+        """That row is looked at ``seconds`` from now, or sooner if somebody else asks for that. Never waits."""
+        with self._changed:
+            if self._stopped:
+                return
+            row = self._rows.setdefault(runner_id, _Row())
+            if row.at_work and seconds <= 0:
+                row.again = True
+            else:
+                self._queue(runner_id, row, seconds)
+
+    def make(self, making: Making) -> None:
+        """Takes over what whoever admitted a runner holds, and makes it."""
+        with self._changed:
+            self._rows.setdefault(making.runner_id, _Row()).making = making
+        self.enqueue(making.runner_id)
+
+    # -- the queue; all under ``_changed``
+
+    def _queue(self, runner_id: str, row: _Row, seconds: float) -> None:
+        at = self._services.clock.monotonic() + seconds
+        if row.queued_at is None or at < row.queued_at:
+            row.queued_at = at
+            heapq.heappush(self._due, (at, runner_id))
+            self._changed.notify_all()
+
+    def _hand_out(self) -> None:
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                now = self._services.clock.monotonic()
+                self.beat.last, self.beat.depth = now, len(self._due)
+                self._hand_out_due(now)
+                left = self._due[0][0] - now if self._due else 1.0
+                self._changed.wait(min(max(left, 0.001), 1.0))
+
+    def _hand_out_due(self, now: float) -> None:
+        while self._due and self._due[0][0] <= now:
+            at, runner_id = heapq.heappop(self._due)
+            row = self._rows.get(runner_id)
+            if row is None or row.queued_at != at:
+                continue  # it was asked for sooner meanwhile
+            row.queued_at = None
+            if row.at_work:
+                row.again = True
+                continue
+            row.at_work = True
+            self._pools[row.lane].submit(self._work, runner_id, row)
+
+    # -- the work, in a pool's thread
+
+    def _work(self, runner_id: str, row: _Row) -> None:
+        lane, seconds = Lane.LOCAL, _FAILED_SECONDS
+        try:
+            lane, seconds = self._taken(runner_id, row)
+        except RowHeld:
+            lane, seconds = row.lane, _HELD_SECONDS
+        except RunnerctlError as exc:
+            log.warning("runner %s could not be brought up to date: %s", runner_id, exc.message)
+        except Exception:
+            self.beat.errors += 1
+            log.exception("a step failed that should not", extra={"runner_id": runner_id})
+        finally:
+            self._done(runner_id, row, lane, seconds)
+
+    def _taken(self, runner_id: str, row: _Row) -> tuple[str, float | None]:
+        """(the lane of what is next, seconds until then)."""
+        progress = self._advanced(runner_id, row)
+        if progress.next is None or progress.error is not None or progress.next.step in IDLE:
+            return Lane.LOCAL, self._seconds(progress)
+        if progress.next.step in UNLOCKED:
+            self._ask(runner_id, row)
+            return Lane.LOCAL, None
+        lane = _lane(progress.next)
+        # Another runner's package of that version is being fetched.
+        return lane, _PACKAGE_SECONDS if lane == row.lane == Lane.PACKAGE else self._seconds(progress) or 0.0
+
+    def _seconds(self, progress: Progress) -> float | None:
+        if progress.error is None:
+            return progress.seconds
+        # It is in the row, and when it is tried again.
+        due = progress.runner.due if progress.runner is not None else None
+        return 0.0 if due is None else max(0.0, due - self._services.clock.now())
+
+    def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
+        if row.making is not None and self._is_made(runner_id):
+            row.making.close()
+            row.making = None
+        self._told(runner_id)
+        with self._changed:
+            row.at_work, row.lane = False, lane
+            if row.again:
+                row.again, seconds = False, 0.0
+            if seconds is not None and not self._stopped:
+                self._queue(runner_id, row, seconds)
+            self._forget(runner_id, row)
+
+    def _forget(self, runner_id: str, row: _Row) -> None:
+        idle = not row.at_work and not row.asking and row.queued_at is None
+        if idle and row.making is None and self._rows.get(runner_id) is row:
+            del self._rows[runner_id]
+
+    def _told(self, runner_id: str) -> None:
+        try:
+            self._after(runner_id)
+        except Exception:
+            self.beat.errors += 1
+            log.exception("what follows a step failed", extra={"runner_id": runner_id})
+        self._services.runner_events.notify(runner_id)
+
+    # -- what asks GitHub about a runner that lives
+
+    def _ask(self, runner_id: str, row: _Row) -> None:
+        with self._changed:
+            if row.asking or self._stopped:
+                return
+            row.asking = True
+            self._pools[Lane.GITHUB].submit(self._asked, runner_id, row)
+
+    def _asked(self, runner_id: str, row: _Row) -> None:
+        seconds: float | None = _FAILED_SECONDS
+        try:
+            progress = advance(
+                self._services,
+                runner_id,
+                absences=self._absences,
+                may=lambda _runner, action: action.step in UNLOCKED,
+            )
+            seconds = self._seconds(progress) or 0.0
+        except RowHeld:
+            seconds = _HELD_SECONDS
+        except RunnerctlError as exc:
+            log.warning("GitHub could not be asked about runner %s: %s", runner_id, exc.message)
+        except Exception:
+            self.beat.errors += 1
+            log.exception("a question to GitHub failed that should not", extra={"runner_id": runner_id})
+        finally:
+            self._told(runner_id)
+            with self._changed:
+                row.asking = False
+            if seconds is not None:
+                self.enqueue(runner_id, seconds=seconds)
+
+    def _is_made(self, runner_id: str) -> bool:
+        runner = self._services.store.get(runner_id)
+        if runner is None or not runner.live:
+            return True
+        return runner.started_at is not None or runner.state is RunnerState.STOPPED
+
+    def _advanced(self, runner_id: str, row: _Row) -> Progress:
+        key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None
+        if key is not None and not self._may_fetch(key):
+            return Progress(runner=None, next=Action(Step.FETCH_PACKAGE))
+        try:
+            return advance(
+                self._services,
+                runner_id,
+                absences=self._absences,
+                making=row.making,
+                may=lambda _runner, action: action.step not in UNLOCKED and _lane(action) in {Lane.LOCAL, row.lane},
+            )
+        finally:
+            if key is not None:
+                with self._changed:
+                    self._fetching.discard(key)
+
+    def _fetch_key(self, runner_id: str) -> tuple[str, str] | None:
+        runner = self._services.store.get(runner_id)
+        return None if runner is None else (str(runner.scope), runner.version)
+
+    def _may_fetch(self, key: tuple[str, str]) -> bool:
+        with self._changed:
+            if key in self._fetching:
+                return False
+            self._fetching.add(key)
+            return True
+
+
+def _lane(action: Action) -> str:
+    if action.step in {Step.FETCH_PACKAGE, Step.RENEW}:
+        return Lane.PACKAGE
+    return Lane.GITHUB if action.step in GITHUB else Lane.LOCAL
