@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ..access.grants import Limits
+from ..access.grants import TokenLimits
 from ..backends import directory
 from ..domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..domain.models import Runner, RunnerSpec
@@ -20,9 +20,9 @@ from ..settings import listable
 from ..store.runners import REMOVE_FIRST
 from . import exposure
 from .admission import admit
-from .locking import hold_for_create
+from .locking import lock_for_create
 from .operation import Operation
-from .reconcile_runner import reconcile
+from .reconcile_runner import reconcile_locked
 from .steps import registration, teardown
 from .steps.configure import check_reachable, configure
 from .steps.launching import start_processes
@@ -47,7 +47,7 @@ def create_runner(
     timeout: float = 60.0,
     leased: bool = False,
     progress: Progress | None = None,
-    limits: Limits | None = None,
+    limits: TokenLimits | None = None,
 ) -> Operation[Runner]:
     """Registers a runner and starts it; its result is the runner, whose process runs.
 
@@ -67,14 +67,14 @@ def create_runner(
 
 
 def _create(
-    services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: Limits | None
+    services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: TokenLimits | None
 ) -> Runner:
     directory.check_directory(services.settings.base_dir)
     listable.check(services.settings, units=services.backend.name == "systemd")
     if not spec.ephemeral:
         check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made
-    with hold_for_create(services, spec.name):
+    with lock_for_create(services, spec.name):
         _make_room(services, spec)
         runner_id = services.store.new_id()  # known before: an interruption may come right behind the row's commit
         try:
@@ -88,7 +88,7 @@ def _create(
 def _make_room(services: Services, spec: RunnerSpec) -> None:
     """A runner of that name that finished or died is cleared away; one that lives, or a stranger's file, is not."""
     previous = services.store.latest(spec.name)
-    if previous is not None and previous.live and reconcile(services, previous).live:
+    if previous is not None and previous.live and reconcile_locked(services, previous).live:
         raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST)
     if directory.is_taken(services.root(spec.name)):
         raise RunnerExists(

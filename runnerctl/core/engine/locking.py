@@ -13,13 +13,13 @@ from ..host.locks import LockHeld, name_lock
 from ..services import Services
 
 if TYPE_CHECKING:
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
 
 _PATIENCE_SECONDS = 30.0
 
 
 @contextmanager
-def hold(services: Services, name: str, *, wait: float = _PATIENCE_SECONDS) -> Iterator[None]:
+def lock_runner(services: Services, name: str, *, wait: float = _PATIENCE_SECONDS) -> Iterator[None]:
     """Holds the name for one step. Raises ``RunnerBusy`` when another command keeps it longer than ``wait`` seconds."""
     with ExitStack() as held:
         try:
@@ -30,7 +30,7 @@ def hold(services: Services, name: str, *, wait: float = _PATIENCE_SECONDS) -> I
 
 
 @contextmanager
-def hold_for_create(services: Services, name: str) -> Iterator[None]:
+def lock_for_create(services: Services, name: str) -> Iterator[None]:
     """Like ``hold``, but a name that another create is busy with is taken at once, however that create ends."""
     with ExitStack() as held:
         try:
@@ -39,11 +39,11 @@ def hold_for_create(services: Services, name: str) -> Iterator[None]:
             runner = services.store.latest(name)
             if runner is not None and runner.live:
                 raise RunnerExists(f"Runner {name!r} exists already", hint="Another command is at work on it") from exc
-            held.enter_context(hold(services, name))
+            held.enter_context(lock_runner(services, name))
         yield
 
 
-def named(services: Services, name: str, limits: Limits | None = None) -> Runner:
+def find_runner(services: Services, name: str, limits: TokenLimits | None = None) -> Runner:
     """The current or last life of that name, if the caller's ``limits`` let it be seen.
 
     Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name.

@@ -1,6 +1,6 @@
 """Operations that must wait are generators: they yield a ``Pause`` and hold no lock and no thread meanwhile.
 
-The command line drives them by looking again and again (``finish``), the server by events (``server/offload.py``);
+The command line drives them by observing again and again (``finish``), the server by events (``server/offload.py``);
 both run the very same operation.
 """
 

@@ -29,19 +29,19 @@ CRASH_LOOP_SECONDS = 60.0
 
 class Step(StrEnum):
     KEEP = "keep"
-    NOTE = "note"
+    RECORD_STATE = "note"
     """Write down the state that was observed."""
     ADOPT = "adopt"
     """Its supervisor is dead and its processes live: give them a new one."""
     DRAIN = "drain"
     """The command that stops it is gone, and never came to ask for that."""
-    WITHDRAW = "withdraw"
+    DRAIN_EXPOSED = "withdraw"
     """Its repository has become public, and it may not serve it: no more jobs."""
     STOP = "stop"
     """Its stop took too long: kill what is left."""
-    EXPLAIN = "explain"
+    RECORD_REASON = "explain"
     """Write down why it is not as it should be."""
-    REST = "rest"
+    MARK_STOPPED = "rest"
     """It has stopped."""
     START = "start"
     """It should run and does not: start its processes again."""
@@ -49,7 +49,7 @@ class Step(StrEnum):
     """A removal whose command is gone: go on with it."""
     RENEW = "renew"
     """GitHub refuses its version: give it the one that is offered, and start it again."""
-    FINISH = "finish"
+    END_LIFE = "finish"
     """Its life ends in ``state``."""
     CONFIRM = "confirm"
     """GitHub lists it no more: its life ends in ``state`` if GitHub does not know it by its id either."""
@@ -65,7 +65,7 @@ class Action(NamedTuple):
     reason: str | None = None
 
 
-class Limits(NamedTuple):
+class Deadlines(NamedTuple):
     """Deadlines, in seconds."""
 
     start: float = 120.0
@@ -88,7 +88,7 @@ class Seen:
     task: bool = False
     """A task to clear its registration is kept."""
     absences: int = 0
-    """How many listings in a row did not hold it, ``Limits.absence`` apart."""
+    """How many listings in a row did not hold it, ``Deadlines.absence`` apart."""
     unconfigured: bool = False
     """Its identity files are gone: an ephemeral runner's Listener takes them away when its job is done."""
     configured: bool = False
@@ -100,38 +100,41 @@ class Seen:
 KEEP = Action(Step.KEEP)
 
 
-def plan(seen: Seen, *, now: float, limits: Limits) -> Action:
+def plan(seen: Seen, *, now: float, deadlines: Deadlines) -> Action:
     """The one next step; KEEP when all is as it should be."""
     if not seen.processes.gone or seen.working:
-        return _of_living(seen, now, limits)
+        return _of_living(seen, now, deadlines)
     runner = seen.runner
     if runner.state is S.REMOVING:
-        return Action(Step.FINISH, runner.ending or S.REMOVED, runner.reason)
+        return Action(Step.END_LIFE, runner.ending or S.REMOVED, runner.reason)
     if runner.state is S.STOPPED:
         return _of_stopped(seen, now)
     return _of_ended(seen, now)
 
 
-def _of_living(seen: Seen, now: float, limits: Limits) -> Action:
+def _of_living(seen: Seen, now: float, deadlines: Deadlines) -> Action:
     runner, processes = seen.runner, seen.processes
     if not seen.supervised:
         return Action(Step.ADOPT)
     if runner.state is S.REMOVING:
-        return _of_removing(seen, now, limits)
+        return _of_removing(seen, now, deadlines)
     if runner.state is S.STOPPING:
-        return _of_stopping(seen, now, limits)
-    if _never_came_online(runner, processes, now, limits) and (late := _of_late(runner, processes, limits)) is not KEEP:
+        return _of_stopping(seen, now, deadlines)
+    if (
+        _never_came_online(runner, processes, now, deadlines)
+        and (late := _of_late(runner, processes, deadlines)) is not KEEP
+    ):
         return late
     return _of_serving(seen)
 
 
-def _of_late(runner: Runner, processes: Observation, limits: Limits) -> Action:
+def _of_late(runner: Runner, processes: Observation, deadlines: Deadlines) -> Action:
     """Somebody waits for an ephemeral one; a persistent one has time, and its Listener tries for ever."""
     if runner.ephemeral:
-        return Action(Step.FINISH, S.FAILED, "It did not come online in time")
+        return Action(Step.END_LIFE, S.FAILED, "It did not come online in time")
     said = f": {processes.error}" if processes.error else ""
-    reason = f"It is not online after {shown(limits.start)}, and its Listener goes on trying{said}"
-    return KEEP if reason == runner.reason else Action(Step.EXPLAIN, reason=reason)
+    reason = f"It is not online after {shown(deadlines.start)}, and its Listener goes on trying{said}"
+    return KEEP if reason == runner.reason else Action(Step.RECORD_REASON, reason=reason)
 
 
 def _of_serving(seen: Seen) -> Action:
@@ -139,35 +142,35 @@ def _of_serving(seen: Seen) -> Action:
     if seen.absences > 1 and not seen.working:
         # Somebody counts on an ephemeral runner that had no job yet; another life of a persistent one is GitHub's wish.
         wanted = runner.ephemeral and runner.daemonize and _may_run(runner) and not processes.jobs_run
-        ends = Step.FINISH if runner.ephemeral else Step.CONFIRM
+        ends = Step.END_LIFE if runner.ephemeral else Step.CONFIRM
         return Action(Step.REPLACE if wanted else ends, S.FAILED, _LOST)
     if runner.exposed_at is not None and runner.desired is Desired.RUNNING:
-        return Action(Step.WITHDRAW, reason=_EXPOSED)
+        return Action(Step.DRAIN_EXPOSED, reason=_EXPOSED)
     if runner.state is S.STOPPED and restarting.is_wanted(runner):
-        return Action(Step.NOTE, S.STARTING, "Its processes run")
+        return Action(Step.RECORD_STATE, S.STARTING, "Its processes run")
     new = observed_state(runner, processes)
-    return KEEP if new is runner.state else Action(Step.NOTE, new, processes.job)
+    return KEEP if new is runner.state else Action(Step.RECORD_STATE, new, processes.job)
 
 
-def _of_stopping(seen: Seen, now: float, limits: Limits) -> Action:
+def _of_stopping(seen: Seen, now: float, deadlines: Deadlines) -> Action:
     # After its job a runner still cleans up behind itself.
     since = max(seen.runner.changed_at, seen.processes.last_job_ended_at or 0.0)
-    if not seen.working and _far_apart(since, now, limits.stop):
+    if not seen.working and _far_apart(since, now, deadlines.stop):
         return Action(Step.STOP, reason="Its stop took too long")
     return KEEP if seen.processes.stop_asked else Action(Step.DRAIN)
 
 
-def _of_removing(seen: Seen, now: float, limits: Limits) -> Action:
+def _of_removing(seen: Seen, now: float, deadlines: Deadlines) -> Action:
     # While GitHub has not let go, an orphan task tries that at its own pace.
     waits = seen.working or seen.task
-    lost = _far_apart(seen.runner.changed_at, now, limits.quiet)
+    lost = _far_apart(seen.runner.changed_at, now, deadlines.quiet)
     return Action(Step.RESUME) if lost and not waits else KEEP
 
 
-def _never_came_online(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:
+def _never_came_online(runner: Runner, processes: Observation, now: float, deadlines: Deadlines) -> bool:
     if runner.state is not S.STARTING or processes.online_at is not None or runner.started_at is None:
         return False
-    return _far_apart(runner.started_at, now, limits.start)
+    return _far_apart(runner.started_at, now, deadlines.start)
 
 
 def _far_apart(then: float, now: float, seconds: float) -> bool:
@@ -193,20 +196,20 @@ def _of_ended(seen: Seen, now: float) -> Action:
     if runner.state in UNLAUNCHED:
         if seen.configured and restarting.is_wanted(runner):
             return Action(Step.START, reason="Its creation was interrupted, and goes on")
-        return Action(Step.FINISH, S.FAILED, "Its creation was interrupted")
+        return Action(Step.END_LIFE, S.FAILED, "Its creation was interrupted")
     outcome = processes.outcome if processes.ended else _unsaid_outcome(seen)
     if outcome is Outcome.COMPLETED or runner.desired is Desired.GONE:
         done = outcome is Outcome.COMPLETED
-        return Action(Step.FINISH, S.COMPLETED if done else S.REMOVED, processes.reason)
+        return Action(Step.END_LIFE, S.COMPLETED if done else S.REMOVED, processes.reason)
     reason = processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
     reason = reason if runner.exposed_at is None else _EXPOSED
     if _may_run(runner) and (again := _again(runner, processes, now)) is not None:
         return Action(again, reason=reason)
     if outcome is Outcome.DELETED:
-        return Action(Step.FINISH, S.FAILED, reason)  # somebody wanted that
+        return Action(Step.END_LIFE, S.FAILED, reason)  # somebody wanted that
     # An ephemeral runner that was stopped before any job came may be started again; anything else is its end.
     rests = not runner.ephemeral or (outcome is Outcome.STOPPED and processes.jobs_run == 0)
-    return Action(Step.REST, reason=reason) if rests else Action(Step.FINISH, S.FAILED, reason)
+    return Action(Step.MARK_STOPPED, reason=reason) if rests else Action(Step.END_LIFE, S.FAILED, reason)
 
 
 def _may_run(runner: Runner) -> bool:

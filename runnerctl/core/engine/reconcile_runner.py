@@ -11,15 +11,15 @@ from ..domain.observation import Phase
 from ..domain.states import SERVING, UNLAUNCHED, Desired, RunnerState
 from ..services import Services
 from . import restarting
-from .locking import hold
-from .plan import Action, Limits, Seen, Step, plan
+from .locking import lock_runner
+from .plan import Action, Deadlines, Seen, Step, plan
 from .steps import registration, teardown
 from .steps.configure import is_configured
 from .steps.launching import start_again, start_half_made
 from .steps.renewing import renew
 
 
-def reap(services: Services, runner_id: str, *, wait: float = 30.0, absences: int = 0) -> Runner | None:
+def reconcile_runner(services: Services, runner_id: str, *, wait: float = 30.0, absences: int = 0) -> Runner | None:
     """Reconciles this one life now; one that moved on or ended is left alone. None if it never was.
 
     ``absences``: how often in a row GitHub did not list it. Raises ``RunnerBusy`` when its name stays held for
@@ -28,30 +28,30 @@ def reap(services: Services, runner_id: str, *, wait: float = 30.0, absences: in
     runner = services.store.get(runner_id)
     if runner is None or not runner.live:
         return runner
-    with hold(services, runner.name, wait=wait):
+    with lock_runner(services, runner.name, wait=wait):
         runner = services.store.get(runner_id)
-        return reconcile(services, runner, absences=absences) if runner is not None and runner.live else runner
+        return reconcile_locked(services, runner, absences=absences) if runner is not None and runner.live else runner
 
 
-def reconcile(services: Services, runner: Runner, *, absences: int = 0) -> Runner:
-    """The same for a caller that holds the name."""
+def reconcile_locked(services: Services, runner: Runner, *, absences: int = 0) -> Runner:
+    """The same for a caller that holds the lock."""
     return _apply(services, runner, decide(services, runner, absences=absences))
 
 
 def decide(services: Services, runner: Runner, *, absences: int = 0) -> Action:
-    """What is to be done about it. Without the name held, only a glance: it may change just now."""
-    return plan(_look(services, runner, absences), now=services.clock.now(), limits=limits(services))
+    """What is to be done about it. Without the lock only an observation: it may change just now."""
+    return plan(_observe(services, runner, absences), now=services.clock.now(), deadlines=deadlines(services))
 
 
-def limits(services: Services) -> Limits:
+def deadlines(services: Services) -> Deadlines:
     ladder = services.backend.ladder
-    return Limits(
+    return Deadlines(
         start=services.settings.start_timeout,
         stop=ladder.interrupt + ladder.terminate + ladder.kill + 10.0,
     )
 
 
-def _look(services: Services, runner: Runner, absences: int) -> Seen:
+def _observe(services: Services, runner: Runner, absences: int) -> Seen:
     backend, root = services.backend, services.root(runner.name)
     seen = backend.poll(runner.id)
     died = seen.gone and not seen.ended
@@ -108,13 +108,13 @@ def _keep(_: Services, runner: Runner, __: Action) -> Runner:
     return runner
 
 
-def _note(services: Services, runner: Runner, action: Action) -> Runner:
+def _record_state(services: Services, runner: Runner, action: Action) -> Runner:
     assert action.state is not None  # noqa: S101 - that step carries one
     over = {"reason": None} if action.state in SERVING else {}
     return services.store.transition(runner, action.state, why=action.reason, **over)
 
 
-def _explain(services: Services, runner: Runner, action: Action) -> Runner:
+def _record_reason(services: Services, runner: Runner, action: Action) -> Runner:
     return services.store.amend(runner, reason=action.reason)
 
 
@@ -130,7 +130,7 @@ def _drain(services: Services, runner: Runner, _: Action) -> Runner:
     return runner
 
 
-def _withdraw(services: Services, runner: Runner, action: Action) -> Runner:
+def _drain_exposed(services: Services, runner: Runner, action: Action) -> Runner:
     """A job that runs is finished; after that it rests until somebody starts or removes it."""
     runner = services.store.transition(
         runner, RunnerState.STOPPING, why=action.reason, reason=action.reason, desired=Desired.STOPPED
@@ -144,10 +144,10 @@ def _stop(services: Services, runner: Runner, _: Action) -> Runner:
     if services.backend.working(runner.id):
         return runner
     services.backend.kill(runner.id)
-    return reconcile(services, runner)
+    return reconcile_locked(services, runner)
 
 
-def _rest(services: Services, runner: Runner, action: Action) -> Runner:
+def _mark_stopped(services: Services, runner: Runner, action: Action) -> Runner:
     reason = action.reason
     return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason, handle=None)
 
@@ -165,11 +165,11 @@ def _confirm(services: Services, runner: Runner, action: Action) -> Runner:
     """A list may be wrong for a while: what is persistent is not deleted on its word. Raises ``GitHubError``."""
     if registration.exists(services, runner):
         services.store.note_absences({}, seen=[runner.id])
-        return reconcile(services, runner)  # what else is to be done about it
-    return _finish(services, runner, action)
+        return reconcile_locked(services, runner)  # what else is to be done about it
+    return _end_life(services, runner, action)
 
 
-def _finish(services: Services, runner: Runner, action: Action) -> Runner:
+def _end_life(services: Services, runner: Runner, action: Action) -> Runner:
     """Ends its life; a job that turned up meanwhile is finished first."""
     if not services.backend.poll(runner.id).gone and services.backend.working(runner.id):
         return runner
@@ -181,17 +181,17 @@ def _finish(services: Services, runner: Runner, action: Action) -> Runner:
 
 _DO: dict[Step, Callable[[Services, Runner, Action], Runner]] = {
     Step.KEEP: _keep,
-    Step.NOTE: _note,
+    Step.RECORD_STATE: _record_state,
     Step.ADOPT: _adopt,
     Step.DRAIN: _drain,
-    Step.WITHDRAW: _withdraw,
+    Step.DRAIN_EXPOSED: _drain_exposed,
     Step.STOP: _stop,
-    Step.EXPLAIN: _explain,
-    Step.REST: _rest,
+    Step.RECORD_REASON: _record_reason,
+    Step.MARK_STOPPED: _mark_stopped,
     Step.START: _start,
     Step.RENEW: _renew,
     Step.RESUME: _keep,  # the removal itself does that
-    Step.FINISH: _finish,
+    Step.END_LIFE: _end_life,
     Step.CONFIRM: _confirm,
-    Step.REPLACE: _finish,
+    Step.REPLACE: _end_life,
 }

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..access.grants import Limits, sees
+from ..access.grants import TokenLimits, sees
 from ..domain import names
 from ..domain.errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..domain.models import Runner, Scope
 from ..domain.observation import Phase
 from ..domain.states import RunnerState
 from ..services import Services
-from .locking import check_scope, hold, named
+from .locking import check_scope, find_runner, lock_runner
 from .operation import Operation, Pause
 from .orphans import finish_orphans
 from .steps import teardown
@@ -48,7 +48,7 @@ def remove_runner(
     force: bool = False,
     drain: bool = False,
     timeout: float | None = None,
-    limits: Limits | None = None,
+    limits: TokenLimits | None = None,
 ) -> Operation[Removal]:
     """Deregisters, stops and deletes a runner; one that ended already is fine.
 
@@ -60,8 +60,8 @@ def remove_runner(
     """
     if not (force or drain):
         yield from _worker_may_leave(services, name, limits)
-    with hold(services, name):
-        runner = named(services, name, limits)
+    with lock_runner(services, name):
+        runner = find_runner(services, name, limits)
         check_scope(runner, scope)
         services.store.forget_replacement(name)
         if not runner.live:
@@ -77,7 +77,7 @@ def remove_runner(
     return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
 
 
-def _worker_may_leave(services: Services, name: str, limits: Limits | None) -> Operation[None]:
+def _worker_may_leave(services: Services, name: str, limits: TokenLimits | None) -> Operation[None]:
     """A workflow that removes its runner after the job must not be refused because the Worker is just leaving."""
     runner = services.store.latest(names.runner_name(name))
     if runner is not None and runner.live and sees(limits, runner):
@@ -106,7 +106,7 @@ def _gently(
         if not drain:
             return Removal(runner=runner, draining=True)
         yield from _until_idle(services, runner, deadline)
-    with hold(services, runner.name):
+    with lock_runner(services, runner.name):
         if services.backend.working(runner.id):
             services.backend.drain(runner.id)
             return Removal(runner=runner, draining=True)
@@ -120,7 +120,7 @@ def _deregistered(services: Services, runner: Runner, *, before: Runner, drain: 
     patience = services.clock.monotonic() + _JOB_END_SECONDS
     while True:
         try:
-            with hold(services, runner.name):
+            with lock_runner(services, runner.name):
                 current = services.store.get(runner.id) or runner
                 return deregister(services, current) if current.live else current
         except GitHubBusy as exc:
@@ -170,7 +170,7 @@ def _job_just_ended(services: Services, runner: Runner) -> bool:
 
 def _take_back(services: Services, runner: Runner, before: Runner) -> None:
     """What was wanted of it is so again: one that was stopped is not to be started."""
-    with hold(services, runner.name):
+    with lock_runner(services, runner.name):
         current = services.store.get(runner.id)
         if current is not None and current.state is RunnerState.REMOVING and before.state is not RunnerState.REMOVING:
             kept = {"desired": before.desired, "reason": before.reason}
@@ -178,7 +178,7 @@ def _take_back(services: Services, runner: Runner, before: Runner) -> None:
 
 
 def _clear(services: Services, runner: Runner) -> Removal:
-    with hold(services, runner.name):
+    with lock_runner(services, runner.name):
         current = services.store.get(runner.id) or runner
         if current.live:
             current = teardown.clear(services, current)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..access.grants import Limits
+from ..access.grants import TokenLimits
 from ..domain.errors import InvalidTransition, RunnerNotFound
 from ..domain.models import ProcessId, Runner
 from ..domain.observation import Phase
 from ..domain.states import WITH_PROCESS, Desired, RunnerState
 from ..services import Services
 from . import exposure
-from .locking import hold, named
+from .locking import find_runner, lock_runner
 from .operation import Operation, Pause
 from .plan import WAS_STOPPED
-from .reconcile_runner import reconcile
+from .reconcile_runner import reconcile_locked
 from .steps.launching import start_again
 
 # A Worker reports its job's end as the very last, and nobody else can.
@@ -37,12 +37,14 @@ class Stop:
     """What GitHub will show of a job that had to be killed."""
 
 
-def stop_runner(services: Services, name: str, *, now: bool = False, limits: Limits | None = None) -> Operation[Stop]:
+def stop_runner(
+    services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None
+) -> Operation[Stop]:
     """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
 
     ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
     """
-    with hold(services, name):
+    with lock_runner(services, name):
         runner = _live(services, name, limits)
         if runner.state not in WITH_PROCESS:
             return Stop(runner=_no_longer_wanted(services, runner), draining=False)
@@ -55,7 +57,7 @@ def stop_runner(services: Services, name: str, *, now: bool = False, limits: Lim
     if not now and (yield from _has_a_job(services, runner)):
         return Stop(runner=runner, draining=True)
     warning = yield from until_gone(services, runner, spares_job=not now)
-    with hold(services, name):
+    with lock_runner(services, name):
         runner = _ended(services, runner)
         return Stop(runner=runner, draining=runner.state is RunnerState.STOPPING, warning=warning)
 
@@ -120,7 +122,7 @@ def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> 
 
 def _ask_another(services: Services, runner: Runner, *, spares_job: bool) -> None:
     """The supervisor that was asked has died, perhaps before it heard of it."""
-    with hold(services, runner.name):
+    with lock_runner(services, runner.name):
         services.backend.adopt(runner.id)
         if spares_job:
             services.backend.drain(runner.id)
@@ -128,12 +130,12 @@ def _ask_another(services: Services, runner: Runner, *, spares_job: bool) -> Non
             services.backend.interrupt(runner.id)
 
 
-def start_runner(services: Services, name: str, *, limits: Limits | None = None) -> Runner:
+def start_runner(services: Services, name: str, *, limits: TokenLimits | None = None) -> Runner:
     """Starts the processes of a stopped runner again; one that runs is left as it is.
 
     Raises ``Forbidden`` for one that was withdrawn because its repository became public, while it is.
     """
-    with hold(services, name):
+    with lock_runner(services, name):
         runner = _live(services, name, limits)
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
             return runner
@@ -145,10 +147,10 @@ def start_runner(services: Services, name: str, *, limits: Limits | None = None)
         return start_again(services, runner, desired=Desired.RUNNING, reason=None)
 
 
-def _live(services: Services, name: str, limits: Limits | None) -> Runner:
-    runner = named(services, name, limits)
+def _live(services: Services, name: str, limits: TokenLimits | None) -> Runner:
+    runner = find_runner(services, name, limits)
     if runner.live:
-        runner = reconcile(services, runner)
+        runner = reconcile_locked(services, runner)
     if not runner.live:
         raise RunnerNotFound(f"Runner {name!r} is not installed any more: {runner.state}", hint="Create it again")
     return runner
@@ -156,4 +158,4 @@ def _live(services: Services, name: str, limits: Limits | None) -> Runner:
 
 def _ended(services: Services, runner: Runner) -> Runner:
     current = services.store.get(runner.id) or runner
-    return reconcile(services, current) if current.live else current
+    return reconcile_locked(services, current) if current.live else current

@@ -12,13 +12,13 @@ from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
 from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
-from .api_tokens import Tokens
+from .api_tokens import ApiTokens
 from .orphans import Duties
 
 if TYPE_CHECKING:
     import random
 
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
 
 _MOST_KNOWN = 4096
 REMOVE_FIRST = "Choose another name, or remove that runner first"
@@ -27,7 +27,7 @@ T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Duties, Tokens):
+class Store(Duties, ApiTokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
@@ -122,7 +122,7 @@ class Store(Duties, Tokens):
         root: Path,
         most: int | None = None,
         users: Sequence[tuple[int, int]] | None = None,
-        limits: Limits | None = None,
+        limits: TokenLimits | None = None,
         runner_id: str | None = None,
     ) -> Runner:
         """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.

@@ -9,7 +9,7 @@ from ...domain.observation import Observation, Outcome, Phase
 from ...domain.states import WITH_PROCESS
 from ...services import Services
 from ..operation import Operation, Pause
-from ..reconcile_runner import reap, seconds_to_restart
+from ..reconcile_runner import reconcile_runner, seconds_to_restart
 
 SETTLE_SECONDS = 0.25
 """GitHub registers a version that is too old, and lets it say *Listening for Jobs*; its first poll is refused."""
@@ -61,7 +61,7 @@ def _is_settled(services: Services, runner: Runner) -> bool:
 def _go_on(services: Services, runner: Runner, seen: Observation) -> None:
     """Sees to its end. One that got another version, or was started again, is waited for; else that is the failure."""
     try:
-        current = reap(services, runner.id) or runner
+        current = reconcile_runner(services, runner.id) or runner
     except RunnerctlError as exc:
         raise _failed(runner, seen, seen.reason, again=False) from exc
     # One that waits for another version is left to the sweeps.
