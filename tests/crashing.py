@@ -62,7 +62,7 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
     "remove by force": lambda services, name: core.remove_runner(services, name, force=True),
     "stop": core.stop_runner,
     "start": core.start_runner,
-    "reap": lambda services, name: core.reap(services, services.store.latest(name).id),  # type: ignore[union-attr]
+    "reap": lambda services, name: core.reconcile_runner(services, services.store.latest(name).id),  # type: ignore[union-attr]
     "sweep": lambda services, _: sweep(services),
     "replace": lambda services, _: replace_lost(services),
 }

@@ -18,7 +18,7 @@ from runnerctl.core.domain.models import ProcessId, Runner
 from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.states import RunnerState, may_follow
 from runnerctl.core.engine.operation import Operation
-from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services
@@ -239,10 +239,10 @@ class Lives:
         self.clock.wrong_by = 0.0
         for job in self.open_jobs():
             self.end_job(job)
-        listings = Listings(self.services)
+        poller = RegistrationPoller(self.services)
         for seconds in (0.0, 61.0, 61.0, 61.0, 61.0, 3700.0, 61.0):
             self.clock.passed += seconds
-            sweep(self.services, listings)
+            sweep(self.services, poller)
             # A Listener whose predecessor was killed finds its session taken, and tries again after 30 s.
             until(self._is_quiet, seconds=60)
 

@@ -174,7 +174,7 @@ def test_what_a_job_left_is_dead_and_deleted_when_its_runner_has_ended(
     )
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     assert current(services).state is RunnerState.COMPLETED
     nothing_is_left(services, host, runner)
 
@@ -184,7 +184,7 @@ def test_the_log_can_be_read_while_it_runs_and_after(services: Services, host: H
     assert "Listening for Jobs" in services.backend.log(runner.id).read_text()
     assert sandbox.wait_job(a_job(sandbox, "true"), timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     assert "Running job: build" in services.backend.log(runner.id).read_text()
 
 
@@ -202,7 +202,7 @@ def test_a_job_outlives_its_supervisor(services: Services, host: Host, sandbox: 
     assert not gone(services, runner)
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     assert current(services).state is RunnerState.COMPLETED
     nothing_is_left(services, host, runner)
 

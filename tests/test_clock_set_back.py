@@ -10,7 +10,7 @@ from runnerctl.core.domain.models import Scope
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import breaker
 from runnerctl.core.engine.plan import Step
-from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
@@ -68,10 +68,10 @@ def test_a_ghost_is_noticed(services: Services, host: Host, sandbox: Sandbox, cl
     sweep(services)
     clock.ahead = 0.0
     sandbox.add_fault(Fault(match="GET /repos", body={"total_count": 0, "runners": []}, status=200, times=None))
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for times in (1, 2):
-        sweep(services, listings)
-        assert listings.absences(runner) == times
+        sweep(services, poller)
+        assert poller.absences(runner) == times
         clock.ahead += 61
 
 

@@ -54,7 +54,7 @@ def a_runner_to_be_made_again(services: Services, host: Host, name: str) -> None
     runner = create(services, host.spec(name), wait=ONLINE)
     services.store.keep_replacement(runner)
     services.backend.kill(runner.id)
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
 
 
 GIVEN: dict[str, Callable[[Services, Host, str], None]] = {

@@ -306,7 +306,7 @@ def test_an_adopted_runner_keeps_its_user_and_its_job(isolated: Isolated) -> Non
     supervisor, _ = services.backend.processes(runner.id)
     os.kill(supervisor.pid, 9)
     until(lambda: not services.backend.supervised(runner.id))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     until(lambda: services.backend.supervised(runner.id))
     go.touch()
     seen = isolated.sandbox.wait_job(job, timeout=20)

@@ -11,7 +11,7 @@ from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import breaker
 from runnerctl.core.engine.plan import Step
-from runnerctl.core.engine.registration_poller import Listings
+from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
@@ -51,7 +51,7 @@ def found_out(services: Services, clock: JumpingClock) -> Sweep:
     """Two listings, a minute apart, by a process of its own each: `runnerctl reconcile`, twice."""
     for _ in range(2):
         clock.ahead += 61
-        swept = sweep(services, Listings(services))
+        swept = sweep(services, RegistrationPoller(services))
     return swept
 
 

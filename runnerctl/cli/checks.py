@@ -19,7 +19,7 @@ def check(settings: Settings) -> list[str]:
     return [
         *_credentials(settings),
         *_persistent(settings),
-        *readable_secrets.told(settings),
+        *readable_secrets.world_readable_secret_files(settings),
         *_token(settings),
         *_workflows(settings),
         *_directories(settings),

@@ -24,7 +24,7 @@ class Output(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Front:
+class CliContext:
     """How this command line talks, and its way into the core."""
 
     output: Output = Output.TABLE
@@ -73,7 +73,7 @@ AUDITED = "runnerctl.audited"
 UID = "runnerctl.uid"
 """In a context's ``meta``: whose command it is."""
 
-pass_front = click.make_pass_decorator(Front)
+pass_cli = click.make_pass_decorator(CliContext)
 
 
 class Verb(click.Command):

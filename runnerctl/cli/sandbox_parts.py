@@ -14,7 +14,7 @@ from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
 
 from . import render
-from .options import Front
+from .options import CliContext
 
 _DEFINITIONS = ("action.yml", "action.yaml", "Dockerfile")
 
@@ -62,7 +62,7 @@ def _action(value: str) -> tuple[str, Path]:
     return name, Path(directory).absolute()
 
 
-def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
+def package_of(cli: CliContext, asked: str, directory: Path) -> ServedPackage:
     """``asked`` is a file, or a version that is downloaded to ``directory``."""
     path = Path(asked)
     if path.is_file():
@@ -75,14 +75,14 @@ def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
         )
     from runnerctl.core.housekeeping import public_archives
 
-    settings = front.settings()
+    settings = cli.settings()
     version, archive = public_archives.download(
         asked,
         directory,
         settings=settings,
         clock=SystemClock(),
         rng=random.SystemRandom(),
-        progress=render.download_meter(front),
+        progress=render.download_meter(cli),
     )
     return ServedPackage(version=version, archive=archive, source=settings.github_urls[0])
 

@@ -33,7 +33,7 @@ def ended(services: Services, runner: Runner) -> Runner | None:
     if not services.backend.poll(runner.id).gone:
         return None
     # Its supervisor asks for this too; whoever comes second finds it done.
-    current = core.reap(services, runner.id) or runner
+    current = core.reconcile_runner(services, runner.id) or runner
     rests = current.state is RunnerState.STOPPED and core.seconds_to_restart(services, current) is None
     return current if not current.live or rests else None
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from .engine.create import Wait, create_runner
     from .engine.operation import Operation, Pause, finish
     from .engine.orphans import finish_orphans
-    from .engine.reconcile_runner import decide, reap, seconds_to_restart
+    from .engine.reconcile_runner import decide, reconcile_runner, seconds_to_restart
     from .engine.remove import Removal, remove_runner
-    from .engine.restarts import is_attended, see_through
-    from .engine.status import get_runner, runner_status, see
+    from .engine.restarts import is_attended, wait_and_restart
+    from .engine.status import get_runner, observe, runner_status
     from .engine.stop import Stop, start_runner, stop_runner
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
@@ -32,19 +32,19 @@ _HOME = {
     "Pause": "engine.operation",
     "finish": "engine.operation",
     "decide": "engine.reconcile_runner",
-    "reap": "engine.reconcile_runner",
+    "reconcile_runner": "engine.reconcile_runner",
     "seconds_to_restart": "engine.reconcile_runner",
     "finish_orphans": "engine.orphans",
     "Removal": "engine.remove",
     "remove_runner": "engine.remove",
     "is_attended": "engine.restarts",
-    "see_through": "engine.restarts",
+    "wait_and_restart": "engine.restarts",
     "Pruned": "housekeeping.retention",
     "prune": "housekeeping.retention",
     "disk_sizes": "housekeeping.sizing",
     "get_runner": "engine.status",
     "runner_status": "engine.status",
-    "see": "engine.status",
+    "observe": "engine.status",
     "Stop": "engine.stop",
     "start_runner": "engine.stop",
     "stop_runner": "engine.stop",
@@ -74,12 +74,12 @@ __all__ = [
     "is_attended",
     "decide",
     "prune",
-    "reap",
+    "reconcile_runner",
     "remove_runner",
     "runner_status",
     "seconds_to_restart",
-    "see",
-    "see_through",
+    "observe",
+    "wait_and_restart",
     "start_runner",
     "stop_runner",
 ]

@@ -58,7 +58,7 @@ def _settings(services: Services) -> Iterator[Finding]:
 
 
 def _secrets(services: Services) -> Iterator[Finding]:
-    left = readable_secrets.told(services.settings)
+    left = readable_secrets.world_readable_secret_files(services.settings)
     for sentence in left:
         yield Finding("secrets", Level.ERROR, sentence)
     if not left:

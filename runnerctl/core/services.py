@@ -25,12 +25,12 @@ from .store import Store
 
 if TYPE_CHECKING:
     from .audit import Audit
-    from .backends.limits import Limit
+    from .backends.limits import CgroupLimit
     from .github.client import GitHub
-    from .host.worker_pool import SideBySide
+    from .host.worker_pool import WorkerPool
     from .packages.store import PackageStore
 
-_AT_ONCE = 32
+_WORKERS = 32
 _UNITS_EVENTS = Path("/run/runnerctl/events.sock")
 USER_AGENT = f"runnerctl/{__version__}"
 
@@ -121,7 +121,7 @@ class Services:
         if run_as is None and not units and self.settings.get("run_as_groups"):
             raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
 
-    def _limits(self) -> tuple[Limit, ...]:
+    def _limits(self) -> tuple[CgroupLimit, ...]:
         get = self.settings.get
         if all(get(f"limits.{name}") is None for name in ("memory_max", "cpu_max", "io_weight", "processes")):
             return ()
@@ -174,12 +174,12 @@ class Services:
         return PackageStore(self.settings.package_dir, clock=self.clock)
 
     @cached_property
-    def at_once(self) -> SideBySide:
+    def worker_pool(self) -> WorkerPool:
         """For what is done to many runners or scopes at the same time."""
-        from .host.worker_pool import SideBySide
+        from .host.worker_pool import WorkerPool
 
         with self._building:
-            return SideBySide(_AT_ONCE)
+            return WorkerPool(_WORKERS)
 
     @cached_property
     def audit(self) -> Audit:
@@ -208,8 +208,8 @@ class Services:
             self.__dict__.pop(built, None)
 
     def close(self) -> None:
-        if "at_once" in self.__dict__:
-            self.at_once.close()
+        if "worker_pool" in self.__dict__:
+            self.worker_pool.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from runnerctl.core.backends import limits
-from runnerctl.core.backends.limits import Limit
+from runnerctl.core.backends.limits import CgroupLimit
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
 from runnerctl.core.host import job_users
 from runnerctl.core.settings import load as settings_module
@@ -45,7 +45,7 @@ class Layout:
     state_dir: Path = Path(DEFAULT_STATE_DIR)
     base_dir: Path = Path(DEFAULT_BASE_DIR)
     package_dir: Path = Path(DEFAULT_BASE_DIR, ".packages")
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[CgroupLimit, ...] = ()
     """Of each runner that is a unit."""
     groups: tuple[str, ...] = ()
     """Supplementary ones of its jobs."""

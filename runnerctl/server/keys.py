@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from .offload import Offload
     from .readiness import Readiness
     from .routing import Rules
-    from .status_cache import Looks
+    from .status_cache import StatusCache
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")
-DOOR: web.AppKey[Authenticator] = web.AppKey("door")
+AUTHENTICATOR: web.AppKey[Authenticator] = web.AppKey("authenticator")
 RULES: web.AppKey[Rules] = web.AppKey("rules")
 SOURCES: web.AppKey[Sources] = web.AppKey("sources")
 FAILED_LOGINS: web.AppKey[FailedLogins] = web.AppKey("failed_logins")
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
-LOOKS: web.AppKey[Looks] = web.AppKey("looks")
+STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"
 """Of a request: its own id."""

@@ -38,4 +38,4 @@ def _end(services: Services, runner_id: str) -> Operation[None]:
             until=lambda: backend.poll(runner_id).gone,
             seconds=ladder.interrupt + ladder.terminate + ladder.kill,
         )
-    core.reap(services, runner_id)
+    core.reconcile_runner(services, runner_id)

@@ -11,7 +11,7 @@ from runnerctl.core.domain.models import ProcessId
 from runnerctl.core.host import processes
 
 
-class Deaths:
+class ProcessWatcher:
     """Waits for deaths and, in the same wait, for the descriptor ``also``."""
 
     def __init__(self, also: int) -> None:

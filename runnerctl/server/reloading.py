@@ -15,7 +15,7 @@ from runnerctl.core.settings.load import Settings
 from runnerctl.core.settings.workflow_policy import workflow_policy
 
 from .auth import unix_peers
-from .keys import DOOR, SOURCES
+from .keys import AUTHENTICATOR, SOURCES
 from .listening import listen_policy
 
 log = logging.getLogger("runnerctl.server")
@@ -36,7 +36,7 @@ def reload(app: web.Application, services: Services, context: ssl.SSLContext | N
         log.error("settings were not reloaded: %s", exc.message)
         return
     services.adopt(fresh)
-    app[DOOR].change(token)
+    app[AUTHENTICATOR].change(token)
     app[SOURCES].trust(fresh.get("server.trusted_proxies"))
     log.info("settings were reloaded")
 

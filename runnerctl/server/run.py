@@ -153,7 +153,7 @@ def _keep_room(services: Services) -> None:
 def _say_where(where: str, services: Services, degraded: str | None) -> None:
     sys.stdout.write(f"Listening on {where}\n")
     sys.stdout.flush()
-    for warning in (*services.settings.warnings, *readable_secrets.told(services.settings)):
+    for warning in (*services.settings.warnings, *readable_secrets.world_readable_secret_files(services.settings)):
         log.warning(warning)
     if degraded:
         log.warning("degraded: %s", degraded)

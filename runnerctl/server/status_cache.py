@@ -1,8 +1,8 @@
-"""Statuses for many who ask at once: one look for all who ask in the same turn of the event loop.
+"""Statuses for many who ask at once: one observation for all who ask in the same turn of the event loop.
 
-Requests that are handled in one turn had all arrived before it began, so a look made in that turn is news to each of
-them: the one asked last is answered as truly as if it had looked itself. From one turn to the next, rows are kept only
-while the store says that nobody has committed anything; processes are looked at in every turn.
+Requests that are handled in one turn had all arrived before it began, so what is seen in that turn is news to each of
+them: the one asked last is answered as truly as if it had observed alone. From one turn to the next, rows are kept only
+while the store says that nobody has committed anything; processes are observed in every turn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from typing import NamedTuple
 
 from runnerctl import core
-from runnerctl.core.access.grants import Limits, sees
+from runnerctl.core.access.grants import TokenLimits, sees
 from runnerctl.core.domain import documents
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import Observation
@@ -21,7 +21,7 @@ from .answers import encoded
 _MOST_KEPT = 4096
 
 
-class _Said(NamedTuple):
+class _Answer(NamedTuple):
     """An answer, and what it tells. Rows and observations are compared by identity: equal ones are seldom made."""
 
     answer: bytes
@@ -30,7 +30,7 @@ class _Said(NamedTuple):
     degraded: str | None
     age: float | None
 
-    def tells(self, status: documents.Status, age: float | None) -> bool:
+    def is_of(self, status: documents.Status, age: float | None) -> bool:
         return (
             self.runner is status.runner
             and self.seen is status.seen
@@ -39,7 +39,7 @@ class _Said(NamedTuple):
         )
 
 
-class Looks:
+class StatusCache:
     """For the loop's thread alone."""
 
     def __init__(self, services: core.Services) -> None:
@@ -47,9 +47,9 @@ class Looks:
         self._this_turn: dict[str, bytes] = {}
         self._mark: object = None
         self._rows: dict[str, Runner] = {}
-        self._said: dict[str, _Said] = {}
+        self._answers: dict[str, _Answer] = {}
 
-    def status(self, name: str, limits: Limits | None = None) -> bytes:
+    def status(self, name: str, limits: TokenLimits | None = None) -> bytes:
         """The status document of that name as JSON; what the caller's ``limits`` hide looks like a name never known."""
         if limits is not None and not sees(limits, self._row(name)):
             return encoded(documents.status_document(documents.unknown(name)))
@@ -57,7 +57,7 @@ class Looks:
         if answer is None:
             if not self._this_turn:
                 self._begin_turn()
-            answer = self._this_turn[name] = self._look(name)
+            answer = self._this_turn[name] = self._observe(name)
         return answer
 
     def _begin_turn(self) -> None:
@@ -68,11 +68,11 @@ class Looks:
         # Runs before the loop reads from any connection again.
         asyncio.get_running_loop().call_soon(self._this_turn.clear)
 
-    def _look(self, name: str) -> bytes:
+    def _observe(self, name: str) -> bytes:
         runner = self._row(name)
         if runner is None:
             return encoded(documents.status_document(documents.unknown(name)))
-        return self._say(core.see(self._services, runner))
+        return self._answer(core.observe(self._services, runner))
 
     def _row(self, name: str) -> Runner | None:
         if not self._this_turn:
@@ -82,13 +82,13 @@ class Looks:
             self._rows[name] = runner
         return runner
 
-    def _say(self, status: documents.Status) -> bytes:
+    def _answer(self, status: documents.Status) -> bytes:
         """The same things seen make the same bytes: most of those who ask, ask again before anything has changed."""
         age = None if status.runner is None else documents.github_age(status.runner, status.now)
-        said = self._said.get(status.name)
-        if said is None or not said.tells(status, age):
-            if len(self._said) > _MOST_KEPT:
-                self._said.clear()
+        last = self._answers.get(status.name)
+        if last is None or not last.is_of(status, age):
+            if len(self._answers) > _MOST_KEPT:
+                self._answers.clear()
             answer = encoded(documents.status_document(status))
-            said = self._said[status.name] = _Said(answer, status.runner, status.seen, status.degraded, age)
-        return said.answer
+            last = self._answers[status.name] = _Answer(answer, status.runner, status.seen, status.degraded, age)
+        return last.answer

@@ -23,7 +23,7 @@ from .base import Backend, Configured, Launch
 from .records import Records
 
 if TYPE_CHECKING:
-    from .limits import Limit
+    from .limits import CgroupLimit
 
 _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REMOVE_SECONDS = 1.0
@@ -70,7 +70,7 @@ class ProcessBackend(Backend):
     most_processes: int | None = None
     no_new_privs: bool = True
     """No program can give those users' jobs rights, be it ``sudo``."""
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[CgroupLimit, ...] = ()
     """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
     nice: int = 0
     oom_score_adj: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..access.grants import Limits
+from ..access.grants import TokenLimits
 from ..domain.errors import Forbidden
 from ..domain.models import Runner, RunnerSpec
 from ..host import disk
@@ -13,7 +13,7 @@ from ..settings.run_as import check_job_users
 from ..store.api_tokens import not_free
 
 
-def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None, *, runner_id: str) -> Runner:
+def admit(services: Services, spec: RunnerSpec, limits: TokenLimits | None = None, *, runner_id: str) -> Runner:
     """A new life of that id in ``pending``, within the caller's ``limits``.
 
     Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
@@ -42,7 +42,7 @@ def _check_name(name: str, everybodys: str) -> None:
         raise Forbidden(f"Runner name {name!r} is not allowed", hint="It is a label that runners of others have, too")
 
 
-def _check_workflows(settings: Settings, name: str, limits: Limits) -> None:
+def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None:
     """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
     if settings.get("oidc.rules") is None:
         return

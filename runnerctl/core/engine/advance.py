@@ -66,7 +66,7 @@ def advance(
             if seen is None:
                 progress.runner, progress.next = services.store.get(runner_id), None
                 return progress
-            action = plan(seen, now=observing.now(services), limits=observing.limits(services))
+            action = plan(seen, now=observing.now(services), deadlines=observing.deadlines(services))
             progress.runner, progress.next = seen.runner, action
             if action.step in IDLE or not may(seen.runner, action):
                 progress.seconds = action.until

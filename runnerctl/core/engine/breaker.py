@@ -53,10 +53,10 @@ def went_well(services: Services, scope: Scope) -> None:
 def held_back(services: Services, scope: Scope | None = None) -> list[str]:
     """What is held back at the moment, there or anywhere, in words."""
     now = services.clock.now()
-    return [told(each, now) for each in services.store.backoffs(scope) if _in_force(each, now)]
+    return [backoff_text(each, now) for each in services.store.backoffs(scope) if _in_force(each, now)]
 
 
-def told(each: Backoff, now: float) -> str:
+def backoff_text(each: Backoff, now: float) -> str:
     return f"Nothing is begun in {each.scope} without a command for {shown(each.until - now)}: {each.reason}"
 
 

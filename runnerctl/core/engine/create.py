@@ -23,7 +23,7 @@ from .steps.acts import IDLE
 from .until_online import Online
 
 if TYPE_CHECKING:
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
     from ..services import Services
 
 _ROOM_SECONDS = 30.0
@@ -55,7 +55,7 @@ class Create(Operation[Runner]):
         wait: Wait = Wait.STARTED,
         timeout: float = 60.0,
         progress: Progress | None = None,
-        limits: Limits | None = None,
+        limits: TokenLimits | None = None,
         by: str = "command",
     ) -> None:
         super().__init__(services)
@@ -163,7 +163,7 @@ def create_runner(
     wait: Wait = Wait.STARTED,
     timeout: float = 60.0,
     progress: Progress | None = None,
-    limits: Limits | None = None,
+    limits: TokenLimits | None = None,
     by: str = "command",
 ) -> Operation[Runner]:
     """See ``Create``."""

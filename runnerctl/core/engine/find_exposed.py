@@ -28,7 +28,7 @@ def refresh(services: Services, runners: Iterable[Runner]) -> list[str]:
             by_scope.setdefault(runner.scope, []).append(runner)
         elif runner.exposed_at is not None:
             found[runner.id] = None
-    answers = services.at_once.each(lambda scope: _is_public(services, scope), by_scope)
+    answers = services.worker_pool.map(lambda scope: _is_public(services, scope), by_scope)
     for public, runners_there in zip(answers, by_scope.values(), strict=True):
         if public is not None:
             found |= _changed(services, runners_there, public=public)

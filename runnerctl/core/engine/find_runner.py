@@ -9,11 +9,11 @@ from ..domain.errors import RunnerNotFound, ScopeMismatch
 from ..domain.models import Runner, Scope
 
 if TYPE_CHECKING:
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
     from ..services import Services
 
 
-def find_runner(services: Services, name: str, limits: Limits | None = None) -> Runner:
+def find_runner(services: Services, name: str, limits: TokenLimits | None = None) -> Runner:
     """The current or last life of that name, if the caller's ``limits`` let it be seen.
 
     Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name.

@@ -10,7 +10,7 @@ from ..domain.models import Runner
 from ..domain.observation import Outcome
 from ..domain.states import UNLAUNCHED, RunnerState
 from . import failures
-from .plan import Action, Limits, Now, Seen, plan
+from .plan import Action, Deadlines, Now, Seen, plan
 
 if TYPE_CHECKING:
     from ..services import Services
@@ -22,7 +22,7 @@ def decide(services: Services, runner: Runner, *, absences: int = 0, driven: boo
     Raises ``BackendFailed`` when it cannot be looked at.
     """
     seen = observe(services, runner, absences=absences, driven=driven)
-    return plan(seen, now=now(services), limits=limits(services))
+    return plan(seen, now=now(services), deadlines=deadlines(services))
 
 
 def now(services: Services) -> Now:
@@ -30,9 +30,9 @@ def now(services: Services) -> Now:
     return Now(wall=clock.now(), boot=clock.boottime(), boot_id=clock.boot_id())
 
 
-def limits(services: Services) -> Limits:
+def deadlines(services: Services) -> Deadlines:
     ladder = services.ladder
-    return Limits(
+    return Deadlines(
         start=services.settings.start_timeout,
         stop=ladder.interrupt + ladder.terminate + ladder.kill + 10.0,
     )

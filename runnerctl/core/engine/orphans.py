@@ -12,7 +12,7 @@ from ..domain.models import Orphan, Runner
 from ..domain.states import RunnerState
 from ..services import Services
 from ..store.orphans import LONGEST_WAIT
-from .steps.registration import find_ours
+from .registration import find_ours
 
 _RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, LONGEST_WAIT)
 
@@ -28,7 +28,7 @@ def finish_orphans(services: Services, *, only: str | None = None, early: bool =
         return ()
     first = {task.scope: task for task in reversed(tasks)}
     rest = [task for task in tasks if task is not first[task.scope]]
-    each = services.at_once.each
+    each = services.worker_pool.map
     met = dict(zip(first, each(lambda task: _try(services, task), first.values()), strict=True))
     each(lambda task: _try_unless(services, task, met[task.scope]), rest)
     return [runner for task in tasks if (runner := _waiting(services, task)) is not None]

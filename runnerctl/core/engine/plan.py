@@ -46,7 +46,7 @@ class Action(NamedTuple):
 NOTHING = Action(Step.NOTHING)
 
 
-class Limits(NamedTuple):
+class Deadlines(NamedTuple):
     """Deadlines, in seconds."""
 
     start: float = 120.0
@@ -90,20 +90,20 @@ class Seen:
     """The last answer of GitHub to its removal was that it runs a job."""
 
 
-def plan(seen: Seen, *, now: Now, limits: Limits) -> Action:
+def plan(seen: Seen, *, now: Now, deadlines: Deadlines) -> Action:
     """The one next step; NOTHING when all is as it should be."""
-    situation = situation_of(seen, now=now, limits=limits)
+    situation = situation_of(seen, now=now, deadlines=deadlines)
     row = row_for(situation)
     return Action(
         step=row.step,
         why=row.why,
         state=_state(row.step, seen),
-        reason=_reason(row.step, seen, limits),
+        reason=_reason(row.step, seen, deadlines),
         until=_until(row.step, seen, now, situation),
     )
 
 
-def situation_of(seen: Seen, *, now: Now, limits: Limits) -> Situation:
+def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
     """What the table asks for."""
     runner, processes = seen.runner, seen.processes
     outcome = _outcome(seen)
@@ -125,8 +125,8 @@ def situation_of(seen: Seen, *, now: Now, limits: Limits) -> Situation:
         unused=unused,
         restful=_is_restful(seen, outcome),
         crashed_early=runner.started_at is not None and not _far_apart(runner.started_at, now.wall, CRASH_LOOP_SECONDS),
-        late=_is_late(runner, processes, now.wall, limits),
-        explained=runner.reason == _late_reason(processes, limits),
+        late=_is_late(runner, processes, now.wall, deadlines),
+        explained=runner.reason == _late_reason(processes, deadlines),
         lost=seen.absences > 1,
         exposed=runner.exposed_at is not None,
         changed=_seen_state(runner, processes, lasting=lasting) is not runner.state,
@@ -134,7 +134,7 @@ def situation_of(seen: Seen, *, now: Now, limits: Limits) -> Situation:
         rested=restarting.left(runner, seen.ends, now.wall) <= 0,
         asked=processes.stop_asked,
         deadline=_timer(runner, runner.deadline, now),
-        overdue=_far_apart(max(runner.changed_at, last_job), now.wall, limits.stop),
+        overdue=_far_apart(max(runner.changed_at, last_job), now.wall, deadlines.stop),
         leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
         registered=runner.asked_at is not None and runner.deregistered_at is None,
         refused=seen.refused and _far_apart(max(runner.wanted_at or 0.0, last_job), now.wall, _patience(seen, now)),
@@ -202,17 +202,17 @@ def _is_restful(seen: Seen, outcome: Ended) -> bool:
     return seen.runner.ephemeral and seen.runner.daemonize
 
 
-def _is_late(runner: Runner, processes: Observation, now: float, limits: Limits) -> bool:
+def _is_late(runner: Runner, processes: Observation, now: float, deadlines: Deadlines) -> bool:
     """Somebody waits for an ephemeral one; a persistent one has time, and its Listener tries for ever."""
     if runner.state is not S.STARTING or processes.online_at is not None:
         return False
     # Killed between its launch and the commit of that, it has no start in the row.
-    return _far_apart(runner.started_at or runner.changed_at, now, limits.start)
+    return _far_apart(runner.started_at or runner.changed_at, now, deadlines.start)
 
 
-def _late_reason(processes: Observation, limits: Limits) -> str:
+def _late_reason(processes: Observation, deadlines: Deadlines) -> str:
     said = f": {processes.error}" if processes.error else ""
-    return f"It is not online after {shown(limits.start)}, and its Listener goes on trying{said}"
+    return f"It is not online after {shown(deadlines.start)}, and its Listener goes on trying{said}"
 
 
 def _seen_state(runner: Runner, processes: Observation, *, lasting: bool) -> RunnerState:
@@ -250,7 +250,7 @@ def _state(step: Step, seen: Seen) -> RunnerState | None:
     return S.FAILED if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} else None
 
 
-def _reason(step: Step, seen: Seen, limits: Limits) -> str | None:
+def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
     runner, processes = seen.runner, seen.processes
     if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and seen.absences > 1:
         return LOST
@@ -258,9 +258,9 @@ def _reason(step: Step, seen: Seen, limits: Limits) -> str | None:
         return "It did not come online in time"
     if step is Step.FAIL and runner.state in UNLAUNCHED:
         return "Its creation was interrupted"
-    if step is Step.EXPLAIN:
-        return _late_reason(processes, limits)
-    if step is Step.WITHDRAW:
+    if step is Step.RECORD_REASON:
+        return _late_reason(processes, deadlines)
+    if step is Step.DRAIN_EXPOSED:
         return EXPOSED
     if step is Step.KILL:
         return "Its stop took too long"

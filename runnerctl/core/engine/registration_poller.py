@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain.errors import RunnerctlError
 from ..domain.models import Absence, Runner, Scope, Sighting
-from .plan import Limits
+from .plan import Deadlines
 
 if TYPE_CHECKING:
     from ..github.answers import RemoteRunner
@@ -36,7 +36,7 @@ class _Answer(NamedTuple):
     error: RunnerctlError | None
 
 
-class Listings:
+class RegistrationPoller:
     """Remembers, for one process that sweeps, when each scope was listed; the store, which runners were missing."""
 
     def __init__(self, services: Services) -> None:
@@ -53,7 +53,7 @@ class Listings:
         now = self._services.clock.monotonic()
         self._absences = self._services.store.absences()
         due = [scope for scope in by_scope if self._due_at.get(scope, 0.0) <= now]
-        answers = zip(due, self._services.at_once.each(self._ask, due), strict=True)
+        answers = zip(due, self._services.worker_pool.map(self._ask, due), strict=True)
         return [scope for scope, answer in answers if self._take(answer, by_scope[scope], shared_by=len(by_scope))]
 
     def absences(self, runner: Runner) -> int:
@@ -112,5 +112,5 @@ class Listings:
             return Absence(times=1, counted_at=asked_at)
         if asked_at < before.counted_at:
             return before._replace(counted_at=asked_at)  # the clock was set back: count from here
-        far_apart = asked_at - before.counted_at >= Limits().absence
+        far_apart = asked_at - before.counted_at >= Deadlines().absence
         return Absence(times=before.times + 1, counted_at=asked_at) if far_apart else None

@@ -20,7 +20,7 @@ from .steps.removing import BUSY_HINT
 from .stop import KILLED, has_job, is_unsaid
 
 if TYPE_CHECKING:
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
     from ..services import Services
 
 
@@ -54,7 +54,7 @@ class Remove(Operation[Removal]):
         force: bool = False,
         drain: bool = False,
         timeout: float | None = None,
-        limits: Limits | None = None,
+        limits: TokenLimits | None = None,
         by: str = "command",
     ) -> None:
         super().__init__(services)
@@ -115,7 +115,7 @@ def remove_runner(
     force: bool = False,
     drain: bool = False,
     timeout: float | None = None,
-    limits: Limits | None = None,
+    limits: TokenLimits | None = None,
     by: str = "command",
 ) -> Operation[Removal]:
     """See ``Remove``."""

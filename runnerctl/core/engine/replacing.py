@@ -34,7 +34,7 @@ def replace_lost(services: Services) -> Sequence[Runner]:
     if not by_scope:
         return ()
     _ = services.github  # that this process has no credentials is no reason for others to wait
-    made = services.at_once.each(lambda lost: _replace(services, lost), by_scope.values())
+    made = services.worker_pool.map(lambda lost: _replace(services, lost), by_scope.values())
     return [runner for runners in made for runner in runners]
 
 

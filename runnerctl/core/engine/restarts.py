@@ -17,32 +17,32 @@ from ..host.locks import LockHeld, file_lock
 from ..services import Services
 from . import restarting
 from .plan import Step
-from .reconcile_runner import decide, reap, seconds_to_restart
+from .reconcile_runner import decide, reconcile_runner, seconds_to_restart
 
 LOOK_SECONDS = 1.0
 """How long at most somebody waits on for what is not there any more."""
 _LOCK_SECONDS = 2.0
 """Whoever waited for the last restart has gone by then."""
-_DUE = frozenset({Step.REST, Step.START, Step.RENEW})
+_DUE = frozenset({Step.MARK_STOPPED, Step.START, Step.RENEW})
 _Place = tuple[int, int]
 
 
-def see_through(services: Services, runner_id: str) -> Runner | None:
+def wait_and_restart(services: Services, runner_id: str) -> Runner | None:
     """Brings this life up to date, and goes on with that while it is to be started again and nobody else would do it.
 
     None if it never was. Raises what the last try raised.
     """
     runner = services.store.get(runner_id)
     if runner is None or not restarting.is_wanted(runner):
-        return reap(services, runner_id)
+        return reconcile_runner(services, runner_id)
     try:
         with file_lock(_lock(services, runner), wait=_LOCK_SECONDS, clock=services.clock):
-            return _see_through(services, runner_id)
+            return _wait_and_restart(services, runner_id)
     except LockHeld:
-        return reap(services, runner_id)  # somebody waits already
+        return reconcile_runner(services, runner_id)  # somebody waits already
 
 
-def _see_through(services: Services, runner_id: str) -> Runner | None:
+def _wait_and_restart(services: Services, runner_id: str) -> Runner | None:
     place, tries = _place(services), 0
     while True:
         before = services.store.get(runner_id)
@@ -63,7 +63,7 @@ def _revision(runner: Runner | None) -> int | None:
 
 def _tried(services: Services, runner_id: str) -> RunnerctlError | None:
     try:
-        reap(services, runner_id)
+        reconcile_runner(services, runner_id)
     except RunnerctlError as exc:
         return exc
     return None
@@ -110,7 +110,7 @@ def is_attended(services: Services, runner: Runner) -> bool:
     return server_runs(services) or _is_held(_lock(services, runner))
 
 
-def told(services: Services, runner: Runner) -> str | None:
+def restart_text(services: Services, runner: Runner) -> str | None:
     """Of one that rests until it is started again, when that is and who does it: to follow its name, or "It"."""
     left = seconds_to_restart(services, runner)
     if left is None:
@@ -142,7 +142,7 @@ def _lock(services: Services, runner: Runner) -> Path:
 
 
 def _is_held(lock: Path) -> bool:
-    """A glance, which makes nothing; whoever comes to hold it waits longer than that takes."""
+    """Observes, and makes nothing; whoever comes to hold it waits longer than that takes."""
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

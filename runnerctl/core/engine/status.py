@@ -1,4 +1,4 @@
-"""Looking at runners; nothing is changed."""
+"""Observing runners; nothing is changed."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
 from ..services import Services
 from . import breaker
-from .locking import named
+from .locking import find_runner
 
 if TYPE_CHECKING:
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
     from ..domain.observation import Observation
 
 
 def runner_status(services: Services, name: str) -> Status:
     """The row and the processes of that name as they are now; a name never known is a status too."""
     runner = services.store.latest(name)
-    return unknown(name) if runner is None else see(services, runner)
+    return unknown(name) if runner is None else observe(services, runner)
 
 
-def get_runner(services: Services, name: str, *, limits: Limits | None = None) -> Status:
+def get_runner(services: Services, name: str, *, limits: TokenLimits | None = None) -> Status:
     """Like ``runner_status``, but raises ``RunnerNotFound`` for a name never known, or not to this caller."""
-    return see(services, named(services, name, limits))
+    return observe(services, find_runner(services, name, limits))
 
 
-def see(services: Services, runner: Runner) -> Status:
+def observe(services: Services, runner: Runner) -> Status:
     backend = services.backend
     seen = backend.poll(runner.id) if runner.live else None
     if seen is not None:
-        runner = _as_seen(runner, seen)
+        runner = _as_observed(runner, seen)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     if runner.exposed_at is not None:
@@ -42,7 +42,7 @@ def see(services: Services, runner: Runner) -> Status:
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
 
 
-def _as_seen(runner: Runner, seen: Observation) -> Runner:
+def _as_observed(runner: Runner, seen: Observation) -> Runner:
     """Without a server nobody has written it down yet. A reason is told with the state that it explains."""
     state, reason = shown_state(runner, seen), runner.reason
     if state in SERVING:
@@ -59,7 +59,7 @@ def _held_back(services: Services, runner: Runner) -> str | None:
     if runner.state is RunnerState.STOPPED:
         from . import restarts  # seldom, and a status must be quick
 
-        when = restarts.told(services, runner)
+        when = restarts.restart_text(services, runner)
         held_back = next(iter(breaker.held_back(services, runner.scope)), None)
         return None if when is None else held_back or f"It {when}"
     waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS

@@ -15,7 +15,7 @@ from .operation import Operation
 from .plan import is_older
 
 if TYPE_CHECKING:
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
     from ..services import Services
 
 # A Worker reports its job's end as the very last, and nobody else can.
@@ -54,7 +54,7 @@ def is_unsaid(services: Services, runner: Runner) -> bool:
 class _OfLiving(Operation[Stop]):
     """A wish about a runner that is there."""
 
-    def __init__(self, services: Services, name: str, *, limits: Limits | None = None, by: str = "command") -> None:
+    def __init__(self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command") -> None:
         super().__init__(services)
         self._name = name
         self._limits = limits
@@ -113,7 +113,7 @@ class StopRunner(_OfLiving):
     """
 
     def __init__(
-        self, services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+        self, services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None, by: str = "command"
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
@@ -144,7 +144,7 @@ class RestartRunner(_OfLiving):
     """
 
     def __init__(
-        self, services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+        self, services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None, by: str = "command"
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
@@ -179,7 +179,7 @@ class StartRunner(Operation[Runner]):
     Raises ``Forbidden`` for one that was withdrawn because its repository became public, while it is.
     """
 
-    def __init__(self, services: Services, name: str, *, limits: Limits | None = None, by: str = "command") -> None:
+    def __init__(self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command") -> None:
         super().__init__(services)
         self._name = name
         self._limits = limits
@@ -216,21 +216,21 @@ class StartRunner(Operation[Runner]):
 
 
 def stop_runner(
-    services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+    services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None, by: str = "command"
 ) -> Operation[Stop]:
     """See ``StopRunner``."""
     return StopRunner(services, name, now=now, limits=limits, by=by)
 
 
 def restart_runner(
-    services: Services, name: str, *, now: bool = False, limits: Limits | None = None, by: str = "command"
+    services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None, by: str = "command"
 ) -> Operation[Stop]:
     """See ``RestartRunner``."""
     return RestartRunner(services, name, now=now, limits=limits, by=by)
 
 
 def start_runner(
-    services: Services, name: str, *, limits: Limits | None = None, by: str = "command"
+    services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command"
 ) -> Operation[Runner]:
     """See ``StartRunner``."""
     return StartRunner(services, name, limits=limits, by=by)

@@ -6,7 +6,7 @@ For ``runnerctl reconcile``; a server puts the same rows on its queue (``reconci
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _CROWD = 900
 """Runners of one scope."""
-
-Absences = Callable[[Runner], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +47,18 @@ class Sweep:
     """The new lives of runners that GitHub had lost."""
 
 
-def find(services: Services, runners: Iterable[Runner], absences: Absences | None = None) -> list[Finding]:
+def observe_runners(
+    services: Services, runners: Iterable[Runner], poller: RegistrationPoller | None = None
+) -> list[Finding]:
     """What is to be done, by an observation that holds nothing. No GitHub call.
 
     About one that could not be observed nothing is done, whatever the reason: its finding carries the error.
     """
-    findings = (_find(services, runner, absences(runner) if absences else 0) for runner in runners)
+    findings = (_observe(services, runner, poller.absences(runner) if poller else 0) for runner in runners)
     return [finding for finding in findings if finding.error is not None or finding.action.step not in IDLE]
 
 
-def _find(services: Services, runner: Runner, absences: int) -> Finding:
+def _observe(services: Services, runner: Runner, absences: int) -> Finding:
     try:
         return Finding(runner=runner, action=decide(services, runner, absences=absences))
     except RunnerctlError as exc:
@@ -77,13 +77,12 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
     if not dry_run:
         _make_due(services, runners)
     runners = services.store.live()
-    absences = poller.absences if poller is not None else None
-    findings = find(services, runners, absences)
+    findings = observe_runners(services, runners, poller)
     if dry_run:
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
-    done = services.at_once.each(lambda finding: take(services, finding, absences), findings)
+    done = services.worker_pool.map(lambda finding: reconcile_finding(services, finding, poller), findings)
     released = finish_orphans(services, early=True)
-    services.at_once.each(lambda runner: drive(services, runner.id, wait=0), released)
+    services.worker_pool.map(lambda runner: drive(services, runner.id, wait=0), released)
     return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
 
 
@@ -106,11 +105,12 @@ def ask_github(services: Services, poller: RegistrationPoller, runners: Iterable
     return find_exposed.refresh(services, asked)
 
 
-def take(services: Services, finding: Finding, absences: Absences | None = None) -> Finding:
+def reconcile_finding(services: Services, finding: Finding, poller: RegistrationPoller | None = None) -> Finding:
     """Its steps; what they meet is part of the result. A runner that a command is at work on is left to it."""
     if finding.error is not None:
         return finding
     try:
+        absences = poller.absences if poller is not None else None
         progress = drive(services, finding.runner.id, wait=0, absences=absences)
     except RunnerBusy:
         return finding

@@ -26,9 +26,9 @@ class Step(StrEnum):
     """Its supervisor is dead and its processes live: give them a new one."""
     RECORD_STATE = "record state"
     """Write down the state that was observed."""
-    EXPLAIN = "explain"
+    RECORD_REASON = "record reason"
     """Write down why it is not as it should be."""
-    WITHDRAW = "withdraw"
+    DRAIN_EXPOSED = "drain exposed"
     """Its repository has become public, and it may not serve it: no more jobs."""
     DRAIN = "drain"
     """Take no further job, finish the one that runs."""
@@ -167,10 +167,10 @@ TABLE: tuple[Section, ...] = (
              unused=True, exposed=False, restful=True),
         _row(Step.CONFIRM, "GitHub lists it no more", lost=True, job=False, lasting=True),
         _row(Step.FAIL, "GitHub lost it", lost=True, job=False),
-        _row(Step.WITHDRAW, "it may not serve a public repository", exposed=True),
+        _row(Step.DRAIN_EXPOSED, "it may not serve a public repository", exposed=True),
         _row(Step.WAIT, "it was told to end", state=S.STOPPING),
         _row(Step.FAIL, "it did not come online in time", late=True, job=False, lasting=False),
-        _row(Step.EXPLAIN, "it is not online yet, and goes on trying", late=True, lasting=True, explained=False),
+        _row(Step.RECORD_REASON, "it is not online yet, and goes on trying", late=True, lasting=True, explained=False),
         _row(Step.RECORD_STATE, "it shows another state", changed=True),
         _row(Step.NOTHING, "all is well"),
     ),

@@ -16,7 +16,7 @@ from .cache import Contents, Token, TokenFile
 from .config import GitHubSettings
 from .errors import blames_our_clock, decode, server_time
 from .requests import Answer, Request
-from .single_flight import Shared
+from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -102,7 +102,7 @@ class AppCredentials:
         self._clock = clock
         self._file = TokenFile(settings.token_file, clock=clock)
         self._known = Contents()
-        self._renewals: Shared[str] = Shared()
+        self._renewals: SingleFlight[str] = SingleFlight()
         self._key: RSAPrivateKey | None = None
         self._skew = 0.0
 

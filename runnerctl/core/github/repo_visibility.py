@@ -10,7 +10,7 @@ from .cache import Contents, TokenFile, Visibility
 from .config import GitHubSettings
 
 
-class Visibilities:
+class RepoVisibility:
     def __init__(self, settings: GitHubSettings, *, clock: Clock) -> None:
         self._api_url = settings.api_url
         self._file = TokenFile(settings.token_file, clock=clock)

@@ -20,7 +20,7 @@ def delay(attempt: int, *, rng: random.Random) -> float:
     return rng.uniform(0.25, 0.75) * 2.0**attempt
 
 
-class Tries:
+class Retry:
     """Sends until GitHub answers below 500. Rate limits are never slept through: they are the caller's to plan."""
 
     def __init__(self, transport: Transport, *, clock: Clock, rng: random.Random) -> None:

@@ -16,7 +16,7 @@ KEPT_SECONDS = 6 * 3600.0
 GroupChange = Callable[[dict[str, GroupId]], dict[str, GroupId]]
 
 
-class Groups:
+class RunnerGroups:
     def __init__(self, settings: GitHubSettings, *, clock: Clock) -> None:
         self._api_url = settings.api_url
         self._file = TokenFile(settings.token_file, clock=clock)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
+class SingleFlight(Generic[T]):
     """Also failures are shared: a dead GitHub costs its timeout once, not once a thread."""
 
     def __init__(self) -> None:

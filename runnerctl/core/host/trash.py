@@ -61,10 +61,10 @@ def _delete(parent: int, path: Path) -> None:
 
 def empty(root: int) -> None:
     """Delete all below the directory that descriptor ``root`` is open on, but no mount. Raises ``OSError``."""
-    _Pit(root).empty()
+    _TreeEmptier(root).empty()
 
 
-class _Pit:
+class _TreeEmptier:
     """The root of a tree while it is being emptied."""
 
     def __init__(self, root: int) -> None:

@@ -11,14 +11,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class SideBySide:
+class WorkerPool:
     """Threads come as they are needed, up to a bound."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="beside")
         self._here = threading.local()
 
-    def each(self, step: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    def map(self, step: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The steps' results, in order, when all are done; raises what the first that failed raised."""
         todo = list(items)
         # A step that itself has many things to do must not wait for a thread while holding one.

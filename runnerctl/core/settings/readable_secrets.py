@@ -12,7 +12,7 @@ from .table import DEFAULT_CONFIG_FILE
 _FILES_OF_SECRETS = ("github.private_key_file", "server.api_token_file", "server.tls_key")
 
 
-def told(settings: Settings) -> list[str]:
+def world_readable_secret_files(settings: Settings) -> list[str]:
     """A sentence for each, with what mends it."""
     files = {path: None for path in _files(settings) if _everybody_reads(path)}
     return [f"Every user of this host can read {str(path)!r}, which holds secrets: chmod o= {path}" for path in files]

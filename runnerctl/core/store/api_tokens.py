@@ -14,7 +14,7 @@ from . import rows
 from .connection import Database
 
 if TYPE_CHECKING:
-    from ..access.grants import Actor, Limits, Right
+    from ..access.grants import Actor, Right, TokenLimits
 
 _COLUMNS = "id, name, scopes, limits, created_at, expires_at, last_used_at, revoked_at"
 _ALIVE = "(revoked_at IS NULL OR revoked_at > ?) AND expires_at > ?"
@@ -28,7 +28,7 @@ class ApiToken(NamedTuple):
     id: str
     name: str
     rights: tuple[Right, ...]
-    limits: Limits
+    limits: TokenLimits
     created_at: float
     expires_at: float
     last_used_at: float | None
@@ -51,7 +51,7 @@ class ApiToken(NamedTuple):
         )
 
 
-class Tokens(Database):
+class ApiTokens(Database):
     """Part of the store."""
 
     _clock: Clock
@@ -136,7 +136,7 @@ class Tokens(Database):
 
     # -- what an admission asks, inside its transaction
 
-    def _check_tenant(self, db: sqlite3.Connection, spec: RunnerSpec, limits: Limits) -> None:
+    def _check_tenant(self, db: sqlite3.Connection, spec: RunnerSpec, limits: TokenLimits) -> None:
         """Raises ``QuotaExceeded``, or ``Forbidden`` for a name or label that would take what is another tenant's."""
         if limits.tenant is None:
             return
@@ -151,7 +151,7 @@ class Tokens(Database):
             if self._is_foreign(db, label.lower(), limits, is_name=label.lower() == spec.name.lower()):
                 raise not_free(label, limits)
 
-    def _is_foreign(self, db: sqlite3.Connection, label: str, limits: Limits, *, is_name: bool) -> bool:
+    def _is_foreign(self, db: sqlite3.Connection, label: str, limits: TokenLimits, *, is_name: bool) -> bool:
         others = f"SELECT 1 FROM runner WHERE {rows.LIVE_SQL} AND tenant IS NOT ?"
         if not is_name:  # labels are shared, as `linux` is; names are not
             return db.execute(f"{others} AND lower(name) = ?", (limits.tenant, label)).fetchone() is not None
@@ -164,7 +164,7 @@ class Tokens(Database):
         return any(_limits(text).claims(label, for_=limits) for (text,) in found)
 
 
-def not_free(label: str, limits: Limits) -> Forbidden:
+def not_free(label: str, limits: TokenLimits) -> Forbidden:
     return Forbidden(
         f"Label {label!r} is not free for tenant {limits.tenant!r}",
         hint="It would attract jobs of others: a runner's name is one of its labels. Choose another",
@@ -178,9 +178,9 @@ def _token(row: tuple[Any, ...]) -> ApiToken:
     return ApiToken(id_, name, tuple(map(Right, scopes.split())), _limits(limits), *times)
 
 
-def _limits(text: str) -> Limits:
-    from ..access.grants import Limits  # most commands know no token, and a status must be quick
+def _limits(text: str) -> TokenLimits:
+    from ..access.grants import TokenLimits  # most commands know no token, and a status must be quick
 
     kept: dict[str, Any] = json.loads(text)
     fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
-    return Limits(**fields)
+    return TokenLimits(**fields)

@@ -33,7 +33,7 @@ class Database:
         # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
         self._writing = threading.Lock()
         self._commits = 0
-        self._opened: set[_Opened] = set()
+        self._opened: set[_Connection] = set()
         self._migrate()
 
     def mark(self) -> tuple[int, int]:
@@ -64,9 +64,9 @@ class Database:
 
     @property
     def _db(self) -> sqlite3.Connection:
-        mine: _Mine | None = getattr(self._local, "mine", None)
+        mine: _ThreadConnection | None = getattr(self._local, "mine", None)
         if mine is None:
-            mine = self._local.mine = _Mine(_Opened(self._connect(), self._opened))
+            mine = self._local.mine = _ThreadConnection(_Connection(self._connect(), self._opened))
         return mine.opened.connection
 
     def _connect(self) -> sqlite3.Connection:
@@ -122,10 +122,10 @@ class Database:
             migrations.upgrade(db, path=self._path)
 
 
-class _Opened:
+class _Connection:
     """A connection, for as long as it is open."""
 
-    def __init__(self, connection: sqlite3.Connection, all_of_them: set[_Opened]) -> None:
+    def __init__(self, connection: sqlite3.Connection, all_of_them: set[_Connection]) -> None:
         self.connection = connection
         self._all = all_of_them
         all_of_them.add(self)
@@ -135,10 +135,10 @@ class _Opened:
         self.connection.close()
 
 
-class _Mine:
+class _ThreadConnection:
     """One thread's: it ends with its thread, and pools come and go."""
 
-    def __init__(self, opened: _Opened) -> None:
+    def __init__(self, opened: _Connection) -> None:
         self.opened = opened
 
     def __del__(self) -> None:

@@ -12,15 +12,16 @@ from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
 from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
-from .api_tokens import Tokens
-from .orphans import Duties
+from .api_tokens import ApiTokens
+from .backoff import Backoffs
 from .jobs import Jobs
+from .orphans import Orphans
 from .wanted import Wanted
 
 if TYPE_CHECKING:
     import random
 
-    from ..access.grants import Limits
+    from ..access.grants import TokenLimits
 
 _MOST_KNOWN = 4096
 _NOTES = frozenset({
@@ -35,7 +36,7 @@ T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Duties, Tokens):
+class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
@@ -125,7 +126,7 @@ class Store(Wanted, Jobs, Duties, Tokens):
         root: Path,
         most: int | None = None,
         users: Sequence[tuple[int, int]] | None = None,
-        limits: Limits | None = None,
+        limits: TokenLimits | None = None,
         runner_id: str | None = None,
         by: str | None = None,
         backend: str = "process",

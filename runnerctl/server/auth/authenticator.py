@@ -23,7 +23,7 @@ from ..keys import CLAIMED
 from ..offload import Offload
 from . import unix_peers
 from .throttle import Rates
-from .workflow_tokens import Workflows
+from .workflow_tokens import WorkflowTokens
 
 log = logging.getLogger("runnerctl.server")
 
@@ -47,12 +47,12 @@ class Authenticator:
         settings = self._services.settings
         self._group = unix_peers.group_id(settings.get("server.socket_group"))
         policy = workflow_policy(settings)
-        self._workflows = None if policy is None else Workflows(self._services, self._offload, policy)
+        self._workflows = None if policy is None else WorkflowTokens(self._services, self._offload, policy)
         # Without one, nothing that a header can hold has this digest.
         self._expected = b"" if token is None else _digest(token)
         self._usual = b"" if token is None else _digest(f"Bearer {token}")
 
-    async def who(self, request: web.Request) -> Actor:
+    async def authenticate(self, request: web.Request) -> Actor:
         """Waits for none but workflows. Raises ``Unauthorized``, ``TooManyRequests`` for a token that asks too often,
         or ``IssuerUnavailable``.
         """
@@ -88,8 +88,8 @@ class Authenticator:
         self._note_use(kept, now)
         return actor
 
-    async def _workflow(self, workflows: Workflows, request: web.Request, token: str) -> Actor:
-        actor = await workflows.who(request, token)
+    async def _workflow(self, workflows: WorkflowTokens, request: web.Request, token: str) -> Actor:
+        actor = await workflows.authenticate(request, token)
         self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.get("server.rate_limit"))
         return actor
 

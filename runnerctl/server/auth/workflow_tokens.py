@@ -23,14 +23,14 @@ _REFETCH_SECONDS = 30.0
 _RETRY_SECONDS = 2.0
 
 
-class Workflows:
+class WorkflowTokens:
     """For the loop's thread alone; made anew when the settings change."""
 
     def __init__(self, services: Services, offload: Offload, policy: Policy) -> None:
         self._policy = policy
         self._keys = IssuerKeys(services, offload, policy.issuer)
 
-    async def who(self, request: web.Request, token: str) -> Actor:
+    async def authenticate(self, request: web.Request, token: str) -> Actor:
         """Raises ``Unauthorized`` or ``IssuerUnavailable``."""
         policy = self._policy
         key = await self._keys.find(id_tokens.key_id(token))

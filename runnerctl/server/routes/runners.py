@@ -10,14 +10,14 @@ import time
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core.access.grants import Limits, Right
+from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.domain import documents, names
 from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
 from runnerctl.core.domain.states import RunnerState
 
 from .. import bodies
 from ..answers import encoded_answer, json_answer
-from ..keys import ACTOR, LOOKS, OBJECT, OFFLOAD, SERVICES
+from ..keys import ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
 from ..routing import Route
 
 _INLINE_ROWS = 200
@@ -40,7 +40,7 @@ async def create(request: web.Request) -> web.Response:
         limits=actor.limits,
     )
     runner = await offload.run(operation)
-    document = {**documents.full_document(core.see(services, runner)), "status": "started"}
+    document = {**documents.full_document(core.observe(services, runner)), "status": "started"}
     return json_answer(document, status=201, headers={"Location": f"/api/v1/runners/{runner.name}"})
 
 
@@ -79,7 +79,7 @@ def _warning(text: str | None) -> dict[str, str]:
 
 async def status(request: web.Request) -> web.Response:
     """A query at most and a look at two processes: quick enough for the loop itself."""
-    return encoded_answer(request.app[LOOKS].status(_name(request), request[ACTOR].limits))
+    return encoded_answer(request.app[STATUS_CACHE].status(_name(request), request[ACTOR].limits))
 
 
 async def get(request: web.Request) -> web.Response:
@@ -89,7 +89,7 @@ async def get(request: web.Request) -> web.Response:
     )
 
 
-def _full(services: core.Services, name: str, limits: Limits | None) -> dict[str, object]:
+def _full(services: core.Services, name: str, limits: TokenLimits | None) -> dict[str, object]:
     seen = core.get_runner(services, name, limits=limits)
     assert seen.runner is not None  # noqa: S101 - get_runner raised otherwise
     return documents.full_document(seen, services.store.history(seen.runner.id))
@@ -144,7 +144,7 @@ async def start(request: web.Request) -> web.Response:
     bodies.only(request)
     services = request.app[SERVICES]
     runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request), limits=request[ACTOR].limits)
-    return json_answer({**documents.full_document(core.see(services, runner)), "status": "started"})
+    return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
 
 async def stop(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from ...domain import names
 from ...domain.errors import InvalidRequest
 from ...redact import redact
 from .. import grants
-from ..grants import Actor, Limits, Right
+from ..grants import Actor, Right, TokenLimits
 
 Claim = Literal[
     "repository",
@@ -114,7 +114,7 @@ class Policy:
         if rule is None:
             return None
         repository = str(claims["repository"])
-        limits = Limits(
+        limits = TokenLimits(
             tenant=repository.lower(),
             repositories=(repository,) if rule.repos is None else rule.repos,
             organizations=rule.orgs,
@@ -127,13 +127,13 @@ class Policy:
         ends = float(claims["exp"])
         return Actor(id=caller(claims), name=repository, rights=frozenset(rule.scopes), limits=limits, expires_at=ends)
 
-    def others(self, tenant: str) -> Iterator[Limits]:
+    def others(self, tenant: str) -> Iterator[TokenLimits]:
         """Labels and names that workflows of others may have; a rule for many repositories is never one's own."""
         for rule in self.rules:
             for repository in _texts(rule.match.get("repository", "*/*")):
                 if repository.lower() != tenant:
                     names_of_theirs = _name_pattern(rule, repository)
-                    yield Limits(tenant=None, labels=self._labels(rule), name_pattern=names_of_theirs)
+                    yield TokenLimits(tenant=None, labels=self._labels(rule), name_pattern=names_of_theirs)
 
     def _labels(self, rule: Rule) -> tuple[str, ...]:
         return self.labels if rule.labels is None else rule.labels

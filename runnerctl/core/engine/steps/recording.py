@@ -18,7 +18,7 @@ def record_state(services: Services, seen: Seen, action: Action, _: Making | Non
     services.store.transition(seen.runner, action.state, why=action.reason, **explained)
 
 
-def explain(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+def record_reason(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     services.store.amend(seen.runner, reason=action.reason)
 
 

@@ -19,7 +19,7 @@ _KILL_SECONDS = 1.0
 """Beyond the ladder's own, which the supervisor climbs by itself."""
 
 
-def withdraw(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+def drain_exposed(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     """A job that runs is finished; after that it rests until somebody starts or removes it."""
     services.store.want(
         seen.runner.id, desired=Desired.STOPPED, how=How.DRAIN, by="policy public repositories", reason=action.reason
