@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runnerctl.core import processes, reconcile, settings
+from runnerctl.core.backends.registry import handle_of
 from runnerctl.core.listings import Listings
 from runnerctl.core.models import Runner, RunnerSpec, Scope
 from runnerctl.core.services import Services
@@ -84,7 +85,8 @@ def _idle_runners(services: Services) -> Iterator[None]:
             supervisor, listener = (_sleeper() for _ in range(2))
             pids += [supervisor, listener]
             runner = _admitted(services, f"swept-{number}")
-            _write_record(services.backend.run_dir(runner.id), runner, supervisor=supervisor, listener=listener)
+            run_dir = services.settings.state_dir / "runners" / runner.id
+            _write_record(run_dir, runner, supervisor=supervisor, listener=listener)
         yield
     finally:
         for pid in pids:
@@ -105,7 +107,7 @@ def _admitted(services: Services, name: str) -> Runner:
     now = services.clock.now()
     states = (RunnerState.REGISTERED, RunnerState.STARTING, RunnerState.IDLE)
     return services.store.transition(
-        runner, *states, asked_at=now, started_at=now, github_id=jit.runner.id, handle="{}"
+        runner, *states, asked_at=now, started_at=now, github_id=jit.runner.id, handle=handle_of(runner)
     )
 
 

@@ -11,7 +11,8 @@ from threading import Event
 
 import pytest
 
-from runnerctl.core import instance, version_policy
+from runnerctl.core import version_policy
+from runnerctl.core.backends import directory
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.errors import GitHubUnavailable
 from runnerctl.core.lifecycle import packaging
@@ -202,9 +203,9 @@ def test_a_package_that_is_linked_while_it_is_removed_stays(services: Services, 
     assert partial(host) == []
 
 
-def build(services: Services, package: Package) -> instance.Root:
+def build(services: Services, package: Package) -> directory.Root:
     services.settings.base_dir.mkdir(exist_ok=True)
-    return instance.build(
+    return directory.build(
         services.settings.base_dir,
         runner_id="row",
         name="one",
@@ -216,7 +217,7 @@ def build(services: Services, package: Package) -> instance.Root:
 
 @pytest.mark.parametrize("version", ["latest", "2.336.0"])
 def test_a_package_is_not_pruned_while_it_is_linked(services: Services, version: str) -> None:
-    def use(package: Package) -> instance.Root:
+    def use(package: Package) -> directory.Root:
         assert not services.packages.remove(package, used=lambda: False)
         root = build(services, package)
         assert not services.packages.remove(package, used=lambda: False)

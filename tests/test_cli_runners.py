@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from runnerctl.core.lifecycle import routed
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
@@ -86,7 +87,7 @@ class Job:
 
 def given_a_job(host: Host, sandbox: Sandbox, services: Services, name: str) -> Job:
     job = Job(host, sandbox, name)
-    until(lambda: (runner := services.store.latest(name)) and services.backend.working(runner.id))
+    until(lambda: (runner := services.store.latest(name)) and routed.working(services, runner))
     return job
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core import processes
+from runnerctl.core.lifecycle import routed
 from runnerctl.core.lifecycle.operation import Operation
 from runnerctl.core.models import ProcessId, Runner, RunnerSpec
 from runnerctl.core.reconcile import sweep
@@ -108,13 +109,13 @@ def boot(host: Host, sandbox: Sandbox, clock: JumpingClock, rng: random.Random, 
 
 def _should_run(services: Services, runner: Runner) -> bool:
     wanted = not runner.ephemeral and runner.desired is Desired.RUNNING and runner.state in RUNNING
-    return wanted and runner.started_at is not None and not services.backend.poll(runner.id).ended
+    return wanted and runner.started_at is not None and not routed.observe(services, runner).ended
 
 
 def _is_being_started_again(services: Services, runner: Runner) -> bool:
     """Somebody asked for that, and its processes were not there yet: also an ephemeral one has not had its job."""
     asked = runner.state is RunnerState.STARTING and runner.desired is Desired.RUNNING and runner.handle is None
-    return asked and services.backend.poll(runner.id).ended
+    return asked and routed.observe(services, runner).ended
 
 
 def opens_soundly(path: Path) -> None:

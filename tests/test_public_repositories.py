@@ -23,6 +23,7 @@ from runnerctl.core.errors import (
     GitHubUnavailable,
     RunnerctlError,
 )
+from runnerctl.core.lifecycle import routed
 from runnerctl.core.listings import Listings
 from runnerctl.core.models import RunnerSpec, Scope
 from runnerctl.core.plan import Step
@@ -239,7 +240,7 @@ def a_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> tuple[
     """One that runs until a file appears."""
     go = host.top / f"go-{name}"
     job = sandbox.submit_job(REPO, [name], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(current(services, name).id))
+    until(lambda: routed.working(services, current(services, name)))
     return job, go
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import instance
+from runnerctl.core.backends import directory
 from runnerctl.core.clock import SystemClock
+from runnerctl.core.lifecycle import routed
 from runnerctl.core.listings import Listings
 from runnerctl.core.plan import Step
 from runnerctl.core.reconcile import Sweep, glance, put_right, sweep
@@ -140,7 +141,7 @@ def test_a_job_outweighs_what_github_lists(
     create(services, host.spec("busy"), wait=ONLINE)
     go = host.top / "go"
     job = sandbox.submit_job(REPO, ["busy"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(services.store.latest("busy").id))  # type: ignore[union-attr]
+    until(lambda: routed.working(services, services.store.latest("busy")))  # type: ignore[union-attr]
     sandbox.add_fault(
         Fault(
             match=f"GET /repos/{REPO}/actions/runners", body={"total_count": 0, "runners": []}, status=200, times=None
@@ -150,7 +151,7 @@ def test_a_job_outweighs_what_github_lists(
     for _ in range(4):
         clock.ahead += 61
         sweep(services, listings)
-    assert services.backend.working(services.store.latest("busy").id)  # type: ignore[union-attr]
+    assert routed.working(services, services.store.latest("busy"))  # type: ignore[union-attr]
     go.touch()
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
@@ -215,7 +216,7 @@ def test_a_directory_of_that_name_that_is_not_ours_survives_the_clearing(service
     services.store.amend(runner, root_inode=(1, 1))
     sweep(services)
     assert (theirs / "precious").exists()
-    assert instance.is_taken(theirs)
+    assert directory.is_taken(theirs)
 
 
 @pytest.mark.persistent

@@ -14,6 +14,7 @@ from runnerctl import core
 from runnerctl.core import settings
 from runnerctl.core.backends import cgroups, limits
 from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.lifecycle import routed
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create, stop, until
@@ -171,13 +172,13 @@ OURS = standing("self")
 def listener(services: Services, name: str) -> int:
     runner = services.store.latest(name)
     assert runner is not None
-    return services.backend.processes(runner.id)[1].pid
+    return routed.processes(services, runner)[1].pid
 
 
 def supervisor(services: Services, name: str) -> int:
     runner = services.store.latest(name)
     assert runner is not None
-    return services.backend.processes(runner.id)[0].pid
+    return routed.processes(services, runner)[0].pid
 
 
 @pytest.mark.persistent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import core
 from ..core.errors import BackendFailed, DeadlineExceeded
+from ..core.lifecycle import routed
 from ..core.models import Runner
 from ..core.services import Services
 from ..core.states import RunnerState
@@ -30,7 +31,7 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
 
 def ended(services: Services, runner: Runner) -> Runner | None:
     """The runner once no process is left and nothing goes on by itself; None until then."""
-    if not services.backend.poll(runner.id).gone:
+    if not routed.observe(services, runner).gone:
         return None
     # Its supervisor asks for this too; whoever comes second finds it done.
     current = core.reap(services, runner.id) or runner

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import core
+from ..core.lifecycle import routed
 from ..core.logs import LogReader
 from ..core.models import Runner, RunnerSpec
 from ..core.services import Services
@@ -79,10 +80,10 @@ def run(front: Front, services: Services, spec: RunnerSpec) -> int:
 def _attend(front: Front, services: Services, runner: Runner, requests: _Requests) -> None:
     # With a document on standard output, the log is talk.
     stream = sys.stdout if front.output is Output.TABLE else sys.stderr
-    log = LogReader(services.backend.log(runner.id))
+    log = LogReader(routed.logs(services, runner))
     answered = 0
     while True:
-        gone = services.backend.poll(runner.id).gone  # first: what was written before the end is shown, too
+        gone = routed.observe(services, runner).gone  # first: what was written before the end is shown, too
         render.lines(log.lines(), stream)
         if gone:
             log.close()
@@ -95,12 +96,12 @@ def _attend(front: Front, services: Services, runner: Runner, requests: _Request
 
 def _answer(front: Front, services: Services, runner: Runner, count: int) -> None:
     if count < _STOP_NOW:
-        working = services.backend.working(runner.id)
-        services.backend.drain(runner.id)
+        working = routed.working(services, runner)
+        routed.drain(services, runner)
         text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
         render.talk(front, f"Ending runner {runner.name!r}. {text}")
         return
-    services.backend.interrupt(runner.id)
+    routed.interrupt(services, runner)
     render.talk(front, f"Stopping runner {runner.name!r} now")
 
 

@@ -223,7 +223,7 @@ def _unsaid_outcome(seen: Seen) -> Outcome | None:
 
 def _again(runner: Runner, processes: Observation, now: float) -> Step | None:
     """How one that should run comes to run again at once; None if it does not."""
-    interrupted = runner.state is S.STARTING and runner.handle is None
+    interrupted = runner.state is S.STARTING and runner.started_at is None
     if processes.ended:
         if interrupted:
             return Step.START  # what ended is what was there before

@@ -168,7 +168,7 @@ class Observation(NamedTuple):
         return self.running is False and self.supervised is False
 
 
-NOTHING = Observation(running=False, supervised=False, pid=None, phase=None, working=False)
+NOTHING = Observation(running=False, supervised=False, pid=None, phase=None)
 """Of what was never started. ``began`` is to be put in."""
 UNKNOWN = Observation(running=None, supervised=None, pid=None, phase=None)
 """Nothing could be seen; ``error`` says why."""
@@ -207,8 +207,15 @@ class Backend(ABC):
     """
 
     name: str
-    capabilities: Capabilities
-    ladder: StopLadder
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    @abstractmethod
+    def ladder(self) -> StopLadder:
+        """How patiently it stops."""
 
     # -- before there is a runner
 
@@ -218,6 +225,13 @@ class Backend(ABC):
 
     def check_free(self, name: str, base_dir: Path) -> None:  # noqa: B027 - where names take no room, all are free
         """Raises ``RunnerExists`` where a stranger bears that name, ``ConfigInvalid`` where none has room."""
+
+    def users(self) -> Sequence[tuple[int, int]] | None:
+        """Those (uid, gid) that a new runner's jobs may run as and that nobody else here uses now.
+
+        None where the backend sees to that itself. Raises ``ConfigInvalid`` when jobs cannot run as them.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -9,11 +9,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import BackendFailed
 from ..models import Runner
+from . import run_directory
 from .base import Backend
+from .place import Place
 
 PROCESS, SYSTEMD = "process", "systemd"
 
@@ -21,12 +24,13 @@ PROCESS, SYSTEMD = "process", "systemd"
 class Backends:
     """Each is built when it is first asked for. Safe for threads."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Backend]], *, default: str) -> None:
+    def __init__(self, makers: Mapping[str, Callable[[], Backend]], *, default: str, runs_dir: Path) -> None:
         self.default = default
         """For new runners."""
         self._makers = makers
+        self._runs_dir = runs_dir
         self._made: dict[str, Backend] = {}
-        self._making = threading.Lock()
+        self._making = threading.RLock()
 
     def named(self, name: str) -> Backend:
         """Raises ``BackendFailed`` for one that this manager does not have."""
@@ -35,59 +39,57 @@ class Backends:
     def _make(self, name: str) -> Backend:
         with self._making:
             if name not in self._makers:
-                raise BackendFailed(f"There is no backend {name!r} here", hint="The runner was made by another manager")
+                raise BackendFailed(f"There is no backend {name!r} here", hint="Another manager has made that runner")
             if name not in self._made:
                 self._made[name] = self._makers[name]()
             return self._made[name]
 
     def of(self, runner: Runner) -> Backend:
         """The one that runner was made by."""
-        return self.named(_name(runner.handle) or self.default)
+        return self.named(self._name_of(runner))
 
     def reach(self, runner: Runner) -> tuple[Backend, str]:
         """The same, with the handle that it wants."""
-        return self.of(runner), handle_of(runner)
+        name = self._name_of(runner)
+        return self.named(name), handle_of(runner, backend=name)
+
+    def _name_of(self, runner: Runner) -> str:
+        known = _known(runner.handle)
+        if known.backend is not None:
+            return known.backend
+        # Earlier versions forgot the handle of one that rested; how it was started has left its trace.
+        return run_directory.started_by(self._runs_dir / runner.id) or self.default
 
     def __iter__(self) -> Iterator[Backend]:
         """All that runners may belong to."""
         return map(self.named, self._makers)
 
 
-def handle_of(runner: Runner) -> str:
+class _Known(NamedTuple):
+    backend: str | None
+    whole: bool
+
+
+def handle_of(runner: Runner, *, backend: str = PROCESS) -> str:
     """The row's; one that an earlier version wrote, or that was not committed yet, is completed from the row."""
-    name = _name(runner.handle)
-    return _completed(
-        runner.handle, name, runner.id, runner.name, runner.root, runner.root_inode, runner.ephemeral, runner.job_user
-    )
+    if runner.handle is not None and _known(runner.handle).whole:
+        return runner.handle
+    return Place(
+        backend=_known(runner.handle).backend or backend,
+        runner_id=runner.id,
+        name=runner.name,
+        root=Path(runner.root),
+        inode=runner.root_inode,
+        ephemeral=runner.ephemeral,
+        user=runner.job_user,
+    ).handle
 
 
 @lru_cache(maxsize=8192)
-def _completed(
-    handle: str | None,
-    backend: str | None,
-    runner_id: str,
-    name: str,
-    root: str,
-    inode: tuple[int, int] | None,
-    ephemeral: bool,
-    user: tuple[int, int] | None,
-) -> str:
-    known = _decoded(handle)
-    if "id" in known:
-        return str(handle)
-    place = {"name": name, "root": root, "inode": inode, "ephemeral": ephemeral, "user": user}
-    return json.dumps({"backend": backend, "id": runner_id, **place})
-
-
-@lru_cache(maxsize=8192)
-def _name(handle: str | None) -> str | None:
-    known = _decoded(handle)
-    return SYSTEMD if "unit" in known else known.get("backend")
-
-
-def _decoded(handle: str | None) -> dict[str, Any]:
+def _known(handle: str | None) -> _Known:
     try:
-        known = json.loads(handle or "{}")
-    except ValueError:
-        return {}
-    return known if isinstance(known, dict) else {}
+        told = json.loads(handle or "{}")
+        name = SYSTEMD if "unit" in told else told.get("backend")
+    except (ValueError, TypeError, AttributeError):
+        return _Known(None, whole=False)
+    return _Known(name, whole="id" in told)

@@ -6,7 +6,6 @@ from .. import disk
 from ..access.grants import Limits
 from ..access.keeping import not_free
 from ..errors import Forbidden
-from ..job_users import check_job_users, with_processes
 from ..models import Runner, RunnerSpec
 from ..services import Services
 from ..settings import Settings
@@ -29,7 +28,7 @@ def admit(services: Services, spec: RunnerSpec, limits: Limits | None = None, *,
         spec,
         root=services.root(spec.name),
         most=settings.get("max_runners"),
-        users=_users(services),
+        users=services.backend.users(),
         limits=limits,
         runner_id=runner_id,
     )
@@ -50,12 +49,3 @@ def _check_workflows(settings: Settings, name: str, limits: Limits) -> None:
     rules = policy(settings)
     if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
         raise not_free(name, limits)
-
-
-def _users(services: Services) -> list[tuple[int, int]] | None:
-    """Those of ``run_as`` that nobody else on this host uses now; None where jobs run as ourselves."""
-    named = check_job_users(services.settings)
-    if named is None:
-        return None
-    in_use = with_processes(zombies=True)
-    return [(user.uid, user.gid) for user in named if user.uid not in in_use]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import signal
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..backends.base import Launch
+from ..backends.base import Accepted, ConfigSh
 from ..errors import BackendFailed, RunnerctlError, RunnerExists
 from ..models import Runner
 from ..names import invalid
@@ -18,7 +15,6 @@ from ..services import Services
 from ..settings import Settings
 
 _USUAL_PORTS = {"http": 80, "https": 443}
-_MAX_IDENTITY = 64 * 1024
 _TAKEN = re.compile(r"A runner exists with the same name")
 
 
@@ -41,19 +37,18 @@ def check_reachable(settings: Settings) -> None:
         raise invalid("ephemeral", why, hint="Create an ephemeral runner, or use a GitHub at port 443 (https) or 80")
 
 
-def configure(services: Services, runner: Runner, root: Path) -> int:
-    """Runs ``config.sh`` in the root and returns GitHub's id of the runner.
+def configure(services: Services, runner: Runner) -> Accepted:
+    """Runs ``config.sh`` where the runner is, which gets GitHub's id by that.
 
     Raises ``RunnerExists`` when GitHub has that name already, ``BackendFailed`` with the script's last words otherwise.
     """
+    backend, handle = services.backends.reach(runner)
     token = services.github.registration_token(runner.scope)
-    launch = Launch(runner_id=runner.id, name=runner.name, root=root, ephemeral=runner.ephemeral, user=runner.job_user)
-    done = services.backend.configure(
-        launch, _arguments(services, runner), token=token, seconds=services.settings.start_timeout
-    )
-    if done.status != 0:
-        raise _failure(runner, done.status, done.output.replace(token, "***"))
-    return agent_id(root)
+    asked = ConfigSh(_arguments(services, runner), token=token, seconds=services.settings.start_timeout)
+    done = backend.accept(handle, asked)
+    if done.configured is not None and done.configured.status != 0:
+        raise _failure(runner, done.configured.status, done.configured.output.replace(token, "***"))
+    return done
 
 
 def _arguments(services: Services, runner: Runner) -> tuple[str, ...]:
@@ -92,24 +87,3 @@ def _ending(status: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"exit status {status}"
-
-
-def is_configured(root: Path) -> bool:
-    """``config.sh`` came to its end in that root: it writes ``.runner`` last."""
-    try:
-        return agent_id(root) > 0
-    except BackendFailed:
-        return False
-
-
-def agent_id(root: Path) -> int:
-    """From ``.runner``: UTF-8 with or without a mark, keys in any case, numbers maybe as text (contract §2.2)."""
-    try:
-        descriptor = os.open(root / ".runner", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            document = json.loads(os.read(descriptor, _MAX_IDENTITY).decode("utf-8-sig"))
-        finally:
-            os.close(descriptor)
-        return int({str(key).lower(): value for key, value in document.items()}["agentid"])
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as exc:
-        raise BackendFailed("config.sh left no .runner file that can be read") from exc

@@ -9,8 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .. import instance, listable
+from .. import listable
 from ..access.grants import Limits
+from ..backends.base import Accepted, Jit, Provision
+from ..directories import check_directory
 from ..errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..models import Runner, RunnerSpec
 from ..packages import Package
@@ -67,7 +69,7 @@ def create_runner(
 def _create(
     services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: Limits | None
 ) -> Runner:
-    instance.check_directory(services.settings.base_dir)
+    check_directory(services.settings.base_dir)
     listable.check(services)
     if not spec.ephemeral:
         check_reachable(services.settings)
@@ -88,70 +90,63 @@ def _make_room(services: Services, spec: RunnerSpec) -> None:
     previous = services.store.latest(spec.name)
     if previous is not None and previous.live and reconcile(services, previous).live:
         raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST)
-    if instance.is_taken(services.root(spec.name)):
-        raise RunnerExists(
-            f"{str(services.root(spec.name))!r} is there already and not ours", hint="Choose another name, or move it"
-        )
+    services.backend.check_free(spec.name, services.settings.base_dir)
 
 
 def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
     exposure.check(services, runner)
-    package, root = with_package(
-        services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
+    package, handle = with_package(
+        services, runner.scope, runner.version, progress, lambda package: _provision(services, runner, package)
     )
-    runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
+    runner = services.store.amend(runner, version=package.version, handle=handle, asked_at=services.clock.now())
     # A leased one is started with its lease: what waited could not be given it.
-    with nullcontext() if leased else services.backend.prepare(runner.id):
-        return start_processes(services, _registered(services, runner, root), leased=leased)
+    with nullcontext() if leased else services.backends.of(runner).prepare(handle):
+        return start_processes(services, _registered(services, runner), leased=leased)
 
 
-def _registered(services: Services, runner: Runner, root: instance.Root) -> Runner:
+def _provision(services: Services, runner: Runner, package: Package) -> str:
+    spec = Provision(
+        runner_id=runner.id,
+        name=runner.name,
+        ephemeral=runner.ephemeral,
+        base_dir=Path(runner.root).parent,
+        package=package,
+        user=runner.job_user,
+    )
+    return services.backends.of(runner).provision(spec)
+
+
+def _registered(services: Services, runner: Runner) -> Runner:
     try:
-        instance.publish(root, runner.name)
-        registered, encoded = _register(services, runner)
+        registered = _register(services, runner)
     except (GitHubError, RunnerExists, ConfigInvalid) as exc:
         if not isinstance(exc, GitHubNoAnswer):
             services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
-    if encoded is not None:
-        instance.write_identity(services.root(runner.name), encoded, owner=runner.job_user)
     return services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
 
 
-def _make_root(services: Services, runner: Runner, package: Package) -> instance.Root:
-    run_dir = services.backend.run_dir(runner.id)
-    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log_link, pid_link = services.backend.links(runner.id)
-    return instance.build(
-        services.settings.base_dir,
-        runner_id=runner.id,
-        name=runner.name,
-        package=package,
-        log_link=log_link,
-        pid_link=pid_link,
-        owner=runner.job_user,
-    )
-
-
-def _register(services: Services, runner: Runner) -> tuple[dict[str, Any], str | None]:
-    """What is to be written of the registration, and an ephemeral runner's JIT configuration."""
-    encoded = None
+def _register(services: Services, runner: Runner) -> dict[str, Any]:
+    """What is to be written of the registration, whose identity the runner has by then."""
+    github_id: int | None
     if runner.ephemeral:
         jit = registration.ask(services, runner)
-        github_id, encoded = jit.runner.id, jit.encoded
+        backend, handle = services.backends.reach(runner)
+        github_id, handle = jit.runner.id, backend.accept(handle, Jit(jit.encoded)).handle
     else:
-        github_id = _configured(services, runner, services.root(runner.name))
+        accepted = _configured(services, runner)
+        github_id, handle = accepted.github_id, accepted.handle
     seen = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
-    return {**seen, "github_id": github_id}, encoded
+    return {**seen, "github_id": github_id, "handle": handle}
 
 
-def _configured(services: Services, runner: Runner, root: Path) -> int:
+def _configured(services: Services, runner: Runner) -> Accepted:
     try:
-        return configure(services, runner, root)
+        return configure(services, runner)
     except RunnerExists:
         if not registration.make_way(services, runner):
             raise
-    return configure(services, runner, root)
+    return configure(services, runner)
 
 
 def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
@@ -163,6 +158,7 @@ def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
     try:
         runner = ending.begin(services, runner, RunnerState.FAILED, reason=reason)
     except RunnerctlError:
-        services.backend.kill(runner_id)  # it cannot be written down, but what was refused must not run
+        backend, handle = services.backends.reach(runner)
+        backend.kill(handle)  # it cannot be written down, but what was refused must not run
         raise
     ending.clear(services, runner)

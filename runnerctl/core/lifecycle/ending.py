@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import instance, job_traces
+from ..errors import BackendFailed
 from ..models import Runner
 from ..services import Services
 from ..states import Desired, RunnerState
@@ -25,13 +25,9 @@ def clear(services: Services, runner: Runner) -> Runner:
 
     Raises ``BackendFailed`` when a process or a mount would not go; the row then stays for another try.
     """
-    services.backend.kill(runner.id)
-    if runner.job_uid is not None:
-        job_traces.clear(runner.job_uid)
+    backend, handle = services.backends.reach(runner)
+    backend.kill(handle)
     runner = deregister_or_keep_task(services, runner)
-    instance.discard(
-        services.settings.base_dir, root=services.root(runner.name), inode=runner.root_inode, runner_id=runner.id
-    )
-    ended = services.store.transition(runner, runner.ending or RunnerState.REMOVED, why=runner.reason)
-    services.backend.forget(runner.id)
-    return ended
+    if left := backend.cleanup(handle):
+        raise BackendFailed("; ".join(each.message for each in left), hint=left[0].hint)
+    return services.store.transition(runner, runner.ending or RunnerState.REMOVED, why=runner.reason)

@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from ..backends.base import Launch
 from ..errors import RunnerctlError
 from ..models import Runner
 from ..services import Services
 from ..states import RunnerState
-from .configure import agent_id
 
 
 def start_processes(services: Services, runner: Runner, *, leased: bool = False) -> Runner:
     """For a runner in ``starting``: its processes run when this returns."""
-    launch = Launch(
-        runner_id=runner.id,
-        name=runner.name,
-        root=services.root(runner.name),
-        ephemeral=runner.ephemeral,
-        leased=leased,
-        user=runner.job_user,
-        job_started=_job_started(services),
-    )
-    handle = services.backend.launch(launch)
+    backend, handle = services.backends.reach(runner)
+    handle = backend.launch(handle, leased=leased)
     return services.store.amend(runner, handle=handle, started_at=services.clock.now())
-
-
-def _job_started(services: Services) -> Path | None:
-    if not services.settings.get("fork_guard"):
-        return None
-    from .. import hooks
-
-    return hooks.fork_guard(services.settings.package_dir)
 
 
 def start_again(services: Services, runner: Runner, *, why: str | None = None, **changes: Any) -> Runner:
     """The same for one without processes. One that cannot be started rests in ``stopped``, and the error is raised."""
     stopped = () if runner.state is RunnerState.STOPPED else (RunnerState.STOPPED,)
-    # Without a handle its start is not finished, whatever the last processes left behind.
-    runner = services.store.transition(runner, *stopped, RunnerState.STARTING, why=why, handle=None, **changes)
+    # Until it has started its start is not finished, whatever the last processes left behind.
+    runner = services.store.transition(runner, *stopped, RunnerState.STARTING, why=why, started_at=None, **changes)
     return _started_or_stopped(services, runner)
 
 
 def start_half_made(services: Services, runner: Runner, *, why: str | None = None, **changes: Any) -> Runner:
     """The same for a persistent one whose creator died between its registration and its start."""
     registered = () if runner.state is RunnerState.REGISTERED else (RunnerState.REGISTERED,)
-    github_id = agent_id(services.root(runner.name))
+    backend, handle = services.backends.reach(runner)
+    identity = backend.accepted(handle)
+    github_id = identity if type(identity) is int else runner.github_id
     runner = services.store.transition(
-        runner, *registered, RunnerState.STARTING, why=why, github_id=github_id, **changes
+        runner, *registered, RunnerState.STARTING, why=why, github_id=github_id, started_at=None, **changes
     )
     return _started_or_stopped(services, runner)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from .. import identity, instance, restarting
-from ..backends.base import Phase
+from .. import restarting
+from ..errors import BackendFailed
 from ..models import Runner
 from ..plan import Action, Limits, Seen, Step, plan
 from ..services import Services
 from ..states import SERVING, UNLAUNCHED, Desired, RunnerState
 from . import ending, registration
-from .configure import is_configured
 from .holding import hold
 from .launching import start_again, start_half_made
 from .renewing import renew
@@ -51,39 +49,31 @@ def limits(services: Services) -> Limits:
 
 
 def _look(services: Services, runner: Runner, absences: int) -> Seen:
-    backend, root = services.backend, services.root(runner.name)
-    seen = backend.poll(runner.id)
+    backend, handle = services.backends.reach(runner)
+    seen = backend.observe(handle)
+    if seen.running is None:
+        raise BackendFailed(f"Runner {runner.name!r} could not be looked at: {seen.error or 'nobody says why'}")
     died = seen.gone and not seen.ended
-    if died and not seen.jobs_run and identity.has_worked(root):
-        seen = seen._replace(jobs_run=1)
-    supervised = backend.supervised(runner.id) if seen.running else bool(seen.supervised)
-    # Its supervisor watches the Worker; where there is none, the kernel is asked. A stopped one has nothing to watch.
-    if (seen.running and supervised) or _rests(runner):
-        # A job can forge the line that changes the phase, not the end of its own Worker; one found at work has no name.
-        working = seen.job is not None or seen.phase is Phase.BUSY
-    else:
-        working = backend.working(runner.id)
-    task = runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id)
+    working = seen.working
+    if working is None:  # a stopped one has nothing to watch
+        working = not _rests(runner) and backend.working(handle)
+    half_made = runner.state in UNLAUNCHED and not runner.ephemeral
+    identity = backend.accepted(handle) if died or half_made else None
     return Seen(
         runner=runner,
         processes=seen,
-        supervised=supervised,
+        supervised=bool(seen.supervised),
         working=working,
-        task=task,
+        task=runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id),
         absences=absences,
-        unconfigured=died and identity.is_missing(root),
-        configured=runner.state in UNLAUNCHED and _is_configured(runner, root),
+        unconfigured=died and identity is False,
+        configured=half_made and type(identity) is int,
         ends=ends_in_a_row(services, runner),
     )
 
 
 def _rests(runner: Runner) -> bool:
     return runner.state is RunnerState.STOPPED and not restarting.is_wanted(runner)
-
-
-def _is_configured(runner: Runner, root: Path) -> bool:
-    ours = runner.root_inode is not None and instance.is_at(root, runner.root_inode)
-    return ours and not runner.ephemeral and is_configured(root)
 
 
 def ends_in_a_row(services: Services, runner: Runner) -> int:
@@ -118,14 +108,16 @@ def _explain(services: Services, runner: Runner, action: Action) -> Runner:
 
 
 def _adopt(services: Services, runner: Runner, _: Action) -> Runner:
-    services.backend.adopt(runner.id)
+    backend, handle = services.backends.reach(runner)
+    backend.adopt(handle)
     if runner.state is RunnerState.STOPPING:
-        services.backend.drain(runner.id)  # the one before may have died before it heard of the stop
+        backend.drain(handle)  # the one before may have died before it heard of the stop
     return runner
 
 
 def _drain(services: Services, runner: Runner, _: Action) -> Runner:
-    services.backend.drain(runner.id)
+    backend, handle = services.backends.reach(runner)
+    backend.drain(handle)
     return runner
 
 
@@ -134,21 +126,21 @@ def _withdraw(services: Services, runner: Runner, action: Action) -> Runner:
     runner = services.store.transition(
         runner, RunnerState.STOPPING, why=action.reason, reason=action.reason, desired=Desired.STOPPED
     )
-    services.backend.drain(runner.id)
-    return runner
+    return _drain(services, runner, action)
 
 
 def _stop(services: Services, runner: Runner, _: Action) -> Runner:
     """Kills what is left; a job that turned up meanwhile is finished first."""
-    if services.backend.working(runner.id):
+    backend, handle = services.backends.reach(runner)
+    if backend.working(handle):
         return runner
-    services.backend.kill(runner.id)
+    backend.kill(handle)
     return reconcile(services, runner)
 
 
 def _rest(services: Services, runner: Runner, action: Action) -> Runner:
     reason = action.reason
-    return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason, handle=None)
+    return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason)
 
 
 def _start(services: Services, runner: Runner, action: Action) -> Runner:
@@ -170,7 +162,8 @@ def _confirm(services: Services, runner: Runner, action: Action) -> Runner:
 
 def _finish(services: Services, runner: Runner, action: Action) -> Runner:
     """Ends its life; a job that turned up meanwhile is finished first."""
-    if not services.backend.poll(runner.id).gone and services.backend.working(runner.id):
+    backend, handle = services.backends.reach(runner)
+    if not backend.observe(handle).gone and backend.working(handle):
         return runner
     if action.step is Step.REPLACE and services.settings.get("replace_lost"):
         services.store.keep_replacement(runner)

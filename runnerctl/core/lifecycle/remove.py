@@ -15,7 +15,7 @@ from ..errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..models import Runner, Scope
 from ..services import Services
 from ..states import RunnerState
-from . import ending
+from . import ending, routed
 from .holding import check_scope, hold, named
 from .operation import Operation, Pause
 from .orphans import finish_orphans
@@ -70,7 +70,7 @@ def remove_runner(
         before = runner
         runner = _begin(services, runner, may_be_busy=force or drain)
         if force:
-            services.backend.interrupt(runner.id)
+            routed.interrupt(services, runner)
     if force:
         warning = yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
         return replace(_clear(services, runner), warning=warning)
@@ -82,12 +82,12 @@ def _worker_may_leave(services: Services, name: str, limits: Limits | None) -> O
     runner = services.store.latest(names.runner_name(name))
     if runner is not None and runner.live and sees(limits, runner):
         yield Pause(
-            runner_id=runner.id, until=lambda: not services.backend.working(runner.id), seconds=_WORKER_LEAVES_SECONDS
+            runner_id=runner.id, until=lambda: not routed.working(services, runner), seconds=_WORKER_LEAVES_SECONDS
         )
 
 
 def _begin(services: Services, runner: Runner, *, may_be_busy: bool) -> Runner:
-    if not may_be_busy and services.backend.working(runner.id):
+    if not may_be_busy and routed.working(services, runner):
         raise RunnerBusy(f"Runner {runner.name!r} is running a job", hint=_HINT)
     _ = services.github if runner.registered and not may_be_busy else None  # no credentials: refused before anything
     return ending.begin(services, runner, RunnerState.REMOVED, reason=None)
@@ -97,20 +97,20 @@ def _gently(
     services: Services, runner: Runner, *, before: Runner, drain: bool, timeout: float | None
 ) -> Operation[Removal]:
     deadline = services.clock.monotonic() + (timeout if timeout is not None else float("inf"))
-    if drain and services.backend.working(runner.id):
-        services.backend.drain(runner.id)
+    if drain and routed.working(services, runner):
+        routed.drain(services, runner)
         yield from _until_idle(services, runner, deadline)
     runner = yield from _deregistered(services, runner, before=before, drain=drain)
     if (yield from _job_turned_up(services, runner, drain=drain)):
-        services.backend.drain(runner.id)
+        routed.drain(services, runner)
         if not drain:
             return Removal(runner=runner, draining=True)
         yield from _until_idle(services, runner, deadline)
     with hold(services, runner.name):
-        if services.backend.working(runner.id):
-            services.backend.drain(runner.id)
+        if routed.working(services, runner):
+            routed.drain(services, runner)
             return Removal(runner=runner, draining=True)
-        services.backend.interrupt(runner.id)
+        routed.interrupt(services, runner)
     yield from until_gone(services, runner)
     return _clear(services, runner)
 
@@ -136,7 +136,7 @@ def _deregistered(services: Services, runner: Runner, *, before: Runner, drain: 
 
 def _job_turned_up(services: Services, runner: Runner, *, drain: bool) -> Operation[bool]:
     """Watches for a job that was dispatched just before GitHub let go."""
-    if not services.backend.poll(runner.id).running:
+    if not routed.observe(services, runner).running:
         return False
     seconds = services.settings.get("drain_settle" if drain else "remove_settle")
     yield Pause(runner_id=runner.id, until=lambda: _is_settled(services, runner), seconds=seconds)
@@ -145,11 +145,11 @@ def _job_turned_up(services: Services, runner: Runner, *, drain: bool) -> Operat
 
 def _is_settled(services: Services, runner: Runner) -> bool:
     """A job came, or none can: a Listener that is told of the deletion ends by itself."""
-    return _took_a_job(services, runner) or services.backend.poll(runner.id).gone
+    return _took_a_job(services, runner) or routed.observe(services, runner).gone
 
 
 def _took_a_job(services: Services, runner: Runner) -> bool:
-    return services.backend.poll(runner.id).phase is Phase.BUSY
+    return routed.observe(services, runner).phase is Phase.BUSY
 
 
 def _until_idle(services: Services, runner: Runner, deadline: float) -> Operation[None]:
@@ -162,7 +162,7 @@ def _until_idle(services: Services, runner: Runner, deadline: float) -> Operatio
 
 
 def _job_just_ended(services: Services, runner: Runner) -> bool:
-    seen = services.backend.poll(runner.id)
+    seen = routed.observe(services, runner)
     if seen.phase is Phase.BUSY or seen.last_job_ended_at is None:
         return False
     return services.clock.now() - seen.last_job_ended_at < _JOB_END_SECONDS

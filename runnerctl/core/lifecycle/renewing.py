@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .. import instance
-from ..errors import BackendFailed, RunnerctlError
+from ..errors import RunnerctlError
 from ..models import Runner
 from ..packages import Package
 from ..services import Services
@@ -28,11 +27,11 @@ def renew(services: Services, runner: Runner) -> Runner:
         offered = package_for(services, runner.scope, "latest", None, fresh=True)
         if order(offered.version) <= order(runner.version):
             return _refused(services, runner, offered)
-        package, _ = with_package(
-            services, runner.scope, offered.version, None, lambda package: _take(services, runner, package)
+        package, handle = with_package(
+            services, runner.scope, offered.version, None, lambda package: _upgraded(services, runner, package)
         )
         why = f"Updated from {runner.version} to {package.version}: GitHub refused the older"
-        started = start_again(services, runner, why=why, version=package.version, reason=None)
+        started = start_again(services, runner, why=why, version=package.version, handle=handle, reason=None)
     except RunnerctlError as exc:
         breaker.went_wrong(services, runner.scope, exc)
         raise
@@ -40,10 +39,9 @@ def renew(services: Services, runner: Runner) -> Runner:
     return started
 
 
-def _take(services: Services, runner: Runner, package: Package) -> None:
-    if runner.root_inode is None:
-        raise BackendFailed(f"Runner {runner.name!r} has no directory")
-    instance.change_package(services.root(runner.name), runner.root_inode, package)
+def _upgraded(services: Services, runner: Runner, package: Package) -> str:
+    backend, handle = services.backends.reach(runner)
+    return backend.upgrade(handle, package)
 
 
 def _refused(services: Services, runner: Runner, offered: Package) -> Runner:
@@ -52,5 +50,5 @@ def _refused(services: Services, runner: Runner, offered: Package) -> Runner:
     if not runner.ephemeral and runner.state is RunnerState.STOPPED:
         return start_again(services, runner, why=reason, reason=reason)
     if not runner.ephemeral:
-        return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason, handle=None)
+        return services.store.transition(runner, RunnerState.STOPPED, why=reason, reason=reason)
     return ending.clear(services, ending.begin(services, runner, RunnerState.FAILED, reason=reason))

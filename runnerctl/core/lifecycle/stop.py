@@ -13,7 +13,7 @@ from ..models import ProcessId, Runner
 from ..plan import WAS_STOPPED
 from ..services import Services
 from ..states import WITH_PROCESS, Desired, RunnerState
-from . import exposure
+from . import exposure, routed
 from .holding import hold, named
 from .launching import start_again
 from .operation import Operation, Pause
@@ -49,9 +49,9 @@ def stop_runner(services: Services, name: str, *, now: bool = False, limits: Lim
         if runner.state is not RunnerState.STOPPING:
             runner = services.store.transition(runner, RunnerState.STOPPING, desired=Desired.STOPPED, reason=None)
         if now:
-            services.backend.interrupt(runner.id)
+            routed.interrupt(services, runner)
         else:
-            services.backend.drain(runner.id)
+            routed.drain(services, runner)
     if not now and (yield from _has_a_job(services, runner)):
         return Stop(runner=runner, draining=True)
     warning = yield from until_gone(services, runner, spares_job=not now)
@@ -69,16 +69,18 @@ def _no_longer_wanted(services: Services, runner: Runner) -> Runner:
 
 def _has_a_job(services: Services, runner: Runner) -> Operation[bool]:
     """Whether it stops later; a job may turn up that was dispatched just before, above all to one just started."""
-    if services.backend.working(runner.id):
+    if routed.working(services, runner):
         return True
     yield Pause(
-        runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=services.backend.ladder.settle + 1.0
+        runner_id=runner.id,
+        until=lambda: _is_decided(services, runner),
+        seconds=services.backends.of(runner).ladder.settle + 1.0,
     )
-    return not services.backend.poll(runner.id).gone and services.backend.working(runner.id)
+    return not routed.observe(services, runner).gone and routed.working(services, runner)
 
 
 def _is_decided(services: Services, runner: Runner) -> bool:
-    seen = services.backend.poll(runner.id)
+    seen = routed.observe(services, runner)
     return seen.gone or seen.phase is Phase.BUSY
 
 
@@ -89,43 +91,43 @@ def until_gone(
 
     ``spares_job``: not if a job has turned up. Returns what GitHub will show of a job that was killed.
     """
-    ladder = services.backend.ladder
+    ladder = services.backends.of(runner).ladder
     seconds = ladder.interrupt + ladder.terminate + ladder.kill + 1.0 if patience is None else patience
     deadline = services.clock.monotonic() + seconds
-    worked = not spares_job and services.backend.working(runner.id)
+    worked = not spares_job and routed.working(services, runner)
     while (left := deadline - services.clock.monotonic()) > 0:
-        lost = partial(_is_lost, services, runner.id, services.backend.processes(runner.id)[:1])
+        lost = partial(_is_lost, services, runner, routed.processes(services, runner)[:1])
         yield Pause(runner_id=runner.id, until=lost, seconds=left)
-        if services.backend.poll(runner.id).gone:
+        if routed.observe(services, runner).gone:
             return _KILLED if worked and _is_unsaid(services, runner) else None
         if lost():
             _ask_another(services, runner, spares_job=spares_job)
-    working = services.backend.working(runner.id)
+    working = routed.working(services, runner)
     if working and spares_job:
         return None
     unsaid = working or (worked and _is_unsaid(services, runner))
-    services.backend.kill(runner.id)
+    routed.kill(services, runner)
     return _KILLED if unsaid else None
 
 
 def _is_unsaid(services: Services, runner: Runner) -> bool:
     """Its Listener says how a job ended, unless there was no time left for that."""
-    return services.backend.poll(runner.id).last_job_result is None
+    return routed.observe(services, runner).last_job_result is None
 
 
-def _is_lost(services: Services, runner_id: str, asked: Sequence[ProcessId]) -> bool:
+def _is_lost(services: Services, runner: Runner, asked: Sequence[ProcessId]) -> bool:
     """The supervisor that was asked to stop it has ended, or another has taken its place."""
-    return not services.backend.supervised(runner_id) or services.backend.processes(runner_id)[:1] != asked
+    return not routed.supervised(services, runner) or routed.processes(services, runner)[:1] != asked
 
 
 def _ask_another(services: Services, runner: Runner, *, spares_job: bool) -> None:
     """The supervisor that was asked has died, perhaps before it heard of it."""
     with hold(services, runner.name):
-        services.backend.adopt(runner.id)
+        routed.adopt(services, runner)
         if spares_job:
-            services.backend.drain(runner.id)
+            routed.drain(services, runner)
         else:
-            services.backend.interrupt(runner.id)
+            routed.interrupt(services, runner)
 
 
 def start_runner(services: Services, name: str, *, limits: Limits | None = None) -> Runner:

@@ -8,6 +8,7 @@ from ..errors import BackendFailed, DeadlineExceeded, RunnerctlError
 from ..models import Runner
 from ..services import Services
 from ..states import WITH_PROCESS
+from . import routed
 from .operation import Operation, Pause
 from .reap import reap, seconds_to_restart
 
@@ -24,10 +25,10 @@ def until_online(services: Services, runner: Runner, *, timeout: float) -> Opera
     while True:
         left = max(0.0, deadline - services.clock.monotonic())
         yield Pause(runner_id=runner.id, until=lambda: _is_decided(services, runner), seconds=left)
-        seen = services.backend.poll(runner.id)
+        seen = routed.observe(services, runner)
         if _listens(seen):
             yield Pause(runner_id=runner.id, until=lambda: _is_settled(services, runner), seconds=SETTLE_SECONDS)
-            seen = services.backend.poll(runner.id)
+            seen = routed.observe(services, runner)
         if _listens(seen) or (seen.gone and _served(seen)):
             return
         if seen.gone:
@@ -40,7 +41,7 @@ def until_online(services: Services, runner: Runner, *, timeout: float) -> Opera
 
 
 def _listens(seen: Observation) -> bool:
-    return seen.running and seen.online_at is not None and seen.phase in {Phase.LISTENING, Phase.BUSY}
+    return seen.running is True and seen.online_at is not None and seen.phase in {Phase.LISTENING, Phase.BUSY}
 
 
 def _served(seen: Observation) -> bool:
@@ -49,12 +50,12 @@ def _served(seen: Observation) -> bool:
 
 
 def _is_decided(services: Services, runner: Runner) -> bool:
-    seen = services.backend.poll(runner.id)
+    seen = routed.observe(services, runner)
     return _listens(seen) or seen.gone
 
 
 def _is_settled(services: Services, runner: Runner) -> bool:
-    seen = services.backend.poll(runner.id)
+    seen = routed.observe(services, runner)
     return seen.phase is Phase.BUSY or not _listens(seen)
 
 
@@ -65,7 +66,7 @@ def _go_on(services: Services, runner: Runner, seen: Observation) -> None:
     except RunnerctlError as exc:
         raise _failed(runner, seen, seen.reason, again=False) from exc
     # One that waits for another version is left to the sweeps.
-    if current.state not in WITH_PROCESS or services.backend.poll(runner.id).gone:
+    if current.state not in WITH_PROCESS or routed.observe(services, runner).gone:
         again = seconds_to_restart(services, current) is not None
         raise _failed(runner, seen, current.reason or seen.reason, again=again)
 
