@@ -16,13 +16,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
-from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine import sweep
-from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.host import processes
-from runnerctl.core.services import Services
+from runnerctl.core.engine import sweep
 from runnerctl.core.settings import load as settings
+from runnerctl.core.backends.registry import handle_of
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 
 from .figure import Figure, median, percentile
 from .ground import REPO, GitHubProcess, Ground, github, ground
@@ -86,7 +87,8 @@ def _idle_runners(services: Services) -> Iterator[None]:
             supervisor, listener = (_sleeper() for _ in range(2))
             pids += [supervisor, listener]
             runner = _admitted(services, f"swept-{number}")
-            _write_record(services.backend.run_dir(runner.id), runner, supervisor=supervisor, listener=listener)
+            run_dir = services.settings.state_dir / "runners" / runner.id
+            _write_record(run_dir, runner, supervisor=supervisor, listener=listener)
         yield
     finally:
         for pid in pids:
@@ -107,7 +109,7 @@ def _admitted(services: Services, name: str) -> Runner:
     now = services.clock.now()
     states = (RunnerState.REGISTERED, RunnerState.STARTING, RunnerState.IDLE)
     return services.store.transition(
-        runner, *states, asked_at=now, started_at=now, github_id=jit.runner.id, handle="{}"
+        runner, *states, asked_at=now, started_at=now, github_id=jit.runner.id, handle=handle_of(runner)
     )
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from runnerctl import core
-from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.models import ProcessId, Runner
+from runnerctl.core.host import processes
 from runnerctl.core.domain.observation import Phase
-from runnerctl.core.domain.states import RunnerState, may_follow
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.operation import Operation
 from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.domain.models import ProcessId, Runner
 from runnerctl.core.engine.sweep import sweep
-from runnerctl.core.host import processes
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState, may_follow
 from runnerctl.sandbox import Sandbox
 from tests.cutting import mortal
 from tests.host import Host, until
@@ -149,10 +150,10 @@ class Lives:
 
     def _is_on_its_way(self, runner: Runner, job: Job) -> bool:
         """Handed over, or about to be, and not yet begun."""
-        seen = self.services.backend.poll(runner.id)
+        seen = routed.observe(self.services, runner)
         if self.sandbox.job(job.id).status == "queued":
             return seen.running and seen.phase is Phase.LISTENING and self._is_connected(runner)
-        return seen.running and not self.services.backend.working(runner.id)
+        return seen.running and not routed.working(self.services, runner)
 
     def _is_connected(self, runner: Runner) -> bool:
         found = [each for each in self.sandbox.runners() if each.id == runner.github_id]
@@ -263,7 +264,7 @@ class Lives:
         """Nothing is on its way that only has to be waited for."""
         self.hear()
         self._give_up_lost_jobs()
-        seen = [self.services.backend.poll(runner.id) for runner in self.services.store.live()]
+        seen = [routed.observe(self.services, runner) for runner in self.services.store.live()]
         # GitHub gives up only after a while what it has handed to a Listener that was just killed.
         at_rest = not any(each.busy for each in self.sandbox.runners())
         return at_rest and all(each.gone or each.phase is Phase.LISTENING for each in seen)

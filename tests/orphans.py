@@ -8,15 +8,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runnerctl.core.backends.process import ProcessBackend, StopLadder
+from runnerctl.core.host import processes
+from runnerctl.core.host import cgroups
+from runnerctl.core.backends.base import StopLadder
+from runnerctl.core.backends.launch_document import LaunchOptions
+from runnerctl.core.backends.place import Place
+from runnerctl.core.backends.process import ProcessBackend
 from runnerctl.core.domain.models import ProcessId
-from runnerctl.core.host import cgroups, processes
 from tests.conftest import NEEDS_ROOT
 from tests.test_supervisor import OBEDIENT, PROGRAM, Supervised, until
 
@@ -49,12 +54,28 @@ class Orphan(Supervised):
         self.launch["pid_file"] = str(self.run_dir / "runner.pid")
         self.backend = ProcessBackend(
             runs_dir=directory,
-            events=directory / "events.sock",
-            ladder=StopLadder(),
-            reap_argv=(),
-            reap_environment={},
-            user_agent="tests/1.0",
+            base_dir=directory,
+            now=time.time,
+            options=LaunchOptions(
+                events=directory / "events.sock",
+                ladder=StopLadder(),
+                reap_argv=(),
+                reap_environment={},
+                user_agent="tests/1.0",
+            ),
         )
+
+    @property
+    def handle(self) -> str:
+        return Place(
+            backend="process",
+            runner_id=self.life,
+            name=self.root.name,
+            root=self.root,
+            inode=None,
+            ephemeral=True,
+            user=None,
+        ).handle
 
     @property
     def cgroup(self) -> Path:

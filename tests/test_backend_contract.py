@@ -17,14 +17,16 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.backends import units
-from runnerctl.core.backends.base import Configured, Launch
-from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
-from runnerctl.core.domain.models import Runner
-from runnerctl.core.domain.observation import Outcome, Phase
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.host import processes
+from runnerctl.core.backends import units
+from runnerctl.core.backends.base import ConfigSh, Configured
+from runnerctl.core.domain.observation import Outcome, Phase
+from runnerctl.core.backends.place import Place
+from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
+from runnerctl.core.engine import routed
+from runnerctl.core.domain.models import Runner
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 
@@ -71,7 +73,7 @@ def a_job(sandbox: Sandbox, script: str) -> int:
 
 
 def gone(services: Services, runner: Runner) -> bool:
-    return services.backend.poll(runner.id).gone
+    return routed.observe(services, runner).gone
 
 
 def in_its_place(services: Services, host: Host, listener: str) -> Runner:
@@ -95,51 +97,64 @@ def nothing_is_left(services: Services, host: Host, runner: Runner) -> None:
 
 def test_a_launched_runner_runs_under_a_supervisor(services: Services, host: Host) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
-    seen = services.backend.poll(runner.id)
+    seen = routed.observe(services, runner)
     assert seen.running
     assert seen.phase is Phase.LISTENING
-    assert services.backend.supervised(runner.id)
-    assert all(map(processes.alive, services.backend.processes(runner.id)))
-    assert seen.pid in {process.pid for process in services.backend.processes(runner.id)}
-    assert not services.backend.working(runner.id)
+    assert routed.supervised(services, runner)
+    assert all(map(processes.alive, routed.processes(services, runner)))
+    assert seen.pid in {process.pid for process in routed.processes(services, runner)}
+    assert not routed.working(services, runner)
     remove(services, "one")
     nothing_is_left(services, host, runner)
 
 
+def never_launched(services: Services, host: Host, runner_id: str) -> str:
+    """The handle of a runner that nobody has made."""
+    return Place(
+        backend=services.backend.name,
+        runner_id=runner_id,
+        name="nowhere",
+        root=host.base_dir / "nowhere",
+        inode=None,
+        ephemeral=True,
+        user=None,
+    ).handle
+
+
 def test_what_was_never_launched_is_gone_and_every_verb_lets_it_be(services: Services, host: Host) -> None:
-    backend = services.backend
-    assert backend.poll("nosuch").gone
-    assert backend.processes("nosuch") == ()
-    assert not backend.working("nosuch")
-    backend.interrupt("nosuch")
-    backend.kill("nosuch")
-    backend.forget("nosuch")
+    backend, handle = services.backend, never_launched(services, host, "nosuch")
+    assert backend.observe(handle).gone
+    assert backend.processes(handle) == ()
+    assert not backend.working(handle)
+    backend.interrupt(handle)
+    backend.drain(handle)
+    backend.kill(handle)
+    assert backend.cleanup(handle) == []
 
 
 def test_a_launch_that_cannot_be_says_why_and_leaves_nothing(services: Services, host: Host) -> None:
-    root = host.base_dir / "nowhere"
-    launch = Launch(runner_id="nosuch2345", name="nowhere", root=root, ephemeral=True)
+    handle = never_launched(services, host, "nosuch2345")
     with pytest.raises(BackendFailed, match="No such file or directory"):
-        services.backend.launch(launch)
-    assert services.backend.poll("nosuch2345").gone
+        services.backend.launch(handle)
+    assert services.backend.observe(handle).gone
     assert processes.marked("nosuch2345") == []
 
 
 def test_a_drain_ends_one_that_has_no_job(services: Services, host: Host) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
-    services.backend.drain(runner.id)
+    routed.drain(services, runner)
     until(lambda: gone(services, runner))
-    assert services.backend.poll(runner.id).outcome is Outcome.STOPPED
+    assert routed.observe(services, runner).outcome is Outcome.STOPPED
 
 
 def test_a_drain_waits_for_the_job(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
     job = a_job(sandbox, "sleep 1; echo whole")
-    until(lambda: services.backend.working(runner.id))
-    services.backend.drain(runner.id)
+    until(lambda: routed.working(services, runner))
+    routed.drain(services, runner)
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    assert services.backend.poll(runner.id).outcome is Outcome.COMPLETED
+    assert routed.observe(services, runner).outcome is Outcome.COMPLETED
 
 
 def test_one_that_was_stopped_starts_again_as_the_same_runner(services: Services, host: Host, sandbox: Sandbox) -> None:
@@ -153,10 +168,10 @@ def test_one_that_was_stopped_starts_again_as_the_same_runner(services: Services
 def test_a_kill_leaves_no_process_and_may_come_twice(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
     a_job(sandbox, "env -u RUNNER_TRACKING_ID setsid sleep 300 & sleep 300")
-    until(lambda: services.backend.working(runner.id))
-    before = services.backend.processes(runner.id)
+    until(lambda: routed.working(services, runner))
+    before = routed.processes(services, runner)
     for _ in range(2):
-        services.backend.kill(runner.id)
+        routed.kill(services, runner)
         assert gone(services, runner)
         assert not any(map(processes.alive, before))
         assert processes.marked(runner.id) == []
@@ -181,24 +196,24 @@ def test_what_a_job_left_is_dead_and_deleted_when_its_runner_has_ended(
 
 def test_the_log_can_be_read_while_it_runs_and_after(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
-    assert "Listening for Jobs" in services.backend.log(runner.id).read_text()
+    assert "Listening for Jobs" in routed.logs(services, runner).read_text()
     assert sandbox.wait_job(a_job(sandbox, "true"), timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
     core.reconcile_runner(services, runner.id)
-    assert "Running job: build" in services.backend.log(runner.id).read_text()
+    assert "Running job: build" in routed.logs(services, runner).read_text()
 
 
 def test_a_job_outlives_its_supervisor(services: Services, host: Host, sandbox: Sandbox) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
     job = a_job(sandbox, "sleep 1; echo survived")
-    until(lambda: services.backend.poll(runner.id).phase is Phase.BUSY)
-    supervisor, _ = services.backend.processes(runner.id)
+    until(lambda: routed.observe(services, runner).phase is Phase.BUSY)
+    supervisor, _ = routed.processes(services, runner)
     if UNITS is None:
         os.kill(supervisor.pid, signal.SIGKILL)
     else:
         assert units.kill(runner.id, "SIGKILL", main=True)
     until(lambda: not processes.alive(supervisor))
-    assert services.backend.adopt(runner.id)
+    assert routed.adopt(services, runner)
     assert not gone(services, runner)
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
@@ -210,7 +225,7 @@ def test_a_job_outlives_its_supervisor(services: Services, host: Host, sandbox: 
 def test_a_leased_one_ends_when_the_lease_is_given_up(services: Services, host: Host) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE, leased=True)
     assert services.backend.leased() == (runner.id,)
-    services.backend.release(runner.id)
+    services.backend.release(runner.handle or "")
     until(lambda: gone(services, runner))
     assert services.backend.leased() == ()
 
@@ -237,8 +252,11 @@ def configured(services: Services, host: Host, script: str, *, seconds: float = 
     (root / "config.sh").write_text(script)
     (root / "config.sh").chmod(0o755)
     runner = current(services)
-    launch = Launch(runner_id=runner.id, name="one", root=root, ephemeral=False, user=runner.job_user)
-    return services.backend.configure(launch, ("--name", "one"), token="AAT0KEN", seconds=seconds)
+    asked = ConfigSh(("--name", "one"), token="AAT0KEN", seconds=seconds)
+    backend, handle = services.backends.reach(runner)
+    done = backend.accept(handle, asked).configured
+    assert done is not None
+    return done
 
 
 def test_config_sh_may_compile_while_it_runs_and_its_end_is_told(services: Services, host: Host) -> None:
@@ -269,12 +287,12 @@ def test_a_config_sh_that_cannot_be_run_says_why(services: Services, host: Host)
         configured(services, host, "#!/no/such/interpreter\n")
 
 
-def test_a_token_that_a_killed_server_left_goes_with_the_life(services: Services) -> None:
+def test_a_token_that_a_killed_server_left_goes_with_the_life(services: Services, host: Host) -> None:
     """Where runners are units it is in a file for the moment in which their unit begins."""
     left = Path("/run/runnerctl/token-nosuch2345")
     if UNITS is not None:
         left.write_text("AAT0KEN")
-    services.backend.forget("nosuch2345")
+    assert services.backend.cleanup(never_launched(services, host, "nosuch2345")) == []
     assert not left.exists()
 
 
@@ -287,13 +305,13 @@ def test_one_that_dies_at_once_is_gone_and_says_so(services: Services, host: Hos
     with suppress(BackendFailed):  # it may be too late for the start to be called good
         core.start_runner(services, "one")
     until(lambda: gone(services, runner))
-    assert services.backend.poll(runner.id).outcome in {Outcome.FAILED, None}
+    assert routed.observe(services, runner).outcome in {Outcome.FAILED, None}
 
 
 def test_one_that_never_comes_online_runs_and_is_starting(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, NEVER_ONLINE)
     core.start_runner(services, "one")
-    seen = services.backend.poll(runner.id)
+    seen = routed.observe(services, runner)
     assert seen.running
     assert seen.phase is Phase.STARTING
     remove(services, "one", force=True)
@@ -303,6 +321,6 @@ def test_one_that_never_comes_online_runs_and_is_starting(services: Services, ho
 def test_one_that_ignores_everything_ends_by_force(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, IGNORES_EVERYTHING)
     core.start_runner(services, "one")
-    until(lambda: services.backend.poll(runner.id).phase is Phase.LISTENING)
+    until(lambda: routed.observe(services, runner).phase is Phase.LISTENING)
     remove(services, "one", force=True)
     nothing_is_left(services, host, runner)

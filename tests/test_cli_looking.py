@@ -50,7 +50,7 @@ def given(services: Services, name: str, state: S = S.STARTING, *, repo: str = "
 
 
 def given_log(services: Services, runner: Runner, *lines: str) -> None:
-    run_dir = services.backend.run_dir(runner.id)
+    run_dir = services.settings.state_dir / "runners" / runner.id
     run_dir.mkdir(parents=True)
     (run_dir / "runner.log").write_text("".join(f"{line}\n" for line in lines))
 

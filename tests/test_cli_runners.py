@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import requests
 
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.cli_running import Ran, on_a_terminal
 from tests.cli_running import cli as run_here
@@ -86,7 +87,7 @@ class Job:
 
 def given_a_job(host: Host, sandbox: Sandbox, services: Services, name: str) -> Job:
     job = Job(host, sandbox, name)
-    until(lambda: (runner := services.store.latest(name)) and services.backend.working(runner.id))
+    until(lambda: (runner := services.store.latest(name)) and routed.working(services, runner))
     return job
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests import crashing
 from tests.crashing import OPERATIONS
@@ -47,13 +48,13 @@ def a_stopped_runner(services: Services, host: Host, name: str) -> None:
 
 def a_runner_whose_processes_died(services: Services, host: Host, name: str) -> None:
     runner = create(services, host.spec(name), wait=ONLINE)
-    services.backend.kill(runner.id)
+    routed.kill(services, runner)
 
 
 def a_runner_to_be_made_again(services: Services, host: Host, name: str) -> None:
     runner = create(services, host.spec(name), wait=ONLINE)
     services.store.keep_replacement(runner)
-    services.backend.kill(runner.id)
+    routed.kill(services, runner)
     core.reconcile_runner(services, runner.id)
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, QuotaExceeded
-from runnerctl.core.host import job_traces, job_users, user_processes
-from runnerctl.core.services import Services
+from runnerctl.core.host import job_traces, job_users
 from runnerctl.core.settings import load as settings
+from runnerctl.core.host import user_processes
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, QuotaExceeded
+from runnerctl.core.engine import routed
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, until
 from tests.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top, python_for_all
@@ -103,7 +105,7 @@ ONLY_BY_USER = {
 def test_what_jobs_try_against_manager_and_neighbours_is_refused(isolated: Isolated) -> None:
     ours = attack(isolated, ATTACKS)
     assert core.runner_status(isolated.services, "ours").degraded is None
-    assert isolated.services.backend.poll(ours.id).running
+    assert routed.observe(isolated.services, ours).running
 
 
 @pytest.mark.persistent
@@ -154,7 +156,7 @@ def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:
     services, host = isolated.services, isolated.host
     other = isolated.runner("other", ephemeral=False)
     ours = isolated.runner("ours", ephemeral=False)
-    supervisor, _ = services.backend.processes(ours.id)
+    supervisor, _ = routed.processes(services, ours)
     facts = {
         "top": host.top,
         "state": host.state_dir,
@@ -163,7 +165,7 @@ def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:
         "packages": host.package_dir,
         "id": ours.id,
         "supervisor": supervisor.pid,
-        "other_listener": services.backend.processes(other.id)[1].pid,
+        "other_listener": routed.processes(services, other)[1].pid,
         "gid": ours.job_gid,
     }
     script = "\n".join(
@@ -302,12 +304,12 @@ def test_an_adopted_runner_keeps_its_user_and_its_job(isolated: Isolated) -> Non
     job = isolated.sandbox.submit_job(
         "acme/widgets", ["r"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done; id -u"}]
     )
-    until(lambda: services.backend.working(runner.id))
-    supervisor, _ = services.backend.processes(runner.id)
+    until(lambda: routed.working(services, runner))
+    supervisor, _ = routed.processes(services, runner)
     os.kill(supervisor.pid, 9)
-    until(lambda: not services.backend.supervised(runner.id))
+    until(lambda: not routed.supervised(services, runner))
     core.reconcile_runner(services, runner.id)
-    until(lambda: services.backend.supervised(runner.id))
+    until(lambda: routed.supervised(services, runner))
     go.touch()
     seen = isolated.sandbox.wait_job(job, timeout=20)
     assert seen.conclusion == "success"

@@ -11,19 +11,13 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.errors import (
-    GitHubRefused,
-    InvalidTransition,
-    RunnerBusy,
-    RunnerExists,
-    RunnerNotFound,
-    ScopeMismatch,
-)
-from runnerctl.core.domain.models import Scope
-from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine.locking import lock_runner
 from runnerctl.core.host import processes
+from runnerctl.core.domain.errors import (GitHubRefused, InvalidTransition, RunnerBusy, RunnerExists, RunnerNotFound, ScopeMismatch)
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.locking import lock_runner
+from runnerctl.core.domain.models import Scope
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, stop, until
 
@@ -44,7 +38,7 @@ def a_long_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> t
     """A job that runs until a file appears."""
     go = host.top / f"go-{name}"
     job = a_job(sandbox, name, f"while [ ! -e {go} ]; do sleep 0.02; done; echo finished well")
-    until(lambda: services.backend.working(services.store.latest(name).id))  # type: ignore[union-attr]
+    until(lambda: routed.working(services, services.store.latest(name)))  # type: ignore[union-attr]
     return job, go
 
 
@@ -158,7 +152,7 @@ def test_a_drain_waits_for_the_job_and_then_removes(services: Services, host: Ho
     with ThreadPoolExecutor(1) as pool:
         removal = pool.submit(remove, services, "drained", drain=True)
         until(lambda: services.store.latest("drained").state is RunnerState.REMOVING)  # type: ignore[union-attr]
-        assert services.backend.working(services.store.latest("drained").id)  # type: ignore[union-attr]
+        assert routed.working(services, services.store.latest("drained"))  # type: ignore[union-attr]
         go.touch()
         assert removal.result(timeout=30).runner.state is RunnerState.REMOVED
     assert sandbox.job(job).conclusion == "success"
@@ -242,7 +236,7 @@ def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
     with lock_runner(services, "once"):
         job = a_job(sandbox, "once")
         seen = set()
-        while not services.backend.poll(runner.id).ended:
+        while not routed.observe(services, runner).ended:
             status = core.runner_status(services, "once")
             seen.add((status.word, status.runner and status.runner.state))
         status = core.runner_status(services, "once")

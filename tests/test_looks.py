@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from runnerctl import core
+from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Sighting
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
@@ -75,12 +76,12 @@ def test_a_name_is_known_as_soon_as_it_is_taken(services: Services, host: Host) 
 
 def test_a_death_is_told_in_the_next_turn_though_nobody_wrote_it_down(services: Services, host: Host) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
-    supervisor, listener = services.backend.processes(runner.id)
+    supervisor, listener = routed.processes(services, runner)
 
     def die() -> None:
         for process in (supervisor, listener):
             os.kill(process.pid, signal.SIGKILL)
-        until(lambda: not services.backend.poll(runner.id).running)
+        until(lambda: not routed.observe(services, runner).running)
 
     answers = turns(StatusCache(services), "one", die)
     assert [(each["status"], each["pid"]) for each in answers] == [

@@ -153,7 +153,7 @@ def test_no_daemon_of_a_job_is_left(orphan, by):
     if by == "adopter":
         it.adopted()
     if by.startswith("manager"):
-        it.backend.kill(it.life)
+        it.backend.kill(it.handle)
     else:
         it.signal(signal.SIGINT)
         it.ended()
@@ -180,7 +180,7 @@ def test_a_job_that_froze_itself_is_killed(orphan):
     it.phase("listening")
     (it.cgroup / "cgroup.freeze").write_text("1")
     until(lambda: "frozen 1" in (it.cgroup / "cgroup.events").read_text())
-    it.backend.kill(it.life)
+    it.backend.kill(it.handle)
     assert not it.cgroup.exists()
     assert not processes.alive(it.process("listener"))
 
@@ -190,12 +190,12 @@ def test_a_worker_without_mark_or_parent_is_still_a_job(orphan):
     it.phase("listening")
     renamed = "open('/proc/self/comm', 'w').write('Runner.Worker')"
     it.order(f"python(\"import os, time; os.chdir('/'); {renamed}; os.fork() and os._exit(0); time.sleep(600)\")")
-    until(lambda: it.backend.working(it.life))
+    until(lambda: it.backend.working(it.handle))
     it.loses_its_supervisor().loses_its_listener()
-    assert it.backend.working(it.life)
+    assert it.backend.working(it.handle)
     assert it.adopted().report["listener"] is None
-    it.backend.kill(it.life)
-    assert not it.backend.working(it.life)
+    it.backend.kill(it.handle)
+    assert not it.backend.working(it.handle)
 
 
 def test_a_process_whose_name_is_no_text_hides_no_job(tmp_path):
@@ -221,7 +221,7 @@ def test_a_fork_bomb_is_dead_within_two_seconds(orphan, orphaned):
     if orphaned:
         it.loses_its_supervisor()
     begun = time.monotonic()
-    it.backend.kill(it.life)
+    it.backend.kill(it.handle)
     assert time.monotonic() - begun <= 2.0
     assert having(token) == []
     assert not it.cgroup.exists()

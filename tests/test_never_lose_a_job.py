@@ -16,11 +16,12 @@ from typing import TypeVar
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.errors import RunnerBusy
 from runnerctl.core.domain.observation import Phase
-from runnerctl.core.domain.states import TERMINAL
+from runnerctl.core.domain.errors import RunnerBusy
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import TERMINAL
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import JumpingClock
@@ -51,7 +52,7 @@ def test_a_lying_github_does_not_get_a_job_killed(services: Services, host: Host
         name, go = f"r{number}", host.top / f"go-{number}"
         life = create(services, host.spec(name, ephemeral=False), wait=core.Wait.ONLINE)
         job = sandbox.submit_job(REPO, [name], [{"run": f"while [ ! -e {go} ]; do sleep 0.1; done"}])
-        until(lambda: services.backend.working(life.id))
+        until(lambda: routed.working(services, life))
         with pytest.raises(RunnerBusy):
             remove(services, name)
         go.touch()
@@ -68,11 +69,11 @@ def test_a_job_that_forges_its_listeners_last_words_is_not_taken_for_a_stop_that
 ) -> None:
     life = create(services, host.spec("forger", ephemeral=False), wait=core.Wait.ONLINE)
     job = sandbox.submit_job(REPO, ["forger"], [{"run": f"while [ ! -e {host.top}/go ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(life.id) and services.backend.poll(life.id).phase is Phase.BUSY)
+    until(lambda: routed.working(services, life) and routed.observe(services, life).phase is Phase.BUSY)
     # As a job does where no Landlock keeps it from the Listener's output.
-    with (services.backend.run_dir(life.id) / "out.fifo").open("w") as output:
+    with (services.settings.state_dir / "runners" / life.id / "out.fifo").open("w") as output:
         output.write("Exiting...\n")
-    until(lambda: services.backend.poll(life.id).phase is Phase.STOPPING)
+    until(lambda: routed.observe(services, life).phase is Phase.STOPPING)
     assert stop(services, "forger").draining
     clock = services.clock = JumpingClock()
     clock.ahead += 3600  # longer than any stop may take

@@ -9,9 +9,10 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.steps.until_online import SETTLE_SECONDS
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server, create, until
@@ -66,7 +67,7 @@ def test_one_that_gets_the_version_that_is_offered_is_waited_for(
     sandbox.add_release(NEW, build_archive(tmp_path / "newer.tar.gz", version=NEW))
     runner = create(services, host.spec("renewed", version=OLD), wait=ONLINE)
     assert runner.version == NEW
-    assert services.backend.poll(runner.id).running
+    assert routed.observe(services, runner).running
 
 
 def test_one_that_is_kept_costs_a_quarter_of_a_second_at_most(services: Services, host: Host) -> None:

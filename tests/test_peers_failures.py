@@ -27,12 +27,13 @@ from typing import Any
 import pytest
 
 from runnerctl import core
+from runnerctl.core.host import processes
 from runnerctl.core.domain.errors import RunnerExists
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
-from runnerctl.core.host import processes
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, stop, until
 from tests.test_reconcile import JumpingClock
@@ -122,13 +123,13 @@ def test_stopping_leaves_no_process(services: Services, host: Host, sandbox: San
 def held_up(services: Services, host: Host, sandbox: Sandbox) -> core.Runner:
     """A runner whose removal GitHub did not answer."""
     runner = create(services, host.spec("held-up", ephemeral=False), wait=ONLINE)
-    pid = services.backend.poll(runner.id).pid
+    pid = routed.observe(services, runner).pid
     sandbox.add_fault(Fault(match="DELETE", status=503, times=None))
     done = host.cli("--output", "json", "remove", "held-up")
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (9, "github_unavailable")
     assert [task.name for task in services.store.orphans()] == ["held-up"]
     assert current(services, "held-up").state is RunnerState.REMOVING
-    assert services.backend.poll(runner.id).pid == pid, "its processes were not left alone"
+    assert routed.observe(services, runner).pid == pid, "its processes were not left alone"
     sandbox.clear_faults()
     return runner
 
@@ -162,12 +163,12 @@ def test_a_job_that_came_to_a_runner_whose_removal_is_held_up_is_finished(
 ) -> None:
     sandbox.idle_lie = True  # GitHub would let go in mid-job
     job = sandbox.submit_job(REPO, ["held-up"], [{"run": f"while [ ! -e {host.top}/go ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(held_up.id))
+    until(lambda: routed.working(services, held_up))
     assert host.cli("reconcile").returncode == 0
-    assert services.backend.working(held_up.id)
+    assert routed.working(services, held_up)
     (host.top / "go").touch()
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
-    until(lambda: not services.backend.working(held_up.id))
+    until(lambda: not routed.working(services, held_up))
     assert host.cli("reconcile").returncode == 0
     nothing_is_left(services, host, sandbox)
 
@@ -227,7 +228,7 @@ def test_a_namesake_elsewhere_outlives_all_that_happens_to_ours(
 
 
 def die(services: Services, name: str) -> None:
-    services.backend.kill(current(services, name).id)
+    routed.kill(services, current(services, name))
 
 
 @pytest.mark.parametrize("ephemeral", [True, pytest.param(False, marks=pytest.mark.persistent)])
@@ -362,7 +363,7 @@ def test_a_reboot_ends_an_ephemeral_runner_and_starts_a_persistent_one_again(
         assert current(services, "rebooted").state is RunnerState.FAILED
         assert (sandbox.runners(), host.roots()) == ([], ["theirs"])
     else:
-        until(lambda: services.backend.poll(runner.id).online_at and services.backend.poll(runner.id).running)
+        until(lambda: routed.observe(services, runner).online_at and routed.observe(services, runner).running)
         assert current(services, "rebooted").id == runner.id
         assert [seen.id for seen in sandbox.runners()] == [runner.github_id]
     assert stranger.poll() is None

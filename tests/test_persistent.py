@@ -12,12 +12,13 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.errors import RunnerBusy
-from runnerctl.core.domain.models import Absence
-from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.domain.models import Absence
+from runnerctl.core.engine.plan import Step
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash
@@ -43,7 +44,7 @@ def current(services: Services) -> core.Runner:
 
 
 def online(services: Services) -> bool:
-    return services.backend.poll(current(services).id).online_at is not None
+    return routed.observe(services, current(services)).online_at is not None
 
 
 def precious(host: Host) -> Path:
@@ -87,7 +88,7 @@ def test_it_waits_for_the_end_of_an_outage_and_says_why(  # noqa: PLR0917 - fixt
     stop(services, NAME)
     sandbox.add_fault(Fault(match=outage, status=503, times=None))
     core.start_runner(services, NAME)
-    until(lambda: services.backend.poll(current(services).id).error)
+    until(lambda: routed.observe(services, current(services)).error)
     status = core.runner_status(services, NAME)
     assert status.runner is not None
     assert "Runner connect error: " in (status.runner.reason or ""), "it is told before anybody has written it down"
@@ -99,8 +100,8 @@ def test_it_waits_for_the_end_of_an_outage_and_says_why(  # noqa: PLR0917 - fixt
     assert "not online after 2 min" in (current(services).reason or "")
     assert "Runner connect error: " in (current(services).reason or "")
     sandbox.clear_faults()
-    services.backend.interrupt(current(services).id)  # or the Listener's own pause of 30 s is waited for
-    until(lambda: services.backend.poll(current(services).id).ended)
+    routed.interrupt(services, current(services))  # or the Listener's own pause of 30 s is waited for
+    until(lambda: routed.observe(services, current(services)).ended)
     comes_online_again(services, sandbox, clock)
 
 
@@ -126,12 +127,12 @@ def test_a_start_that_takes_long_is_not_cut_short(
     stop(services, NAME)
     sandbox.add_fault(Fault(match="POST .*session", delay=3))
     core.start_runner(services, NAME)
-    pid = services.backend.poll(current(services).id).pid
+    pid = routed.observe(services, current(services)).pid
     clock.ahead += 300
     assert steps(sweep(services)) == [(NAME, Step.RECORD_REASON)]
     assert steps(sweep(services)) == []
     until(lambda: online(services))
-    assert services.backend.poll(current(services).id).pid == pid
+    assert routed.observe(services, current(services)).pid == pid
     sweep(services)
     assert (current(services).state, current(services).reason) == (S.IDLE, None)
 
@@ -142,7 +143,7 @@ def test_a_listener_that_dies_is_started_again_after_a_while(  # noqa: PLR0917 -
 ) -> None:
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
     kept()
-    os.kill(services.backend.poll(current(services).id).pid or 0, number)
+    os.kill(routed.observe(services, current(services)).pid or 0, number)
     until(lambda: current(services).state is S.STOPPED)  # its supervisor starts a reap, which then waits
     assert "It is started again in" in (core.runner_status(services, NAME).degraded or "")
     comes_online_again(services, sandbox, clock)
@@ -165,9 +166,9 @@ def test_without_a_server_too(services: Services, host: Host, kept: Remember) ->
     """What its supervisor starts at its end stays for as long as it rests."""
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
     kept()
-    first = services.backend.poll(current(services).id).pid or 0
+    first = routed.observe(services, current(services)).pid or 0
     os.kill(first, signal.SIGKILL)
-    until(lambda: online(services) and services.backend.poll(current(services).id).pid not in {None, first})
+    until(lambda: online(services) and routed.observe(services, current(services)).pid not in {None, first})
     until(lambda: not host.reapers())
     status = core.runner_status(services, NAME)
     assert status.runner is not None
@@ -176,7 +177,7 @@ def test_without_a_server_too(services: Services, host: Host, kept: Remember) ->
 
 def test_who_stops_it_meanwhile_has_it_stopped(services: Services, host: Host, clock: JumpingClock) -> None:
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
-    os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
+    os.kill(routed.observe(services, current(services)).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     stop(services, NAME)
     assert current(services).reason == "It was stopped"
@@ -200,7 +201,7 @@ def test_one_that_was_stopped_stays_so_though_its_removal_was_refused(
 
 def test_reconcile_does_not_say_that_all_is_well_while_it_rests(services: Services, host: Host) -> None:
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
-    os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
+    os.kill(routed.observe(services, current(services)).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     told = host.cli("reconcile", "--local").stderr
     assert f"{NAME} is started again in" in told
@@ -214,7 +215,7 @@ def test_a_server_starts_it_again_by_itself(
     serve()
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
     kept()
-    first = services.backend.poll(current(services).id).pid or 0
+    first = routed.observe(services, current(services)).pid or 0
     os.kill(first, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     until(lambda: current(services).state is S.IDLE)
@@ -248,7 +249,7 @@ def test_a_list_that_does_not_hold_it_is_not_believed(
     for _ in range(4):
         clock.ahead += 61
         assert [finding for finding in sweep(services, poller).findings if finding.error] == []
-    assert services.backend.poll(current(services).id).running
+    assert routed.observe(services, current(services)).running
 
 
 def test_a_404_by_its_id_is_not_believed_while_it_is_listed(
@@ -267,7 +268,7 @@ def test_a_404_by_its_id_is_not_believed_while_it_is_listed(
         clock.ahead += 61
         confirmed += steps(sweep(services, poller))
     assert confirmed == [(NAME, Step.CONFIRM)]
-    assert services.backend.poll(current(services).id).running
+    assert routed.observe(services, current(services)).running
 
 
 def test_one_that_dies_and_whose_registration_is_deleted_ends(
@@ -275,7 +276,7 @@ def test_one_that_dies_and_whose_registration_is_deleted_ends(
 ) -> None:
     """A new Listener would be sent away again and again."""
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
-    os.kill(services.backend.poll(current(services).id).pid or 0, signal.SIGKILL)
+    os.kill(routed.observe(services, current(services)).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     sandbox.delete_runner(sandbox.runners()[0].id)
     taken = []
@@ -294,7 +295,7 @@ def test_one_that_rests_and_that_github_knows_after_all_is_started_again(
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
     kept()
     runner = current(services)
-    os.kill(services.backend.poll(runner.id).pid or 0, signal.SIGKILL)
+    os.kill(routed.observe(services, runner).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
     sandbox.wait_runner(NAME, status="offline")
     services.store.note_absences({runner.id: Absence(times=2, counted_at=clock.now())}, seen=[])
@@ -314,9 +315,9 @@ def test_missing_identity_files_alone_are_no_deletion(
     identity = host.base_dir / NAME / ".runner"
     shutil.copy(identity, host.top / "copy")
     identity.unlink()
-    supervisor, listener = services.backend.processes(runner.id)
+    supervisor, listener = routed.processes(services, runner)
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not services.backend.supervised(runner.id))
+    until(lambda: not routed.supervised(services, runner))
     sweep(services)  # another supervisor takes over: how its Listener ends stays unknown to that one
     os.kill(listener.pid, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)

@@ -20,12 +20,13 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.models import ProcessId, Runner, RunnerSpec
-from runnerctl.core.domain.states import Desired, RunnerState
-from runnerctl.core.engine.operation import Operation
-from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.operation import Operation
+from runnerctl.core.domain.models import ProcessId, Runner, RunnerSpec
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at, mortal
@@ -108,13 +109,13 @@ def boot(host: Host, sandbox: Sandbox, clock: JumpingClock, rng: random.Random, 
 
 def _should_run(services: Services, runner: Runner) -> bool:
     wanted = not runner.ephemeral and runner.desired is Desired.RUNNING and runner.state in RUNNING
-    return wanted and runner.started_at is not None and not services.backend.poll(runner.id).ended
+    return wanted and runner.started_at is not None and not routed.observe(services, runner).ended
 
 
 def _is_being_started_again(services: Services, runner: Runner) -> bool:
     """Somebody asked for that, and its processes were not there yet: also an ephemeral one has not had its job."""
     asked = runner.state is RunnerState.STARTING and runner.desired is Desired.RUNNING and runner.handle is None
-    return asked and services.backend.poll(runner.id).ended
+    return asked and routed.observe(services, runner).ended
 
 
 def opens_soundly(path: Path) -> None:

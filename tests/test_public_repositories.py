@@ -15,20 +15,14 @@ import pytest
 from runnerctl import core
 from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.oidc.workflow_rules import Policy, parse
-from runnerctl.core.domain.errors import (
-    Forbidden,
-    GitHubCredentials,
-    GitHubNotFound,
-    GitHubRateLimited,
-    GitHubUnavailable,
-    RunnerctlError,
-)
-from runnerctl.core.domain.models import RunnerSpec, Scope
-from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.domain.errors import (Forbidden, GitHubCredentials, GitHubNotFound, GitHubRateLimited, GitHubUnavailable, RunnerctlError)
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.engine.plan import Step
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, until
 from tests.test_reconcile import JumpingClock, steps
@@ -239,7 +233,7 @@ def a_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> tuple[
     """One that runs until a file appears."""
     go = host.top / f"go-{name}"
     job = sandbox.submit_job(REPO, [name], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(current(services, name).id))
+    until(lambda: routed.working(services, current(services, name)))
     return job, go
 
 

@@ -14,11 +14,12 @@ import pytest
 from runnerctl import core
 from runnerctl.core.backends import directory
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.plan import Step
 from runnerctl.core.engine.sweep import Sweep, observe_runners, reconcile_finding, sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, until
 
@@ -140,7 +141,7 @@ def test_a_job_outweighs_what_github_lists(
     create(services, host.spec("busy"), wait=ONLINE)
     go = host.top / "go"
     job = sandbox.submit_job(REPO, ["busy"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(services.store.latest("busy").id))  # type: ignore[union-attr]
+    until(lambda: routed.working(services, services.store.latest("busy")))  # type: ignore[union-attr]
     sandbox.add_fault(
         Fault(
             match=f"GET /repos/{REPO}/actions/runners", body={"total_count": 0, "runners": []}, status=200, times=None
@@ -150,7 +151,7 @@ def test_a_job_outweighs_what_github_lists(
     for _ in range(4):
         clock.ahead += 61
         sweep(services, poller)
-    assert services.backend.working(services.store.latest("busy").id)  # type: ignore[union-attr]
+    assert routed.working(services, services.store.latest("busy"))  # type: ignore[union-attr]
     go.touch()
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 

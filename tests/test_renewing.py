@@ -9,13 +9,16 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.backends import directory
+from runnerctl.core.backends.place import place_of
+from runnerctl.core.backends.registry import handle_of
 from runnerctl.core.domain.errors import BackendFailed
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.plan import Step
 from runnerctl.core.engine.sweep import sweep
-from runnerctl.core.housekeeping import packaging
 from runnerctl.core.packages.releases import platform_of_machine
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, until
@@ -60,7 +63,7 @@ def test_without_any_server_it_runs_again_and_keeps_its_registration(
 ) -> None:
     sandbox.add_release(NEW, newer)
     before = an_outdated_runner(services, host, sandbox, ephemeral=ephemeral)
-    until(lambda: current(services).version == NEW and services.backend.poll(before.id).online_at)
+    until(lambda: current(services).version == NEW and routed.observe(services, before).online_at)
     runner = current(services)
     assert (runner.id, runner.github_id, runner.version) == (before.id, before.github_id, NEW)
     assert bins(host) == ["bin", f"bin.{NEW}"]
@@ -121,15 +124,15 @@ def test_a_change_of_package_that_was_cut_short_is_done_again(
     services: Services, host: Host, sandbox: Sandbox, newer: Path
 ) -> None:
     runner = create(services, host.spec("r", ephemeral=False))
-    services.backend.kill(runner.id)
+    routed.kill(services, runner)
     sandbox.add_release(NEW, newer)
     package = packaging.fetch(services, NEW)
-    root, inode = host.base_dir / "r", current(services).root_inode
+    root, inode = host.base_dir / "r", place_of(handle_of(runner)).inode
     assert inode is not None
     (root / f"bin.{NEW}").mkdir()
     (root / ".bin.new").symlink_to("nowhere")
     for _ in range(2):
-        directory.change_package(root, inode, package)
+        directory.change_package(root, inode, package, runner_id=runner.id)
         assert bins(host) == ["bin", f"bin.{NEW}"]
         assert (root / "bin" / "Runner.Listener").exists()
         assert (root / "externals").resolve() == package.path.resolve() / "externals"
@@ -139,12 +142,11 @@ def test_a_change_of_package_that_was_cut_short_is_done_again(
 @pytest.mark.persistent
 def test_another_directory_in_the_place_of_its_own_is_left_as_it_is(services: Services, host: Host) -> None:
     runner = create(services, host.spec("r", ephemeral=False))
-    services.backend.kill(runner.id)
+    routed.kill(services, runner)
     package = services.packages.ready(OLD, platform_of_machine())
     assert package is not None
-    assert runner.root_inode is not None
     (host.base_dir / "r").rename(host.top / "elsewhere")
     (host.base_dir / "r").mkdir()
     with pytest.raises(BackendFailed):
-        directory.change_package(host.base_dir / "r", runner.root_inode, package)
+        services.backend.upgrade(handle_of(runner), package)
     assert list((host.base_dir / "r").iterdir()) == []

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from runnerctl import core
+from runnerctl.core.settings import load as settings
+from runnerctl.core.host import cgroups
 from runnerctl.core.backends import limits
 from runnerctl.core.domain.errors import ConfigInvalid
-from runnerctl.core.host import cgroups
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
-from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create, stop, until
 
@@ -172,13 +173,13 @@ OURS = standing("self")
 def listener(services: Services, name: str) -> int:
     runner = services.store.latest(name)
     assert runner is not None
-    return services.backend.processes(runner.id)[1].pid
+    return routed.processes(services, runner)[1].pid
 
 
 def supervisor(services: Services, name: str) -> int:
     runner = services.store.latest(name)
     assert runner is not None
-    return services.backend.processes(runner.id)[0].pid
+    return routed.processes(services, runner)[0].pid
 
 
 @pytest.mark.persistent

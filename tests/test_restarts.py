@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.models import Absence, Runner
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.restarts import wait_and_restart
+from runnerctl.core.domain.models import Absence, Runner
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import JumpingClock
@@ -165,7 +166,7 @@ def test_a_renewal_is_tried_until_github_answers_again(services: Services, host:
     core.start_runner(services, NAME)
     runner = services.store.latest(NAME)
     assert runner is not None
-    until(lambda: services.backend.poll(runner.id).ended)
+    until(lambda: routed.observe(services, runner).ended)
     for pid in until(host.reapers):
         os.kill(pid, signal.SIGKILL)  # another waits, here
     until(lambda: not host.reapers())
@@ -177,5 +178,5 @@ def test_a_renewal_is_tried_until_github_answers_again(services: Services, host:
 
     services.clock = HurryingClock(back_after_a_minute)
     wait_and_restart(services, runner.id)
-    until(lambda: services.backend.poll(runner.id).online_at)
-    assert services.backend.poll(runner.id).running
+    until(lambda: routed.observe(services, runner).online_at)
+    assert routed.observe(services, runner).running

@@ -46,10 +46,14 @@ def services(host: Host, clock: HeldClock) -> Iterator[Services]:
 
 def given(services: Services, host: Host, name: str, *states: S, ephemeral: bool = True) -> Runner:
     runner = services.store.admit(host.spec(name, ephemeral=ephemeral), root=services.root(name))
-    run_dir = services.backend.run_dir(runner.id)
+    run_dir = run_dir_of(services, runner.id)
     run_dir.mkdir(parents=True)
     (run_dir / "runner.log").write_text("said\n")
     return services.store.transition(runner, *states) if states else runner
+
+
+def run_dir_of(services: Services, runner_id: str) -> Path:
+    return services.settings.state_dir / "runners" / runner_id
 
 
 def ended(services: Services, host: Host, name: str) -> Runner:
@@ -57,7 +61,7 @@ def ended(services: Services, host: Host, name: str) -> Runner:
 
 
 def has_log(services: Services, runner: Runner) -> bool:
-    return services.backend.run_dir(runner.id).exists()
+    return run_dir_of(services, runner.id).exists()
 
 
 def is_known(services: Services, runner: Runner) -> bool:
@@ -105,7 +109,7 @@ def test_a_log_stays_for_seven_days_after_the_end(services: Services, host: Host
 def test_the_log_of_a_life_that_no_row_knows_goes_by_its_own_age(
     services: Services, host: Host, clock: HeldClock
 ) -> None:
-    stray = services.backend.run_dir("stray")
+    stray = run_dir_of(services, "stray")
     stray.mkdir(parents=True)
     os.utime(stray, (clock.at, clock.at))
     assert core.prune(services) == NOTHING

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 
@@ -38,7 +39,7 @@ def test_a_job_that_waited_for_a_start_survives_a_stop_right_after_it(
         core.start_runner(services, name)
         life = services.store.latest(name)
         assert life is not None
-        until(lambda: services.backend.poll(life.id).online_at)
+        until(lambda: routed.observe(services, life).online_at)
         time.sleep(rng.uniform(0, 0.05))
         stop(services, name)
 
@@ -60,7 +61,7 @@ def test_the_next_job_of_a_draining_runner_is_finished_too(services: Services, h
     go = host.top / "go"
     script = f"while [ ! -e {go} ]; do sleep 0.02; done; sleep 0.1"
     jobs = [sandbox.submit_job(REPO, ["busy"], [{"run": script}]) for _ in range(3)]
-    until(lambda: services.backend.working(life.id))
+    until(lambda: routed.working(services, life))
     assert stop(services, "busy").draining
     go.touch()
     until(lambda: not host.processes())

@@ -15,6 +15,7 @@ import pytest
 from runnerctl import core
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.host import processes
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create
@@ -41,8 +42,8 @@ def test_the_death_of_a_supervisor_costs_neither_listener_nor_job(orphan, mark):
     until((it.root / "finished").exists)
     until(lambda: not processes.alive(worker))
     assert processes.alive(it.process("listener"))
-    assert not it.backend.supervised(it.life)
-    assert it.backend.poll(it.life).running
+    assert not it.backend.supervised(it.handle)
+    assert it.backend.observe(it.handle).running
 
 
 def test_a_job_in_progress_is_adopted_and_completes(orphan):
@@ -55,8 +56,8 @@ def test_a_job_in_progress_is_adopted_and_completes(orphan):
     record = it.phase("busy")
     for kept in ("online_at", "jobs_run", "job", "restarts", "listener"):
         assert record[kept] == before[kept], kept
-    assert it.backend.supervised(it.life)
-    assert it.backend.working(it.life)
+    assert it.backend.supervised(it.handle)
+    assert it.backend.working(it.handle)
     assert processes.alive(worker)
     it.may_finish()
     it.order("os.waitpid(w, 0); say('Job build completed with result: Succeeded')")
@@ -110,7 +111,7 @@ def test_a_drain_waits_for_the_adopted_job(orphan):
     it = orphan().started()
     worker = it.long_job()
     it.loses_its_supervisor().adopted()
-    it.backend.drain(it.life)
+    it.backend.drain(it.handle)
     until(lambda: it.record["stop_asked"] == "drain")
     assert processes.alive(worker)
     it.may_finish()
@@ -141,8 +142,8 @@ def test_a_worker_alone_is_waited_for(orphan, noted):
     it.adopted()
     assert it.report["listener"] is None
     assert it.record["phase"] == "busy"
-    assert it.backend.working(it.life)
-    assert it.backend.supervised(it.life)
+    assert it.backend.working(it.handle)
+    assert it.backend.supervised(it.handle)
     it.may_finish()
     record = it.ended()
     assert not processes.alive(worker)
@@ -174,11 +175,11 @@ def test_a_worker_alone_is_a_runner_that_runs(orphan):
     it.loses_its_supervisor().loses_its_listener()
     for adopt in (lambda: None, it.adopted):
         adopt()
-        seen = it.backend.poll(it.life)
+        seen = it.backend.observe(it.handle)
         assert (seen.running, seen.pid, seen.phase, seen.job) == (True, worker.pid, "busy", "build")
     it.may_finish()
     it.ended()
-    assert it.backend.poll(it.life).gone
+    assert it.backend.observe(it.handle).gone
 
 
 def test_a_stop_that_the_one_before_did_not_live_to_hear_needs_no_other_occasion(orphan):
@@ -281,7 +282,7 @@ def test_where_nothing_lives_there_is_nothing_to_adopt(orphan):
     result = it.adopt()
     assert result.returncode == 6
     assert "neither a Listener nor a Worker" in json.loads(result.stdout)["error"]
-    assert it.backend.adopt(it.life) is False
+    assert it.backend.adopt(it.handle) is False
     assert it.record == before
 
 
@@ -301,7 +302,7 @@ def test_a_runner_that_has_a_supervisor_is_not_adopted(orphan):
     it = orphan().started()
     it.phase("listening")
     assert it.adopt().returncode == 5
-    assert it.backend.adopt(it.life) is True
+    assert it.backend.adopt(it.handle) is True
     assert processes.alive(it.process())
 
 
@@ -333,12 +334,12 @@ def test_a_real_job_survives_its_supervisor_and_its_runner_leaves_nothing(
     go = host.top / "go"
     script = f"while [ ! -e {go} ]; do sleep 0.02; done; echo finished well"
     job = sandbox.submit_job("acme/widgets", ["one"], [{"name": "Work", "run": script}])
-    until(lambda: services.backend.working(runner.id))
-    supervisor = services.backend.processes(runner.id)[0]
+    until(lambda: routed.working(services, runner))
+    supervisor = routed.processes(services, runner)[0]
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not services.backend.supervised(runner.id))
-    assert services.backend.adopt(runner.id)
-    assert services.backend.supervised(runner.id)
+    until(lambda: not routed.supervised(services, runner))
+    assert routed.adopt(services, runner)
+    assert routed.supervised(services, runner)
     go.touch()
     finished = sandbox.wait_job(job, timeout=20)
     assert finished.conclusion == "success"

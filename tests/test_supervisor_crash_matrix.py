@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.errors import BackendFailed
-from runnerctl.core.domain.models import Runner
-from runnerctl.core.domain.observation import Phase
-from runnerctl.core.domain.states import RunnerState as S
-from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
+from runnerctl.core.domain.observation import Phase
+from runnerctl.core.backends.registry import Backends, handle_of
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.engine import routed
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import REPO, JumpingClock
@@ -67,7 +69,8 @@ class Life:
         program = self.host.top / f"{self.name}.py"
         tests = str(Path(__file__).parent)
         program.write_text(PROGRAM.format(supervisor=str(SUPERVISOR), tests=tests, at=self.at, since=self.since))
-        services.__dict__["backend"] = dataclasses.replace(services.backend, supervisor=program)
+        dying = dataclasses.replace(services.backend, supervisor=program)
+        services.__dict__["backends"] = Backends({"process": lambda: dying}, default="process", runs_dir=dying.runs_dir)
         return services
 
     def create(self, *, ephemeral: bool = True) -> bool:
@@ -106,7 +109,7 @@ class Life:
         return until(lambda: "died" if self.died_at else self._is_at_rest(phase)) is True
 
     def _is_at_rest(self, phase: Phase) -> bool:
-        return self.services.backend.poll(self.id).phase is phase and self.points()[-1] == "rest"
+        return routed.observe(self.services, self.current).phase is phase and self.points()[-1] == "rest"
 
     def ends(self) -> None:
         """Waits for its supervisor's end, one way or the other."""
@@ -157,17 +160,17 @@ def a_job_in_progress(life: Life) -> None:
 def adopted_in_mid_job(life: Life) -> None:
     life.runner = create(life.services, life.host.spec(life.name))
     life.submit(f"while [ ! -e {life.go} ]; do sleep 0.02; done")
-    until(lambda: life.services.backend.poll(life.id).phase is Phase.BUSY)
+    until(lambda: routed.observe(life.services, life.current).phase is Phase.BUSY)
     kill_supervisor(life)
     try:
-        life.dying.backend.adopt(life.id)
+        life.dying.backend.adopt(handle_of(life.current))
     except BackendFailed:
         return
     life.comes_to(Phase.BUSY)
 
 
 def kill_supervisor(life: Life) -> None:
-    supervisor, *_ = life.services.backend.processes(life.id)
+    supervisor, *_ = routed.processes(life.services, life.current)
     os.kill(supervisor.pid, signal.SIGKILL)
     until(lambda: not processes.alive(supervisor))
 
@@ -258,7 +261,7 @@ def is_well(life: Life) -> None:
     if seen.runner.live and seen.runner.state is not S.STOPPED:
         assert seen.runner.state in {S.STARTING, S.IDLE, S.BUSY}, (life.died_at, seen)
         assert seen.word == "running", (life.died_at, seen)
-        assert life.services.backend.supervised(life.id), (life.died_at, seen)
+        assert routed.supervised(life.services, life.current), (life.died_at, seen)
 
 
 def comes_to_its_end(life: Life) -> None:

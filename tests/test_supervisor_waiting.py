@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from runnerctl.core.domain.errors import GitHubRefused
+from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
@@ -37,7 +38,7 @@ def late(services: Services, host: Host, sandbox: Sandbox, pool: ThreadPoolExecu
 
 
 def listeners(services: Services) -> list[bool]:
-    return [services.backend.poll(runner.id).running for runner in services.store.live()]
+    return [routed.observe(services, runner).running for runner in services.store.live()]
 
 
 def test_it_waits_and_has_made_nothing_yet(services: Services, host: Host, late: Future[Runner]) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from runnerctl import core
+from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner, RunnerSpec
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.logs import LogReader
@@ -80,10 +81,10 @@ def run(cli: CliContext, services: Services, spec: RunnerSpec) -> int:
 def _attend(cli: CliContext, services: Services, runner: Runner, requests: _Requests) -> None:
     # With a document on standard output, the log is talk.
     stream = sys.stdout if cli.output is Output.TABLE else sys.stderr
-    log = LogReader(services.backend.log(runner.id))
+    log = LogReader(routed.logs(services, runner))
     answered = 0
     while True:
-        gone = services.backend.poll(runner.id).gone  # first: what was written before the end is shown, too
+        gone = routed.observe(services, runner).gone  # first: what was written before the end is shown, too
         render.lines(log.lines(), stream)
         if gone:
             log.close()
@@ -96,12 +97,12 @@ def _attend(cli: CliContext, services: Services, runner: Runner, requests: _Requ
 
 def _answer(cli: CliContext, services: Services, runner: Runner, count: int) -> None:
     if count < _STOP_NOW:
-        working = services.backend.working(runner.id)
-        services.backend.drain(runner.id)
+        working = routed.working(services, runner)
+        routed.drain(services, runner)
         text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
         render.talk(cli, f"Ending runner {runner.name!r}. {text}")
         return
-    services.backend.interrupt(runner.id)
+    routed.interrupt(services, runner)
     render.talk(cli, f"Stopping runner {runner.name!r} now")
 
 

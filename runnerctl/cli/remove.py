@@ -153,7 +153,7 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
     from concurrent.futures import ThreadPoolExecutor
 
     clock = _Stoppable()
-    _ = services.store, services.backend  # made before the threads share them
+    _ = services.store, services.backends  # made before the threads share them
 
     def one(name: str) -> _Result:
         try:

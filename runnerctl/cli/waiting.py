@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded
+from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
@@ -30,7 +31,7 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
 
 def ended(services: Services, runner: Runner) -> Runner | None:
     """The runner once no process is left and nothing goes on by itself; None until then."""
-    if not services.backend.poll(runner.id).gone:
+    if not routed.observe(services, runner).gone:
         return None
     # Its supervisor asks for this too; whoever comes second finds it done.
     current = core.reconcile_runner(services, runner.id) or runner

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from runnerctl import __version__
 
-from .backends.process import ProcessBackend, StopLadder
+from .backends.base import Backend, StopLadder
+from .backends.registry import PROCESS, SYSTEMD, Backends
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
@@ -25,6 +27,7 @@ from .store import Store
 
 if TYPE_CHECKING:
     from .audit import Audit
+    from .backends.launch_document import LaunchOptions
     from .backends.limits import CgroupLimit
     from .github.client import GitHub
     from .host.worker_pool import WorkerPool
@@ -61,16 +64,61 @@ class Services:
             return Store(path, clock=self.clock, rng=self.rng, host=os.uname().nodename, make=not self.existing)
 
     @cached_property
-    def backend(self) -> ProcessBackend:
-        """Raises ``ConfigInvalid`` for settings that do not go together."""
-        kind: type[ProcessBackend] = ProcessBackend
-        if self._wants_units:
-            from .backends.systemd import SystemdBackend
+    def backends(self) -> Backends:
+        """All that runners of this manager may belong to. Raises ``ConfigInvalid`` for settings that do not fit."""
+        makers: dict[str, Callable[[], Backend]] = {PROCESS: self._process_backend, SYSTEMD: self._systemd_backend}
+        default = SYSTEMD if self._wants_units else PROCESS
+        return Backends(makers, default=default, runs_dir=self._runs_dir)
 
-            kind = SystemdBackend
+    @property
+    def backend(self) -> Backend:
+        """The one of new runners."""
+        return self.backends.named(self.backends.default)
+
+    def _process_backend(self) -> Backend:
+        from .backends.process import ProcessBackend
+
+        return ProcessBackend(
+            options=self._launch_options(**self._isolation()),
+            isolates=self.settings.get("run_as") is not None,
+            job_users=self._job_users,
+            **self._supervised,
+        )
+
+    def _systemd_backend(self) -> Backend:
+        from .backends.systemd import SystemdBackend
+
+        groups = self.settings.get("run_as_groups") or ()
+        return SystemdBackend(options=self._launch_options(), group_names=groups, **self._supervised)
+
+    @property
+    def _supervised(self) -> dict[str, Any]:
+        return {
+            "runs_dir": self._runs_dir,
+            "base_dir": self.settings.base_dir,
+            "now": lambda: self.clock.now(),  # noqa: PLW0108 - whichever clock is set then
+            "checks": (self.check_fitting, self._check_listable),
+        }
+
+    def _job_users(self) -> Sequence[tuple[int, int]] | None:
+        from .settings.run_as import check_job_users
+
+        return check_job_users(self.settings)
+
+    def _check_listable(self) -> None:
+        from .settings import listable
+
+        listable.check(self)
+
+    @property
+    def _runs_dir(self) -> Path:
+        return self.settings.state_dir / "runners"
+
+    def _launch_options(self, **isolation: Any) -> LaunchOptions:
+        from .backends.launch_document import LaunchOptions
+
         get = self.settings.get
-        return kind(
-            runs_dir=self.settings.state_dir / "runners",
+        return LaunchOptions(
             events=self.events_socket,
             ladder=StopLadder(
                 interrupt=get("stop.interrupt"),
@@ -85,8 +133,16 @@ class Services:
             nice=get("limits.nice"),
             oom_score_adj=get("limits.oom_score_adj"),
             limits=self._limits(),
-            **self._isolation(),
+            job_started=self._job_started,
+            **isolation,
         )
+
+    def _job_started(self) -> Path | None:
+        if not self.settings.get("fork_guard"):
+            return None
+        from .host import job_hooks
+
+        return job_hooks.fork_guard(self.settings.package_dir)
 
     def check_fitting(self) -> None:
         """Raises ``ConfigInvalid`` for settings that do not go together."""
@@ -130,8 +186,6 @@ class Services:
         return limits.asked(get)
 
     def _isolation(self) -> dict[str, Any]:
-        if self._wants_units:
-            return {"group_names": self.settings.get("run_as_groups") or ()}
         if self.settings.get("run_as") is None:
             if not self.settings.get("landlock"):
                 return {}
@@ -139,7 +193,6 @@ class Services:
         from .host.job_users import groups
 
         return {
-            "isolates": True,
             "groups": groups(self.settings.get("run_as_groups") or ()),
             "most_processes": self.settings.get("limits.processes"),
             "no_new_privs": self.settings.get("no_new_privs"),

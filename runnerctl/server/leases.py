@@ -7,6 +7,7 @@ import logging
 from runnerctl import core
 from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.engine.operation import Operation, Pause
+from runnerctl.core.domain.models import Runner
 from runnerctl.core.services import Services
 
 from .offload import Offload
@@ -18,7 +19,8 @@ DRAIN_SECONDS = 30.0
 
 async def end(services: Services, offload: Offload) -> None:
     """Drains them up to 30 s, all at the same time; what still works then is interrupted."""
-    tasks = [offload.begin(_end(services, runner_id)) for runner_id in services.backend.leased()]
+    lives = [services.store.get(runner_id) for backend in services.backends for runner_id in backend.leased()]
+    tasks = [offload.begin(_end(services, runner)) for runner in lives if runner is not None and runner.live]
     for task in tasks:
         try:
             await task
@@ -26,16 +28,16 @@ async def end(services: Services, offload: Offload) -> None:
             log.warning("a runner of this server could not be ended: %s", exc.message)
 
 
-def _end(services: Services, runner_id: str) -> Operation[None]:
-    backend = services.backend
-    backend.drain(runner_id)
-    gone = yield Pause(runner_id=runner_id, until=lambda: backend.poll(runner_id).gone, seconds=DRAIN_SECONDS)
-    backend.release(runner_id)
+def _end(services: Services, runner: Runner) -> Operation[None]:
+    backend, handle = services.backends.reach(runner)
+    backend.drain(handle)
+    gone = yield Pause(runner_id=runner.id, until=lambda: backend.observe(handle).gone, seconds=DRAIN_SECONDS)
+    backend.release(handle)
     if not gone:
         ladder = backend.ladder
         yield Pause(
-            runner_id=runner_id,
-            until=lambda: backend.poll(runner_id).gone,
+            runner_id=runner.id,
+            until=lambda: backend.observe(handle).gone,
             seconds=ladder.interrupt + ladder.terminate + ladder.kill,
         )
-    core.reconcile_runner(services, runner_id)
+    core.reconcile_runner(services, runner.id)

@@ -22,7 +22,7 @@ _MOST_KEPT = 4096
 
 
 class _Answer(NamedTuple):
-    """An answer, and what it tells. Rows and observations are compared by identity: equal ones are seldom made."""
+    """An answer, and what it tells. Rows are compared by identity: equal ones are seldom made."""
 
     answer: bytes
     runner: Runner | None
@@ -33,9 +33,10 @@ class _Answer(NamedTuple):
     def is_of(self, status: documents.Status, age: float | None) -> bool:
         return (
             self.runner is status.runner
-            and self.seen is status.seen
             and self.age == age
             and self.degraded == status.degraded
+            # When the look began, which is the last of it, is told to nobody.
+            and (self.seen or ())[:-1] == (status.seen or ())[:-1]
         )
 
 

@@ -172,7 +172,10 @@ class Watcher:
         """Whether a process of it died before it could be followed."""
         if self._stopped.is_set():
             return False
-        return self._processes.follow(runner_id, self._services.backend.processes(runner_id))
+        runner = self._services.store.get(runner_id)
+        # Whose life has ended has no process that matters.
+        named = routed.processes(self._services, runner) if runner is not None and runner.live else ()
+        return self._processes.follow(runner_id, named)
 
     def _ask_github(self) -> None:
         """One at a time: an answer that takes longer than the next sweep is waited for by one thread only."""

@@ -8,33 +8,32 @@ import subprocess
 from typing import Any
 
 from ..domain.errors import BackendFailed
-from .base import Configured, Launch
+from .base import ConfigSh, Configured
+from .place import Place
 
 
-def run(
-    launch: Launch, arguments: tuple[str, ...], environment: dict[str, str], *, token: str, seconds: float
-) -> Configured:
+def run(place: Place, asked: ConfigSh, environment: dict[str, str]) -> Configured:
     """Raises ``BackendFailed`` when it cannot be run, or has not ended in time; then nothing of it is left."""
     try:
         process = subprocess.Popen(
-            [str(launch.root / "config.sh"), *arguments],
-            cwd=launch.root,
-            env={**environment, "ACTIONS_RUNNER_INPUT_TOKEN": token},
+            [str(place.root / "config.sh"), *asked.arguments],
+            cwd=place.root,
+            env={**environment, "ACTIONS_RUNNER_INPUT_TOKEN": asked.token},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,
-            **_as_user(launch.user),
+            **_as_user(place.user),
         )
     except OSError as exc:
-        raise BackendFailed(f"config.sh of runner {launch.name!r} could not be run: {exc.strerror}") from exc
+        raise BackendFailed(f"config.sh of runner {place.name!r} could not be run: {exc.strerror}") from exc
     with process:
         try:
-            output, _ = process.communicate(timeout=seconds)
+            output, _ = process.communicate(timeout=asked.seconds)
         except BaseException as exc:
             os.killpg(process.pid, signal.SIGKILL)  # it is a shell: what it has started is what takes so long
             if isinstance(exc, subprocess.TimeoutExpired):
-                raise out_of_time(launch.name, seconds) from exc
+                raise out_of_time(place.name, asked.seconds) from exc
             raise
     return Configured(process.returncode, output.decode(errors="replace"))
 

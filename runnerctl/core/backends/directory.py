@@ -1,4 +1,4 @@
-"""One runner's directory: built aside, published by one rename, removed by inode.
+"""One runner's directory: built aside, published by one rename, removed by its mark and its inode.
 
     <base_dir>/.new-<row id>/       while it is built
     <base_dir>/<name>/              the runner's root
@@ -7,6 +7,7 @@
         run.sh config.sh …          copies: the runner's scripts append to their neighbours, and links would share that
         _diag/ home/ tmp/           the runner's logs, its HOME, its TMPDIR; the work directory is made by the runner
         runner.log runner.pid       symlinks into the state directory, where no job can forge them
+        .runnerctl                  our mark: whose directory it is, for who no longer knows its inode
     <base_dir>/.trash/<row id>/     on its way out
 
 Names of runners begin with a letter or a digit, so the dot names are ours.
@@ -19,26 +20,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..host.directories import disk_errors
 from ..domain.errors import BackendFailed, RunnerExists
-from ..host.directories import check_directory, disk_errors
+from ..packages.store import Package
 from ..host.hardlinks import copy, share_tree
 from ..host.syscalls import rename_new
 from ..host.trash import delete_tree, detach_mounts, is_mount_point, make_writable
-from ..packages.store import Package
-from .identity import remove_identity, write_identity
-
-__all__ = [
-    "Root",
-    "build",
-    "publish",
-    "change_package",
-    "discard",
-    "is_at",
-    "is_taken",
-    "check_directory",
-    "write_identity",
-    "remove_identity",
-]
+from . import marks
+from .marks import Whose
 
 HOME = "home"
 TMP = "tmp"
@@ -66,11 +55,13 @@ def build(
     log_link: Path,
     pid_link: Path,
     owner: tuple[int, int] | None = None,
+    backend: str = "process",
 ) -> Root:
     """Make the directory of one life under a name nobody looks for; a half-made one of that life is replaced.
 
-    ``owner`` is the job's (uid, gid), None when jobs run as ourselves. Raises ``RunnerExists``, ``DiskFull``,
-    ``ConfigInvalid`` or ``BackendFailed``; what was made until then is taken away by ``discard``.
+    ``owner`` is the job's (uid, gid), None when jobs run as ourselves; ``backend`` stands in the mark.
+    Raises ``RunnerExists``, ``DiskFull``, ``ConfigInvalid`` or ``BackendFailed``; what was made until then is taken
+    away by ``discard``.
     """
     if is_taken(base_dir / name):
         raise _taken(base_dir / name)
@@ -80,6 +71,7 @@ def build(
         path.mkdir(mode=0o700)
         root = os.open(path, _DIRECTORY)
         try:
+            marks.put(root, runner_id=runner_id, backend=backend)
             _take_package(root, package)
             _make_own_directories(root, owner)
             os.symlink(log_link, "runner.log", dir_fd=root)
@@ -112,17 +104,16 @@ def publish(root: Root, name: str) -> Root:
     return published
 
 
-def change_package(root: Path, inode: tuple[int, int], package: Package) -> None:
+def change_package(root: Path, inode: tuple[int, int] | None, package: Package, *, runner_id: str) -> None:
     """Give a published directory another package; what is not the package's stays. Half done before is fine.
 
     The runner's processes must be dead. Raises ``BackendFailed`` if anything else stands there.
     """
     versioned = f"bin.{package.version}"
+    check_ours(root, inode, runner_id)
     with disk_errors(root):
         descriptor = os.open(root, _DIRECTORY)
         try:
-            if _inode(descriptor) != inode:
-                raise BackendFailed(f"{str(root)!r} is not the directory that was built")
             delete_tree(root / versioned)
             _take_package(descriptor, package)
             with os.scandir(descriptor) as entries:
@@ -134,25 +125,47 @@ def change_package(root: Path, inode: tuple[int, int], package: Package) -> None
 
 
 def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner_id: str) -> None:
-    """Delete a life's directory, published or not; only the directory with that inode, and what bears the life's id.
+    """Delete a life's directory, published or not: what bears the life's id, and what is its own by mark and inode.
 
     Already gone, or somebody else's by now: fine. Can be repeated after a crash anywhere. The runner's processes must
     be dead. What was mounted in there is taken off first, and keeps what it holds. Raises ``BackendFailed`` naming what
-    is in the way, such as a mount that we may not take off.
+    is in the way, such as a mount that we may not take off, or a directory whose mark and inode say different things.
     """
     trash = base_dir / TRASH / runner_id
     _delete(trash)
     delete_tree(base_dir / _unpublished(runner_id))
-    if inode is None:
-        return
-    if is_at(root, inode):
-        if _move(root, trash, inode):
+    whose, found = marks.whose(root, inode, runner_id)
+    if whose is Whose.OURS and found is not None:
+        if _move(root, trash, found):
             _delete(trash)
-    elif is_mount_point(root):
+    elif whose is Whose.DOUBTFUL:
+        raise BackendFailed(
+            f"{str(root)!r} is kept: it may be the runner's own directory, or a copy of it, or another's",
+            hint=f"Look into it; if nobody needs it: rm -r {root}",
+        )
+    elif inode is not None and is_mount_point(root):
         # What is under it cannot be seen: it may be ours, and then it would stay for good.
         raise BackendFailed(
             f"{str(root)!r} is not deleted: something is mounted on it", hint=f"Unmount it: umount {root}"
         )
+
+
+def is_ours(root: Path, inode: tuple[int, int] | None, runner_id: str) -> bool:
+    """That runner's own directory stands there."""
+    whose, _ = marks.whose(root, inode, runner_id)
+    return whose is Whose.OURS
+
+
+def check_ours(root: Path, inode: tuple[int, int] | None, runner_id: str) -> None:
+    """Raises ``BackendFailed`` if anything but that runner's own directory stands there."""
+    if not is_ours(root, inode, runner_id):
+        raise BackendFailed(f"{str(root)!r} is not the directory that was built")
+
+
+def published(base_dir: Path, name: str, runner_id: str) -> Root | None:
+    """What an earlier call for that life gave the runner's name already."""
+    whose, found = marks.whose(base_dir / name, None, runner_id)
+    return Root(path=base_dir / name, inode=found) if whose is Whose.OURS and found is not None else None
 
 
 def _delete(trash: Path) -> None:

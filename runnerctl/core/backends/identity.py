@@ -13,14 +13,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import GitHubRefused
 from ..host.directories import disk_errors
+from ..domain.errors import BackendFailed, GitHubRefused
 
 NAMES = (".runner", ".credentials", ".credentials_rsaparams")
 _MIGRATED = (".runner_migrated", ".credentials_migrated")
 """Written by the runner on GitHub's order; they override the others, so they must go with them."""
 
 MAX_BLOB = 256 * 1024
+_MAX_IDENTITY = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -28,6 +29,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def write_identity(root: Path, encoded_jit: str, *, owner: tuple[int, int] | None = None) -> None:
     """Write the identity files, mode 0600, for ``owner`` (uid, gid; None: ourselves); earlier ones are replaced.
 
+    They outlive a power cut when this returns; ``.runner``, by which they are known to be whole, is the last.
     Raises ``GitHubRefused``, before anything is written, for a blob that is not what GitHub documents.
     """
     files = decode_jit(encoded_jit)
@@ -35,8 +37,9 @@ def write_identity(root: Path, encoded_jit: str, *, owner: tuple[int, int] | Non
         directory = os.open(root, _DIRECTORY)
         try:
             _remove(directory)
-            for name, content in files.items():
-                _write(directory, name, content, owner)
+            for name in reversed(NAMES):
+                _write(directory, name, files[name], owner)
+            os.fsync(directory)
         finally:
             os.close(directory)
 
@@ -62,6 +65,30 @@ def is_missing(root: Path) -> bool:
 def has_worked(root: Path) -> bool:
     """A Worker's own log tells of a job there."""
     return any((root / "_diag").glob("Worker_*"))
+
+
+def agent_id(root: Path) -> int | None:
+    """GitHub's id of the runner, from ``.runner``; None where there is none that can be read.
+
+    UTF-8 with or without a mark, keys in any case, numbers maybe as text (contract §2.2).
+    """
+    try:
+        descriptor = os.open(root / NAMES[0], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            document = json.loads(os.read(descriptor, _MAX_IDENTITY).decode("utf-8-sig"))
+        finally:
+            os.close(descriptor)
+        return int({str(key).lower(): value for key, value in document.items()}["agentid"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return None
+
+
+def of_config_sh(root: Path) -> int:
+    """The id that ``config.sh`` got: it writes ``.runner`` as the last. Raises ``BackendFailed``."""
+    github_id = agent_id(root)
+    if github_id is None:
+        raise BackendFailed("config.sh left no .runner file that can be read")
+    return github_id
 
 
 def decode_jit(encoded_jit: str) -> dict[str, bytes]:
@@ -102,6 +129,8 @@ def _write(directory: int, name: str, content: bytes, owner: tuple[int, int] | N
         file.write(content)
         if owner is not None:
             os.fchown(descriptor, *owner)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _remove(directory: int) -> None:

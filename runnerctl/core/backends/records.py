@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..domain.errors import BackendFailed
@@ -73,7 +75,9 @@ class _Known(NamedTuple):
 
     version: tuple[int, int]
     record: Record
-    while_running: Observation
+    watched: tuple[Any, ...]
+    """An observation but for when it began: its supervisor lives and tells all that happens."""
+    unwatched: tuple[Any, ...]
 
 
 class Records:
@@ -82,8 +86,9 @@ class Records:
     Raises ``BackendFailed`` where one, or a process, could not be looked at: that says nothing of the runner.
     """
 
-    def __init__(self, runs_dir: str, *, limit: int = 4096) -> None:
+    def __init__(self, runs_dir: str, *, limit: int = 4096, now: Callable[[], float] = time.time) -> None:
         self._runs_dir = runs_dir
+        self._now = now
         self._limit = limit
         self._known: dict[str, _Known] = {}
         self._liveness = Liveness(limit=limit)
@@ -95,19 +100,27 @@ class Records:
 
     def observe(self, runner_id: str) -> Observation:
         """The record as far as the kernel bears it out."""
+        began = self._now()
         known = self._look_up(runner_id)
         if known is None:
-            return NOTHING
+            return NOTHING._replace(began=began)
         record = known.record
-        if record.listener is not None and self._lives(record.listener):
-            return known.while_running
         supervised = not record.ended and self._lives(record.supervisor)
-        return _observation(record, running=False, supervised=supervised)
+        if record.listener is not None and self._lives(record.listener):
+            return Observation._make((*(known.watched if supervised else known.unwatched), began))
+        return _observation(record, running=False, supervised=supervised)._replace(began=began)
 
     def supervised(self, runner_id: str) -> bool:
         """Its supervisor lives and has not said its last word."""
         known = self._look_up(runner_id)
         return known is not None and not known.record.ended and self._lives(known.record.supervisor)
+
+    def processes(self, runner_id: str) -> tuple[ProcessId, ...]:
+        """Those that its supervisor told of last, itself first, living or not; none once it has said its last word."""
+        record = self.read(runner_id)
+        if record is None or record.ended:
+            return ()
+        return (record.supervisor,) if record.listener is None else (record.supervisor, record.listener)
 
     def _lives(self, process: ProcessId) -> bool:
         try:
@@ -152,7 +165,8 @@ class Records:
         known = _Known(
             version=version,
             record=record,
-            while_running=_observation(record, running=True, supervised=None),
+            watched=_observation(record, running=True, supervised=True)[:-1],
+            unwatched=_observation(record, running=True, supervised=False)[:-1],
         )
         self._known[runner_id] = known
         return known
@@ -168,8 +182,10 @@ def _read(path: str) -> Record | None:
         os.close(descriptor)
 
 
-def _observation(record: Record, *, running: bool, supervised: bool | None) -> Observation:
+def _observation(record: Record, *, running: bool, supervised: bool) -> Observation:
     job, last = record.job, record.last_job
+    # A job can forge the line that changes the phase, not the end of its Worker, which its supervisor sees.
+    watched = running and supervised
     return Observation(
         running=running,
         supervised=supervised,
@@ -187,4 +203,5 @@ def _observation(record: Record, *, running: bool, supervised: bool | None) -> O
         ended=record.ended,
         outcome=record.outcome,
         reason=record.reason,
+        working=(job is not None or record.phase is Phase.BUSY) if watched else None,
     )

@@ -32,13 +32,13 @@ class Outcome(StrEnum):
 class Observation(NamedTuple):
     """What was seen of a runner's processes at one moment."""
 
-    running: bool
-    """Its Listener or Worker lives."""
+    running: bool | None
+    """Its Listener or Worker lives; None: that could not be seen, which is no absence."""
     supervised: bool | None
-    """Its supervisor lives; None: not looked at, since the Listener runs."""
+    """Its supervisor lives; None: unknown."""
     pid: int | None
     phase: Phase | None
-    """None: nothing was ever started."""
+    """None: nothing was ever started, or nothing is known."""
     job: str | None = None
     job_started_at: float | None = None
     last_job: str | None = None
@@ -47,18 +47,23 @@ class Observation(NamedTuple):
     jobs_run: int = 0
     online_at: float | None = None
     error: str | None = None
-    """What the Listener said last of why it is not online."""
+    """What the Listener said last of why it is not online, or why nothing could be seen."""
     stop_asked: bool = False
-    """The supervisor was told to end it, now or after its job."""
+    """It was told to end, now or after its job."""
     ended: bool = False
     """The supervisor finished its work and wrote the last word."""
     outcome: Outcome | None = None
     reason: str | None = None
+    working: bool | None = None
+    """A job runs, as far as was seen at no cost; None: ``Backend.working`` proves it."""
+    began: float = 0.0
+    """When the look began, ``time.time()``; of a list that was kept: when that was asked for. What began before the
+    row's last act proves no absence."""
 
     @property
     def gone(self) -> bool:
-        """No process is left and none will be started."""
-        return not self.running and not self.supervised
+        """No process is left and none will be started: seen, not merely not found."""
+        return self.running is False and self.supervised is False
 
 
 NOTHING = Observation(running=False, supervised=False, pid=None, phase=None)

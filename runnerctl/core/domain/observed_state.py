@@ -22,7 +22,7 @@ def shown_state(runner: Runner, processes: Observation) -> S:
 
     Without a server, a row says ``starting`` from its create to its end.
     """
-    if runner.state not in _OBSERVABLE or processes.running or runner.handle is None:
+    if runner.state not in _OBSERVABLE or processes.running or runner.started_at is None:
         return observed_state(runner, processes)
     if processes.supervised:
         return S.STOPPING if processes.phase is Phase.STOPPING else observed_state(runner, processes)

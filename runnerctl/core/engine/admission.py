@@ -30,7 +30,7 @@ def admit(services: Services, spec: RunnerSpec, limits: TokenLimits | None = Non
         spec,
         root=services.root(spec.name),
         most=settings.get("max_runners"),
-        users=_users(services),
+        users=services.backend.users(),
         limits=limits,
         runner_id=runner_id,
     )
@@ -51,12 +51,3 @@ def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None
     rules = workflow_policy(settings)
     if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
         raise not_free(name, limits)
-
-
-def _users(services: Services) -> list[tuple[int, int]] | None:
-    """Those of ``run_as`` that nobody else on this host uses now; None where jobs run as ourselves."""
-    named = check_job_users(services.settings)
-    if named is None:
-        return None
-    in_use = with_processes(zombies=True)
-    return [(user.uid, user.gid) for user in named if user.uid not in in_use]

@@ -58,7 +58,7 @@ def _postpone(services: Services, task: Orphan, exc: RunnerctlError) -> None:
 
 def _clear(services: Services, task: Orphan) -> None:
     runner = services.store.get(task.runner_id)
-    if runner is not None and runner.live and services.backend.working(runner.id):
+    if runner is not None and runner.live and _is_working(services, runner):
         raise RunnerBusy(f"Runner {task.name!r} is running a job")
     github_id = task.github_id
     if github_id is None and not _is_taken_over(services, task):
@@ -68,6 +68,11 @@ def _clear(services: Services, task: Orphan) -> None:
     services.store.forget_orphan(task.runner_id)
     if runner is not None and runner.deregistered_at is None:
         services.store.amend(runner, deregistered_at=services.clock.now(), github_status=None, github_busy=None)
+
+
+def _is_working(services: Services, runner: Runner) -> bool:
+    backend, handle = services.backends.reach(runner)
+    return backend.working(handle)
 
 
 def _is_taken_over(services: Services, task: Orphan) -> bool:

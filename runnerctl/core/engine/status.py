@@ -29,8 +29,8 @@ def get_runner(services: Services, name: str, *, limits: TokenLimits | None = No
 
 
 def observe(services: Services, runner: Runner) -> Status:
-    backend = services.backend
-    seen = backend.poll(runner.id) if runner.live else None
+    backend, handle = services.backends.reach(runner)
+    seen = backend.observe(handle) if runner.live else None
     if seen is not None:
         runner = _as_observed(runner, seen)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced

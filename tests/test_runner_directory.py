@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.backends import directory
-from runnerctl.core.backends.directory import build, discard, publish, remove_identity, write_identity
-from runnerctl.core.backends.identity import MAX_BLOB
-from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
+from runnerctl.core.backends.directory import build, discard, publish
+from runnerctl.core.backends.identity import MAX_BLOB, remove_identity, write_identity
 from runnerctl.core.host.directories import check_directory
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
+from runnerctl.core.packages.store import Package
 from runnerctl.core.host.syscalls import claim_and_rename, rename_new
 from runnerctl.core.host.trash import mounts_below
-from runnerctl.core.packages.store import Package
 from tests.mounting import WAYS, mounting
 
 ROW = "k3v9"
@@ -83,7 +83,7 @@ def test_a_root_holds_what_the_runner_needs(make, package, tmp_path):
     assert (root / "runner.log").readlink() == tmp_path / "state" / "runner.log"
     assert (root / "runner.pid").readlink() == tmp_path / "state" / "runner.pid"
     assert " ".join(names_in(root)) == (
-        "_diag bin bin.2.336.0 config.sh externals home run-helper.sh.template run.sh runner.log runner.pid tmp"
+        ".runnerctl _diag bin bin.2.336.0 config.sh externals home run-helper.sh.template run.sh runner.log runner.pid tmp"
     )
 
 

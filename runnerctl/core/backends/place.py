@@ -1,0 +1,55 @@
+"""The handle of a supervised runner: what must be known to find its directory, its record and its processes again."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..domain.errors import BackendFailed
+
+
+class Place(NamedTuple):
+    """Where a runner is on this host, and whose."""
+
+    backend: str
+    runner_id: str
+    name: str
+    root: Path
+    """As it was made, whatever the settings say now."""
+    inode: tuple[int, int] | None
+    """(device, inode) of the root when it was made; None: whoever made it did not live to tell."""
+    ephemeral: bool
+    user: tuple[int, int] | None
+    cgroup: str | None = None
+    """Where its processes were put, if they were: the mark of its tree that outlives its supervisor."""
+
+    @property
+    def handle(self) -> str:
+        document = {**self._asdict(), "root": str(self.root)}
+        document["id"] = document.pop("runner_id")
+        return json.dumps({key: value for key, value in document.items() if value is not None})
+
+
+@lru_cache(maxsize=8192)
+def place_of(handle: str) -> Place:
+    """The inverse of ``Place.handle``. Raises ``BackendFailed`` for what is none."""
+    try:
+        known = json.loads(handle)
+        return Place(
+            backend=str(known["backend"]),
+            runner_id=str(known["id"]),
+            name=str(known["name"]),
+            root=Path(known["root"]),
+            inode=_pair(known.get("inode")),
+            ephemeral=bool(known["ephemeral"]),
+            user=_pair(known.get("user")),
+            cgroup=known.get("cgroup"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise BackendFailed(f"A runner's handle is not understood: {handle[:200]!r}") from exc
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    return None if value is None else (int(value[0]), int(value[1]))
