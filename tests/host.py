@@ -181,6 +181,10 @@ def stop(services: Services, name: str, **options: Any) -> core.Stop:
     return core.finish(core.stop_runner(services, name, **options), clock=services.clock)
 
 
+def start(services: Services, name: str, **options: Any) -> Runner:
+    return core.finish(core.start_runner(services, name, **options), clock=services.clock)
+
+
 @dataclass(kw_only=True)
 class Server:
     """A ``runnerctl serve`` process, and a client of it."""

@@ -28,7 +28,7 @@ from runnerctl.core.domain.models import Runner
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
-from tests.host import Host, create, remove, stop, until
+from tests.host import Host, create, remove, start, stop, until
 
 REPO = "acme/widgets"
 UNITS = os.environ.get("RUNNERCTL_CHECK_UNITS")
@@ -160,7 +160,7 @@ def test_a_drain_waits_for_the_job(services: Services, host: Host, sandbox: Sand
 def test_one_that_was_stopped_starts_again_as_the_same_runner(services: Services, host: Host, sandbox: Sandbox) -> None:
     create(services, host.spec("one"), wait=core.Wait.ONLINE)
     assert stop(services, "one").runner.state is RunnerState.STOPPED
-    core.start_runner(services, "one")
+    start(services, "one")
     job = a_job(sandbox, "echo once more")
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
@@ -303,14 +303,14 @@ def test_where_no_limit_is_set_none_is_told_as_not_enforced(services: Services) 
 def test_one_that_dies_at_once_is_gone_and_says_so(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, DIES)
     with suppress(BackendFailed):  # it may be too late for the start to be called good
-        core.start_runner(services, "one")
+        start(services, "one")
     until(lambda: gone(services, runner))
     assert routed.observe(services, runner).outcome in {Outcome.FAILED, None}
 
 
 def test_one_that_never_comes_online_runs_and_is_starting(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, NEVER_ONLINE)
-    core.start_runner(services, "one")
+    start(services, "one")
     seen = routed.observe(services, runner)
     assert seen.running
     assert seen.phase is Phase.STARTING
@@ -320,7 +320,7 @@ def test_one_that_never_comes_online_runs_and_is_starting(services: Services, ho
 
 def test_one_that_ignores_everything_ends_by_force(services: Services, host: Host) -> None:
     runner = in_its_place(services, host, IGNORES_EVERYTHING)
-    core.start_runner(services, "one")
+    start(services, "one")
     until(lambda: routed.observe(services, runner).phase is Phase.LISTENING)
     remove(services, "one", force=True)
     nothing_is_left(services, host, runner)

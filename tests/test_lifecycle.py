@@ -19,7 +19,7 @@ from runnerctl.core.domain.models import Scope
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, Server, create, remove, stop, until
+from tests.host import Host, Server, create, remove, start, stop, until
 
 REPO = "acme/widgets"
 ONLINE = core.Wait.ONLINE
@@ -268,14 +268,14 @@ def test_a_stopped_runner_keeps_its_registration_and_starts_again(
     assert core.runner_status(services, "pausing").word == "installed_not_running"
     assert host.processes() == []
     assert [each.id for each in sandbox.runners()] == [runner.github_id]
-    core.start_runner(services, "pausing")
+    start(services, "pausing")
     sandbox.wait_runner("pausing", status="online", timeout=10)
     assert core.runner_status(services, "pausing").word == "running"
 
 
 def test_stopping_and_starting_twice_is_no_error(services: Services, host: Host) -> None:
     create(services, host.spec("pausing"), wait=ONLINE)
-    assert core.start_runner(services, "pausing").state in {RunnerState.STARTING, RunnerState.IDLE}
+    assert start(services, "pausing").state in {RunnerState.STARTING, RunnerState.IDLE}
     stop(services, "pausing")
     assert stop(services, "pausing").runner.state is RunnerState.STOPPED
 
@@ -286,7 +286,7 @@ def test_stopping_a_busy_runner_lets_the_job_finish(services: Services, host: Ho
     job, go = a_long_job(sandbox, services, host, "busy")
     assert stop(services, "busy").draining
     with pytest.raises(InvalidTransition):
-        core.start_runner(services, "busy")
+        start(services, "busy")
     go.touch()
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: services.store.get(runner.id).state is RunnerState.STOPPED)  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, create, remove, stop, until
+from tests.host import Host, create, remove, start, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash
 from tests.test_reconcile import JumpingClock, steps
 
@@ -87,7 +87,7 @@ def test_it_waits_for_the_end_of_an_outage_and_says_why(  # noqa: PLR0917 - fixt
     kept()
     stop(services, NAME)
     sandbox.add_fault(Fault(match=outage, status=503, times=None))
-    core.start_runner(services, NAME)
+    start(services, NAME)
     until(lambda: routed.observe(services, current(services)).error)
     status = core.runner_status(services, NAME)
     assert status.runner is not None
@@ -126,7 +126,7 @@ def test_a_start_that_takes_long_is_not_cut_short(
     kept()
     stop(services, NAME)
     sandbox.add_fault(Fault(match="POST .*session", delay=3))
-    core.start_runner(services, NAME)
+    start(services, NAME)
     pid = routed.observe(services, current(services)).pid
     clock.ahead += 300
     assert steps(sweep(services)) == [(NAME, Step.RECORD_REASON)]
@@ -156,7 +156,7 @@ def test_one_invalid_client_is_not_its_end(
     kept()
     stop(services, NAME)
     sandbox.add_fault(Fault(match="POST .*token$", status=400, body={"error": "invalid_client"}))
-    core.start_runner(services, NAME)
+    start(services, NAME)
     until(lambda: current(services).state is S.STOPPED)
     assert "fatal error" in (current(services).reason or "")
     comes_online_again(services, sandbox, clock)
@@ -229,7 +229,7 @@ def test_a_github_that_refuses_its_newest_version_loses_no_runner(
     kept()
     stop(services, NAME)
     usual, sandbox.minimum_version = sandbox.minimum_version, "2.999.0"
-    core.start_runner(services, NAME)
+    start(services, NAME)
     until(lambda: sweep(services) and current(services).state is S.STOPPED)
     assert "which is not newer" in (current(services).reason or "")
     sandbox.minimum_version = usual

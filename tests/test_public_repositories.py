@@ -24,7 +24,7 @@ from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, Server, create, until
+from tests.host import Host, Server, create, start, until
 from tests.test_reconcile import JumpingClock, steps
 
 REPO = "acme/widgets"
@@ -253,10 +253,10 @@ def test_an_idle_runner_whose_repository_became_public_is_withdrawn_and_says_so(
     assert any("become public" in (event.reason or "") for event in services.store.history(runner.id))
     until(lambda: not host.processes() and not host.reapers())  # those do not know how late it is
     with pytest.raises(Forbidden):
-        core.start_runner(services, "idle")
+        start(services, "idle")
     sandbox.publish(REPO, public=False)
     clock.ahead += 61
-    core.start_runner(services, "idle")
+    start(services, "idle")
     sandbox.wait_runner("idle", status="online", timeout=20)
     assert "public" not in (core.runner_status(services, "idle").degraded or "")
     assert steps(sweep(services)) in ([], [("idle", Step.RECORD_STATE)])
@@ -312,7 +312,7 @@ def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     until(lambda: sweep(services) and current(services, "other").state is RunnerState.STOPPED)
     assert "public" in (core.runner_status(services, "other").degraded or "")
     assert core.runner_status(allowing, "other").degraded is None
-    core.start_runner(allowing, "other")
+    start(allowing, "other")
     sandbox.wait_runner("other", status="online", timeout=20)
     assert current(allowing, "other").exposed_at is None
 

@@ -18,7 +18,7 @@ from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from tests.host import Host, Server, create, stop, until
+from tests.host import Host, Server, create, start, stop, until
 
 pytest_plugins = ("tests.orphans",)
 
@@ -202,7 +202,7 @@ def test_what_a_runner_runs_stands_back_for_its_supervisor_and_is_killed_before_
     assert int(its_nice) == expected[0]
     assert int(its_score) >= max(500, expected[1]), "its steps are killed first of all"
     until(lambda: not stop(services, "polite").draining)  # what has run the job may still be there
-    core.start_runner(services, "polite")
+    start(services, "polite")
     assert standing(listener(services, "polite")) == expected
     services.close()
 

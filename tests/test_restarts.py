@@ -20,7 +20,7 @@ from runnerctl.core.domain.models import Absence, Runner
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, create, remove, stop, until
+from tests.host import Host, create, remove, start, stop, until
 from tests.test_reconcile import JumpingClock
 
 pytestmark = pytest.mark.persistent
@@ -163,7 +163,7 @@ def test_a_renewal_is_tried_until_github_answers_again(services: Services, host:
     sandbox.wait_runner(NAME, status="offline")
     usual, sandbox.minimum_version = sandbox.minimum_version, "2.999.0"
     sandbox.add_fault(Fault(match="/(actions|app)/", status=503, times=None))
-    core.start_runner(services, NAME)
+    start(services, NAME)
     runner = services.store.latest(NAME)
     assert runner is not None
     until(lambda: routed.observe(services, runner).ended)

@@ -14,7 +14,7 @@ from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
-from tests.host import Host, create, remove, stop, until
+from tests.host import Host, create, remove, start, stop, until
 
 pytestmark = pytest.mark.persistent
 REPO = "acme/widgets"
@@ -36,7 +36,7 @@ def test_a_job_that_waited_for_a_start_survives_a_stop_right_after_it(
     names = [f"r{number}" for number in range(AT_ONCE)]
 
     def start_and_stop(name: str) -> None:
-        core.start_runner(services, name)
+        start(services, name)
         life = services.store.latest(name)
         assert life is not None
         until(lambda: routed.observe(services, life).online_at)

@@ -41,7 +41,7 @@ def _credentials(settings: Settings) -> Iterator[str]:
 
 
 def _persistent(settings: Settings) -> Iterator[str]:
-    from runnerctl.core.engine.steps.configure import unreachable
+    from runnerctl.core.engine.config_sh import unreachable
 
     if not settings.get("defaults.ephemeral") and (why := unreachable(settings)) is not None:
         yield why

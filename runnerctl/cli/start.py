@@ -32,7 +32,7 @@ def command(cli: CliContext, name: str) -> None:
     """
     services = cli.services()
     audited(services, "runner.start", [name])
-    runner = core.start_runner(services, name)
+    runner = core.finish(core.start_runner(services, name))
     status = core.observe(services, runner)
     render.talk(cli, f"Started runner {runner.name!r}")
     render.item(cli, runners.document(status), runners.short_row(status), key="name")

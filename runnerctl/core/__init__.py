@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from .domain.models import Runner, RunnerSpec, Scope
     from .engine.breaker import held_back
     from .engine.create import Wait, create_runner
-    from .engine.operation import Operation, Pause, finish
+    from .engine.observing import decide, seconds_to_restart
+    from .engine.operation import Operation, finish
     from .engine.orphans import finish_orphans
-    from .engine.reconcile_runner import decide, reconcile_runner, seconds_to_restart
+    from .engine.reconcile_runner import reconcile_runner
     from .engine.remove import Removal, remove_runner
     from .engine.restarts import is_attended, wait_and_restart
     from .engine.status import get_runner, observe, runner_status
-    from .engine.stop import Stop, start_runner, stop_runner
+    from .engine.stop import Stop, restart_runner, start_runner, stop_runner
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
     from .services import Services
@@ -29,11 +30,10 @@ _HOME = {
     "Wait": "engine.create",
     "create_runner": "engine.create",
     "Operation": "engine.operation",
-    "Pause": "engine.operation",
     "finish": "engine.operation",
-    "decide": "engine.reconcile_runner",
+    "decide": "engine.observing",
     "reconcile_runner": "engine.reconcile_runner",
-    "seconds_to_restart": "engine.reconcile_runner",
+    "seconds_to_restart": "engine.observing",
     "finish_orphans": "engine.orphans",
     "Removal": "engine.remove",
     "remove_runner": "engine.remove",
@@ -46,6 +46,7 @@ _HOME = {
     "runner_status": "engine.status",
     "observe": "engine.status",
     "Stop": "engine.stop",
+    "restart_runner": "engine.stop",
     "start_runner": "engine.stop",
     "stop_runner": "engine.stop",
     "Runner": "domain.models",
@@ -56,7 +57,6 @@ _HOME = {
 
 __all__ = [
     "Operation",
-    "Pause",
     "Pruned",
     "Removal",
     "Runner",
@@ -76,6 +76,7 @@ __all__ = [
     "prune",
     "reconcile_runner",
     "remove_runner",
+    "restart_runner",
     "runner_status",
     "seconds_to_restart",
     "observe",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .domain.errors import RunnerctlError
 from .engine.breaker import held_back
-from .engine.steps.configure import unreachable
+from .engine.config_sh import unreachable
 from .host import disk
 from .host.directories import check_directory, disk_errors
 from .services import Services

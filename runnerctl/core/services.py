@@ -22,6 +22,7 @@ from .backends.registry import PROCESS, SYSTEMD, Backends
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
+from .runner_events import RunnerEvents
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
 
@@ -46,6 +47,7 @@ class Services:
     existing: bool = False
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
+    runner_events: RunnerEvents = field(default_factory=RunnerEvents, repr=False)
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -106,9 +108,22 @@ class Services:
         return check_job_users(self.settings)
 
     def _check_listable(self) -> None:
+        self.check_listable()
+
+    def check_listable(self) -> None:
+        """Raises ``ConfigInvalid`` naming the first directory that jobs could not list."""
         from .settings import listable
 
-        listable.check(self)
+        listable.check(self.settings, units=self._wants_units)
+
+    @property
+    def ladder(self) -> StopLadder:
+        """Patience on each rung of a stop, in seconds."""
+        return self.backend.ladder
+
+    @property
+    def row_locks(self) -> Path:
+        return self.locks_dir / "rows.lock"
 
     @property
     def _runs_dir(self) -> Path:

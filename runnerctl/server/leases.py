@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from runnerctl import core
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.engine.operation import Operation, Pause
 from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import Desired, How
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.operation import Operation
 from runnerctl.core.services import Services
 
 from .offload import Offload
@@ -15,29 +16,43 @@ from .offload import Offload
 log = logging.getLogger("runnerctl.server")
 
 DRAIN_SECONDS = 30.0
+_BY = "server stop"
 
 
 async def end(services: Services, offload: Offload) -> None:
     """Drains them up to 30 s, all at the same time; what still works then is interrupted."""
-    lives = [services.store.get(runner_id) for backend in services.backends for runner_id in backend.leased()]
-    tasks = [offload.begin(_end(services, runner)) for runner in lives if runner is not None and runner.live]
-    for task in tasks:
+    leased = [services.store.get(runner_id) for backend in services.backends for runner_id in backend.leased()]
+    runners = [runner for runner in leased if runner is not None and runner.live]
+    for task in [offload.begin(EndLeased(services, runner)) for runner in runners]:
         try:
             await task
         except RunnerctlError as exc:
             log.warning("a runner of this server could not be ended: %s", exc.message)
 
 
-def _end(services: Services, runner: Runner) -> Operation[None]:
-    backend, handle = services.backends.reach(runner)
-    backend.drain(handle)
-    gone = yield Pause(runner_id=runner.id, until=lambda: backend.observe(handle).gone, seconds=DRAIN_SECONDS)
-    backend.release(handle)
-    if not gone:
-        ladder = backend.ladder
-        yield Pause(
-            runner_id=runner.id,
-            until=lambda: backend.observe(handle).gone,
-            seconds=ladder.interrupt + ladder.terminate + ladder.kill,
-        )
-    core.reconcile_runner(services, runner.id)
+class EndLeased(Operation[Runner]):
+    """Its outcome is the runner, without processes or given up."""
+
+    def __init__(self, services: Services, runner: Runner) -> None:
+        super().__init__(services)
+        self.runner_id = runner.id
+        self._runner = runner
+        self._drained_until = services.clock.monotonic() + DRAIN_SECONDS
+        ladder = services.ladder
+        self._given_up_at = self._drained_until + ladder.interrupt + ladder.terminate + ladder.kill
+        self._interrupted = False
+
+    def begin(self) -> None:
+        self.services.store.want(self._runner.id, desired=Desired.STOPPED, how=How.DRAIN, by=_BY)
+
+    def outcome(self) -> Runner | None:
+        runner = self.services.store.get(self._runner.id) or self._runner
+        now = self.services.clock.monotonic()
+        if not runner.live or routed.observe(self.services, runner).gone or now >= self._given_up_at:
+            return runner
+        if now >= self._drained_until and not self._interrupted:
+            self._interrupted = True
+            self.services.store.want(runner.id, desired=Desired.STOPPED, how=How.NOW, by=_BY)
+            backend, handle = self.services.backends.reach(runner)
+            backend.release(handle)
+        return None

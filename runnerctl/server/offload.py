@@ -1,7 +1,7 @@
 """The only bridge between the event loop and the blocking core.
 
-Steps of an operation run in a pool of threads; its waits are futures on the loop, so that no thread waits for a phase
-or an exit. A thread cannot be cancelled: once begun, an operation goes on to its end though its caller is gone.
+Calls run in a pool of threads, and none of them waits: what an operation waits for is a future on the loop, and its
+steps are the engine's. A thread cannot be cancelled: what was wanted goes on to its end though its caller is gone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import contextvars
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from runnerctl.core.domain.errors import Overloaded
-from runnerctl.core.engine.operation import Operation, Pause
+from runnerctl.core.engine.operation import Operation
+from runnerctl.core.engine.reconciler import Reconciler
 
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512
@@ -25,13 +25,8 @@ _LOOK_SECONDS = 0.5
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class _Done(Generic[T]):
-    value: T
-
-
-class RunnerEvents:
-    """Tells whoever waits for a runner that it may have changed; they then observe it."""
+class RunnerWaits:
+    """Wakes, on the loop, whoever waits for a runner; they then look."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -40,47 +35,39 @@ class RunnerEvents:
         for event in self._waiting.get(runner_id, ()):
             event.set()
 
-    async def wait(self, pause: Pause) -> bool:
-        """True once ``pause.until()`` holds, False after its seconds. A lost notification costs half a second."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + pause.seconds
-        event = asyncio.Event()
-        self._waiting[pause.runner_id].add(event)
+    async def first(self, runner_id: str, event: asyncio.Event, seconds: float) -> None:
+        """Until ``event`` is set, which is done whenever that runner may have changed, or the time is over."""
+        self._waiting[runner_id].add(event)
         try:
-            while not pause.until():
-                left = deadline - loop.time()
-                if left <= 0:
-                    return False
-                event.clear()
-                await _first(event, min(left, _LOOK_SECONDS))
-            return True
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return
         finally:
-            self._waiting[pause.runner_id].discard(event)
-            if not self._waiting[pause.runner_id]:
-                del self._waiting[pause.runner_id]
-
-
-async def _first(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+            event.clear()
+            self._waiting[runner_id].discard(event)
+            if not self._waiting[runner_id]:
+                del self._waiting[runner_id]
 
 
 class Offload:
     """Runs core calls and operations for the routes."""
 
     def __init__(self) -> None:
-        self.runner_events = RunnerEvents()
+        self.waits = RunnerWaits()
+        self.engine: Reconciler | None = None
+        """Takes the operations' steps; set before the first request is served."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="core")
         self._under_way: set[asyncio.Task[Any]] = set()
         self._queued = 0
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """One blocking call. Raises ``Overloaded`` when too many wait already."""
+        """One blocking call that waits for nothing. Raises ``Overloaded`` when too many are under way already."""
         if self._queued >= _MAX_QUEUED:
             raise Overloaded("Too many requests are under way", retry_after=2)
+        return await self._call(function, *args, **kwargs)
+
+    async def _call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         self._queued += 1
         try:
             context = contextvars.copy_context()
@@ -90,7 +77,7 @@ class Offload:
             self._queued -= 1
 
     async def run(self, operation: Operation[T]) -> T:
-        """A whole operation, waits included."""
+        """A whole operation, waits included. Raises ``Overloaded`` before it has begun, and never later."""
         return await asyncio.shield(self.begin(operation))
 
     def begin(self, operation: Operation[T]) -> asyncio.Task[T]:
@@ -101,12 +88,26 @@ class Offload:
         return task
 
     async def _drive(self, operation: Operation[T]) -> T:
-        step = await self.call(_step, operation, None)
-        while isinstance(step, Pause):
-            came = await self.runner_events.wait(step)
-            step = await self.call(_step, operation, came)
-        value: T = step.value
-        return value
+        await self.call(operation.begin)
+        event = asyncio.Event()
+        while True:
+            self._hand_over(operation)
+            runner_id = operation.runner_id or ""
+            result = await self._call(operation.outcome)
+            if result is not None:
+                return result
+            if (operation.runner_id or "") == runner_id and operation.making is None:
+                await self.waits.first(runner_id, event, _LOOK_SECONDS)
+
+    def _hand_over(self, operation: Operation[T]) -> None:
+        """The engine takes the steps, and holds what the operation held to make a runner."""
+        if self.engine is None or operation.runner_id is None:
+            return
+        making, operation.making = operation.making, None
+        if making is not None:
+            self.engine.make(making)
+        else:
+            self.engine.enqueue(operation.runner_id)
 
     async def finish(self, *, seconds: float) -> None:
         """Waits for what is under way, at most that long; then lets go of it."""
@@ -115,11 +116,3 @@ class Offload:
         for task in self._under_way:
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _step(operation: Operation[T], came: bool | None) -> Pause | _Done[T]:
-    """On to the next wait, or to the end: a StopIteration could not pass through a future."""
-    try:
-        return next(operation) if came is None else operation.send(came)
-    except StopIteration as end:
-        return _Done(end.value)

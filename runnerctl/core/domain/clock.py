@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Protocol
 
 
@@ -12,6 +13,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that only grow, for deadlines."""
+
+    def boottime(self) -> float:
+        """Seconds since the host was started, sleep included: the same for all processes, whatever the date is."""
+
+    def boot_id(self) -> str:
+        """Another after each start of the host."""
 
     def sleep(self, seconds: float) -> None: ...
 
@@ -23,5 +30,17 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def boottime(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def boot_id(self) -> str:
+        return _boot_id()
+
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+@cache
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - a status must be quick
+        return file.read().strip()

@@ -6,14 +6,14 @@ from ..access.grants import TokenLimits
 from ..domain.errors import Forbidden
 from ..domain.models import Runner, RunnerSpec
 from ..host import disk
-from ..host.job_users import with_processes
 from ..services import Services
 from ..settings.load import Settings
-from ..settings.run_as import check_job_users
 from ..store.api_tokens import not_free
 
 
-def admit(services: Services, spec: RunnerSpec, limits: TokenLimits | None = None, *, runner_id: str) -> Runner:
+def admit(
+    services: Services, spec: RunnerSpec, limits: TokenLimits | None = None, *, runner_id: str, by: str = "command"
+) -> Runner:
     """A new life of that id in ``pending``, within the caller's ``limits``.
 
     Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
@@ -33,6 +33,8 @@ def admit(services: Services, spec: RunnerSpec, limits: TokenLimits | None = Non
         users=services.backend.users(),
         limits=limits,
         runner_id=runner_id,
+        by=by,
+        backend=services.backends.default,
     )
 
 

@@ -64,10 +64,10 @@ def advance(
         with nullcontext() if making else row_lock(services.row_locks, runner_id):
             seen = _look(services, runner_id, absences, making)
             if seen is None:
-                progress.runner, progress.next = services.store.get(runner_id), None
+                progress.runner, progress.next = None, None
                 return progress
             action = plan(seen, now=observing.now(services), deadlines=observing.deadlines(services))
-            progress.runner, progress.next = seen.runner, action
+            progress.runner, progress.next = seen.runner, action if seen.runner.live else None
             if action.step in IDLE or not may(seen.runner, action):
                 progress.seconds = action.until
                 return progress
@@ -90,8 +90,10 @@ def _look(
     services: Services, runner_id: str, absences: Callable[[Runner], int] | None, making: Making | None
 ) -> Seen | None:
     runner = services.store.get(runner_id)
-    if runner is None or not runner.live:
+    if runner is None:
         return None
+    if not runner.live:
+        return observing.of_ended(services, runner)
     missed = absences(runner) if absences is not None else 0
     return observing.observe(services, runner, absences=missed, driven=making is not None)
 

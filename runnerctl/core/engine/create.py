@@ -10,7 +10,6 @@ from ..domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ..domain.models import Runner, RunnerSpec
 from ..domain.states import RunnerState
 from ..host.row_locks import RowHeld
-from ..settings import listable
 from ..store.runners import REMOVE_FIRST
 from . import failures
 from .admission import admit
@@ -76,7 +75,7 @@ class Create(Operation[Runner]):
         self.services.backends.named(self.services.backends.default).check_free(
             self._spec.name, self.services.settings.base_dir
         )
-        listable.check(self.services)
+        self.services.check_listable()
         if not self._spec.ephemeral:
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made

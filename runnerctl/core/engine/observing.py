@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from . import restarting
 from ..domain.errors import BackendFailed
 from ..domain.models import Runner
+from ..domain.observation import NOTHING as NO_PROCESSES
 from ..domain.observation import Outcome
 from ..domain.states import UNLAUNCHED, RunnerState
 from . import failures
@@ -71,6 +72,18 @@ def _is_held_back(services: Services, runner: Runner) -> bool:
     from . import breaker  # seldom, and a status must be quick
 
     return breaker.backoff(services, runner.scope) is not None
+
+
+def of_ended(services: Services, runner: Runner) -> Seen:
+    """Of one whose life has ended nothing runs."""
+    return Seen(
+        runner=runner,
+        put_off=not services.store.is_orphan_due(runner.id),
+        processes=NO_PROCESSES,
+        supervised=False,
+        working=False,
+        orphaned=services.store.has_orphan(runner.id),
+    )
 
 
 def _has_package(services: Services, runner: Runner) -> bool:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..domain.errors import RunnerBusy
+from ..domain.clock import Clock
 from ..host.row_locks import RowHeld
 from .advance import Progress, advance
 from .making import Making
@@ -56,11 +57,11 @@ class Operation(ABC, Generic[T]):
         """Whoever asked is gone, by Ctrl-C for example: what is to be undone is wanted so. The default undoes nothing."""
 
 
-def finish(operation: Operation[T]) -> T:
-    """Drives it to its end in this thread and returns what came of it."""
+def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
+    """Drives it to its end in this thread and returns what came of it. ``clock`` sleeps between the looks."""
     operation.begin()
     try:
-        return _driven(operation)
+        return _driven(operation, clock or operation.services.clock)
     except BaseException as exc:
         operation.interrupted(exc)
         raise
@@ -68,8 +69,14 @@ def finish(operation: Operation[T]) -> T:
         operation.close()
 
 
-def _driven(operation: Operation[T]) -> T:
-    clock = operation.services.clock
+def drive_to_end(operation: Operation[T]) -> None:
+    """Until the life that it is about has ended, or something keeps it: for one that is to be undone."""
+    while (progress := _step(operation)) is not None and progress.next is not None and progress.error is None:
+        if not progress.taken:
+            operation.services.clock.sleep(LOOK_SECONDS)
+
+
+def _driven(operation: Operation[T], clock: Clock) -> T:
     held_since: float | None = None
     while True:
         if (result := operation.outcome()) is not None:

@@ -74,6 +74,8 @@ class Seen:
     """The package that it needs is on this host."""
     driven: bool = False
     """Whoever asked for it is still there and makes it."""
+    put_off: bool = False
+    """Its orphan is tried again later."""
     orphaned: bool = False
     """A task to clear its registration is kept."""
     absences: int = 0
@@ -115,7 +117,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         state=runner.state,
         processes=_processes(seen),
         job=seen.working,
-        put_off=runner.due is not None and now.wall < runner.due <= now.wall + restarting.LONGEST_SECONDS,
+        put_off=seen.put_off or _is_put_off(runner, now.wall),
         held_back=seen.held_back,
         made=_made(seen),
         driven=seen.driven,
@@ -233,6 +235,11 @@ def _patience(seen: Seen, now: Now) -> float:
     last = seen.processes.last_job_ended_at
     just_ended = last is not None and not _far_apart(last, now.wall, JOB_END_SECONDS)
     return JOB_END_SECONDS if just_ended else 0.0
+
+
+def _is_put_off(runner: Runner, now: float) -> bool:
+    """A time that is longer away than any can be was set before the clock was set back."""
+    return runner.due is not None and now < runner.due <= now + restarting.LONGEST_SECONDS
 
 
 def _far_apart(then: float, now: float, seconds: float) -> bool:

@@ -162,7 +162,8 @@ class Reconciler:
     # -- the work, in a pool's thread
 
     def _work(self, runner_id: str, row: _Row) -> None:
-        lane, seconds = Lane.LOCAL, _FAILED_SECONDS
+        lane: str = Lane.LOCAL
+        seconds: float | None = _FAILED_SECONDS
         try:
             lane, seconds = self._taken(runner_id, row)
         except RowHeld:

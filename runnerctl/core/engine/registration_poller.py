@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain.errors import RunnerctlError
 from ..domain.models import Absence, Runner, Scope, Sighting
-from .plan import Deadlines
 
 if TYPE_CHECKING:
     from ..github.answers import RemoteRunner
@@ -112,5 +111,5 @@ class RegistrationPoller:
             return Absence(times=1, counted_at=asked_at)
         if asked_at < before.counted_at:
             return before._replace(counted_at=asked_at)  # the clock was set back: count from here
-        far_apart = asked_at - before.counted_at >= Deadlines().absence
+        far_apart = asked_at - before.counted_at >= LEAST_SECONDS
         return Absence(times=before.times + 1, counted_at=asked_at) if far_apart else None

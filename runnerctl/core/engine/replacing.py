@@ -67,7 +67,7 @@ def _replace(services: Services, lost: Sequence[Runner]) -> list[Runner]:
         if not breaker.may_register(services, runner.scope):
             break
         try:
-            made.append(finish(create_runner(services, _spec(runner)), clock=services.clock))
+            made.append(finish(create_runner(services, _spec(runner), by="policy replace lost")))
         except RunnerBusy:
             continue  # somebody else is at it
         except Forbidden as exc:  # waiting would not help

@@ -11,35 +11,46 @@ import socket
 from pathlib import Path
 
 from ..domain.durations import shown
-from ..domain.errors import ConfigInvalid, RunnerctlError
+from ..domain.errors import ConfigInvalid, RunnerBusy, RunnerctlError
 from ..domain.models import Runner
 from ..host.locks import LockHeld, file_lock
 from ..services import Services
 from . import restarting
-from .plan import Step
-from .reconcile_runner import decide, reconcile_runner, seconds_to_restart
+from .observing import decide, seconds_to_restart
+from .reconcile_runner import reconcile_runner
+from .steps.acts import IDLE
 
 LOOK_SECONDS = 1.0
 """How long at most somebody waits on for what is not there any more."""
 _LOCK_SECONDS = 2.0
 """Whoever waited for the last restart has gone by then."""
-_DUE = frozenset({Step.MARK_STOPPED, Step.START, Step.RENEW})
 _Place = tuple[int, int]
 
 
 def wait_and_restart(services: Services, runner_id: str) -> Runner | None:
-    """Brings this life up to date, and goes on with that while it is to be started again and nobody else would do it.
+    """Brings this row up to date, and goes on with that while it is to be started again and nobody else would do it.
 
     None if it never was. Raises what the last try raised.
     """
     runner = services.store.get(runner_id)
     if runner is None or not restarting.is_wanted(runner):
-        return reconcile_runner(services, runner_id)
+        return _reconciled(services, runner_id)
     try:
         with file_lock(_lock(services, runner), wait=_LOCK_SECONDS, clock=services.clock):
             return _wait_and_restart(services, runner_id)
     except LockHeld:
         return reconcile_runner(services, runner_id)  # somebody waits already
+
+
+def _reconciled(services: Services, runner_id: str) -> Runner | None:
+    """Whoever holds the row may be suspended: it is waited for as long as nobody else would see to it."""
+    place = _place(services)
+    while True:
+        try:
+            return reconcile_runner(services, runner_id)
+        except RunnerBusy:
+            if place is None or _place(services) != place or server_runs(services):
+                raise
 
 
 def _wait_and_restart(services: Services, runner_id: str) -> Runner | None:
@@ -75,7 +86,10 @@ def _pause(services: Services, runner: Runner | None, tries: int) -> float | Non
         return None
     if left := seconds_to_restart(services, runner):
         return left
-    return restarting.pause(tries) if decide(services, runner).step in _DUE else None
+    action = decide(services, runner)
+    if action.step not in IDLE:
+        return restarting.pause(tries)
+    return action.until
 
 
 def _rested(services: Services, runner: Runner, seconds: float, place: _Place | None) -> bool:

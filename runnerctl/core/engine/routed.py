@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..backends.base import Observation
-from ..models import ProcessId, Runner
+from ..domain.models import ProcessId, Runner
+from ..domain.observation import Observation
 from ..services import Services
 
 

@@ -10,7 +10,7 @@ from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
 from ..services import Services
 from . import breaker
-from .locking import find_runner
+from .find_runner import find_runner
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from ..domain.states import TERMINAL
 from ..domain.states import RunnerState as S
 from .situation import Ended, Made, Processes, Situation, Timer, Wanted
 
@@ -50,6 +51,8 @@ class Step(StrEnum):
     """Its life ends in ``failed``."""
     COMPLETE = "complete"
     """Its life ends in ``completed``."""
+    CLEAR_ORPHAN = "clear orphan"
+    """Its life has ended, and its registration could not be cleared then."""
     END_LIFE = "end life"
     """Nothing of it is left but this: clear its directory and close the row."""
 
@@ -97,6 +100,12 @@ _RUNS = frozenset({Wanted.RUN, *_RESTARTS})
 _GONE = frozenset({Wanted.GONE, Wanted.GONE_AFTER_JOB, Wanted.GONE_NOW})
 
 TABLE: tuple[Section, ...] = (
+    _section(
+        "When its life has ended",
+        _needs(state=TERMINAL),
+        _row(Step.CLEAR_ORPHAN, "its registration is still to be cleared", orphaned=True, put_off=False),
+        _row(Step.NOTHING, "it is over"),
+    ),
     _section(
         "What is not seen",
         _needs(processes=frozenset({Processes.UNKNOWN, Processes.UNSUPERVISED})),

@@ -36,7 +36,6 @@ async def create(request: web.Request) -> web.Response:
         spec,
         wait=core.Wait(body.wait),
         timeout=body.patience(),
-        leased=not spec.daemonize,
         limits=actor.limits,
     )
     runner = await offload.run(operation)
@@ -143,7 +142,7 @@ def _after(request: web.Request) -> int:
 async def start(request: web.Request) -> web.Response:
     bodies.only(request)
     services = request.app[SERVICES]
-    runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request), limits=request[ACTOR].limits)
+    runner = await request.app[OFFLOAD].run(core.start_runner(services, _name(request), limits=request[ACTOR].limits))
     return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
 

@@ -34,13 +34,14 @@ ACTS: dict[Step, Act] = {
     Step.FAIL: removing.end,
     Step.COMPLETE: removing.end,
     Step.REPLACE: removing.replace,
+    Step.CLEAR_ORPHAN: removing.clear_orphan,
     Step.END_LIFE: removing.end_life,
     Step.RENEW: renewing.renew,
     Step.CONFIRM: renewing.confirm,
 }
 IDLE = frozenset({Step.NOTHING, Step.WAIT})
 """There is nothing to be done now."""
-UNLOCKED = frozenset({Step.DEREGISTER, Step.CONFIRM})
+UNLOCKED = frozenset({Step.DEREGISTER, Step.CONFIRM, Step.CLEAR_ORPHAN})
 """Asks GitHub about a runner that lives: its row is free meanwhile, so that nothing else has to wait for the answer."""
 GITHUB = frozenset({*UNLOCKED, Step.PROVISION, Step.REGISTER, Step.RENEW})
 """Waits for GitHub, if only to be told whether a repository is public."""

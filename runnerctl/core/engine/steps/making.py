@@ -56,9 +56,15 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
         if not isinstance(exc, GitHubNoAnswer):
             services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
-    observed = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
     services.store.transition(
-        runner, RunnerState.REGISTERED, RunnerState.STARTING, github_id=github_id, handle=handle, **observed
+        runner,
+        RunnerState.REGISTERED,
+        RunnerState.STARTING,
+        github_id=github_id,
+        handle=handle,
+        github_status="offline",
+        github_busy=False,
+        github_seen_at=services.clock.now(),
     )
 
 

@@ -8,6 +8,7 @@ from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubErr
 from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
 from .. import failures, registration
+from ..orphans import finish_orphans
 
 if TYPE_CHECKING:
     from ...services import Services
@@ -107,6 +108,10 @@ def _is_waited_for(seen: Seen) -> bool:
     """Processes that live are left alone until GitHub has let go; and whoever asked without force is told."""
     removed = seen.runner.ending in {None, RunnerState.REMOVED} and seen.runner.how is not How.NOW
     return not seen.processes.gone or removed
+
+
+def clear_orphan(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    finish_orphans(services, only=seen.runner.id)
 
 
 def end_life(services: Services, seen: Seen, action: Action, _: Making | None) -> None:

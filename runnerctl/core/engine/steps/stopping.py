@@ -57,7 +57,7 @@ def _interrupted(services: Services, runner: Runner) -> Runner:
 
 def _patience(services: Services, runner: Runner) -> float:
     if wanted(runner) is Wanted.GONE_NOW:
-        return services.settings.get("stop.force")  # type: ignore[no-any-return]
+        return float(services.settings.get("stop.force"))
     ladder = services.ladder
     return ladder.interrupt + ladder.terminate + ladder.kill + _KILL_SECONDS
 
