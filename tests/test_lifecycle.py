@@ -14,7 +14,7 @@ from runnerctl import core
 from runnerctl.core.host import processes
 from runnerctl.core.domain.errors import (GitHubRefused, InvalidTransition, RunnerBusy, RunnerExists, RunnerNotFound, ScopeMismatch)
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.locking import lock_runner
+from runnerctl.core.host.row_locks import row_lock
 from runnerctl.core.domain.models import Scope
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
@@ -233,7 +233,7 @@ def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
 ) -> None:
     """No server writes down what is seen: the row says ``starting`` until the end is seen to."""
     runner = create(services, host.spec("once"), wait=ONLINE)
-    with lock_runner(services, "once"):
+    with row_lock(services.row_locks, runner.id):
         job = a_job(sandbox, "once")
         seen = set()
         while not routed.observe(services, runner).ended:

@@ -10,7 +10,7 @@ import pytest
 from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.steps.until_online import SETTLE_SECONDS
+from runnerctl.core.engine.until_online import SETTLE_SECONDS
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox

@@ -15,7 +15,7 @@ from runnerctl.core.domain.errors import RunnerBusy
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.domain.models import Absence
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
@@ -284,7 +284,7 @@ def test_one_that_dies_and_whose_registration_is_deleted_ends(
         until(lambda: current(services).state is S.STOPPED)
         clock.ahead += 61
         taken += steps(sweep(services, RegistrationPoller(services)))
-    assert taken == [(NAME, Step.START), (NAME, Step.CONFIRM)]
+    assert taken == [(NAME, Step.LAUNCH), (NAME, Step.CONFIRM)]
     assert (current(services).state, current(services).reason) == (S.FAILED, "GitHub does not know it any more")
     assert (host.processes(), host.roots()) == ([], [])
 

@@ -108,7 +108,7 @@ def test_a_worker_that_outlived_all_else_is_adopted_and_never_cleared(state: Run
         (ended(None), Desired.STOPPED, True, (Step.MARK_STOPPED, None)),
         (ended(Outcome.STOPPED), Desired.STOPPED, False, (Step.MARK_STOPPED, None)),
         (ended(Outcome.FAILED), Desired.RUNNING, False, (Step.MARK_STOPPED, None)),
-        (ended(None), Desired.RUNNING, False, (Step.START, None)),
+        (ended(None), Desired.RUNNING, False, (Step.LAUNCH, None)),
         (ended(None), Desired.STOPPED, False, (Step.MARK_STOPPED, None)),
         (ended(Outcome.FAILED), Desired.GONE, False, (Step.END_LIFE, S.REMOVED)),
         (NOTHING, Desired.RUNNING, True, (Step.END_LIFE, S.FAILED)),
@@ -127,7 +127,7 @@ def test_how_processes_ended_decides_what_becomes_of_the_runner(
 
 @pytest.mark.parametrize(
     ("ephemeral", "jobs_run", "expected"),
-    [(True, 1, (Step.END_LIFE, S.COMPLETED)), (True, 0, (Step.END_LIFE, S.FAILED)), (False, 1, (Step.START, None))],
+    [(True, 1, (Step.END_LIFE, S.COMPLETED)), (True, 0, (Step.END_LIFE, S.FAILED)), (False, 1, (Step.LAUNCH, None))],
 )
 def test_a_runner_that_took_its_identity_away_after_a_job_has_completed_though_nobody_saw_it_end(
     ephemeral: bool, jobs_run: int, expected: tuple[Step, RunnerState | None]
@@ -145,7 +145,7 @@ def test_a_persistent_runner_that_died_right_after_its_start_is_not_started_agai
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_start_that_was_interrupted_is_not_judged_by_what_was_there_before(outcome: Outcome, ephemeral: bool) -> None:
     row = runner(S.STARTING, handle=None, ephemeral=ephemeral)
-    assert decided(row, ended(outcome)).step is Step.START
+    assert decided(row, ended(outcome)).step is Step.LAUNCH
 
 
 @pytest.mark.parametrize("state", [S.PENDING, S.REGISTERED])
@@ -204,7 +204,7 @@ def test_only_an_ephemeral_runner_that_somebody_still_waits_for_is_made_again(
 @pytest.mark.parametrize("processes", [ended(Outcome.FAILED), ended(Outcome.STOPPED), ended(None), NOTHING])
 def test_a_persistent_runner_that_should_run_rests_longer_each_time_and_never_for_good(processes: Observation) -> None:
     for ends, pause in [(1, 5), (2, 10), (4, 40), (7, 300), (60, 300)]:
-        for age, step in [(pause - 1, Step.KEEP), (pause + 1, Step.START)]:
+        for age, step in [(pause - 1, Step.KEEP), (pause + 1, Step.LAUNCH)]:
             row = runner(S.STOPPED, ephemeral=False, changed_at=NOW - age, reason="fatal error")
             assert decided(row, processes, ends=ends).step is step
 
@@ -261,13 +261,13 @@ def test_what_ends_in_a_row_is_counted_from_the_history(history: list[Event], en
 
 def test_a_creation_that_was_interrupted_behind_its_registration_goes_on_if_it_is_to_last() -> None:
     half_made = runner(S.PENDING, ephemeral=False, started_at=None, github_id=None)
-    assert decided(half_made, NOTHING, configured=True).step is Step.START
+    assert decided(half_made, NOTHING, configured=True).step is Step.LAUNCH
     assert decided(half_made, NOTHING, configured=False).step is Step.END_LIFE
 
 
 def test_a_start_whose_starter_died_is_done_again_at_once() -> None:
     row = runner(S.STARTING, ephemeral=False, handle=None, started_at=None)
-    assert decided(row, NOTHING).step is Step.START
+    assert decided(row, NOTHING).step is Step.LAUNCH
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from runnerctl.core.domain.errors import (Forbidden, GitHubCredentials, GitHubNo
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.domain.models import RunnerSpec, Scope
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState

@@ -16,7 +16,7 @@ from runnerctl.core.backends import directory
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import Sweep, observe_runners, reconcile_finding, sweep
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
@@ -232,7 +232,7 @@ def test_a_persistent_runner_that_a_reboot_ended_is_started_again(
     assert record.exists()
     sandbox.wait_runner("steady", status="offline", timeout=20)  # or the next session would meet the last one's
     clock.ahead += 61
-    assert steps(sweep(services)) == [("steady", Step.START)]
+    assert steps(sweep(services)) == [("steady", Step.LAUNCH)]
     until(lambda: core.runner_status(services, "steady").seen.online_at)  # type: ignore[union-attr]
     assert core.runner_status(services, "steady").word == "running"
     assert sandbox.runners()[0].id == runner.github_id

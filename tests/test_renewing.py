@@ -14,7 +14,7 @@ from runnerctl.core.backends.registry import handle_of
 from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.housekeeping import packaging
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.packages.releases import platform_of_machine
 from runnerctl.core.services import Services

@@ -171,7 +171,7 @@ def _made(seen: Seen) -> Made:
     runner = seen.runner
     if runner.state is S.REGISTERED or runner.state not in UNLAUNCHED or seen.accepted:
         return Made.REGISTERED
-    if runner.root_inode is not None:
+    if runner.handle is not None:
         return Made.PROVISIONED
     return Made.PACKAGE if seen.package else Made.NOTHING
 

@@ -17,7 +17,7 @@ from . import failures
 from .find_runner import check_scope, find_runner
 from .operation import Operation
 from .steps.removing import BUSY_HINT
-from .stop import KILLED, has_job, is_unsaid
+from .stop import KILLED, has_job, is_draining, is_unsaid
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits
@@ -88,7 +88,7 @@ class Remove(Operation[Removal]):
             raise failure or RunnerBusy(f"Runner {runner.name!r} is running a job", hint=BUSY_HINT)
         if failure is not None and not isinstance(failure, GitHubBusy):
             raise failure
-        if runner.state is not RunnerState.REMOVING or not has_job(self.services, runner):
+        if runner.state is not RunnerState.REMOVING or not is_draining(self.services, runner):
             return None
         if self._how is How.GENTLE:
             return Removal(runner=runner, draining=True)

@@ -45,6 +45,13 @@ def has_job(services: Services, runner: Runner) -> bool:
     return seen.phase is Phase.BUSY or seen.job is not None
 
 
+def is_draining(services: Services, runner: Runner) -> bool:
+    """It runs a job and knows that it is its last."""
+    backend, handle = services.backends.reach(runner)
+    seen = backend.observe(handle)
+    return not seen.gone and seen.stop_asked and (seen.phase is Phase.BUSY or seen.job is not None)
+
+
 def is_unsaid(services: Services, runner: Runner) -> bool:
     """Its Listener says how a job ended, unless there was no time left for that."""
     backend, handle = services.backends.reach(runner)
@@ -60,13 +67,11 @@ class _OfLiving(Operation[Stop]):
         self._limits = limits
         self._by = by
         self._worked = False
-        self._decided_at = 0.0
 
     def _found(self) -> Runner:
         runner = find_runner(self.services, self._name, self._limits)
         if runner.live and runner.state is not RunnerState.REMOVING and not _is_lost(self.services, runner):
             self.runner_id = runner.id
-            self._decided_at = self.services.clock.monotonic() + self.services.ladder.settle + 1.0
             return runner
         if runner.live and runner.state is RunnerState.REMOVING:
             raise InvalidTransition(f"Runner {self._name!r} is being removed")
@@ -80,13 +85,6 @@ class _OfLiving(Operation[Stop]):
 
     def _warning(self, runner: Runner) -> str | None:
         return KILLED if self._worked and is_unsaid(self.services, runner) else None
-
-    def _may_have_job(self, runner: Runner) -> bool:
-        """Whether it stops later; a job may turn up that was dispatched just before, above all to one just started."""
-        if not has_job(self.services, runner):
-            return False
-        self._decided_at = 0.0
-        return True
 
 
 def _is_lost(services: Services, runner: Runner) -> bool:
@@ -130,7 +128,7 @@ class StopRunner(_OfLiving):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if runner.desired is Desired.GONE or runner.state in UNLAUNCHED:
             return None
-        if not self._now and self._may_have_job(runner):
+        if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
             return Stop(runner=runner, draining=True)
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
@@ -168,7 +166,7 @@ class RestartRunner(_OfLiving):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
-        if not self._now and runner.started_at is not None and self._may_have_job(runner):
+        if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
             return Stop(runner=runner, draining=True)
         return None
 

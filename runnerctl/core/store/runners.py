@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_KNOWN = 4096
 _NOTES = frozenset({
     "github_id", "github_status", "github_busy", "github_seen_at", "deregistered_at", "exposed_at",
-    "due", "attempts", "last_error",
+    "due", "attempts", "last_error", "settle_until", "boot_id",
 })  # fmt: skip
 """Facts about the world, and when the engine looks again: no decision that another writer could have made."""
 _WISHES = frozenset({"desired", "how", "ending"})

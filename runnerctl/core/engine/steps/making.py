@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from ...domain.states import RunnerState
 from .. import config_sh, exposure, packages, registration
 
 if TYPE_CHECKING:
-    from ...backends.base import Backend
+    from ...backends.base import Accepted, Backend
     from ...services import Services
     from ..making import Making
     from ..plan import Action, Seen
@@ -50,12 +52,7 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
     if making is not None and runner.daemonize:
         # One that belongs to a process is started with its lease: what waited could not be given it.
         making.prepare(backend, handle)
-    try:
-        github_id, handle = _identity(services, runner, backend, handle)
-    except (GitHubError, RunnerExists, ConfigInvalid) as exc:
-        if not isinstance(exc, GitHubNoAnswer):
-            services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
-        raise
+    github_id, handle = _identity(services, runner, backend, handle)
     services.store.transition(
         runner,
         RunnerState.REGISTERED,
@@ -70,12 +67,29 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
 
 def _identity(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int | None, str]:
     if runner.ephemeral:
-        jit = registration.ask(services, runner)
+        with _nothing_made_if_refused(services, runner):
+            jit = registration.ask(services, runner)
         return jit.runner.id, backend.accept(handle, Jit(jit.encoded)).handle
+    with _nothing_made_if_refused(services, runner):
+        accepted = _configured(services, runner)
+    return accepted.github_id, accepted.handle
+
+
+def _configured(services: Services, runner: Runner) -> Accepted:
     try:
-        accepted = config_sh.configure(services, runner)
+        return config_sh.configure(services, runner)
     except RunnerExists:
         if not registration.make_way(services, runner):
             raise
-        accepted = config_sh.configure(services, runner)
-    return accepted.github_id, accepted.handle
+    return config_sh.configure(services, runner)
+
+
+@contextmanager
+def _nothing_made_if_refused(services: Services, runner: Runner) -> Iterator[None]:
+    """Refused for certain: there is nothing to look for at GitHub."""
+    try:
+        yield
+    except (GitHubError, RunnerExists, ConfigInvalid) as exc:
+        if not isinstance(exc, GitHubNoAnswer):
+            services.store.amend(runner, asked_at=None)
+        raise
