@@ -98,5 +98,5 @@ def _carry_out(operation: str, name: str, number: int, when: str) -> None:
         path, clock=SystemClock(), rng=random.SystemRandom(), host=os.uname().nodename, number=number, when=when
     )
     done = OPERATIONS[operation](services, name)
-    if hasattr(done, "send"):
-        core.finish(done, clock=services.clock)  # type: ignore[arg-type]
+    if isinstance(done, core.Operation):
+        core.finish(done)

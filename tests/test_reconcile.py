@@ -108,7 +108,7 @@ def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, hos
     runners = stranger.store.live()
     with no_descriptor_left():
         (finding,) = observe_runners(stranger, runners)
-        assert finding.action.step is Step.KEEP
+        assert finding.action.step is Step.NOTHING
         assert reconcile_finding(stranger, finding).error is not None
     assert observe_runners(stranger, runners) == []
     stranger.close()
@@ -187,7 +187,7 @@ def test_strangers_are_never_touched_and_a_hundred_are_paged_through(
 def test_a_dry_run_tells_and_does_nothing(services: Services, host: Host) -> None:
     runner = services.store.admit(host.spec("half"), root=services.root("half"))
     swept = sweep(services, dry_run=True)
-    assert steps(swept) == [("half", Step.END_LIFE)]
+    assert steps(swept) == [("half", Step.FAIL)]
     assert services.store.get(runner.id) == runner
 
 
@@ -203,7 +203,7 @@ def test_a_half_made_runner_is_cleared_with_its_directory_and_registration(
     github = services.github
     github.generate_jitconfig(runner.scope, name="half", group_id=1, labels=runner.labels, workdir="_work")
     assert len(sandbox.runners()) == 1
-    assert steps(sweep(services)) == [("half", Step.END_LIFE)]
+    assert steps(sweep(services)) == [("half", Step.FAIL)]
     assert state_of(services, "half") is RunnerState.FAILED
     assert (sandbox.runners(), host.roots(), services.store.orphans()) == ([], [], [])
 
@@ -253,7 +253,7 @@ def test_an_ephemeral_runner_whose_processes_were_all_killed_fails_and_is_cleare
 def test_the_command_tells_what_it_did(host: Host, services: Services) -> None:
     services.store.admit(host.spec("half"), root=services.root("half"))
     told = host.cli_json("reconcile", "--dry-run")
-    assert [(item["name"], item["step"]) for item in told["items"]] == [("half", "finish")]
+    assert [(item["name"], item["step"]) for item in told["items"]] == [("half", "fail")]
     assert host.cli("reconcile").returncode == 0
     assert state_of(services, "half") is RunnerState.FAILED
     assert "as it should be" in host.cli("reconcile").stderr

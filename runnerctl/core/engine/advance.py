@@ -76,6 +76,8 @@ def advance(
         if action.step in UNLOCKED:
             progress.error = _take(services, seen, action, making)
         progress.taken.append(action)
+        if action.step is Step.CONFIRM:
+            absences = None  # GitHub has been asked about this very one
         services.runner_events.notify(runner_id)
         if progress.error is not None:
             progress.runner, progress.seconds = services.store.get(runner_id), 0.0

@@ -140,6 +140,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
         registered=runner.asked_at is not None and runner.deregistered_at is None,
         refused=seen.refused and _far_apart(max(runner.wanted_at or 0.0, last_job), now.wall, _patience(seen, now)),
+        removed=runner.ending in {None, S.REMOVED},
         orphaned=seen.orphaned,
         settling=_timer(runner, runner.settle_until, now) is Timer.RUNNING,
     )

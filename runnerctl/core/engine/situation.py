@@ -116,6 +116,8 @@ class Situation(NamedTuple):
     """GitHub may have a registration of it."""
     refused: bool = False
     """GitHub calls it busy, and no job of it can explain that any more."""
+    removed: bool = True
+    """Somebody asked for its removal; else its life has ended by itself."""
     orphaned: bool = False
     """Clearing its registration failed; that is kept and tried again."""
     settling: bool = False

@@ -12,7 +12,7 @@ from ..domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, Runner
 from . import exposure, failures
 from .find_runner import find_runner
 from .operation import Operation
-from .plan import is_older
+from .plan import WAS_STOPPED, is_older
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits
@@ -120,7 +120,10 @@ class StopRunner(_OfLiving):
         runner = self._found()
         self._worked = self._now and has_job(self.services, runner)
         how = How.NOW if self._now else How.DRAIN
-        self.services.store.want(runner.id, desired=Desired.STOPPED, how=how, by=self._by)
+        # One that rested would have been started again; from now on it is this command that keeps it as it is.
+        rested = runner.state is RunnerState.STOPPED and runner.desired is Desired.RUNNING
+        reason = WAS_STOPPED if rested else None
+        self.services.store.want(runner.id, desired=Desired.STOPPED, how=how, by=self._by, reason=reason)
 
     def outcome(self) -> Stop | None:
         runner = self._current()

@@ -86,7 +86,7 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
     try:
         registration.delete(services, runner)
     except (GitHubError, ConfigInvalid) as exc:
-        if not isinstance(exc, GitHubBusy) or seen.processes.gone:
+        if not isinstance(exc, GitHubBusy) or not _is_waited_for(seen):
             services.store.keep_orphan(runner, reason=exc.message)
         if _is_waited_for(seen):
             raise
