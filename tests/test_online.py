@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.observation import Phase
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.until_online import SETTLE_SECONDS
+from runnerctl.core.engine.until_online import SETTLE_SECONDS, Online
 from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
@@ -71,22 +73,33 @@ def test_one_that_gets_the_version_that_is_offered_is_waited_for(
 
 
 def test_one_that_is_kept_costs_a_quarter_of_a_second_at_most(services: Services, host: Host) -> None:
-    operation = core.create_runner(services, host.spec("kept"), wait=ONLINE)
-    first = next(operation)
-    until(first.until)
-    second = operation.send(True)
-    assert second.seconds <= SETTLE_SECONDS <= 0.25
-    assert not second.until()
-    with pytest.raises(StopIteration):
-        operation.send(False)
+    clock = services.clock = StoppedClock()
+    runner = create(services, host.spec("kept"))
+    online = Online(services, runner, timeout=60.0)
+    until(lambda: routed.observe(services, runner).online_at)
+    assert not online.is_reached(runner)
+    clock.passed += SETTLE_SECONDS
+    assert SETTLE_SECONDS <= 0.25
+    assert online.is_reached(runner)
 
 
 def test_a_job_that_comes_at_once_ends_the_second_look(services: Services, host: Host, sandbox: Sandbox) -> None:
-    job = sandbox.submit_job(REPO, ["eager"], [{"run": "sleep 0.5"}])
-    operation = core.create_runner(services, host.spec("eager"), wait=ONLINE)
-    first = next(operation)
-    until(first.until)
-    until(operation.send(True).until)
-    with pytest.raises(StopIteration):
-        operation.send(True)
+    clock = services.clock = StoppedClock()
+    go = host.top / "go"
+    job = sandbox.submit_job(REPO, ["eager"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
+    runner = create(services, host.spec("eager"))
+    online = Online(services, runner, timeout=60.0)
+    until(lambda: routed.observe(services, runner).phase is Phase.BUSY)
+    assert online.is_reached(runner)
+    assert clock.passed == 0
+    go.touch()
     assert sandbox.wait_job(job).conclusion == "success"
+
+
+class StoppedClock(SystemClock):
+    """Its seconds pass when told to."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed

@@ -187,6 +187,8 @@ class Runner(NamedTuple):
     """``command``, ``tenant NAME``, ``pool NAME``, ``policy NAME``; None: nobody remembers."""
     wants: int = 0
     """Counts the changes of what is wanted; they never conflict with ``revision``."""
+    started_wants: int = 0
+    """What ``wants`` was when its last start began."""
     deadline: float | None = None
     settle_until: float | None = None
     """Both in seconds of CLOCK_BOOTTIME, in the boot of ``boot_id``."""

@@ -132,7 +132,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         lost=seen.absences > 1,
         exposed=runner.exposed_at is not None,
         changed=_seen_state(runner, processes, lasting=lasting) is not runner.state,
-        wished=runner.wanted_at is not None and runner.wanted_at >= runner.changed_at,
+        wished=is_wished(runner),
         rested=restarting.left(runner, seen.ends, now.wall) <= 0,
         asked=processes.stop_asked,
         deadline=_timer(runner, runner.deadline, now),
@@ -152,14 +152,14 @@ def wanted(runner: Runner) -> Wanted:
         return {How.GENTLE: Wanted.GONE, How.DRAIN: Wanted.GONE_AFTER_JOB, How.NOW: Wanted.GONE_NOW}[runner.how]
     if runner.desired is Desired.STOPPED:
         return Wanted.STOP_NOW if runner.how is How.NOW else Wanted.STOP
-    if runner.how is How.GENTLE or not is_older(runner):
+    if runner.how is How.GENTLE or not is_wished(runner):
         return Wanted.RUN
     return Wanted.RESTART_NOW if runner.how is How.NOW else Wanted.RESTART
 
 
-def is_older(runner: Runner) -> bool:
-    """Whether its processes were started before the last wish."""
-    return runner.started_at is None or runner.started_at < (runner.wanted_at or 0.0)
+def is_wished(runner: Runner) -> bool:
+    """Whether the wish that it runs, or runs anew, is younger than its last start. By count: a clock may be set back."""
+    return runner.desired is Desired.RUNNING and runner.wants > runner.started_wants
 
 
 def _processes(seen: Seen) -> Processes:
@@ -283,15 +283,11 @@ def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
 
 def _launch_reason(seen: Seen) -> str | None:
     runner = seen.runner
-    if seen.driven or _is_wished(runner):
+    if seen.driven or is_wished(runner):
         return None
     if runner.state in UNLAUNCHED:
         return "Its creation was interrupted, and goes on"
     return (runner.reason if runner.state is S.STOPPED else _end_reason(seen.processes)) or "It should run"
-
-
-def _is_wished(runner: Runner) -> bool:
-    return runner.wanted_at is not None and runner.wanted_at >= runner.changed_at
 
 
 def _end_reason(processes: Observation) -> str:

@@ -12,7 +12,7 @@ from ..domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, Runner
 from . import exposure, failures
 from .find_runner import find_runner
 from .operation import Operation
-from .plan import WAS_STOPPED, is_older
+from .plan import WAS_STOPPED, is_wished
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits
@@ -165,7 +165,7 @@ class RestartRunner(_OfLiving):
             raise _gone(runner)
         if runner.desired is not Desired.RUNNING:
             raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
-        if runner.state in WITH_PROCESS and not is_older(runner):
+        if runner.state in WITH_PROCESS and not is_wished(runner):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
@@ -211,7 +211,7 @@ class StartRunner(Operation[Runner]):
             return runner
         if runner.desired is not Desired.RUNNING:
             raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
-        if runner.state is RunnerState.STOPPED and (runner.wanted_at or 0.0) < runner.changed_at:
+        if runner.state is RunnerState.STOPPED and not is_wished(runner):
             raise BackendFailed(f"Runner {self._name!r} did not start: {runner.reason or 'no reason was given'}")
         return None
 

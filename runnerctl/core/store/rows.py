@@ -25,7 +25,7 @@ _COLUMNS = """
     id seq name scope tenant state desired revision labels ephemeral daemonize runner_group version workdir root
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
     handle ending reason job_uid job_gid may_be_public exposed_at created_at changed_at started_at ended_at
-    how wanted_at wanted_by wants deadline settle_until boot_id back_to back_desired backend host_id
+    how wanted_at wanted_by wants started_wants deadline settle_until boot_id back_to back_desired backend host_id
     due attempts last_error changes
 """
 _LISTED = """
@@ -50,7 +50,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         root, device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
         handle, ending, reason, job_uid, job_gid, may_be_public, exposed_at,
         created_at, changed_at, started_at, ended_at,
-        how, wanted_at, wanted_by, wants, deadline, settle_until, boot_id, back_to, back_desired, backend, host_id,
+        how, wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id, back_to, back_desired, backend, host_id,
         due, attempts, last_error, changes,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
@@ -61,7 +61,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
         handle, None if ending is None else _STATES[ending], reason, job_uid, job_gid, may_be_public == 1, exposed_at,
         created_at, changed_at, started_at, ended_at,
-        _HOW[how], wanted_at, wanted_by, wants, deadline, settle_until, boot_id,
+        _HOW[how], wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id,
         None if back_to is None else _STATES[back_to], None if back_desired is None else _DESIRED[back_desired],
         backend, host_id, due, attempts, None if last_error is None else LastError(**json.loads(last_error)), changes,
     ))  # fmt: skip

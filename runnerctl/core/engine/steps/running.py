@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...domain.errors import RunnerctlError
 from ...domain.models import Runner
-from ...domain.states import UNLAUNCHED, Desired, RunnerState
+from ...domain.states import UNLAUNCHED, RunnerState
 
 if TYPE_CHECKING:
     from ...services import Services
@@ -33,7 +33,7 @@ def _begin(services: Services, runner: Runner, reason: str | None) -> Runner:
     if runner.state in UNLAUNCHED:
         return _half_made(services, runner, reason)
     stopped = () if runner.state is RunnerState.STOPPED else (RunnerState.STOPPED,)
-    fresh = {"started_at": None, "deadline": None, "reason": reason, "desired": Desired.RUNNING}
+    fresh = {"started_at": None, "deadline": None, "reason": reason, "started_wants": runner.wants}
     return services.store.transition(runner, *stopped, RunnerState.STARTING, why=reason, **fresh)
 
 
@@ -44,7 +44,13 @@ def _half_made(services: Services, runner: Runner, reason: str | None) -> Runner
     known = backend.accepted(handle)
     github_id = known if isinstance(known, int) and known is not True else runner.github_id
     return services.store.transition(
-        runner, *registered, RunnerState.STARTING, why=reason, github_id=github_id, reason=reason
+        runner,
+        *registered,
+        RunnerState.STARTING,
+        why=reason,
+        github_id=github_id,
+        reason=reason,
+        started_wants=runner.wants,
     )
 
 

@@ -4,6 +4,8 @@ ALTER TABLE runner ADD COLUMN how TEXT NOT NULL DEFAULT 'gentle';
 ALTER TABLE runner ADD COLUMN wanted_at REAL;
 ALTER TABLE runner ADD COLUMN wanted_by TEXT;
 ALTER TABLE runner ADD COLUMN wants INTEGER NOT NULL DEFAULT 0;
+-- What wants was when its last start began: a wish that it runs is younger than its start if it is more.
+ALTER TABLE runner ADD COLUMN started_wants INTEGER NOT NULL DEFAULT 0;
 -- Seconds of CLOCK_BOOTTIME in the boot that boot_id names.
 ALTER TABLE runner ADD COLUMN deadline REAL;
 ALTER TABLE runner ADD COLUMN settle_until REAL;
