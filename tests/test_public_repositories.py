@@ -30,7 +30,7 @@ from runnerctl.core.reconcile import Sweep, sweep
 from runnerctl.core.services import Services
 from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, Server, create, until
+from tests.host import Host, Server, create, stop, until
 from tests.test_reconcile import JumpingClock, steps
 
 REPO = "acme/widgets"
@@ -321,6 +321,21 @@ def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     core.start_runner(allowing, "other")
     sandbox.wait_runner("other", status="online", timeout=20)
     assert current(allowing, "other").exposed_at is None
+
+
+def test_what_another_process_found_out_counts_for_a_start(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    runner = create(services, host.spec("rests"), wait=core.Wait.ONLINE)
+    stop(services, "rests")
+    assert current(services, "rests").exposed_at is None
+    sandbox.publish(REPO)
+    clock.ahead += 61
+    other = host.services()
+    other.store.note_exposures({runner.id: clock.now()})
+    other.close()
+    with pytest.raises(Forbidden):
+        core.start_runner(services, "rests")
 
 
 @pytest.mark.persistent

@@ -10,15 +10,16 @@ import random
 import sys
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import state_directory
 from .backends.process import ProcessBackend, StopLadder
+from .built_once import built_once
 from .clock import Clock, SystemClock
 from .errors import ConfigInvalid
+from .runner_events import RunnerEvents
 from .settings import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
 
@@ -42,6 +43,7 @@ class Services:
     existing: bool = False
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
+    runner_events: RunnerEvents = field(default_factory=RunnerEvents)
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -53,13 +55,18 @@ class Services:
         state_directory.prepare(settings.state_dir, make=not existing)
         return cls(settings=settings, existing=existing)
 
-    @cached_property
+    @built_once
     def store(self) -> Store:
-        with self._building:
-            path = self.settings.state_dir / "runnerctl.db"
-            return Store(path, clock=self.clock, rng=self.rng, host=os.uname().nodename, make=not self.existing)
+        return Store(
+            self.settings.state_dir / "runnerctl.db",
+            clock=self.clock,
+            rng=self.rng,
+            host=os.uname().nodename,
+            make=not self.existing,
+            notify=self.runner_events.notify,
+        )
 
-    @cached_property
+    @built_once
     def backend(self) -> ProcessBackend:
         """Raises ``ConfigInvalid`` for settings that do not go together."""
         kind: type[ProcessBackend] = ProcessBackend
@@ -91,7 +98,7 @@ class Services:
         """Raises ``ConfigInvalid`` for settings that do not go together."""
         self._wants_units  # noqa: B018 - found out once
 
-    @cached_property
+    @built_once
     def _wants_units(self) -> bool:
         wanted, run_as = self.settings.get("backend"), self.settings.get("run_as")
         units_it_is = self._units_or_processes(wanted, run_as)
@@ -144,43 +151,41 @@ class Services:
             "no_new_privs": self.settings.get("no_new_privs"),
         }
 
-    @cached_property
+    @built_once
     def github(self) -> GitHub:
         """Raises ``ConfigInvalid`` when no usable credentials are set."""
         from .credentials import required_key_pem
         from .github.client import GitHub
         from .github.config import GitHubSettings
 
-        with self._building:
-            api_url, server_url = self.settings.github_urls
-            settings = GitHubSettings(
-                api_url=api_url,
-                server_url=server_url,
-                app_id=self.settings.get("github.app_id"),
-                private_key_pem=required_key_pem(self.settings),
-                installation_id=self.settings.get("github.installation_id"),
-                pat=self.settings.get("github.pat"),
-                token_file=self.settings.state_dir / "tokens",
-                user_agent=USER_AGENT,
-                read_timeout=self.settings.get("github.timeout"),
-            )
-            return GitHub(settings, clock=self.clock, rng=self.rng)
+        api_url, server_url = self.settings.github_urls
+        settings = GitHubSettings(
+            api_url=api_url,
+            server_url=server_url,
+            app_id=self.settings.get("github.app_id"),
+            private_key_pem=required_key_pem(self.settings),
+            installation_id=self.settings.get("github.installation_id"),
+            pat=self.settings.get("github.pat"),
+            token_file=self.settings.state_dir / "tokens",
+            user_agent=USER_AGENT,
+            read_timeout=self.settings.get("github.timeout"),
+        )
+        return GitHub(settings, clock=self.clock, rng=self.rng)
 
-    @cached_property
+    @built_once
     def packages(self) -> PackageStore:
         from .packages import PackageStore
 
         return PackageStore(self.settings.package_dir, clock=self.clock)
 
-    @cached_property
+    @built_once
     def at_once(self) -> SideBySide:
         """For what is done to many runners or scopes at the same time."""
         from .side_by_side import SideBySide
 
-        with self._building:
-            return SideBySide(_AT_ONCE)
+        return SideBySide(_AT_ONCE)
 
-    @cached_property
+    @built_once
     def audit(self) -> Audit:
         from .audit import Audit
 

@@ -47,7 +47,9 @@ class Wanted(Events):
                 told: dict[str, Any] = {"ending": ending} if runner.ending is None and ending is not None else {}
                 told |= {} if reason is None else {"reason": reason}
                 self._want(db, runner, further, told, by=by, reason=reason)
-            return _row(db, runner_id)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
 
     def want_running(self, runner_id: str, *, by: str) -> Runner:
         """Takes back what was wanted: a start, or the end of a drain. One whose life has ended is returned as it is.
@@ -58,7 +60,9 @@ class Wanted(Events):
             runner = _row(db, runner_id)
             if runner.live:
                 self._want(db, runner, {"desired": Desired.RUNNING, "how": How.GENTLE}, {"ending": None}, by=by)
-            return _row(db, runner_id)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
 
     def _want(
         self,
