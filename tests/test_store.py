@@ -232,6 +232,15 @@ def test_what_another_process_noted_is_seen_by_the_next_look(path: Path, store: 
     other.close()
 
 
+def test_what_anybody_writes_to_a_row_is_seen_also_without_this_code(path: Path, store: Store) -> None:
+    admit(store, "a")
+    assert store.latest("a").reason is None  # type: ignore[union-attr]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE runner SET reason = 'by hand'")
+        db.commit()
+    assert store.latest("a").reason == "by hand"  # type: ignore[union-attr]
+
+
 def test_a_row_that_nobody_wrote_to_is_not_read_again(store: Store) -> None:
     runner = admit(store, "a")
     admit(store, "b")
