@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runnerctl.core.database import _BUSY_SECONDS
+from runnerctl.core.services import Services
+from tests.cli_running import cli
+from tests.host import Host
 
 SECONDS = 2.0
 
@@ -42,3 +48,14 @@ def test_none_of_ten_waits_over_its_busy_timeout(tmp_path: Path, writers: int) -
     assert slowest["write"] < _BUSY_SECONDS, slowest
     assert slowest["read"] < 2, slowest
     assert slowest["open"] < _BUSY_SECONDS, slowest
+
+
+def test_a_status_waits_for_no_writer(host: Host, services: Services) -> None:
+    services.store.admit(host.spec("one"), root=host.base_dir / "one")
+    with closing(sqlite3.connect(host.state_dir / "runnerctl.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        told = cli("-o", "json", "status", "one", env=host.environment())
+        assert time.monotonic() - began < 10
+        assert (told.status, told.document["state"]) == (3, "pending")
+        writer.execute("ROLLBACK")
