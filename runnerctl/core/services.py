@@ -158,19 +158,20 @@ class Services:
         from .github.client import GitHub
         from .github.config import GitHubSettings
 
-        api_url, server_url = self.settings.github_urls
-        settings = GitHubSettings(
-            api_url=api_url,
-            server_url=server_url,
-            app_id=self.settings.get("github.app_id"),
-            private_key_pem=required_key_pem(self.settings),
-            installation_id=self.settings.get("github.installation_id"),
-            pat=self.settings.get("github.pat"),
-            token_file=self.settings.state_dir / "tokens",
-            user_agent=USER_AGENT,
-            read_timeout=self.settings.get("github.timeout"),
-        )
-        return GitHub(settings, clock=self.clock, rng=self.rng)
+        with self._building:
+            api_url, server_url = self.settings.github_urls
+            settings = GitHubSettings(
+                api_url=api_url,
+                server_url=server_url,
+                app_id=self.settings.get("github.app_id"),
+                private_key_pem=required_key_pem(self.settings),
+                installation_id=self.settings.get("github.installation_id"),
+                pat=self.settings.get("github.pat"),
+                token_file=self.settings.state_dir / "tokens",
+                user_agent=USER_AGENT,
+                read_timeout=self.settings.get("github.timeout"),
+            )
+            return GitHub(settings, clock=self.clock, rng=self.rng)
 
     @built_once
     def packages(self) -> PackageStore:
@@ -183,7 +184,8 @@ class Services:
         """For what is done to many runners or scopes at the same time."""
         from .side_by_side import SideBySide
 
-        return SideBySide(_AT_ONCE)
+        with self._building:
+            return SideBySide(_AT_ONCE)
 
     @built_once
     def audit(self) -> Audit:
