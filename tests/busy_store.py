@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import RunnerQuery, RunnerSpec, Scope, Sighting
-from runnerctl.core.states import Desired, RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerQuery, RunnerSpec, Scope, Sighting
+from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.store import Store
 
 S = RunnerState

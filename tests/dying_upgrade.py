@@ -14,9 +14,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from runnerctl.core import migrations  # noqa: F401 - imported once, not after each fork
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.store import Store
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.store import (
+    Store,
+    migrations,  # noqa: F401 - imported once, not after each fork
+)
 
 
 class Dying(Store):

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.database import _BUSY_SECONDS
 from runnerctl.core.services import Services
+from runnerctl.core.store.connection import _BUSY_SECONDS
 from tests.cli_running import cli
 from tests.host import Host
 

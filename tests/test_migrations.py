@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core import migrations
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.database import SCHEMA_VERSION
-from runnerctl.core.errors import ConfigInvalid
-from runnerctl.core.models import EventType, RunnerSpec, Scope
-from runnerctl.core.states import Desired, How, RunnerState
-from runnerctl.core.store import Store
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.domain.models import EventType, RunnerSpec, Scope
+from runnerctl.core.domain.states import Desired, How, RunnerState
+from runnerctl.core.store import Store, migrations
+from runnerctl.core.store.connection import SCHEMA_VERSION
 
 DATA = Path(__file__).with_name("data")
 OLDER = range(1, SCHEMA_VERSION)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.runner_events import RunnerEvents
-from runnerctl.core.states import Desired, RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.store import Store
+from runnerctl.core.store.runner_events import RunnerEvents
 
 LONG = 20.0
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import database
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import ConfigInvalid, InvalidTransition, Overloaded, RunnerctlError, RunnerExists
-from runnerctl.core.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope, Sighting
-from runnerctl.core.states import LIVE, TERMINAL, TRANSITIONS, Desired, RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, Overloaded, RunnerctlError, RunnerExists
+from runnerctl.core.domain.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope, Sighting
+from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, Desired, RunnerState
 from runnerctl.core.store import Store
+from runnerctl.core.store import connection as database
 
 S = RunnerState
 

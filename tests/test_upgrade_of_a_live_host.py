@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import migrations
-from runnerctl.core.database import SCHEMA_VERSION
-from runnerctl.core.models import ProcessId
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.models import ProcessId
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
+from runnerctl.core.store import migrations
+from runnerctl.core.store.connection import SCHEMA_VERSION
 from runnerctl.sandbox import Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, create, until

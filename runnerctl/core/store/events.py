@@ -1,0 +1,73 @@
+"""What happened to the runners, in one sequence: whoever follows it asks for what comes after the last one it knows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..domain.models import Event, EventType, StoredEvent
+from . import rows
+from .connection import Database
+
+_COLUMNS = "seq, at, type, runner_id, old, new, reason, data"
+
+
+class Events(Database):
+    """Part of the store."""
+
+    _notify: Callable[[str], None] | None = None
+
+    def events_after(self, seq: int, *, limit: int = 100) -> list[StoredEvent]:
+        """Those beyond that one, oldest first. What was forgotten is missing: see ``first_event``."""
+        query = f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [rows.stored_event(row) for row in self._read(query, seq, limit)]
+
+    def first_event(self) -> int:
+        """The oldest that is kept; 0 when there is none."""
+        return int(self._read("SELECT coalesce(min(seq), 0) FROM event")[0][0])
+
+    def last_event(self) -> int:
+        """The newest that there ever was, also when it was forgotten; 0 before the first."""
+        found = self._read("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+        return int(found[0][0]) if found else 0
+
+    def history(self, runner_id: str, *, last: int = -1) -> list[Event]:
+        """The steps of its state, oldest first; only so many of the ``last``, if given."""
+        query = (
+            "SELECT runner_id, at, old, new, reason FROM event WHERE runner_id = ? AND type = 'state'"
+            " ORDER BY seq DESC LIMIT ?"
+        )
+        return [rows.event(row) for row in reversed(self._read(query, runner_id, last))]
+
+    def _changed(self, runner_id: str) -> None:
+        """After the commit of what was written about it."""
+        if self._notify is not None:
+            self._notify(runner_id)
+
+    # -- inside the transaction of whoever makes it happen
+
+    @staticmethod
+    def _record(db: sqlite3.Connection, event: Event) -> None:
+        """A step of a runner's state."""
+        db.execute(
+            "INSERT INTO event (at, type, runner_id, old, new, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            (event.at, EventType.STATE, event.runner_id, event.old, event.new, event.reason),
+        )
+
+    @staticmethod
+    def _tell(
+        db: sqlite3.Connection,
+        type_: EventType,
+        *,
+        at: float,
+        runner_id: str,
+        data: Mapping[str, Any],
+        reason: str | None = None,
+    ) -> None:
+        """Anything else that happened to a runner."""
+        db.execute(
+            "INSERT INTO event (at, type, runner_id, reason, data) VALUES (?, ?, ?, ?, ?)",
+            (at, type_, runner_id, reason, json.dumps(data)),
+        )

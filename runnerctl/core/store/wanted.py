@@ -1,0 +1,93 @@
+"""What commands, pools and policies want of a runner, written beside what it is.
+
+It has a counter of its own, so it never conflicts with whoever takes a step for the runner at the same moment. What two
+callers want only goes further; ``want_running`` alone takes it back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ..domain.clock import Clock
+from ..domain.errors import RunnerNotFound
+from ..domain.models import EventType, Runner
+from ..domain.states import Desired, How, RunnerState
+from . import rows
+from .events import Events
+
+_AT_ONCE: dict[str, Any] = {"due": None, "attempts": 0, "last_error": None}
+
+
+class Wanted(Events):
+    """Part of the store."""
+
+    _clock: Clock
+
+    def want(
+        self,
+        runner_id: str,
+        *,
+        desired: Desired,
+        by: str,
+        how: How = How.GENTLE,
+        ending: RunnerState | None = None,
+        reason: str | None = None,
+    ) -> Runner:
+        """That it is to stop or to go, at least in that way: less than is wanted already changes nothing.
+
+        ``ending`` is the state in which its life is to end; of two callers the first says it. ``reason`` is told by
+        its event, and shown with the runner from then on. In any case the runner is due now, so a policy does not
+        repeat what it wants. One whose life has ended is returned as it is. Raises ``RunnerNotFound``.
+        """
+        with self._transaction() as db:
+            runner = _row(db, runner_id)
+            if runner.live and desired is not Desired.RUNNING:
+                further = {"desired": runner.desired.at_least(desired), "how": runner.how.at_least(how)}
+                told: dict[str, Any] = {"ending": ending} if runner.ending is None and ending is not None else {}
+                told |= {} if reason is None else {"reason": reason}
+                self._want(db, runner, further, told, by=by, reason=reason)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
+
+    def want_running(self, runner_id: str, *, by: str) -> Runner:
+        """Takes back what was wanted: a start, or the end of a drain. One whose life has ended is returned as it is.
+
+        What a removal has done so far stays in the row, for the engine to go back from. Raises ``RunnerNotFound``.
+        """
+        with self._transaction() as db:
+            runner = _row(db, runner_id)
+            if runner.live:
+                self._want(db, runner, {"desired": Desired.RUNNING, "how": How.GENTLE}, {"ending": None}, by=by)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
+
+    def _want(
+        self,
+        db: sqlite3.Connection,
+        runner: Runner,
+        wanted: dict[str, Any],
+        told: dict[str, Any],
+        *,
+        by: str,
+        reason: str | None = None,
+    ) -> None:
+        changes = dict(_AT_ONCE)
+        if wanted != {"desired": runner.desired, "how": runner.how}:
+            now = self._clock.now()
+            changes |= {**wanted, **told, "wanted_at": now, "wanted_by": by, "wants": runner.wants + 1}
+            self._tell(db, EventType.WANTED, at=now, runner_id=runner.id, data={**wanted, "by": by}, reason=reason)
+        elif all(getattr(runner, field) == value for field, value in _AT_ONCE.items()):
+            return
+        columns = rows.encoded(changes)
+        assignments = ", ".join(f"{column} = ?" for column in columns)
+        db.execute(f"UPDATE runner SET {assignments} WHERE id = ?", (*columns.values(), runner.id))
+
+
+def _row(db: sqlite3.Connection, runner_id: str) -> Runner:
+    row = db.execute(f"{rows.SELECT} WHERE id = ?", (runner_id,)).fetchone()
+    if row is None:
+        raise RunnerNotFound(f"No runner has the id {runner_id!r}")
+    return rows.runner(row)
