@@ -13,8 +13,9 @@ from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQu
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
 from .api_tokens import ApiTokens
+from .backoff import Backoffs
 from .jobs import Jobs
-from .orphans import Duties
+from .orphans import Orphans
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Duties, ApiTokens):
+class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(
