@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import EventType, Runner, RunnerSpec, Scope
-from runnerctl.core.states import RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import EventType, Runner, RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.store import Store
 
 S = RunnerState

@@ -15,16 +15,22 @@ import pytest
 from runnerctl import core
 from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.oidc.workflow_rules import Policy, parse
-from runnerctl.core.domain.errors import (Forbidden, GitHubCredentials, GitHubNotFound, GitHubRateLimited, GitHubUnavailable, RunnerctlError)
-from runnerctl.core.engine import routed
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.domain.errors import (
+    Forbidden,
+    GitHubCredentials,
+    GitHubNotFound,
+    GitHubRateLimited,
+    GitHubUnavailable,
+    RunnerctlError,
+)
 from runnerctl.core.domain.models import RunnerSpec, Scope
-from runnerctl.core.engine.table import Step
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
-from tests.host import Host, Server, create, start, until
+from tests.host import Host, Server, create, start, stop, until
 from tests.test_reconcile import JumpingClock, steps
 
 REPO = "acme/widgets"
@@ -233,7 +239,7 @@ def a_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> tuple[
     """One that runs until a file appears."""
     go = host.top / f"go-{name}"
     job = sandbox.submit_job(REPO, [name], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
-    until(lambda: routed.working(services, current(services, name)))
+    until(lambda: services.backend.working(current(services, name).id))
     return job, go
 
 
@@ -315,6 +321,21 @@ def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     start(allowing, "other")
     sandbox.wait_runner("other", status="online", timeout=20)
     assert current(allowing, "other").exposed_at is None
+
+
+def test_what_another_process_found_out_counts_for_a_start(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    runner = create(services, host.spec("rests"), wait=core.Wait.ONLINE)
+    stop(services, "rests")
+    assert current(services, "rests").exposed_at is None
+    sandbox.publish(REPO)
+    clock.ahead += 61
+    other = host.services()
+    other.store.note_exposures({runner.id: clock.now()})
+    other.close()
+    with pytest.raises(Forbidden):
+        start(services, "rests")
 
 
 @pytest.mark.persistent

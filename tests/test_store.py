@@ -6,15 +6,17 @@ import random
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, RunnerExists
-from runnerctl.core.domain.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope
-from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, Overloaded, RunnerctlError, RunnerExists
+from runnerctl.core.domain.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope, Sighting
+from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, Desired, RunnerState
 from runnerctl.core.store import Store
+from runnerctl.core.store import connection as database
 
 S = RunnerState
 
@@ -163,11 +165,14 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: Store) -> None:
         (RunnerQuery(scope="O/Other"), ["b"]),
         (RunnerQuery(label="GPU"), ["b"]),
         (RunnerQuery(label="gp"), []),
+        (RunnerQuery(label="GRÖSSE"), ["b"]),
+        (RunnerQuery(label="grösse"), ["b"]),
+        (RunnerQuery(label="röss"), []),
     ],
 )
 def test_lists_are_filtered(store: Store, query: RunnerQuery, found: list[str]) -> None:
     admit(store, "a")
-    admit(store, "b", repo="o/other", labels="gpu")
+    admit(store, "b", repo="o/other", labels="gpu,Grösse")
     end(store, admit(store, "gone"))
     page = store.page(query)
     assert [runner.name for runner in page.items] == found
@@ -209,6 +214,73 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_text("this is not a database, whatever its name says" * 30)
     with pytest.raises(ConfigInvalid):
         opened(path)
+
+
+def test_what_another_process_noted_is_seen_by_the_next_look(path: Path, store: Store) -> None:
+    runner = admit(store, "a")
+    assert store.latest("a") == runner
+    other = opened(path)
+    other.note_exposures({runner.id: 5.0})
+    assert store.latest("a").exposed_at == 5.0  # type: ignore[union-attr]
+    other.note_sightings([Sighting(runner_id=runner.id, status="online", busy=True, at=6.0)])
+    assert store.latest("a").github_busy is True  # type: ignore[union-attr]
+    other.note(runner.id, due=7.0)
+    assert store.latest("a").due == 7.0  # type: ignore[union-attr]
+    other.want(runner.id, desired=Desired.GONE, by="command")
+    assert store.latest("a").desired is Desired.GONE  # type: ignore[union-attr]
+    assert store.latest("a").revision == runner.revision  # type: ignore[union-attr]
+    other.close()
+
+
+def test_what_anybody_writes_to_a_row_is_seen_also_without_this_code(path: Path, store: Store) -> None:
+    admit(store, "a")
+    assert store.latest("a").reason is None  # type: ignore[union-attr]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE runner SET reason = 'by hand'")
+        db.commit()
+    assert store.latest("a").reason == "by hand"  # type: ignore[union-attr]
+
+
+def test_a_row_that_nobody_wrote_to_is_not_read_again(store: Store) -> None:
+    runner = admit(store, "a")
+    admit(store, "b")
+    assert store.latest("a") is store.latest("a")
+    assert store.latest("a") == runner
+
+
+@pytest.mark.parametrize("column", ["full", "locked", "readonly", "malformed"])
+def test_an_error_of_ours_is_none_of_the_disk_whatever_its_words(path: Path, column: str) -> None:
+    opened(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP INDEX runner_by_name")
+        db.execute(f"CREATE TRIGGER t BEFORE INSERT ON runner BEGIN SELECT {column} FROM missing; END")
+    db.close()
+    store = opened(path)
+    with pytest.raises(RunnerctlError) as failed:
+        admit(store, "a")
+    assert failed.value.code == "internal_error"
+    store.close()
+
+
+def test_a_row_that_is_refused_for_another_reason_than_its_name_is_not_told_to_exist(path: Path, store: Store) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TRIGGER t BEFORE INSERT ON runner BEGIN SELECT raise(ABORT, 'no more'); END")
+    db.close()
+    with pytest.raises(RunnerctlError) as failed:
+        admit(store, "a")
+    assert failed.value.code == "internal_error"
+
+
+def test_a_writer_who_waits_too_long_is_told_that_it_is_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(path).close()
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
+    store = opened(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Overloaded):
+            admit(store, "a")
+        assert store.latest("a") is None
+    store.close()
 
 
 def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import RunnerNotFound
-from runnerctl.core.models import EventType, LastError, Runner, RunnerSpec, Scope
-from runnerctl.core.states import Desired, How, RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import RunnerNotFound
+from runnerctl.core.domain.models import EventType, LastError, Runner, RunnerSpec, Scope
+from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.store import Store
 
 S = RunnerState

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,13 @@ from runnerctl import __version__
 
 from .backends.base import Backend, StopLadder
 from .backends.registry import PROCESS, SYSTEMD, Backends
+from .built_once import built_once
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
-from .runner_events import RunnerEvents
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
+from .store.runner_events import RunnerEvents
 
 if TYPE_CHECKING:
     from .audit import Audit
@@ -59,13 +59,18 @@ class Services:
         state_directory.prepare(settings.state_dir, make=not existing)
         return cls(settings=settings, existing=existing)
 
-    @cached_property
+    @built_once
     def store(self) -> Store:
-        with self._building:
-            path = self.settings.state_dir / "runnerctl.db"
-            return Store(path, clock=self.clock, rng=self.rng, host=os.uname().nodename, make=not self.existing)
+        return Store(
+            self.settings.state_dir / "runnerctl.db",
+            clock=self.clock,
+            rng=self.rng,
+            host=os.uname().nodename,
+            make=not self.existing,
+            notify=self.runner_events.notify,
+        )
 
-    @cached_property
+    @built_once
     def backends(self) -> Backends:
         """All that runners of this manager may belong to. Raises ``ConfigInvalid`` for settings that do not fit."""
         makers: dict[str, Callable[[], Backend]] = {PROCESS: self._process_backend, SYSTEMD: self._systemd_backend}
@@ -163,7 +168,7 @@ class Services:
         """Raises ``ConfigInvalid`` for settings that do not go together."""
         self._wants_units  # noqa: B018 - found out once
 
-    @cached_property
+    @built_once
     def _wants_units(self) -> bool:
         wanted, run_as = self.settings.get("backend"), self.settings.get("run_as")
         units_it_is = self._units_or_processes(wanted, run_as)
@@ -213,7 +218,7 @@ class Services:
             "no_new_privs": self.settings.get("no_new_privs"),
         }
 
-    @cached_property
+    @built_once
     def github(self) -> GitHub:
         """Raises ``ConfigInvalid`` when no usable credentials are set."""
         from .github.client import GitHub
@@ -235,13 +240,13 @@ class Services:
             )
             return GitHub(settings, clock=self.clock, rng=self.rng)
 
-    @cached_property
+    @built_once
     def packages(self) -> PackageStore:
         from .packages.store import PackageStore
 
         return PackageStore(self.settings.package_dir, clock=self.clock)
 
-    @cached_property
+    @built_once
     def worker_pool(self) -> WorkerPool:
         """For what is done to many runners or scopes at the same time."""
         from .host.worker_pool import WorkerPool
@@ -249,7 +254,7 @@ class Services:
         with self._building:
             return WorkerPool(_WORKERS)
 
-    @cached_property
+    @built_once
     def audit(self) -> Audit:
         from .audit import Audit
 

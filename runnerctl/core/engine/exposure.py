@@ -54,4 +54,6 @@ def warning(services: Services, runner: Runner) -> str | None:
 
 def _is_public(services: Services, runner: Runner) -> bool:
     github = services.github
-    return github.is_public(runner.scope) and github.is_public(runner.scope, max_age=_NEWS_SECONDS)
+    # What this process was told an hour ago is older than what another one found out and wrote into the row.
+    suspected = runner.exposed_at is not None or github.is_public(runner.scope)
+    return suspected and github.is_public(runner.scope, max_age=_NEWS_SECONDS)

@@ -148,20 +148,21 @@ class ApiTokens(Database):
                 hint="Remove a runner or wait for one to end",
             )
         for label in spec.labels:  # the name is one of them
-            if self._is_foreign(db, label.lower(), limits, is_name=label.lower() == spec.name.lower()):
+            if self._is_foreign(db, label, limits, is_name=label.lower() == spec.name.lower()):
                 raise not_free(label, limits)
 
     def _is_foreign(self, db: sqlite3.Connection, label: str, limits: TokenLimits, *, is_name: bool) -> bool:
         others = f"SELECT 1 FROM runner WHERE {rows.LIVE_SQL} AND tenant IS NOT ?"
+        lowered = label.lower()
         if not is_name:  # labels are shared, as `linux` is; names are not
-            return db.execute(f"{others} AND lower(name) = ?", (limits.tenant, label)).fetchone() is not None
-        bearing = f"{others} AND instr(',' || lower(labels) || ',', ',' || ? || ',') > 0"
-        if db.execute(bearing, (limits.tenant, label)).fetchone():
+            return db.execute(f"{others} AND lower(name) = ?", (limits.tenant, lowered)).fetchone() is not None
+        bearing, value = rows.bears(label)
+        if db.execute(f"{others} AND {bearing}", (limits.tenant, value)).fetchone():
             return True
         now = self._clock.now()
         query = f"SELECT limits FROM api_token WHERE tenant IS NOT ? AND {_ALIVE}"
         found = db.execute(query, (limits.tenant, now, now))
-        return any(_limits(text).claims(label, for_=limits) for (text,) in found)
+        return any(_limits(text).claims(lowered, for_=limits) for (text,) in found)
 
 
 def not_free(label: str, limits: TokenLimits) -> Forbidden:

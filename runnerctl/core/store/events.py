@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..domain.models import Event, EventType, StoredEvent
 from . import rows
 from .connection import Database
-from ..domain.models import Event, EventType, StoredEvent
 
 _COLUMNS = "seq, at, type, runner_id, old, new, reason, data"
 
 
 class Events(Database):
     """Part of the store."""
+
+    _notify: Callable[[str], None] | None = None
 
     def events_after(self, seq: int, *, limit: int = 100) -> list[StoredEvent]:
         """Those beyond that one, oldest first. What was forgotten is missing: see ``first_event``."""
@@ -38,6 +40,11 @@ class Events(Database):
             " ORDER BY seq DESC LIMIT ?"
         )
         return [rows.event(row) for row in reversed(self._read(query, runner_id, last))]
+
+    def _changed(self, runner_id: str) -> None:
+        """After the commit of what was written about it."""
+        if self._notify is not None:
+            self._notify(runner_id)
 
     # -- inside the transaction of whoever makes it happen
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..domain.models import EventType, Job
 from . import rows
 from .events import Events
-from ..domain.models import EventType, Job
 
 _SELECT = "SELECT id, runner_id, name, repository, workflow, run_id, started_at, ended_at, result, reason FROM job"
 
@@ -35,6 +35,7 @@ class Jobs(Events):
             if made:
                 data = {"id": job.id, "name": name, "repository": repository, "workflow": workflow, "run_id": run_id}
                 self._tell(db, EventType.JOB, at=started_at, runner_id=runner_id, data=data)
+        self._changed(runner_id)
         return job
 
     def describe_job(self, job_id: int, *, repository: str, workflow: str, run_id: str) -> None:
@@ -59,6 +60,7 @@ class Jobs(Events):
             for job_id, name, at in done:
                 data = {"id": job_id, "name": name, "ended_at": at, "result": result}
                 self._tell(db, EventType.JOB, at=at, runner_id=runner_id, data=data, reason=reason)
+        self._changed(runner_id)
 
     def jobs_of(self, runner_id: str) -> list[Job]:
         """Oldest first."""

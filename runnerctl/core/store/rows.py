@@ -37,6 +37,15 @@ SELECT_LISTED = f"SELECT {', '.join(_LISTED.split())} FROM runner"
 
 LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
 
+
+def bears(label: str) -> tuple[str, str]:
+    """A condition on a runner that it has this label, without regard to case, and the value for its ``?``."""
+    lowered = label.lower()
+    # The database lowers ASCII alone; Python lowers all there is, at the cost of a call for each row.
+    function = "lower" if lowered.isascii() else "lower_unicode"
+    return f"instr(',' || {function}(labels) || ',', ',' || ? || ',') > 0", lowered
+
+
 _STATES = {str(state): state for state in RunnerState}
 _DESIRED = {str(desired): desired for desired in Desired}
 _HOW = {str(how): how for how in How}

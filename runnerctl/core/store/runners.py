@@ -39,7 +39,21 @@ _LIVE_SQL = rows.LIVE_SQL
 class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
-    def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        host: str,
+        make: bool = True,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        """``notify`` is called with the id of each runner that was written about, once that is committed.
+
+        What GitHub listed is not told: it is written of hundreds at a time, and mostly says what it said before.
+        """
+        self._notify = notify
         self._clock = clock
         self._rng = rng
         self._host = host
@@ -106,8 +120,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             wanted.append("tenant = ?")
             values.append(query.tenant)
         if query.label is not None:
-            wanted.append("instr(',' || lower(labels) || ',', ',' || ? || ',') > 0")
-            values.append(query.label.lower())
+            condition, value = rows.bears(query.label)
+            wanted.append(condition)
+            values.append(value)
         statement = f"{select} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
         found = self._read(statement, *values, query.limit + 1)
         items = [make(row) for row in found[: query.limit]]
@@ -167,9 +182,12 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             try:
                 db.execute(f"INSERT INTO runner ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))
             except sqlite3.IntegrityError as exc:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+                    raise
                 raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST) from exc
             first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
             self._record(db, first)
+        self._changed(runner_id)
         return self._must_get(runner_id)
 
     def transition(self, runner: Runner, *states: RunnerState, why: str | None = None, **changes: Any) -> Runner:
@@ -190,12 +208,14 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})
             if ended:
                 db.execute("DELETE FROM absence WHERE runner_id = ?", (runner.id,))
+        self._changed(runner.id)
         return self._must_get(runner.id)
 
     def amend(self, runner: Runner, **changes: Any) -> Runner:
         """Writes ``changes`` without a change of state; refused like a transition when the row moved on."""
         with self._transaction() as db:
             self._update(db, runner, changes)
+        self._changed(runner.id)
         return self._must_get(runner.id)
 
     def note(self, runner_id: str, **facts: Any) -> Runner:
@@ -209,6 +229,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         assignments = ", ".join(f"{column} = ?" for column in columns)
         with self._transaction() as db:
             db.execute(f"UPDATE runner SET {assignments} WHERE id = ?", (*columns.values(), runner_id))
+        self._changed(runner_id)
         return self._must_get(runner_id)
 
     def note_sightings(self, sightings: Iterable[Sighting]) -> None:
@@ -225,6 +246,8 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             db.executemany(
                 "UPDATE runner SET exposed_at = ? WHERE id = ?", [(at, runner_id) for runner_id, at in found.items()]
             )
+        for runner_id in found:
+            self._changed(runner_id)
 
     def absences(self) -> dict[str, Absence]:
         """By life; one that was seen again, or never missed, is not among them."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from . import rows
 from ..domain.clock import Clock
 from ..domain.errors import RunnerNotFound
-from .events import Events
 from ..domain.models import EventType, Runner
 from ..domain.states import Desired, How, RunnerState
+from . import rows
+from .events import Events
 
 _AT_ONCE: dict[str, Any] = {"due": None, "attempts": 0, "last_error": None}
 
@@ -49,7 +49,9 @@ class Wanted(Events):
                     told["back_desired"] = runner.desired
                 told |= {} if reason is None else {"reason": reason}
                 self._want(db, runner, further, told, by=by, reason=reason)
-            return _row(db, runner_id)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
 
     def want_running(self, runner_id: str, *, by: str) -> Runner:
         """Takes back what was wanted: a start, or the end of a drain. One whose life has ended is returned as it is.
@@ -63,7 +65,9 @@ class Wanted(Events):
                 # One that rests although it should run is to be started all the same.
                 rests = runner.state is RunnerState.STOPPED
                 self._want(db, runner, wanted, {"ending": None}, by=by, repeated=rests)
-            return _row(db, runner_id)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
 
     def want_restart(self, runner_id: str, *, how: How, by: str) -> Runner:
         """That processes which were started before now are to end, in that way, and others to be started.
@@ -73,9 +77,10 @@ class Wanted(Events):
         with self._transaction() as db:
             runner = _row(db, runner_id)
             if runner.live and runner.desired is not Desired.GONE:
-                told = {"wanted_at": self._clock.now()}
-                self._want(db, runner, {"desired": Desired.RUNNING, "how": how}, told, by=by, repeated=True)
-            return _row(db, runner_id)
+                self._want(db, runner, {"desired": Desired.RUNNING, "how": how}, {}, by=by, repeated=True)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
 
     def _want(
         self,

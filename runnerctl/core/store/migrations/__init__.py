@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ...host.directories import disk_errors
 from ...domain.errors import ConfigInvalid
+from ...host.directories import disk_errors
 from ...host.locks import LockHeld, file_lock
 
 
