@@ -134,7 +134,7 @@ def test_a_dry_run_that_tells_of_a_start_promises_no_other(host: Host, services:
     services.clock.ahead = -3600.0  # it has rested for long
     rested(services, host)
     ran = host.cli("reconcile", "--dry-run", "--local", "--output", "json")
-    assert [item["step"] for item in json.loads(ran.stdout)["items"]] == ["start"]
+    assert [item["step"] for item in json.loads(ran.stdout)["items"]] == ["launch"]
     assert "started again" not in ran.stderr
 
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..domain.errors import InvalidTransition, RunnerctlError
+from ..domain.errors import ConfigInvalid, InvalidTransition, RunnerctlError
 from ..domain.models import Runner
 from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
 from ..host.row_locks import row_lock
@@ -129,7 +129,7 @@ def _remember(services: Services, runner: Runner, exc: RunnerctlError, *, being_
     """In the row, for whoever waits for it; one whose making failed is to go."""
     if being_made:
         give_up(services, runner, exc)
-    else:
+    elif not isinstance(exc, ConfigInvalid):  # that this process has no credentials is no reason for others to wait
         attempts = runner.attempts + 1
         due = services.clock.now() + failures.pause(attempts, exc)
         services.store.note(runner.id, attempts=attempts, due=due, last_error=failures.kept(exc))

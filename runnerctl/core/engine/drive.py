@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .plan import Action
 
 LOOK_SECONDS = 0.02
-_ENDING = frozenset({RunnerState.REMOVING, RunnerState.STOPPING})
+ENDING = frozenset({RunnerState.REMOVING, RunnerState.STOPPING})
 
 
 def drive(
@@ -58,6 +58,6 @@ def _advanced(
 def _goes_on(progress: Progress) -> bool:
     """It ends within a time that is set: its stop ladder, or the time in which a job may still turn up."""
     runner = progress.runner
-    if runner is None or runner.state not in _ENDING or progress.seconds is None:
+    if runner is None or runner.state not in ENDING or progress.seconds is None:
         return False
     return runner.due is None or runner.last_error is None

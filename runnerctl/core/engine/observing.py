@@ -36,6 +36,8 @@ def deadlines(services: Services) -> Deadlines:
     return Deadlines(
         start=services.settings.start_timeout,
         stop=ladder.interrupt + ladder.terminate + ladder.kill + 10.0,
+        ladder=ladder.interrupt + ladder.terminate + ladder.kill + 1.0,
+        force=services.settings.get("stop.force"),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..domain.errors import RunnerBusy
+from ..domain.errors import ConfigInvalid, RunnerBusy
 from ..domain.clock import Clock
 from ..host.row_locks import RowHeld
 from .advance import Progress, advance
@@ -59,8 +59,8 @@ class Operation(ABC, Generic[T]):
 
 def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
     """Drives it to its end in this thread and returns what came of it. ``clock`` sleeps between the looks."""
-    operation.begin()
     try:
+        operation.begin()
         return _driven(operation, clock or operation.services.clock)
     except BaseException as exc:
         operation.interrupted(exc)
@@ -82,6 +82,8 @@ def _driven(operation: Operation[T], clock: Clock) -> T:
         if (result := operation.outcome()) is not None:
             return result
         progress = _step(operation)
+        if progress is not None and isinstance(progress.error, ConfigInvalid):
+            raise progress.error  # it is this process's own, and not in the row
         if progress is None:
             held_since = clock.monotonic() if held_since is None else held_since
             if clock.monotonic() - held_since > HELD_SECONDS:

@@ -26,6 +26,7 @@ CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again at once."""
 LEAVING_SECONDS = 1.0
 """GitHub knows of a job's end before its Worker is gone."""
+_HEARD_SECONDS = 2.0
 JOB_END_SECONDS = 15.0
 """GitHub may call a runner busy for a while after its Listener reported the job's end."""
 
@@ -51,6 +52,11 @@ class Deadlines(NamedTuple):
 
     start: float = 120.0
     stop: float = 60.0
+    """For a gentle stop, once no job runs."""
+    ladder: float = 46.0
+    """For an interruption."""
+    force: float = 30.0
+    """For one that is to be gone now."""
 
 
 class Now(NamedTuple):
@@ -135,6 +141,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         wished=is_wished(runner),
         rested=restarting.left(runner, seen.ends, now.wall) <= 0,
         asked=processes.stop_asked,
+        unheard=not processes.stop_asked and _is_long_interrupted(runner, now, deadlines),
         deadline=_timer(runner, runner.deadline, now),
         overdue=_far_apart(max(runner.changed_at, last_job), now.wall, deadlines.stop),
         leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
@@ -229,6 +236,18 @@ def _timer(runner: Runner, at: float | None, now: Now) -> Timer:
     if at is None:
         return Timer.UNSET
     return Timer.RUNNING if runner.boot_id == now.boot_id and now.boot < at else Timer.OVER
+
+
+def ladder(runner: Runner, deadlines: Deadlines) -> float:
+    """How long its processes have once they are interrupted."""
+    return deadlines.force if wanted(runner) is Wanted.GONE_NOW else deadlines.ladder
+
+
+def _is_long_interrupted(runner: Runner, now: Now, deadlines: Deadlines) -> bool:
+    """Whoever interrupted it may have died before it did; but twice is more than once, so it is not done in haste."""
+    if runner.deadline is None:
+        return False
+    return now.boot - (runner.deadline - ladder(runner, deadlines)) > _HEARD_SECONDS
 
 
 def _patience(seen: Seen, now: Now) -> float:

@@ -106,6 +106,8 @@ class Situation(NamedTuple):
     """The pause before its next start is over."""
     asked: bool = False
     """Its supervisor was told to end it."""
+    unheard: bool = False
+    """It was interrupted some seconds ago, and its supervisor says nothing of that."""
     deadline: Timer = Timer.UNSET
     """Of its interruption."""
     overdue: bool = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..domain.errors import RunnerBusy, RunnerctlError
 from ..domain.models import Runner
 from . import find_exposed
-from .drive import drive
+from .drive import ENDING, drive
 from .observing import decide
 from .orphans import finish_orphans
 from .plan import NOTHING, Action
@@ -55,7 +55,14 @@ def observe_runners(
     About one that could not be observed nothing is done, whatever the reason: its finding carries the error.
     """
     findings = (_observe(services, runner, poller.absences(runner) if poller else 0) for runner in runners)
-    return [finding for finding in findings if finding.error is not None or finding.action.step not in IDLE]
+    return [finding for finding in findings if finding.error is not None or _goes_on(finding)]
+
+
+def _goes_on(finding: Finding) -> bool:
+    """There is a step to be taken, or one that was taken has a time by which it must have come to something."""
+    if finding.action.step not in IDLE:
+        return True
+    return finding.runner.state in ENDING and finding.action.until is not None
 
 
 def _observe(services: Services, runner: Runner, absences: int) -> Finding:

@@ -45,5 +45,5 @@ UNLOCKED = frozenset({Step.DEREGISTER, Step.CONFIRM, Step.CLEAR_ORPHAN})
 """Asks GitHub about a runner that lives: its row is free meanwhile, so that nothing else has to wait for the answer."""
 GITHUB = frozenset({*UNLOCKED, Step.PROVISION, Step.REGISTER, Step.RENEW})
 """Waits for GitHub, if only to be told whether a repository is public."""
-HEARD_LATER = frozenset({Step.DRAIN, Step.ADOPT})
+HEARD_LATER = frozenset({Step.DRAIN, Step.INTERRUPT, Step.ADOPT})
 """The processes take a moment to show it."""

@@ -86,10 +86,13 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
     try:
         registration.delete(services, runner)
     except (GitHubError, ConfigInvalid) as exc:
-        if not isinstance(exc, GitHubBusy) or not _is_waited_for(seen):
+        if isinstance(exc, GitHubError) and not isinstance(exc, GitHubBusy):
             services.store.keep_orphan(runner, reason=exc.message)
-        if _is_waited_for(seen):
+        # Without credentials the local part is done all the same; whoever has some clears the rest.
+        if _is_waited_for(seen) and not (isinstance(exc, ConfigInvalid) and seen.processes.gone):
             raise
+        if not services.store.has_orphan(runner.id):
+            services.store.keep_orphan(runner, reason=exc.message)
         return
     seconds = services.settings.get("drain_settle" if runner.how is How.DRAIN else "remove_settle")
     settles = seen.processes.running and seen.processes.online_at is not None

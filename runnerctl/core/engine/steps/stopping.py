@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState, may_follow
-from ..plan import wanted
+from .. import observing
+from ..plan import ladder, wanted
 from ..situation import Wanted
 from .removing import begin
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from ..making import Making
     from ..plan import Action, Seen
 
-_KILL_SECONDS = 1.0
-"""Beyond the ladder's own, which the supervisor climbs by itself."""
+_ENDING = frozenset({RunnerState.STOPPING, RunnerState.REMOVING})
+
 
 
 def drain_exposed(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
@@ -36,14 +37,16 @@ def drain(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
 
 def interrupt(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
     """Its time is set before it is told, so that whoever comes later kills in time."""
-    runner = _interrupted(services, seen.runner)
+    runner = seen.runner
+    if runner.deadline is None or runner.state not in _ENDING:
+        runner = _interrupted(services, runner)
     backend, handle = services.backends.reach(runner)
     backend.interrupt(handle)
 
 
 def _interrupted(services: Services, runner: Runner) -> Runner:
     timed = {
-        "deadline": services.clock.boottime() + _patience(services, runner),
+        "deadline": services.clock.boottime() + ladder(runner, observing.deadlines(services)),
         "boot_id": services.clock.boot_id(),
     }
     if wanted(runner) in {Wanted.GONE, Wanted.GONE_AFTER_JOB, Wanted.GONE_NOW}:
@@ -53,13 +56,6 @@ def _interrupted(services: Services, runner: Runner) -> Runner:
     if may_follow(runner.state, RunnerState.STOPPING):
         return services.store.transition(runner, RunnerState.STOPPING, why=runner.reason, **timed)
     return services.store.amend(runner, **timed)
-
-
-def _patience(services: Services, runner: Runner) -> float:
-    if wanted(runner) is Wanted.GONE_NOW:
-        return float(services.settings.get("stop.force"))
-    ladder = services.ladder
-    return ladder.interrupt + ladder.terminate + ladder.kill + _KILL_SECONDS
 
 
 def kill(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
