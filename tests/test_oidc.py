@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from runnerctl.core.access import id_tokens, issuer_keys, issuing, workflow_rules
 from runnerctl.core.access.grants import Limits, Right
 from runnerctl.core.access.id_tokens import SigningKey
-from runnerctl.core.clock import SystemClock
 from runnerctl.core.errors import IssuerUnavailable
+from runnerctl.core.http.settings import HttpSettings
 from runnerctl.core.settings import load
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
@@ -87,7 +87,7 @@ def settings(sandbox: Sandbox, rules: object = RULES) -> dict[str, str]:
 
 
 def fetch(sandbox: Sandbox) -> Mapping[str, SigningKey]:
-    return issuer_keys.fetch(sandbox.server_url, clock=SystemClock(), user_agent="test")
+    return issuer_keys.fetch(sandbox.server_url, http=HttpSettings(), user_agent="test")
 
 
 @pytest.fixture(scope="module")

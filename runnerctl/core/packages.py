@@ -26,6 +26,7 @@ from . import manifests
 from .clock import Clock
 from .directories import check_directory, disk_errors
 from .errors import BackendFailed, GitHubUnavailable, RunnerctlError
+from .http.settings import HttpSettings
 from .locks import LockHeld, file_lock
 from .releases import LATEST, Release
 from .syscalls import sync_file_system
@@ -55,8 +56,10 @@ class Package:
 class PackageStore:
     """The packages below one directory. Safe for threads and for processes."""
 
-    def __init__(self, directory: Path, *, clock: Clock) -> None:
+    def __init__(self, directory: Path, *, http: HttpSettings, user_agent: str, clock: Clock) -> None:
         self._directory = directory
+        self._http = http
+        self._user_agent = user_agent
         self._clock = clock
 
     def ready(self, version: str, platform: str) -> Package | None:
@@ -203,8 +206,10 @@ class PackageStore:
 
     def _download(self, release: Release, archive: Path, progress: Progress | None) -> None:
         from .downloads import download
+        from .http.client import HttpClient
 
-        download(release, archive, clock=self._clock, progress=progress)
+        http = HttpClient(self._http, user_agent=self._user_agent)
+        download(release, archive, http=http, progress=progress)
 
     @contextmanager
     def _kept_if_interrupted(self, archive: Path) -> Iterator[None]:
