@@ -16,9 +16,10 @@ from typing import Any
 import requests
 
 from runnerctl import core
-from runnerctl.core import processes, settings
-from runnerctl.core.backends import cgroups
-from runnerctl.core.models import Runner, RunnerSpec, Scope
+from runnerctl.core.host import processes
+from runnerctl.core.settings import load as settings
+from runnerctl.core.host import cgroups
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
 from runnerctl.core.services import Services
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.doctor import Level, diagnose
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox

@@ -21,24 +21,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import (
-    ConfigInvalid,
-    GitHubBusy,
-    GitHubConflict,
-    GitHubCredentials,
-    GitHubError,
-    GitHubNoAnswer,
-    GitHubNotFound,
-    GitHubRateLimited,
-    GitHubRefused,
-    GitHubUnavailable,
-)
-from runnerctl.core.github.auth import load_private_key
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import (ConfigInvalid, GitHubBusy, GitHubConflict, GitHubCredentials, GitHubError, GitHubNoAnswer, GitHubNotFound, GitHubRateLimited, GitHubRefused, GitHubUnavailable)
+from runnerctl.core.settings.private_key import load_private_key
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.core.http.settings import HttpSettings
-from runnerctl.core.models import Scope
+from runnerctl.core.domain.models import Scope
 from runnerctl.sandbox import Fault, Sandbox
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
@@ -488,10 +477,10 @@ def test_processes_that_need_a_token_at_once_make_one(given, tmp_path):
     script = f"""
 import random, sys
 from pathlib import Path
-from runnerctl.core.clock import SystemClock
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
-from runnerctl.core.models import Scope
+from runnerctl.core.domain.models import Scope
 from runnerctl.sandbox import Fault, Sandbox
 import urllib3, jwt
 settings = GitHubSettings(api_url={fake.url!r}, server_url={fake.url!r}, app_id={APP_ID!r}, user_agent="t",

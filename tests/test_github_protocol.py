@@ -8,17 +8,8 @@ import sys
 
 import pytest
 
-from runnerctl.core.errors import (
-    GitHubBusy,
-    GitHubConflict,
-    GitHubCredentials,
-    GitHubNoAnswer,
-    GitHubNotFound,
-    GitHubRateLimited,
-    GitHubRefused,
-    GitHubUnavailable,
-)
-from runnerctl.core.github import protocol
+from runnerctl.core.domain.errors import (GitHubBusy, GitHubConflict, GitHubCredentials, GitHubNoAnswer, GitHubNotFound, GitHubRateLimited, GitHubRefused, GitHubUnavailable)
+from runnerctl.core.github import requests as protocol
 from runnerctl.core.github.answers import (
     WireDownload,
     WireInstallation,
@@ -27,9 +18,9 @@ from runnerctl.core.github.answers import (
     WireRunner,
     WireRunners,
 )
-from runnerctl.core.github.protocol import Answer, next_page
-from runnerctl.core.github.refusals import MAX_FOREIGN_TEXT, blames_our_clock, decode
-from runnerctl.core.models import Scope
+from runnerctl.core.github.requests import Answer, next_page
+from runnerctl.core.github.errors import MAX_FOREIGN_TEXT, blames_our_clock, decode
+from runnerctl.core.domain.models import Scope
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
 ORG = Scope(owner="octo-org")

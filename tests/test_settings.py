@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import credentials, settings
-from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.settings import credentials, load as settings
+from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"

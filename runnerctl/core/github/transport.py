@@ -10,12 +10,12 @@ from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import msgspec
 
-from ..clock import Clock
-from ..errors import GitHubNoAnswer, GitHubRefused, GitHubUnavailable
+from ..domain.clock import Clock
+from ..domain.errors import GitHubNoAnswer, GitHubRefused, GitHubUnavailable
 from ..http.client import HttpClient
 from ..http.failures import HttpFailure
 from .config import GitHubSettings
-from .protocol import Answer, Request
+from .requests import Answer, Request
 
 MAX_REDIRECTS = 3
 MAX_BODY = 8 * 1024 * 1024

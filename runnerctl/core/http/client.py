@@ -16,7 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from ..errors import ConfigInvalid
+from ..domain.errors import ConfigInvalid
 from . import deadline
 from .failures import HttpFailure, reason
 from .proxies import proxy_for

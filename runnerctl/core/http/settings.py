@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import ConfigInvalid
+from ..domain.errors import ConfigInvalid
 
 _HTTPS = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _HTTP = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
