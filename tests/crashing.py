@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from runnerctl import core
-from runnerctl.core.settings import load as settings
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.engine.replacing import replace_lost
 from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.engine.replacing import replace_lost
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 from runnerctl.core.store import Store
 
 

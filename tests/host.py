@@ -16,11 +16,10 @@ from typing import Any
 import requests
 
 from runnerctl import core
-from runnerctl.core.host import processes
-from runnerctl.core.settings import load as settings
-from runnerctl.core.host import cgroups
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How much longer than usual all may take, as on the machine of ``make e2e``."""

@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.host import processes
 from runnerctl.core.backends import units
 from runnerctl.core.backends.base import Configured, Launch
-from runnerctl.core.domain.observation import Outcome, Phase
 from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
 from runnerctl.core.domain.models import Runner
-from runnerctl.core.services import Services
+from runnerctl.core.domain.observation import Outcome, Phase
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.host import processes
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 

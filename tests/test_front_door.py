@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from multidict import CIMultiDict
 
 from runnerctl.core.domain.errors import ConfigInvalid
-from runnerctl.server.listening import addresses, connections, listen_policy
 from runnerctl.server.auth import unix_peers
 from runnerctl.server.auth.sources import Sources
+from runnerctl.server.listening import addresses, connections, listen_policy
 from tests.host import Host, Server, until
 
 PROTECTION = {
@@ -69,7 +69,9 @@ def certificate(top: Path, name: str) -> tuple[Path, Path]:
 @pytest.mark.parametrize("bind", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080", "example.org:80"])
 def test_where_others_reach_us_it_does_not_speak_in_the_clear(host: Host, bind: str) -> None:
     with pytest.raises(ConfigInvalid, match="tokens would travel there in the clear") as refused:
-        listen_policy.check(host.settings(RUNNERCTL_BIND=bind, GITHUB_WFA_RUNNER_SERVER__BIND=""), addresses.parse(bind))
+        listen_policy.check(
+            host.settings(RUNNERCTL_BIND=bind, GITHUB_WFA_RUNNER_SERVER__BIND=""), addresses.parse(bind)
+        )
     assert refused.value.hint is not None
     assert {"--tls-cert", "--insecure-bind", "RUNNERCTL_INSECURE_BIND=true"} <= set(
         refused.value.hint.replace(",", " ").split()

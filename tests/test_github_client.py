@@ -22,12 +22,23 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.errors import (ConfigInvalid, GitHubBusy, GitHubConflict, GitHubCredentials, GitHubError, GitHubNoAnswer, GitHubNotFound, GitHubRateLimited, GitHubRefused, GitHubUnavailable)
-from runnerctl.core.settings.private_key import load_private_key
+from runnerctl.core.domain.errors import (
+    ConfigInvalid,
+    GitHubBusy,
+    GitHubConflict,
+    GitHubCredentials,
+    GitHubError,
+    GitHubNoAnswer,
+    GitHubNotFound,
+    GitHubRateLimited,
+    GitHubRefused,
+    GitHubUnavailable,
+)
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.github.auth import load_private_key
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.core.http.settings import HttpSettings
-from runnerctl.core.domain.models import Scope
 from runnerctl.sandbox import Fault, Sandbox
 
 REPO = Scope(owner="octo-org", repo="octo-repo")

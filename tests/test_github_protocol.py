@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from runnerctl.core.domain.errors import (GitHubBusy, GitHubConflict, GitHubCredentials, GitHubNoAnswer, GitHubNotFound, GitHubRateLimited, GitHubRefused, GitHubUnavailable)
+from runnerctl.core.domain.errors import (
+    GitHubBusy,
+    GitHubConflict,
+    GitHubCredentials,
+    GitHubNoAnswer,
+    GitHubNotFound,
+    GitHubRateLimited,
+    GitHubRefused,
+    GitHubUnavailable,
+)
+from runnerctl.core.domain.models import Scope
 from runnerctl.core.github import requests as protocol
 from runnerctl.core.github.answers import (
     WireDownload,
@@ -18,9 +28,8 @@ from runnerctl.core.github.answers import (
     WireRunner,
     WireRunners,
 )
-from runnerctl.core.github.requests import Answer, next_page
 from runnerctl.core.github.errors import MAX_FOREIGN_TEXT, blames_our_clock, decode
-from runnerctl.core.domain.models import Scope
+from runnerctl.core.github.requests import Answer, next_page
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
 ORG = Scope(owner="octo-org")

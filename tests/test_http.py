@@ -17,13 +17,13 @@ import pytest
 from runnerctl.core.access.oidc import issuer_keys
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid, GitHubNoAnswer, GitHubUnavailable, IssuerUnavailable
+from runnerctl.core.domain.models import Scope
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.core.http.client import HttpClient
 from runnerctl.core.http.failures import HttpFailure
 from runnerctl.core.http.proxies import proxy_for
 from runnerctl.core.http.settings import VARIABLES, HttpSettings
-from runnerctl.core.domain.models import Scope
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, until
 from tests.misbehaving_servers import (

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, until
 

@@ -21,12 +21,12 @@ from typing import NamedTuple
 import pytest
 
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.packages.download import download
 from runnerctl.core.domain.errors import ConfigInvalid, DiskFull, GitHubRefused, GitHubUnavailable, PackageInvalid
 from runnerctl.core.http.client import HttpClient
 from runnerctl.core.http.settings import HttpSettings
-from runnerctl.core.packages.store import PackageStore
+from runnerctl.core.packages.download import download
 from runnerctl.core.packages.releases import Release
+from runnerctl.core.packages.store import PackageStore
 
 PLATFORM = "linux-x64"
 FETCHER = """

@@ -12,12 +12,12 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.errors import RunnerBusy
-from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.domain.models import Absence
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash

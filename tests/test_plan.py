@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.engine import restarting
-from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
 from runnerctl.core.domain.models import Event, Runner, Scope
+from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
 from runnerctl.core.domain.observed_state import shown_state
-from runnerctl.core.engine.plan import Action, Deadlines, Seen, Step, plan
 from runnerctl.core.domain.states import LIVE, Desired, RunnerState
+from runnerctl.core.engine import restarting
+from runnerctl.core.engine.plan import Action, Deadlines, Seen, Step, plan
 
 S = RunnerState
 NOW = 10_000.0

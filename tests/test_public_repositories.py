@@ -15,13 +15,20 @@ import pytest
 from runnerctl import core
 from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.oidc.workflow_rules import Policy, parse
-from runnerctl.core.domain.errors import (Forbidden, GitHubCredentials, GitHubNotFound, GitHubRateLimited, GitHubUnavailable, RunnerctlError)
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.domain.errors import (
+    Forbidden,
+    GitHubCredentials,
+    GitHubNotFound,
+    GitHubRateLimited,
+    GitHubUnavailable,
+    RunnerctlError,
+)
 from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, until
 from tests.test_reconcile import JumpingClock, steps

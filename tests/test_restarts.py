@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.engine.restarts import wait_and_restart
 from runnerctl.core.domain.models import Absence, Runner
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.restarts import wait_and_restart
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import JumpingClock

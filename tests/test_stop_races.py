@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runnerctl import core
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 

@@ -15,13 +15,13 @@ import pytest
 import requests
 
 from runnerctl.core.access import issuing, tokens
-from runnerctl.core.access.grants import TokenLimits, Right
+from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.domain.errors import Forbidden, TokenExists, TokenNotFound
-from runnerctl.core.engine import replacing
 from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import replacing
 from runnerctl.core.redact import MASK, redact
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.server.app import ROUTES, build_app
 from runnerctl.server.keys import RULES
 from runnerctl.server.routing import Access, Route
@@ -177,7 +177,9 @@ def test_what_is_beyond_a_tenants_limits_is_forbidden(hall: Hall, fields: dict[s
 
 
 def test_patterns_regard_no_case_and_stop_at_the_slash(hall: Hall) -> None:
-    limits = TokenLimits(tenant="acme", repositories=("Acme/w*",), labels=("GPU-?",), name_pattern="ACME-*", persistent=True)
+    limits = TokenLimits(
+        tenant="acme", repositories=("Acme/w*",), labels=("GPU-?",), name_pattern="ACME-*", persistent=True
+    )
     spec = hall.host.spec
     limits.check_create(spec("acme-x", repo="ACME/Widgets", labels="gpu-1", ephemeral=False))
     for repo in ("acme/x", "acmew/w", "w/acme"):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from runnerctl.core import logs
+
 from . import render
 from .options import CliContext, Output, Verb, pass_cli
 

@@ -11,6 +11,7 @@ import click
 from runnerctl.core.audit import OK, Audit, AuditEntry
 from runnerctl.core.domain.errors import SomeFailed
 from runnerctl.core.services import Services
+
 from .failures import as_error
 from .options import AUDITED, UID
 

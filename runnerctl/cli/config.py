@@ -10,6 +10,7 @@ import click
 from runnerctl.core.domain.errors import InvalidRequest
 from runnerctl.core.settings.load import Settings
 from runnerctl.core.settings.table import BY_KEY
+
 from . import render
 from .options import SETTING, CliContext, Output, Verb, pass_cli
 

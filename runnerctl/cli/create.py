@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import click
 
 from runnerctl import core
-from runnerctl.core.engine.create import Wait
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.engine.create import Wait
 from runnerctl.core.services import Services
+
 from . import render, runners
 from .auditing import audited
 from .options import LABELS, ORGANIZATION, REPOSITORY, CliContext, Verb, duration, pass_cli
@@ -140,7 +141,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _create(cli: CliContext, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None) -> Runner:
+def _create(
+    cli: CliContext, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None
+) -> Runner:
     deadline = None if timeout is None else services.clock.monotonic() + timeout
     operation = core.create_runner(
         services,

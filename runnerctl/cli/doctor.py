@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runnerctl.core.domain.errors import SomeFailed
+
 from . import render
 from .options import CliContext, Verb, pass_cli
 

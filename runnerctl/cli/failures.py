@@ -11,6 +11,7 @@ import click
 
 from runnerctl.core.domain.errors import FieldError, Interrupted, InvalidRequest, RunnerctlError, SomeFailed
 from runnerctl.core.redact import redact
+
 from . import render
 from .options import Output
 

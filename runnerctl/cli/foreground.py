@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 from runnerctl import core
-from runnerctl.core.logs import LogReader
 from runnerctl.core.domain.models import Runner, RunnerSpec
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.logs import LogReader
+from runnerctl.core.services import Services
+
 from . import render, runners
-from .waiting import LOOK_SECONDS, not_completed
 from .options import CliContext, Output
 from .package import warn_of
+from .waiting import LOOK_SECONDS, not_completed
 
 EXIT_INTERRUPTED = 130
 _STOP_NOW = 2

@@ -9,6 +9,7 @@ import sys
 import click
 
 from runnerctl.core.domain.errors import InvalidRequest
+
 from . import render
 from .options import TOPIC, CliContext, Output, Verb, pass_cli
 

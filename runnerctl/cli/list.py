@@ -9,8 +9,9 @@ import click
 from runnerctl import core
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import RunnerQuery, Scope
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.services import Services
+
 from . import render, runners
 from .options import REPOSITORY, CliContext, Verb, pass_cli
 

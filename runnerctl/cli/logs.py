@@ -6,12 +6,13 @@ import click
 
 from runnerctl import core
 from runnerctl.core import logs
-from runnerctl.core.logs import LogReader
 from runnerctl.core.domain.models import Runner
+from runnerctl.core.logs import LogReader
 from runnerctl.core.services import Services
+
 from . import render
-from .waiting import LOOK_SECONDS
 from .options import KNOWN_RUNNER, CliContext, Output, Verb, pass_cli
+from .waiting import LOOK_SECONDS
 
 
 @click.command(

@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from runnerctl import __version__
+
 from .options import AUDITED, CliContext, env_file_option, output_option, quiet_option, verbose_option
 
 COMMANDS = {

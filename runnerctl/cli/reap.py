@@ -6,6 +6,7 @@ import click
 
 from runnerctl import core
 from runnerctl.core.domain.errors import RunnerctlError
+
 from .options import CliContext, Verb, pass_cli
 
 

@@ -11,6 +11,7 @@ from runnerctl import core
 from runnerctl.core.domain.errors import SomeFailed
 from runnerctl.core.engine.sweep import Finding
 from runnerctl.core.services import Services
+
 from . import render
 from .auditing import audited
 from .options import CliContext, Verb, pass_cli

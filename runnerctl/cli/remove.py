@@ -15,6 +15,7 @@ from runnerctl.core.domain.clock import Clock, SystemClock
 from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
 from runnerctl.core.engine.remove import Removal
 from runnerctl.core.services import Services
+
 from . import render
 from .auditing import audited
 from .options import RUNNER, CliContext, Output, Verb, duration, pass_cli

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from runnerctl.core.redact import redact
+
 from .options import CliContext, Output
 
 Row = Mapping[str, Any]

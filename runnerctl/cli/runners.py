@@ -7,6 +7,7 @@ from typing import Any
 from runnerctl.core.domain import documents
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import Runner
+
 from .render import Row
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runnerctl.core.host import trash
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.domain.models import Scope
+from runnerctl.core.host import trash
 from runnerctl.rehearsal import job_log
+
 from . import render
 from .options import FILE, REPOSITORY, CliContext, Verb, pass_cli
 from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, loopback_host, package_of

@@ -12,6 +12,7 @@ import click
 
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
+
 from . import render
 from .options import CliContext
 

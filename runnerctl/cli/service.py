@@ -10,6 +10,7 @@ from runnerctl.install.install import plan_install
 from runnerctl.install.layout import UNIT, Backend, Layout, here
 from runnerctl.install.steps import Step, take
 from runnerctl.install.uninstall import left_behind, plan_uninstall
+
 from . import render
 from .options import UNIT_FILE, CliContext, Output, Verb, pass_cli
 

@@ -10,6 +10,7 @@ import click
 from runnerctl import core
 from runnerctl.core.domain import documents, sizes
 from runnerctl.core.services import Services
+
 from . import render, runners
 from .options import KNOWN_RUNNER, CliContext, Verb, pass_cli
 

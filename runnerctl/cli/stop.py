@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runnerctl import core
+
 from . import render, runners
 from .auditing import audited
 from .options import RUNNER, CliContext, Verb, pass_cli

@@ -6,9 +6,10 @@ import click
 
 from runnerctl.core.access import issuing
 from runnerctl.core.access.documents import token_document
-from runnerctl.core.access.grants import TokenLimits, Right
-from runnerctl.core.store.api_tokens import ApiToken
+from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.services import Services
+from runnerctl.core.store.api_tokens import ApiToken
+
 from . import render, runners
 from .auditing import audited
 from .options import LABELS, TOKEN, CliContext, Verb, duration, pass_cli

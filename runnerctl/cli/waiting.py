@@ -5,8 +5,8 @@ from __future__ import annotations
 from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded
 from runnerctl.core.domain.models import Runner
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.services import Services
 
 LOOK_SECONDS = 0.1
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .domain.models import Runner, RunnerSpec, Scope
     from .engine.breaker import held_back
     from .engine.create import Wait, create_runner
     from .engine.operation import Operation, Pause, finish
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
     from .engine.reconcile_runner import decide, reconcile_runner, seconds_to_restart
     from .engine.remove import Removal, remove_runner
     from .engine.restarts import is_attended, wait_and_restart
+    from .engine.status import get_runner, observe, runner_status
+    from .engine.stop import Stop, start_runner, stop_runner
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
-    from .engine.status import get_runner, runner_status, observe
-    from .engine.stop import Stop, start_runner, stop_runner
-    from .domain.models import Runner, RunnerSpec, Scope
     from .services import Services
 
 _HOME = {

@@ -7,14 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from .settings import credentials, listable, readable_secrets
-from .host import disk
-from .host.directories import check_directory, disk_errors
 from .domain.errors import RunnerctlError
-from .settings.run_as import check_job_users
 from .engine.breaker import held_back
 from .engine.steps.configure import unreachable
+from .host import disk
+from .host.directories import check_directory, disk_errors
 from .services import Services
+from .settings import credentials, listable, readable_secrets
+from .settings.run_as import check_job_users
 
 _MOST_SKEW = 30.0
 """Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
@@ -95,7 +95,7 @@ def _directories(services: Services) -> Iterator[Finding]:
     if _device(settings.base_dir) != _device(settings.package_dir):
         message = f"{str(settings.package_dir)!r} is on another file system than the runners: each gets a copy"
         yield Finding("directories", Level.WARNING, message, "Name a package_dir on the same file system")
-    listable.check(services)
+    listable.check(settings, units=services.backend.name == "systemd")
     disk.require_free(places, settings.get("min_free_space"))
     yield Finding("directories", Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 

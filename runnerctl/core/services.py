@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runnerctl import __version__
-from .host import state_directory
+
 from .backends.process import ProcessBackend, StopLadder
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
+from .host import state_directory
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from .audit import Audit
     from .backends.limits import CgroupLimit
     from .github.client import GitHub
-    from .packages.store import PackageStore
     from .host.worker_pool import WorkerPool
+    from .packages.store import PackageStore
 
 _WORKERS = 32
 _UNITS_EVENTS = Path("/run/runnerctl/events.sock")
@@ -147,9 +148,9 @@ class Services:
     @cached_property
     def github(self) -> GitHub:
         """Raises ``ConfigInvalid`` when no usable credentials are set."""
-        from .settings.credentials import required_key_pem
         from .github.client import GitHub
         from .github.config import GitHubSettings
+        from .settings.credentials import required_key_pem
 
         with self._building:
             api_url, server_url = self.settings.github_urls

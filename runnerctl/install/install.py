@@ -9,6 +9,7 @@ from functools import partial
 
 from runnerctl.core.backends import units as runners
 from runnerctl.core.domain.errors import BackendFailed, InvalidRequest, InvalidTransition
+
 from . import accounts, systemd, trust
 from .files import directories, env_file, of_other_backends, units, with_token
 from .layout import ALIAS, UNIT, Backend, Layout

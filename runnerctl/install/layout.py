@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from runnerctl.core.host import job_users
-from runnerctl.core.settings import load as settings_module
 from runnerctl.core.backends import limits
 from runnerctl.core.backends.limits import CgroupLimit
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
+from runnerctl.core.host import job_users
+from runnerctl.core.settings import load as settings_module
 from runnerctl.core.settings.table import DEFAULT_BASE_DIR, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, DEFAULT_STATE_DIR
 
 UNIT = "runnerctl-server.service"

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from runnerctl.core.domain.errors import BackendFailed
+
 from .programs import run, systemd_runs
 
 _SERVICE = re.compile(r"/([^/]+\.service)(?:/|$)")

@@ -7,6 +7,7 @@ calls that builds need are left, each named below.
 from __future__ import annotations
 
 from runnerctl.core.backends import units
+
 from .layout import Layout
 
 _TEMPLATE = """\

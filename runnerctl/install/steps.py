@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from runnerctl.core.host.directories import disk_errors, owner_name
 from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.host.directories import disk_errors, owner_name
+
 from .files import Directory, File, Link
 
 

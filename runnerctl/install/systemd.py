@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, RunnerctlError
+
 from .layout import UNIT
 from .programs import run, says_yes, systemd_runs
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import runnerctl
-
-from runnerctl.core.host.directories import owner_name
 from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid
+from runnerctl.core.host.directories import owner_name
+
 from .layout import Layout
 
 _HINT = "Install runnerctl into a virtual environment of root's, such as /opt/runnerctl/venv"

@@ -11,9 +11,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from runnerctl.core.domain.errors import BackendFailed, InvalidTransition
 from runnerctl.core.host import trash
 from runnerctl.core.host.directories import owner_name
-from runnerctl.core.domain.errors import BackendFailed, InvalidTransition
+
 from . import accounts, systemd
 from .files import of_other_backends, units
 from .install import has_second_unit, require_root

@@ -7,16 +7,16 @@ from aiohttp import web
 from runnerctl.core.services import Services
 
 from .auth.authenticator import Authenticator
+from .auth.sources import Sources
+from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
-from .keys import AUTHENTICATOR, FAILED_LOGINS, STATUS_CACHE, OFFLOAD, READINESS, RULES, SERVICES, SOURCES
-from .status_cache import StatusCache
+from .keys import AUTHENTICATOR, FAILED_LOGINS, OFFLOAD, READINESS, RULES, SERVICES, SOURCES, STATUS_CACHE
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .routes import health, logs, runners, tokens, whoami
 from .routing import add
-from .auth.sources import Sources
-from .auth.throttle import FailedLogins
+from .status_cache import StatusCache
 
 ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
 

@@ -10,12 +10,12 @@ from runnerctl.core.services import Services
 
 if TYPE_CHECKING:
     from .auth.authenticator import Authenticator
-    from .status_cache import StatusCache
+    from .auth.sources import Sources
+    from .auth.throttle import FailedLogins
     from .offload import Offload
     from .readiness import Readiness
     from .routing import Rules
-    from .auth.sources import Sources
-    from .auth.throttle import FailedLogins
+    from .status_cache import StatusCache
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")

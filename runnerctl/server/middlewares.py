@@ -15,11 +15,19 @@ from aiohttp.typedefs import Handler
 
 from runnerctl.core import audit
 from runnerctl.core.access.grants import Right
-from runnerctl.core.domain.errors import (BodyTooLarge, Forbidden, InvalidRequest, MethodNotAllowed, NotFound, RunnerctlError, Unauthorized)
+from runnerctl.core.domain.errors import (
+    BodyTooLarge,
+    Forbidden,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RunnerctlError,
+    Unauthorized,
+)
 from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
-from .keys import ACTOR, CLAIMED, AUTHENTICATOR, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
+from .keys import ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
 from .routing import Access, Route
 
 log = logging.getLogger("runnerctl.server")

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from runnerctl import core
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.install import own_unit
 from runnerctl.core.services import Services
+from runnerctl.install import own_unit
 
 
 @dataclass(kw_only=True)

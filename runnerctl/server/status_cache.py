@@ -11,10 +11,10 @@ import asyncio
 from typing import NamedTuple
 
 from runnerctl import core
-from runnerctl.core.domain import documents
 from runnerctl.core.access.grants import TokenLimits, sees
-from runnerctl.core.domain.observation import Observation
+from runnerctl.core.domain import documents
 from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.observation import Observation
 
 from .answers import encoded
 

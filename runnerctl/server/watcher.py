@@ -15,15 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from runnerctl import core
-from runnerctl.core.engine import sweep
 from runnerctl.core.domain.errors import RunnerBusy, RunnerctlError
-from runnerctl.core.housekeeping import retention
-from runnerctl.core.engine.replacing import replace_lost
+from runnerctl.core.engine import sweep
 from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.replacing import replace_lost
+from runnerctl.core.housekeeping import retention
 from runnerctl.core.services import Services
 
-from .process_watcher import ProcessWatcher
 from .offload import Offload
+from .process_watcher import ProcessWatcher
 
 log = logging.getLogger("runnerctl.server")
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import click
 
-from runnerctl.core.settings import load as settings, files as settings_files
+from runnerctl.core.settings import files as settings_files
+from runnerctl.core.settings import load as settings
 from runnerctl.core.settings.table import BY_KEY, DEFAULT_CONFIG_FILE
 
 _VARIABLE = BY_KEY["state_dir"].variables[0]

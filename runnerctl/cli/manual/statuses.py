@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runnerctl.core.domain import errors
 from runnerctl.core.domain.errors import RunnerctlError
+
 from .page import Page, Paragraph, References, Section, Terms
 
 MEANINGS = {

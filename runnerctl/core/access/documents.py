@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..domain.documents import timestamp
-from .grants import Actor, TokenLimits, Right
 from ..store.api_tokens import ApiToken
+from .grants import Actor, Right, TokenLimits
 
 
 def actor_document(actor: Actor) -> dict[str, Any]:

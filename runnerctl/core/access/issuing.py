@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ..domain import names
 from ..domain.errors import TokenNotFound
 from ..services import Services
-from . import grants, tokens
-from .grants import TokenLimits, Right
 from ..store.api_tokens import ApiToken
+from . import grants, tokens
+from .grants import Right, TokenLimits
 
 DEFAULT_LIFE = 90 * 86400.0
 _LONGEST_LIFE = 3650 * 86400.0

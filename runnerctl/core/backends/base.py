@@ -11,12 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from ..domain.observation import Observation
 from ..domain.models import ProcessId
-
-
-
-
+from ..domain.observation import Observation
 
 
 class Launch(NamedTuple):
@@ -39,10 +35,6 @@ class Configured(NamedTuple):
 
     status: int
     output: str
-
-
-
-
 
 
 class Backend(ABC):

@@ -19,13 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..host.directories import check_directory, disk_errors
 from ..domain.errors import BackendFailed, RunnerExists
-from .identity import remove_identity, write_identity
-from ..packages.store import Package
+from ..host.directories import check_directory, disk_errors
 from ..host.hardlinks import copy, share_tree
 from ..host.syscalls import rename_new
 from ..host.trash import delete_tree, detach_mounts, is_mount_point, make_writable
+from ..packages.store import Package
+from .identity import remove_identity, write_identity
 
 __all__ = [
     "Root",

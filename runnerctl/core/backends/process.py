@@ -14,13 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..host import processes
 from ..domain.errors import BackendFailed, DiskFull
 from ..domain.models import ProcessId
-from ..host import cgroups
+from ..domain.observation import Observation, Phase
+from ..host import cgroups, processes
 from . import supervisors
 from .base import Backend, Configured, Launch
-from ..domain.observation import Observation, Phase
 from .records import Records
 
 if TYPE_CHECKING:

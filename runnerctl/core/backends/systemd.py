@@ -18,9 +18,9 @@ from typing import Any
 
 from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
+from ..domain.observation import NOTHING, Observation, Phase
 from ..host import cgroups
 from . import config_sh, units
-from ..domain.observation import NOTHING, Observation, Phase
 from .base import Configured, Launch
 from .process import ProcessBackend
 from .records import Records

@@ -6,8 +6,8 @@ import time
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .observation import Observation
 from .models import Event, Listed, Runner
+from .observation import Observation
 
 RUNNING = "running"
 INSTALLED = "installed_not_running"

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from .errors import FieldError, InvalidRequest
 from ..redact import looks_secret
+from .errors import FieldError, InvalidRequest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .observation import Observation, Outcome, Phase
 from .models import Runner
+from .observation import Observation, Outcome, Phase
 from .states import RunnerState as S
 
 _STATE_OF = {Phase.LISTENING: S.IDLE, Phase.BUSY: S.BUSY, Phase.STARTING: S.STARTING, Phase.UPDATING: S.STARTING}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..host import disk
 from ..access.grants import TokenLimits
-from ..store.api_tokens import not_free
 from ..domain.errors import Forbidden
-from ..settings.run_as import check_job_users
-from ..host.job_users import with_processes
 from ..domain.models import Runner, RunnerSpec
+from ..host import disk
+from ..host.job_users import with_processes
 from ..services import Services
 from ..settings.load import Settings
+from ..settings.run_as import check_job_users
+from ..store.api_tokens import not_free
 
 
 def admit(services: Services, spec: RunnerSpec, limits: TokenLimits | None = None, *, runner_id: str) -> Runner:
@@ -46,9 +46,9 @@ def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None
     """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
     if settings.get("oidc.rules") is None:
         return
-    from ..access.oidc.workflow_rules import policy
+    from ..settings.workflow_policy import workflow_policy
 
-    rules = policy(settings)
+    rules = workflow_policy(settings)
     if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
         raise not_free(name, limits)
 

@@ -9,23 +9,23 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ..backends import directory
-from ..settings import listable
 from ..access.grants import TokenLimits
+from ..backends import directory
 from ..domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..domain.models import Runner, RunnerSpec
+from ..domain.states import RunnerState
 from ..packages.store import Package
 from ..services import Services
-from ..domain.states import RunnerState
+from ..settings import listable
 from ..store.runners import REMOVE_FIRST
-from .steps import teardown, registration
 from . import exposure
 from .admission import admit
-from .steps.configure import check_reachable, configure
 from .locking import lock_for_create
-from .steps.launching import start_processes
 from .operation import Operation
 from .reconcile_runner import reconcile_locked
+from .steps import registration, teardown
+from .steps.configure import check_reachable, configure
+from .steps.launching import start_processes
 from .steps.unpacking import with_package
 from .steps.until_online import until_online
 
@@ -70,7 +70,7 @@ def _create(
     services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: TokenLimits | None
 ) -> Runner:
     directory.check_directory(services.settings.base_dir)
-    listable.check(services)
+    listable.check(services.settings, units=services.backend.name == "systemd")
     if not spec.ephemeral:
         check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from . import restarting
-from ..domain.observation import Observation, Outcome
 from ..domain.durations import shown
 from ..domain.models import Runner
+from ..domain.observation import Observation, Outcome
 from ..domain.observed_state import observed_state
 from ..domain.states import UNLAUNCHED, Desired, RunnerState
+from . import restarting
 
 S = RunnerState
 
@@ -120,7 +120,10 @@ def _of_living(seen: Seen, now: float, deadlines: Deadlines) -> Action:
         return _of_removing(seen, now, deadlines)
     if runner.state is S.STOPPING:
         return _of_stopping(seen, now, deadlines)
-    if _never_came_online(runner, processes, now, deadlines) and (late := _of_late(runner, processes, deadlines)) is not KEEP:
+    if (
+        _never_came_online(runner, processes, now, deadlines)
+        and (late := _of_late(runner, processes, deadlines)) is not KEEP
+    ):
         return late
     return _of_serving(seen)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..backends import identity, directory
-from . import restarting
-from ..domain.observation import Phase
+from ..backends import directory, identity
 from ..domain.models import Runner
-from .plan import Action, Deadlines, Seen, Step, plan
-from ..services import Services
+from ..domain.observation import Phase
 from ..domain.states import SERVING, UNLAUNCHED, Desired, RunnerState
-from .steps import teardown, registration
-from .steps.configure import is_configured
+from ..services import Services
+from . import restarting
 from .locking import lock_runner
+from .plan import Action, Deadlines, Seen, Step, plan
+from .steps import registration, teardown
+from .steps.configure import is_configured
 from .steps.launching import start_again, start_half_made
 from .steps.renewing import renew
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..domain import names
 from ..access.grants import TokenLimits, sees
-from ..domain.observation import Phase
+from ..domain import names
 from ..domain.errors import DeadlineExceeded, GitHubBusy, GitHubError, RunnerBusy
 from ..domain.models import Runner, Scope
-from ..services import Services
+from ..domain.observation import Phase
 from ..domain.states import RunnerState
-from .steps import teardown
-from .locking import check_scope, lock_runner, find_runner
+from ..services import Services
+from .locking import check_scope, find_runner, lock_runner
 from .operation import Operation, Pause
 from .orphans import finish_orphans
+from .steps import teardown
 from .steps.registration import deregister
 from .stop import until_gone
 

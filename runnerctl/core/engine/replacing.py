@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from ..domain.errors import Forbidden, RunnerBusy, RunnerctlError
 from ..domain.models import Runner, RunnerSpec, Scope
-from ..services import Services
 from ..domain.states import RunnerState
+from ..services import Services
 from . import breaker
 from .create import create_runner
 from .operation import finish

@@ -10,13 +10,13 @@ import os
 import socket
 from pathlib import Path
 
-from . import restarting
 from ..domain.durations import shown
 from ..domain.errors import ConfigInvalid, RunnerctlError
-from ..host.locks import LockHeld, file_lock
 from ..domain.models import Runner
-from .plan import Step
+from ..host.locks import LockHeld, file_lock
 from ..services import Services
+from . import restarting
+from .plan import Step
 from .reconcile_runner import decide, reconcile_runner, seconds_to_restart
 
 LOOK_SECONDS = 1.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..domain.documents import Status, unknown
 from ..domain.models import Runner
 from ..domain.observed_state import shown_state
-from ..services import Services
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
+from ..services import Services
 from . import breaker
 from .locking import find_runner
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..access.grants import TokenLimits
-from ..domain.observation import Phase
 from ..domain.errors import InvalidTransition, RunnerNotFound
 from ..domain.models import ProcessId, Runner
-from .plan import WAS_STOPPED
-from ..services import Services
+from ..domain.observation import Phase
 from ..domain.states import WITH_PROCESS, Desired, RunnerState
+from ..services import Services
 from . import exposure
-from .locking import lock_runner, find_runner
-from .steps.launching import start_again
+from .locking import find_runner, lock_runner
 from .operation import Operation, Pause
+from .plan import WAS_STOPPED
 from .reconcile_runner import reconcile_locked
+from .steps.launching import start_again
 
 # A Worker reports its job's end as the very last, and nobody else can.
 _KILLED = (
@@ -37,7 +37,9 @@ class Stop:
     """What GitHub will show of a job that had to be killed."""
 
 
-def stop_runner(services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None) -> Operation[Stop]:
+def stop_runner(
+    services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None
+) -> Operation[Stop]:
     """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
 
     ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.

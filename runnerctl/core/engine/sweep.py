@@ -9,17 +9,17 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .steps import find_exposed
 from ..domain.errors import RunnerBusy, RunnerctlError
+from ..domain.models import Runner
+from ..services import Services
 from . import reconcile_runner as reaping
 from .operation import finish
 from .orphans import finish_orphans
+from .plan import KEEP, Action, Step
+from .registration_poller import RegistrationPoller
 from .remove import remove_runner
 from .replacing import replace_lost
-from .registration_poller import RegistrationPoller
-from ..domain.models import Runner
-from .plan import KEEP, Action, Step
-from ..services import Services
+from .steps import find_exposed
 
 _CROWD = 900
 """Runners of one scope."""
@@ -43,7 +43,9 @@ class Sweep:
     """The new lives of runners that GitHub had lost."""
 
 
-def observe_runners(services: Services, runners: Iterable[Runner], poller: RegistrationPoller | None = None) -> list[Finding]:
+def observe_runners(
+    services: Services, runners: Iterable[Runner], poller: RegistrationPoller | None = None
+) -> list[Finding]:
     """What is to be done, by an observation that locks nothing. No GitHub call.
 
     About one that could not be observed nothing is done, whatever the reason: its finding carries the error.
@@ -72,7 +74,9 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
     if dry_run:
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
     done = services.worker_pool.map(lambda finding: reconcile_finding(services, finding, poller), findings)
-    done += services.worker_pool.map(lambda finding: reconcile_finding(services, finding), released(services, early=True))
+    done += services.worker_pool.map(
+        lambda finding: reconcile_finding(services, finding), released(services, early=True)
+    )
     return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
 
 

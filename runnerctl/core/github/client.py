@@ -25,18 +25,18 @@ from .answers import (
     WireToken,
 )
 from .auth import Identity, credentials
-from .config import GitHubSettings
-from .runner_groups import RunnerGroups
-from .pages import RunnerPages, follow
-from .requests import DEFAULT_GROUP_ID, Answer, Request
-from .errors import decode, refusal
-from .single_flight import SingleFlight
 from .cache import VISIBILITY_SECONDS
+from .config import GitHubSettings
+from .errors import decode, refusal
+from .pages import RunnerPages, follow
 from .repo_visibility import RepoVisibility
+from .requests import DEFAULT_GROUP_ID, Answer, Request
+from .runner_groups import RunnerGroups
+from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
-    from .transport import RateLimit, Transport
     from .retry import Retry
+    from .transport import RateLimit, Transport
 
 T = TypeVar("T")
 
@@ -197,8 +197,8 @@ class GitHub:
         if self._tries is None:
             with self._mutex:
                 if self._tries is None:
-                    from .transport import Transport
                     from .retry import Retry
+                    from .transport import Transport
 
                     self._transport = Transport(self._settings, clock=self._clock)
                     self._tries = Retry(

@@ -11,7 +11,17 @@ from typing import TypeVar
 
 import msgspec
 
-from ..domain.errors import (GitHubBusy, GitHubConflict, GitHubCredentials, GitHubError, GitHubNoAnswer, GitHubNotFound, GitHubRateLimited, GitHubRefused, GitHubUnavailable)
+from ..domain.errors import (
+    GitHubBusy,
+    GitHubConflict,
+    GitHubCredentials,
+    GitHubError,
+    GitHubNoAnswer,
+    GitHubNotFound,
+    GitHubRateLimited,
+    GitHubRefused,
+    GitHubUnavailable,
+)
 from ..redact import redact
 from .requests import Answer, Request
 

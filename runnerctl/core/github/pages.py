@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from ..domain.errors import GitHubRefused
 from ..domain.models import Scope
 from .answers import RemoteRunner, WireRunners
-from .requests import Answer, Request, list_runners, next_page
 from .errors import decode
+from .requests import Answer, Request, list_runners, next_page
 
 MAX_PAGES = 200
 """Twice what a full runner group (10,000 runners) needs."""

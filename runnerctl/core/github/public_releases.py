@@ -9,8 +9,8 @@ from . import requests as protocol
 from .answers import Release, WireRelease
 from .config import GitHubSettings
 from .errors import decode
-from .transport import Transport
 from .retry import Retry
+from .transport import Transport
 
 
 def release(version: str, settings: GitHubSettings, *, clock: Clock, rng: random.Random) -> Release | None:

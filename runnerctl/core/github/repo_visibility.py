@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ..domain.clock import Clock
 from ..domain.models import Scope
-from .config import GitHubSettings
 from .cache import Contents, TokenFile, Visibility
+from .config import GitHubSettings
 
 
 class RepoVisibility:

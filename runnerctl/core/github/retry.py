@@ -6,8 +6,8 @@ import random
 
 from ..domain.clock import Clock
 from ..domain.errors import GitHubNoAnswer, GitHubUnavailable
-from .requests import Answer, Request
 from .errors import refusal
+from .requests import Answer, Request
 from .transport import Transport
 
 MAX_TRIES = 3

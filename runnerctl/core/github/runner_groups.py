@@ -8,8 +8,8 @@ from dataclasses import replace
 from ..domain.clock import Clock
 from ..domain.models import Scope
 from ..redact import looks_secret
-from .config import GitHubSettings
 from .cache import Contents, GroupId, TokenFile
+from .config import GitHubSettings
 
 KEPT_SECONDS = 6 * 3600.0
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..domain import sizes
-from .directories import disk_errors
 from ..domain.errors import DiskFull
+from .directories import disk_errors
 
 _ENTRIES_A_LOOK = 256
 

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import processes
 from ..domain.models import ProcessId
+from . import processes
 
 
 class _Held(NamedTuple):

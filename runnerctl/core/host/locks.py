@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..domain.clock import Clock, SystemClock
-from .directories import disk_errors
 from ..domain.errors import ConfigInvalid, DeadlineExceeded
+from .directories import disk_errors
 
 _SYSTEM_CLOCK = SystemClock()
 _FIRST_PAUSE = 0.01

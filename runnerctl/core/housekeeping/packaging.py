@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..host import disk
 from ..domain import names
-from ..packages import releases, version_policy
 from ..domain.errors import InvalidRequest, PackageInvalid
 from ..domain.models import Scope
+from ..engine.steps.unpacking import package_for
+from ..host import disk
+from ..packages import releases, version_policy
 from ..packages.store import Package
 from ..services import Services
-from ..engine.steps.unpacking import package_for
 
 Progress = Callable[[int, int | None], None]
 _NAMED_FILES = 3

@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from ..packages import download as downloads, releases
 from ..domain import names
 from ..domain.clock import Clock
 from ..github import public_releases
 from ..github.config import GitHubSettings
 from ..http.client import HttpClient
+from ..packages import download as downloads
+from ..packages import releases
 from ..services import USER_AGENT
 from ..settings.load import Settings
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..domain.errors import BackendFailed
 from ..domain.models import Runner
-from ..services import Services
 from ..host.trash import delete_tree
+from ..services import Services
 
 _BATCH = 200
 """Lives in one transaction: other writers wait no longer than for that."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-from ..host.directories import disk_errors
 from ..domain.errors import GitHubRefused, GitHubUnavailable, PackageInvalid
+from ..host.directories import disk_errors
 from ..http.client import HttpClient, Opened
 from ..http.failures import HttpFailure
 from .releases import Release

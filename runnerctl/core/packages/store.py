@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import manifests
 from ..domain.clock import Clock
-from ..host.directories import check_directory, disk_errors
 from ..domain.errors import BackendFailed, GitHubUnavailable, RunnerctlError
-from ..http.settings import HttpSettings
+from ..host.directories import check_directory, disk_errors
 from ..host.locks import LockHeld, file_lock
-from .releases import LATEST, Release
 from ..host.syscalls import sync_file_system
 from ..host.trash import delete_tree
+from ..http.settings import HttpSettings
+from . import manifests
+from .releases import LATEST, Release
 
 if TYPE_CHECKING:
     from .download import Progress
@@ -205,8 +205,8 @@ class PackageStore:
         return Package(version=release.version, platform=release.platform, path=self._directory / name)
 
     def _download(self, release: Release, archive: Path, progress: Progress | None) -> None:
-        from .download import download
         from ..http.client import HttpClient
+        from .download import download
 
         http = HttpClient(self._http, user_agent=self._user_agent)
         download(release, archive, http=http, progress=progress)

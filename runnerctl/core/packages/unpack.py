@@ -12,8 +12,8 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from ..host.directories import disk_errors
 from ..domain.errors import PackageInvalid
+from ..host.directories import disk_errors
 
 MAX_MEMBERS = 100_000
 MAX_BYTES = 8 * 1024**3

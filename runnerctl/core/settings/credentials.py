@@ -7,8 +7,8 @@ import binascii
 from pathlib import Path
 
 from ..domain.errors import ConfigInvalid
-from .load import Settings
 from .files import reason
+from .load import Settings
 from .table import BY_KEY
 
 _KEYS = ("github.private_key_file", "github.private_key", "github.private_key_b64")

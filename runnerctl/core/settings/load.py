@@ -11,11 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import files as settings_files
 from ..domain.errors import ConfigInvalid
 from ..http.settings import HttpSettings
 from ..redact import looks_secret
-from .table import (BY_VARIABLE, DEFAULT_BASE_DIR, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, DEFAULT_STATE_DIR, LOCATORS, MARKS, PREFIXES, SETTINGS, Setting)
+from . import files as settings_files
+from .table import (
+    BY_VARIABLE,
+    DEFAULT_BASE_DIR,
+    DEFAULT_CONFIG_FILE,
+    DEFAULT_ENV_FILE,
+    DEFAULT_STATE_DIR,
+    LOCATORS,
+    MARKS,
+    PREFIXES,
+    SETTINGS,
+    Setting,
+)
 
 SYSTEMD_CREDENTIAL = "systemd credential"
 """The origin of a secret that systemd handed to the service."""

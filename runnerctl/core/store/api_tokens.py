@@ -7,14 +7,14 @@ import sqlite3
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import rows
 from ..domain.clock import Clock
-from .connection import Database
 from ..domain.errors import Forbidden, QuotaExceeded, TokenExists, TokenNotFound
 from ..domain.models import RunnerSpec
+from . import rows
+from .connection import Database
 
 if TYPE_CHECKING:
-    from ..access.grants import Actor, TokenLimits, Right
+    from ..access.grants import Actor, Right, TokenLimits
 
 _COLUMNS = "id, name, scopes, limits, created_at, expires_at, last_used_at, revoked_at"
 _ALIVE = "(revoked_at IS NULL OR revoked_at > ?) AND expires_at > ?"

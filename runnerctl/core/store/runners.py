@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import rows
-from .api_tokens import ApiTokens
 from ..domain.clock import Clock
-from .orphans import Duties
 from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
 from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
+from . import rows
+from .api_tokens import ApiTokens
+from .backoff import Backoffs
+from .orphans import Orphans
 
 if TYPE_CHECKING:
     import random
@@ -27,7 +28,7 @@ T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Duties, ApiTokens):
+class Store(Orphans, Backoffs, ApiTokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:

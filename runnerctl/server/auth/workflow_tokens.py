@@ -6,8 +6,8 @@ import asyncio
 
 from aiohttp import web
 
-from runnerctl.core.access.oidc import id_tokens, issuer_keys
 from runnerctl.core.access.grants import Actor
+from runnerctl.core.access.oidc import id_tokens, issuer_keys
 from runnerctl.core.access.oidc.id_tokens import SigningKey
 from runnerctl.core.access.oidc.workflow_rules import Policy, caller
 from runnerctl.core.domain.errors import IssuerUnavailable, RunnerctlError, Unauthorized

@@ -10,14 +10,14 @@ import time
 from aiohttp import web
 
 from runnerctl import core
+from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.domain import documents, names
-from runnerctl.core.access.grants import TokenLimits, Right
 from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
 from runnerctl.core.domain.states import RunnerState
 
 from .. import bodies
 from ..answers import encoded_answer, json_answer
-from ..keys import ACTOR, STATUS_CACHE, OBJECT, OFFLOAD, SERVICES
+from ..keys import ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
 from ..routing import Route
 
 _INLINE_ROWS = 200

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...domain.errors import IssuerUnavailable
+from ...domain.trusted_addresses import is_trustworthy
 from ...http.client import HttpClient
 from ...http.failures import HttpFailure
 from ...http.settings import HttpSettings
-from ...domain.trusted_addresses import is_trustworthy
 from .id_tokens import SigningKey, signing_keys
 
 _DOCUMENT_SECONDS = 5.0

@@ -8,8 +8,8 @@ from typing import Any
 from ...backends.base import Launch
 from ...domain.errors import RunnerctlError
 from ...domain.models import Runner
-from ...services import Services
 from ...domain.states import RunnerState
+from ...services import Services
 from .configure import agent_id
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ...backends import directory
 from ...domain.errors import BackendFailed, RunnerctlError
 from ...domain.models import Runner
-from ...packages.store import Package
-from ...services import Services
 from ...domain.states import RunnerState
+from ...packages.store import Package
 from ...packages.version_policy import order
+from ...services import Services
 from .. import breaker
 from . import teardown
 from .launching import start_again

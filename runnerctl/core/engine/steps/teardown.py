@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...backends import directory
-from ...host import job_traces
 from ...domain.models import Runner
-from ...services import Services
 from ...domain.states import Desired, RunnerState
+from ...host import job_traces
+from ...services import Services
 from .registration import deregister_or_keep_task
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ...packages import releases
 from ...domain.models import Scope
+from ...packages import releases
 from ...packages.store import Package
 from ...services import Services
 

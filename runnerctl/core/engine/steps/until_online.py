@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ...domain.observation import Observation, Outcome, Phase
 from ...domain.durations import shown
 from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerctlError
 from ...domain.models import Runner
-from ...services import Services
+from ...domain.observation import Observation, Outcome, Phase
 from ...domain.states import WITH_PROCESS
+from ...services import Services
 from ..operation import Operation, Pause
 from ..reconcile_runner import reconcile_runner, seconds_to_restart
 
