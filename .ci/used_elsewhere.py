@@ -3,6 +3,8 @@
 import asyncio
 import tarfile
 
+import requests
+import urllib3
 import yaml
 
 from runnerctl.cli.completing import bash, fish, tree, zsh
@@ -15,6 +17,8 @@ from runnerctl.server.listening.connections import Connection
 
 asyncio.Protocol.data_received  # asyncio, of the benchmark's protocol
 tarfile.TarInfo.mtime  # tarfile
+urllib3.PoolManager.pool_classes_by_scheme, urllib3.HTTPConnectionPool.ConnectionCls  # urllib3
+requests.Session.trust_env  # requests
 yaml.SafeLoader.yaml_implicit_resolvers  # PyYAML
 __getattr__  # Python: a name of the core is imported when it is first used
 LazyGroup.format_commands  # Click

@@ -18,8 +18,6 @@ CHANGES = frozenset({
     "fork", "setsid", "mkdir", "rmdir", "mkfifo", "rename", "unlink", "flock", "pidfd_send_signal", "sendto", "write",
 })  # fmt: skip
 """What is called of the C library; the log's own calls are left out, for it decides nothing."""
-FORKS_BY_ITSELF = "fork_into"
-"""A system call that is made by way of ctypes, which the profiler does not tell of."""
 
 
 class Dying:
@@ -40,8 +38,6 @@ class Dying:
 
     def __call__(self, frame: object, event: str, arg: object) -> None:
         code = frame.f_code  # type: ignore[attr-defined]
-        if event == "return" and code.co_name == FORKS_BY_ITSELF:
-            self._passed("after", "clone3", code)
         if event not in ("c_call", "c_return"):  # a call that failed changed nothing
             return
         name = arg.__name__  # type: ignore[attr-defined]

@@ -38,6 +38,7 @@ from runnerctl.core.domain.models import Scope
 from runnerctl.core.github.auth import load_private_key
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
+from runnerctl.core.http.settings import HttpSettings
 from runnerctl.sandbox import Fault, Sandbox
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
@@ -395,8 +396,8 @@ def client_of(directory, url, *, clock=None, **settings):
         "private_key_pem": PEM,
         "token_file": directory / "tokens",
         "user_agent": "runnerctl/test",
-        "connect_timeout": 1.0,
-        "read_timeout": 2.0,
+        "http": HttpSettings.read(os.environ, {}),
+        "timeout": 4.0,
     }
     return GitHub(GitHubSettings(**(values | settings)), clock=clock or HurriedClock(), rng=random.Random(1))
 
@@ -492,7 +493,7 @@ from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.core.domain.models import Scope
 from runnerctl.sandbox import Fault, Sandbox
-import requests, jwt
+import urllib3, jwt
 settings = GitHubSettings(api_url={fake.url!r}, server_url={fake.url!r}, app_id={APP_ID!r}, user_agent="t",
     private_key_pem=Path("key.pem").read_text(), token_file=Path("tokens"))
 github = GitHub(settings, clock=SystemClock(), rng=random.Random())
@@ -685,7 +686,7 @@ def test_a_key_of_another_app_is_told(given):
 
 @pytest.mark.parametrize("kind", [LostAnswer, CutsShort, DropsConnection, Failing, AnswersTooLate])
 def test_a_registration_whose_answer_is_lost_is_not_sent_again(given, kind):
-    fake, github = given(kind, read_timeout=0.3)
+    fake, github = given(kind, timeout=0.3)
     with pytest.raises(GitHubNoAnswer):
         github.generate_jitconfig(REPO, **JIT)
     if isinstance(fake, AnswersTooLate):
@@ -773,7 +774,7 @@ def test_a_dead_github_costs_waiting_threads_one_timeout_together(given):
             raise Drop
 
     stop = threading.Event()
-    _, github = given(NeverAnswers, read_timeout=0.3)
+    _, github = given(NeverAnswers, timeout=0.3)
     barrier = threading.Barrier(8)
 
     def ask(_):

@@ -30,8 +30,8 @@ from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.access.oidc import id_tokens, issuer_keys, workflow_rules
 from runnerctl.core.access.oidc.id_tokens import SigningKey
-from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import IssuerUnavailable
+from runnerctl.core.http.settings import HttpSettings
 from runnerctl.core.settings.load import load
 from runnerctl.core.settings.workflow_policy import workflow_policy
 from runnerctl.sandbox import Fault, Sandbox
@@ -89,7 +89,7 @@ def settings(sandbox: Sandbox, rules: object = RULES) -> dict[str, str]:
 
 
 def fetch(sandbox: Sandbox) -> Mapping[str, SigningKey]:
-    return issuer_keys.fetch(sandbox.server_url, clock=SystemClock(), user_agent="test")
+    return issuer_keys.fetch(sandbox.server_url, http=HttpSettings(), user_agent="test")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import ssl
 import threading
@@ -14,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.access.oidc import issuer_keys
-from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import IssuerUnavailable
+from runnerctl.core.http.settings import HttpSettings
 from runnerctl.core.settings.table import issuer
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server
@@ -98,7 +99,7 @@ def test_an_issuer_is_asked_over_https_but_for_one_on_this_machine(written: str,
 
 
 def fetch(issuer: str) -> list[str]:
-    return list(issuer_keys.fetch(issuer, clock=SystemClock(), user_agent="test"))
+    return list(issuer_keys.fetch(issuer, http=HttpSettings.read(os.environ, {}), user_agent="test"))
 
 
 def test_keys_may_be_on_another_host_that_the_issuer_names(sandbox: Sandbox) -> None:

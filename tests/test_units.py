@@ -272,7 +272,7 @@ HOSTILE = {
     "another's request": ("echo '{other}' > request.json", "is not understood"),
     "a directory elsewhere": ("echo '{elsewhere}' > request.json", "names no runner"),
     "a link for a directory": (f"echo '{{own}}' > request.json; ln -s /etc {ROOT}", "Not a directory"),
-    "a link for what is handed over": (
+    "a link for what becomes the job's": (
         f"echo '{{own}}' > request.json; mkdir {ROOT}; ln -s /etc/shadow {ROOT}/.runner", "levels of symbolic links",
     ),
     "a file of two names": (

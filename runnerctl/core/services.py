@@ -236,7 +236,8 @@ class Services:
                 pat=self.settings.get("github.pat"),
                 token_file=self.settings.state_dir / "tokens",
                 user_agent=USER_AGENT,
-                read_timeout=self.settings.get("github.timeout"),
+                http=self.settings.http,
+                timeout=self.settings.get("github.timeout"),
             )
             return GitHub(settings, clock=self.clock, rng=self.rng)
 
@@ -244,7 +245,7 @@ class Services:
     def packages(self) -> PackageStore:
         from .packages.store import PackageStore
 
-        return PackageStore(self.settings.package_dir, clock=self.clock)
+        return PackageStore(self.settings.package_dir, http=self.settings.http, user_agent=USER_AGENT, clock=self.clock)
 
     @built_once
     def worker_pool(self) -> WorkerPool:
@@ -287,7 +288,10 @@ class Services:
             self.store.close()
 
     def _reap_environment(self) -> dict[str, str]:
-        """Directories, file locations and addresses; no secret: a job of the same user could read them."""
+        """Directories, file locations and addresses; no secret of ours: a job of the same user could read them.
+
+        Of proxies and certificates only what the environment says: the env file is read again.
+        """
         api_url, server_url = self.settings.github_urls
         by_systemd = self.settings.origin("github.private_key_file") == SYSTEMD_CREDENTIAL
         located = {
@@ -305,6 +309,7 @@ class Services:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",
+            **self.settings.http.exported,
         }
         return {name: value for name, value in located.items() if value}
 

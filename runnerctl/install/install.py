@@ -44,7 +44,7 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
 
 
 def _refuse_to_move(layout: Layout) -> None:
-    """A unit that lives is handed back as its template says at its end: without it, or by another, it would not be."""
+    """The directory of a unit that lives is reclaimed as its template says: without it, or by another, it is not."""
     told = runners.places()
     wanted = {"--base-dir": layout.base_dir, "--state-dir": layout.state_dir, "--manager": layout.user}
     stays = layout.backend is Backend.SYSTEMD and all(told.get(name) == {str(value)} for name, value in wanted.items())

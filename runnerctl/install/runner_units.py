@@ -28,10 +28,10 @@ Slice=runnerctl.slice
 User=rc-%i
 DynamicUser=yes
 # The directory that the manager has built becomes this user's, and the manager's again when all has ended.
-ExecStartPre=+{python} -I -S -B {package}/privileged/handover.py %i {options}
+ExecStartPre=+{python} -I -S -B {package}/privileged/chown_to_job.py %i {options}
 # uid 0 in this sandbox, with three capabilities: jobs can neither signal nor trace it; it drops the Listener to rc-%i.
 ExecStart=!{python} -I -S -B {package}/supervisor/__main__.py /run/runnerctl-runners/%i --unit
-ExecStopPost=+{python} -I -S -B {package}/privileged/handback.py %i {options}
+ExecStopPost=+{python} -I -S -B {package}/privileged/reclaim.py %i {options}
 # A supervisor that dies takes no job with it.
 ExitType=cgroup
 KillMode=mixed

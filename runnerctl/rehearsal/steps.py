@@ -51,9 +51,11 @@ class Workspace:
 
     def request(self, method: str, path: str, body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
-        return requests.request(
-            method, f"{self.url}/api/v1/runners{path}", json=body, headers=headers, timeout=_PATIENCE_SECONDS
-        )
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy to this machine, and nothing of ~/.netrc
+            return session.request(
+                method, f"{self.url}/api/v1/runners{path}", json=body, headers=headers, timeout=_PATIENCE_SECONDS
+            )
 
 
 def _open_github(workspace: Workspace) -> Iterator[str]:

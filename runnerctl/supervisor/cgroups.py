@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
-import libc
-from wakeups import SIGCHLD
-
 _PAUSE = 0.005
-_CLONE3 = 435
-"""The same number on every architecture that has cgroups worth the name."""
-_CLONE_INTO_CGROUP = 0x2_0000_0000
 
 
 def make(path: str) -> bool:
@@ -36,25 +29,6 @@ def limit(path: str, file: str, value: str) -> None:
         os.write(descriptor, value.encode())
     finally:
         os.close(descriptor)
-
-
-def fork_into(path: str) -> int | None:
-    """As ``os.fork``, the child being born in there; None where that cannot be done: then ``join`` may still do.
-
-    Moving a process instead waits for every CPU once: 10 to 30 ms of a start. Only while there is a single thread.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return None
-    try:
-        # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
-        words = (_CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, descriptor)
-        arguments = b"".join(word.to_bytes(8, sys.byteorder) for word in words)
-        pid = libc.function("syscall", forks=True)(_CLONE3, arguments, len(arguments))
-    finally:
-        os.close(descriptor)
-    return None if pid < 0 else pid
 
 
 def join(path: str) -> None:

@@ -6,11 +6,11 @@ the real one dies of SIGSEGV. Here it has what its Listener will have.
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import time
 
-import jsontext
 import killing
 import spawn
 from launch import Launch
@@ -87,6 +87,6 @@ def _attend(pid: int, reader: int, *, deadline: float) -> tuple[int | None, byte
 def _write(path: str, document: dict[str, object]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     try:
-        os.write(descriptor, jsontext.dumps(document).encode())
+        os.write(descriptor, json.dumps(document).encode())
     finally:
         os.close(descriptor)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import _socket as socket  # the `socket` module builds enums: 10 ms of a start
+import json
 import os
-
-import jsontext
+import socket
 
 _MAX_PATH = 107
 
@@ -14,7 +13,7 @@ def poke(path: str | None, *, life: str, phase: str) -> bool:
     """False when nobody listens at ``path``; one who listens and is behind has been told enough already."""
     if path is None:
         return False
-    message = jsontext.dumps({"id": life, "phase": phase}).encode()
+    message = json.dumps({"id": life, "phase": phase}).encode()
     try:
         _send(path, message)
     except BlockingIOError:

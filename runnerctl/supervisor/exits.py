@@ -61,7 +61,7 @@ class Exit:
         return _MEANINGS.get(self.code or 0, f"unknown exit code {self.code}")
 
 
-class Tally:
+class RestartCounter:
     """What counts against another start; coming online wipes it out."""
 
     __slots__ = ("conflicts", "in_a_row")
@@ -71,18 +71,18 @@ class Tally:
         self.conflicts = 0
 
 
-def follows(ended: Exit, launch: Launch, tally: Tally, *, jobs_run: int) -> tuple[str, float]:
-    """What to do now, and in how many seconds at the latest. Counts this exit into ``tally``."""
+def follows(ended: Exit, launch: Launch, counter: RestartCounter, *, jobs_run: int) -> tuple[str, float]:
+    """What to do now, and in how many seconds at the latest. Counts this exit into ``counter``."""
     # GitHub deletes an ephemeral runner with its job; started again it would only find itself gone.
     if launch.ephemeral and jobs_run > 0:
         return END, 0.0
     if ended.code == CONFLICT:
-        tally.conflicts += 1
-        return (RESTART, launch.conflict_seconds) if tally.conflicts == 1 else (END, 0.0)
+        counter.conflicts += 1
+        return (RESTART, launch.conflict_seconds) if counter.conflicts == 1 else (END, 0.0)
     if ended.code not in (RETRYABLE, REFRESHED, UPDATE, UPDATE_ONCE):
         return END, 0.0
-    tally.in_a_row += 1
-    if tally.in_a_row > launch.restart_limit:
+    counter.in_a_row += 1
+    if counter.in_a_row > launch.restart_limit:
         return END, 0.0
     if ended.code in (UPDATE, UPDATE_ONCE):
         return AWAIT_UPDATE, UPDATE_SECONDS
@@ -92,7 +92,7 @@ def follows(ended: Exit, launch: Launch, tally: Tally, *, jobs_run: int) -> tupl
 def outcome(
     ended: Exit,
     launch: Launch,
-    tally: Tally,
+    counter: RestartCounter,
     *,
     jobs_run: int,
     configured: bool,
@@ -119,7 +119,7 @@ def outcome(
         return ("deleted", _DELETED) if launch.ephemeral or deleted else ("failed", _TAKEN)
     if ended.code == DONE or ended.code in JOB_RESULTS:
         return "stopped", "its Listener ended by itself"
-    again = f", {tally.in_a_row} times in a row" if tally.in_a_row > launch.restart_limit else ""
+    again = f", {counter.in_a_row} times in a row" if counter.in_a_row > launch.restart_limit else ""
     may_go_on = configured and not (launch.ephemeral and jobs_run > 0)
     word = "outdated" if ended.code == TOO_OLD and may_go_on else "failed"
     return word, ended.meaning + again + (f": {error}" if error else "")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 
-import jsontext
 from jobuser import JobUser
 from priority import Priority
 
@@ -106,7 +106,7 @@ def read(path: str) -> Launch:
             text = os.read(descriptor, _MAX_SIZE)
         finally:
             os.close(descriptor)
-        return Launch(jsontext.loads(text.decode()))
+        return Launch(json.loads(text.decode()))
     except OSError as exc:
         raise LaunchInvalid(f"{path}: {exc.strerror}") from exc
     except ValueError as exc:

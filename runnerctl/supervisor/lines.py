@@ -37,7 +37,7 @@ class Event:
         self.result = result
 
 
-class Cutter:
+class LineSplitter:
     """Bytes in, whole lines out, secrets masked: what is logged, recorded and told of them comes from here."""
 
     def __init__(self) -> None:

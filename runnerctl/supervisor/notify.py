@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _socket as socket  # the `socket` module builds enums: 10 ms of a start
 import os
+import socket
 
 
 def ready() -> None:

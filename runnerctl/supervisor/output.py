@@ -19,7 +19,7 @@ class Output:
     def __init__(self, path: str, log: RunnerLog) -> None:
         self._path = path
         self._log = log
-        self._cutter = lines.Cutter()
+        self._splitter = lines.LineSplitter()
         _make_fifo(path)
         self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.dry = True
@@ -38,10 +38,10 @@ class Output:
         found: list[lines.Event] = []
         left = _LAST_WORDS if to_the_end else 1
         while left > 0 and (data := self._block()):
-            found += self._take(self._cutter.feed(data))
+            found += self._take(self._splitter.feed(data))
             left -= len(data)
         if to_the_end:
-            found += self._take(self._cutter.end())
+            found += self._take(self._splitter.end())
         return found
 
     def _take(self, whole: list[str]) -> list[lines.Event]:

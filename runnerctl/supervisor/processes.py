@@ -5,8 +5,8 @@ A process is its pid together with its start ticks; a zombie does not live.
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
 import os
+import signal
 
 WORKER = "Runner.Worker"
 LISTENER = "Runner.Listener"

@@ -9,7 +9,7 @@ import time
 
 import lines
 import record as records
-from exits import JOB_RESULTS, Exit, Tally
+from exits import JOB_RESULTS, Exit, RestartCounter
 from job import Job
 from lines import Event
 from record import Record
@@ -21,11 +21,11 @@ _START_SECONDS = 60.0
 
 
 class Progress:
-    """Keeps ``record`` up to date, and wipes ``tally`` when the Listener comes online."""
+    """Keeps ``record`` up to date, and wipes ``counter`` when the Listener comes online."""
 
-    def __init__(self, record: Record, tally: Tally) -> None:
+    def __init__(self, record: Record, counter: RestartCounter) -> None:
         self._record = record
-        self._tally = tally
+        self._counter = counter
         self._said = records.STARTING
         self._over_at: float | None = None
         self._outlived = False
@@ -122,7 +122,7 @@ class Progress:
 
     def _online(self) -> None:
         self._said = records.LISTENING
-        self._tally.in_a_row = self._tally.conflicts = 0
+        self._counter.in_a_row = self._counter.conflicts = 0
         self._record.error = None
         if self._record.online_at is None:
             self._record.online_at = time.time()

@@ -5,17 +5,17 @@ Replaced as a whole by rename, so that a reader never sees half of it. Readers m
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
-import jsontext
 from exits import Exit
 from job import Job
 from processes import Process
 
 TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
-    from before import Before
+    from previous_record import PreviousRecord
 
 STARTING, BUSY, LISTENING, UPDATING, STOPPING, EXITED = (
     "starting", "busy", "listening", "updating", "stopping", "exited",
@@ -54,16 +54,17 @@ class Record:
     def mark(self) -> str:
         return "walk" if self.cgroup is None else "cgroup"
 
-    def resume(self, before: Before) -> None:
+    def resume(self, previous: PreviousRecord) -> None:
         """Goes on where the supervisor before us ended."""
-        self.cgroup, self.stop_asked = before.cgroup, before.stop_asked
-        self.phase, self.phase_at, self.online_at = before.phase, before.phase_at or self.phase_at, before.online_at
-        self.job, self.last_job, self.error = before.job, before.last_job, before.error
-        self.jobs_run, self.restarts = before.jobs_run, before.restarts
+        self.cgroup, self.stop_asked = previous.cgroup, previous.stop_asked
+        self.phase, self.phase_at = previous.phase, previous.phase_at or self.phase_at
+        self.online_at = previous.online_at
+        self.job, self.last_job, self.error = previous.job, previous.last_job, previous.error
+        self.jobs_run, self.restarts = previous.jobs_run, previous.restarts
 
     def save(self) -> None:
         """Raises ``OSError``; what was saved before then stays."""
-        text = jsontext.dumps(self._document()).encode()
+        text = json.dumps(self._document()).encode()
         temporary = f"{self._path}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(temporary, flags, self._mode), "wb", buffering=0) as stream:

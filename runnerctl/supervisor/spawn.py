@@ -36,10 +36,7 @@ def spawn(
     reader, writer = os.pipe()
     # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
     held = wakeups.hold()
-    pid = None if cgroup is None else cgroups.fork_into(cgroup)
-    to_join = cgroup if pid is None else None
-    if pid is None:
-        pid = os.fork()
+    pid = os.fork()
     if pid == 0:
         _become(
             argv,
@@ -47,7 +44,7 @@ def spawn(
             directory=directory,
             output=output,
             channel=writer,
-            to_join=to_join,
+            cgroup=cgroup,
             user=user,
             confinement=confinement,
             priority=priority,
@@ -70,7 +67,7 @@ def _become(
     directory: str,
     output: int,
     channel: int,
-    to_join: str | None,
+    cgroup: str | None,
     user: JobUser | None,
     confinement: Confinement | None,
     priority: Priority | None,
@@ -81,9 +78,9 @@ def _become(
         os.setsid()
         _keep_only(output, channel)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if to_join is not None:
-            path = to_join
-            cgroups.join(to_join)
+        if cgroup is not None:
+            path = cgroup
+            cgroups.join(cgroup)
             path = directory
         if priority is not None:
             priority.take()

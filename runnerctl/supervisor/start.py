@@ -14,21 +14,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import gc
+import json
 import os
 
-import before as befores
 import cgroups
 import events
-import jsontext
 import killing
 import launch as launches
 import libc
+import previous_record
 import processes
 import record as records
 import spawn
 import wakeups
-from before import Before
 from launch import Launch, LaunchInvalid
+from previous_record import PreviousRecord
 from processes import Process
 from record import Record
 from runner_log import RunnerLog
@@ -112,16 +112,16 @@ def _open(path: str) -> tuple[int, bool]:
 class _Adopted:
     """What a supervisor before us left: its record and a Listener, or None if only a Worker lives."""
 
-    __slots__ = ("before", "listener")
+    __slots__ = ("listener", "previous")
 
-    def __init__(self, before: Before, listener: Process | None) -> None:
-        self.before = before
+    def __init__(self, previous: PreviousRecord, listener: Process | None) -> None:
+        self.previous = previous
         self.listener = listener
 
 
 def _check_alone(run_dir: str, launch: Launch) -> None:
     """A supervisor before us may have died and left its Listener, or a Worker, at work."""
-    left = Before(run_dir).recorded()
+    left = PreviousRecord(run_dir).recorded()
     if left is not None:
         raise Refused(f"its Listener, process {left.pid}, lives without a supervisor", status=_ALREADY)
     left = processes.at_home(launch.root, processes.LISTENER, processes.WORKER)
@@ -130,11 +130,11 @@ def _check_alone(run_dir: str, launch: Launch) -> None:
 
 
 def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
-    before = Before(run_dir)
-    listener = before.listener(launch.root)
-    if listener is None and not befores.working(launch, before.cgroup or launch.cgroup):
+    previous = PreviousRecord(run_dir)
+    listener = previous.listener(launch.root)
+    if listener is None and not previous_record.working(launch, previous.cgroup or launch.cgroup):
         raise Refused("neither a Listener nor a Worker of it lives", status=_NOTHING_LIVES)
-    return _Adopted(before, listener)
+    return _Adopted(previous, listener)
 
 
 def _mode(asked: _Arguments) -> int:
@@ -189,7 +189,7 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
         raise OSError(2, os.strerror(2), "/proc/self/stat")
     record = Record(asked.run_dir, life=launch.id, boot_id=processes.boot_id(), supervisor=us, mode=_mode(asked))
     if adopted is not None:
-        record.resume(adopted.before)
+        record.resume(adopted.previous)
     elif launch.cgroup is not None and cgroups.make(launch.cgroup):
         record.cgroup = launch.cgroup
         _limit(launch.cgroup, launch, log)
@@ -252,7 +252,7 @@ def _become_supervisor(*, leads_session: bool) -> None:
 
 def _report(report: dict[str, object]) -> None:
     try:
-        os.write(1, jsontext.dumps(report).encode() + b"\n")
+        os.write(1, json.dumps(report).encode() + b"\n")
     except OSError:
         return  # the caller is gone; the record tells the same
 

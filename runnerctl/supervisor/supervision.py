@@ -6,15 +6,15 @@ import os
 import select
 import time
 
-import before
 import exits
 import killing
 import lines
 import listener as listeners
+import previous_record
 import stopping
 import wakeups
 from events import poke
-from exits import Exit, Tally
+from exits import Exit, RestartCounter
 from launch import Launch
 from listener import Listener
 from output import Output
@@ -42,8 +42,8 @@ class Supervision:
         self._signals = signals
         self._lease = lease
         self._output = Output(f"{run_dir}/out.fifo", log)
-        self._tally = Tally()
-        self._progress = Progress(record, self._tally)
+        self._restart_counter = RestartCounter()
+        self._progress = Progress(record, self._restart_counter)
         self._stop = stopping.Stop(launch)
         self._listener: Listener | None = None
         self._exit: Exit | None = None
@@ -187,7 +187,7 @@ class Supervision:
         self._listener = self._record.listener = None
         self._record.last_exit, self._record.last_exit_at = ended, time.time()
         self._unsaved = True
-        step, seconds = exits.follows(ended, self._launch, self._tally, jobs_run=self._record.jobs_run)
+        step, seconds = exits.follows(ended, self._launch, self._restart_counter, jobs_run=self._record.jobs_run)
         self._outlived = step == exits.END and ended.code is None and not self._stop.begun and self._working()
         self._progress.listener_ended(ended, phase=BUSY if self._outlived else _PHASE_AFTER[step])
         self._log.note(f"The Listener ended: {ended.meaning}")
@@ -215,7 +215,7 @@ class Supervision:
     def _working(self) -> bool:
         """Looked up once a turn: it is a walk through all of ``/proc``."""
         if self._worker_seen is None:
-            self._worker_seen = before.working(self._launch, self._cgroup)
+            self._worker_seen = previous_record.working(self._launch, self._cgroup)
         return self._worker_seen
 
     def _step_on(self, rung: str, listener: Listener) -> None:
@@ -291,7 +291,7 @@ class Supervision:
         return exits.outcome(
             self._record.last_exit or Exit(signal=wakeups.SIGKILL),
             self._launch,
-            self._tally,
+            self._restart_counter,
             jobs_run=self._record.jobs_run or int(self._has_worked),
             configured=os.path.exists(f"{self._launch.root}/.runner"),
             stop_asked=self._stop.asked is not None,

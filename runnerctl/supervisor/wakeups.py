@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]  # the `signal` module builds enums: 5 ms of a start
 import os
+import signal
 
-SIGINT: int = signal.SIGINT
-SIGTERM: int = signal.SIGTERM
-SIGHUP: int = signal.SIGHUP
-SIGCHLD: int = signal.SIGCHLD
-SIGKILL: int = signal.SIGKILL
-SIGSTOP: int = signal.SIGSTOP
+SIGINT = int(signal.SIGINT)
+SIGTERM = int(signal.SIGTERM)
+SIGHUP = int(signal.SIGHUP)
+SIGCHLD = int(signal.SIGCHLD)
+SIGKILL = int(signal.SIGKILL)
+SIGSTOP = int(signal.SIGSTOP)
 
 _HEARD = (SIGINT, SIGTERM, SIGHUP, SIGCHLD)
 
@@ -36,12 +36,12 @@ def heard(reader: int) -> bytes:
         return b""
 
 
-def hold() -> object:
+def hold() -> set[int]:
     """Holds all signals back, for the moments around a fork; returns what ``release`` wants."""
-    return signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+    return {int(number) for number in signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())}
 
 
-def release(held: object) -> None:
+def release(held: set[int]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 

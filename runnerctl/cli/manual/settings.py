@@ -47,8 +47,14 @@ defaults:
 max_runners: 8
 log_retention: 14d"""
 _OTHERS = (
-    ("`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`", "How to reach GitHub through a proxy."),
-    ("`REQUESTS_CA_BUNDLE`", "Certificates to trust beside the usual ones."),
+    (
+        "`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`",
+        "The proxy (`http://HOST:PORT`), and the hosts, addresses and networks without one. Also in small letters.",
+    ),
+    (
+        "`REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`",
+        "A file or a directory of certificates to trust instead of those that come with runnerctl.",
+    ),
     ("`NO_COLOR`, `COLUMNS`", "How output looks on a terminal."),
     ("`RUNNERCTL_ENV_FILE`", "The env file to read; only from the environment."),
     ("`RUNNERCTL_CONFIG`", "The config file to read."),

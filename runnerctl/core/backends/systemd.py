@@ -1,8 +1,8 @@
 """Runners as units of systemd: each in a sandbox and with a user of its own, under the same supervisor.
 
 We are no part of it: what a unit may do is fixed by its template, which is root's. We build the runner's directory, ask
-by a file, and systemd has it handed over (``runnerctl/privileged``). A supervisor that dies is not replaced: systemd
-watches the rest until it has ended, and hands it back.
+by a file, and systemd has it given to the unit's user (``runnerctl/privileged``). A supervisor that dies is not
+replaced: systemd watches the rest until it has ended, and has the directory reclaimed.
 """
 
 from __future__ import annotations
@@ -217,14 +217,14 @@ class SystemdBackend(SupervisedBackend):
         self._drain_file(runner_id).unlink(missing_ok=True)
         if (inside := units.cgroup(runner_id)) is not None and (left := cgroups.pids(inside)):
             raise BackendFailed(f"Processes {left} of runner {runner_id} survive SIGKILL")
-        self._have_handed_back(runner_id)
+        self._have_reclaimed(runner_id)
 
     def _has_ended(self, runner_id: str) -> bool:
         """What still runs then is systemd's, to hand it back, and must be let."""
         seen = self._live.read(runner_id)
         return (seen is not None and seen.ended) or units.is_ending(runner_id)
 
-    def _have_handed_back(self, runner_id: str) -> None:
+    def _have_reclaimed(self, runner_id: str) -> None:
         """What was cut short, be it by a power cut, is done again: it follows a start that is refused, too."""
         path = self.run_dir(runner_id) / self._asked_by
         request = run_directory.read(path)

@@ -70,7 +70,7 @@ def has_lines(lines: Iterable[str]) -> bool:
 
 
 def groups_option(names: Iterable[str]) -> str:
-    """What tells ``privileged/handover.py`` which supplementary groups jobs get; empty for none."""
+    """What tells ``privileged/chown_to_job.py`` which supplementary groups jobs get; empty for none."""
     given = ",".join(names)
     return f"--groups {given}" if given else ""
 
@@ -97,7 +97,7 @@ def kill(runner_id: str, signal: str, *, main: bool) -> bool:
 
 
 def is_ending(runner_id: str) -> bool:
-    """All of its processes have ended, and it is just being handed back."""
+    """All of its processes have ended, and its directory is just being reclaimed."""
     state = _systemctl("show", "--property=SubState", "--value", unit(runner_id)).stdout.strip()
     return state in {"stop-post", "final-sigterm", "final-sigkill", "final-watchdog"}
 

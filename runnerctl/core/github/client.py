@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.clock import Clock
-from ..domain.errors import GitHubConflict, GitHubNotFound, GitHubRefused
+from ..domain.errors import GitHubConflict, GitHubNoAnswer, GitHubNotFound, GitHubRefused
 from ..domain.models import Scope
 from . import requests as protocol
 from .answers import (
@@ -44,8 +44,8 @@ T = TypeVar("T")
 class GitHub:
     """Thread-safe; one per process. Every method may raise any ``GitHubError``.
 
-    Calls that may be repeated are tried up to three times within about ten seconds. A rate limit is raised at once,
-    with ``retry_after``.
+    Calls that may be repeated are tried up to three times; each ends within the settings' ``timeout``, all tries
+    included. A rate limit is raised at once, with ``retry_after``.
     """
 
     def __init__(self, settings: GitHubSettings, *, clock: Clock, rng: random.Random) -> None:
@@ -122,11 +122,11 @@ class GitHub:
         """True when it was deleted, False when it was gone before; raises ``GitHubBusy`` while a job runs."""
         request = protocol.delete_runner(scope, runner_id)
         answer = self._answer(request, scope)
-        if answer.status == 404:
-            return False
-        if not 200 <= answer.status < 300:
-            raise refusal(request, answer)
-        return True
+        if answer.status in {204, 404}:
+            return answer.status == 204
+        if 200 <= answer.status < 300:
+            raise GitHubNoAnswer(f"GitHub was asked to {request.purpose} and answered with {answer.status}, not 204")
+        raise refusal(request, answer)
 
     def group_id(self, scope: Scope, group_name: str | None) -> int:
         """The id of an organization's runner group, the default group's for None (without a call)."""
@@ -193,7 +193,7 @@ class GitHub:
         return self._connected().send(request, bearer)
 
     def _connected(self) -> Retry:
-        """The transport is made by the first call, so that commands without one do not pay for ``requests``."""
+        """The transport is made by the first call, so that commands without one do not pay for ``urllib3``."""
         if self._tries is None:
             with self._mutex:
                 if self._tries is None:
@@ -201,5 +201,7 @@ class GitHub:
                     from .transport import Transport
 
                     self._transport = Transport(self._settings, clock=self._clock)
-                    self._tries = Retry(self._transport, clock=self._clock, rng=self._rng)
+                    self._tries = Retry(
+                        self._transport, seconds=self._settings.timeout, clock=self._clock, rng=self._rng
+                    )
         return self._tries

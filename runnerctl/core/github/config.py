@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..http.settings import HttpSettings
+
 
 @dataclass(frozen=True, kw_only=True)
 class GitHubSettings:
@@ -21,5 +23,6 @@ class GitHubSettings:
     token_file: Path
     """Where installation tokens are kept between calls and shared between processes."""
     user_agent: str
-    connect_timeout: float = 5.0
-    read_timeout: float = 15.0
+    http: HttpSettings = field(default_factory=HttpSettings)
+    timeout: float = 10.0
+    """Seconds that a request may take in all, its repeats and the pauses between them included."""

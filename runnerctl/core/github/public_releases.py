@@ -21,7 +21,7 @@ def release(version: str, settings: GitHubSettings, *, clock: Clock, rng: random
     request = protocol.runner_release(version)
     transport = Transport(settings, clock=clock)
     try:
-        answer = Retry(transport, clock=clock, rng=rng).send(request, None)
+        answer = Retry(transport, seconds=settings.timeout, clock=clock, rng=rng).send(request, None)
     finally:
         transport.close()
     return None if answer.status == 404 else decode(request, answer, WireRelease).value()

@@ -1,37 +1,29 @@
-"""One request to GitHub and its answer, over shared connections of ``requests``.
-
-What requests does per call and we need once (proxies and certificates from the environment) is done once; what it
-does and we must not have (.netrc, cookies, redirects to other hosts) is left out by using its adapter directly.
-"""
+"""One request to GitHub and its answer, and what counts as an answer of GitHub's."""
 
 from __future__ import annotations
 
-import io
-import os
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import msgspec
-import requests
-from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, ProxyError, ReadTimeout
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from ..domain.clock import Clock
-from ..domain.errors import ConfigInvalid, GitHubNoAnswer, GitHubRefused, GitHubUnavailable
+from ..domain.errors import GitHubNoAnswer, GitHubRefused, GitHubUnavailable
+from ..http.client import HttpClient
+from ..http.failures import HttpFailure
 from .config import GitHubSettings
 from .requests import Answer, Request
 
 MAX_REDIRECTS = 3
-MAX_BODY = 32 * 1024 * 1024
+MAX_BODY = 8 * 1024 * 1024
+"""Some twenty times what a full page of runners needs."""
 IDLE_LIMIT = 50.0
 """Kept connections are not trusted after this long: what a firewall forgot in between looks like a lost answer."""
+_KEPT_CONNECTIONS = 64
+_LEAST_SECONDS = 0.1
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
 
@@ -44,16 +36,6 @@ class RateLimit:
     reset_at: float
 
 
-class _WatchedBody(io.BytesIO):
-    """Knows whether its sending has begun: before that, GitHub cannot have acted on it."""
-
-    begun = False
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.begun = True
-        return super().read(size)
-
-
 class Transport:
     """Thread-safe. Raises ``GitHubUnavailable`` when the request never went out, ``GitHubNoAnswer`` when it did."""
 
@@ -61,17 +43,8 @@ class Transport:
         self._base = settings.api_url.rstrip("/") + "/"
         self._origin = _origin(urlsplit(self._base))
         self._clock = clock
-        self._read_timeout = settings.read_timeout
-        self._timeout = (settings.connect_timeout, settings.read_timeout)
-        self._adapter = HTTPAdapter(pool_connections=2, pool_maxsize=64, max_retries=0)
-        self._proxies = get_environ_proxies(self._base)
-        self._verify = _certificates() if self._base.startswith("https:") else True
-        self._headers = {
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
-            "User-Agent": settings.user_agent,
-            "Accept-Encoding": "gzip, deflate",
-        }
+        self._http = HttpClient(settings.http, user_agent=settings.user_agent, kept=_KEPT_CONNECTIONS)
+        self._headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
         self._lock = threading.Lock()
         self._in_flight = 0
         self._idle_since = clock.monotonic()
@@ -79,17 +52,19 @@ class Transport:
         self.rate_limit: RateLimit | None = None
 
     def close(self) -> None:
-        self._adapter.close()
+        self._http.close()
 
-    def exchange(self, request: Request, bearer: str | None) -> Answer:
+    def exchange(self, request: Request, bearer: str | None, *, seconds: float) -> Answer:
         """Sends once, following redirects within the API's own origin: a redirected request was not carried out."""
         url = urljoin(self._base, request.path)
         if request.params:
             url = f"{url}?{urlencode(request.params)}"
+        end = self._clock.monotonic() + seconds
         for _ in range(MAX_REDIRECTS + 1):
             self._check_origin(url, request)
-            answer = self._send(request, url, bearer)
+            answer = self._send(request, url, bearer, max(end - self._clock.monotonic(), _LEAST_SECONDS))
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
+                self._check_genuine(request, answer)
                 return answer
             url = urljoin(url, answer.headers["location"])
         raise GitHubRefused(f"GitHub redirected more than {MAX_REDIRECTS} times when asked to {request.purpose}")
@@ -106,7 +81,24 @@ class Transport:
                 hint=f"Check GITHUB_API_URL, which is {self._base.rstrip('/')}",
             )
 
-    def _send(self, request: Request, url: str, bearer: str | None) -> Answer:
+    def _check_genuine(self, request: Request, answer: Answer) -> None:
+        """GitHub's API says JSON or nothing, errors included: a page is a portal's or a proxy's, and proves nothing.
+
+        Above all a 200 or 404 of theirs does not prove that a registration is gone.
+        """
+        if answer.status >= 500 or answer.body.lstrip()[:1] in {b"", b"{", b"["}:
+            return
+        if answer.status == 407:
+            raise GitHubUnavailable(
+                f"GitHub cannot be reached at {self._base.rstrip('/')}: the proxy answered with 407",
+                hint="Put a user and password that the proxy takes into HTTPS_PROXY",
+            )
+        raise GitHubNoAnswer(
+            f"GitHub was asked to {request.purpose} and something else answered: status {answer.status}, not JSON",
+            hint="A portal or proxy may stand in between: check the network, HTTPS_PROXY and GITHUB_API_URL",
+        )
+
+    def _send(self, request: Request, url: str, bearer: str | None, seconds: float) -> Answer:
         headers = {**self._headers, **request.headers}
         if bearer is not None:
             headers["Authorization"] = f"Bearer {bearer}"
@@ -114,42 +106,14 @@ class Transport:
         if request.json is not None:
             content = msgspec.json.encode(request.json)
             headers["Content-Type"] = "application/json"
-        # Not by way of a session: that would look into .netrc for this host.
-        prepared = requests.Request(request.method, url, headers=headers, data=content).prepare()
-        body = None if content is None else _WatchedBody(content)
-        if body is not None:
-            prepared.body = body  # type: ignore[assignment]  # requests sends what can be read
         try:
             with self._counted():
-                return self._receive(prepared)
-        except (InvalidURL, InvalidSchema, MissingSchema) as exc:
-            raise ConfigInvalid(
-                f"GitHub at {self._base} cannot be used: its address or its proxy's is not valid",
-                hint="Check GITHUB_API_URL and HTTPS_PROXY",
-            ) from exc
-        except (requests.RequestException, OSError) as exc:
-            raise self._failure(request, exc, sent=_may_be_sent(exc, body)) from exc
-
-    def _receive(self, prepared: requests.PreparedRequest) -> Answer:
-        deadline = self._clock.monotonic() + 2 * self._read_timeout
-        response = self._adapter.send(
-            prepared, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
-        )
-        try:
-            chunks, size = [], 0
-            for chunk in response.iter_content(65536):
-                chunks.append(chunk)
-                size += len(chunk)
-                # The socket's own timeout is per read: an answer that drips in would hold us for ever.
-                if size > MAX_BODY or self._clock.monotonic() > deadline:
-                    raise ReadTimeout("the answer is too long or too slow")
-        finally:
-            response.close()
-        answer = Answer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=b"".join(chunks),
-        )
+                got = self._http.send(
+                    request.method, url, headers=headers, body=content, seconds=seconds, max_bytes=MAX_BODY
+                )
+        except HttpFailure as exc:
+            raise self._failure(request, exc) from exc
+        answer = Answer(status=got.status, headers=got.headers, body=got.body)
         self._note_rate_limit(answer)
         return answer
 
@@ -158,7 +122,7 @@ class Transport:
         with self._lock:
             self.calls += 1
             if self._in_flight == 0 and self._clock.monotonic() - self._idle_since > IDLE_LIMIT:
-                self._adapter.close()
+                self._http.close()
             self._in_flight += 1
         try:
             yield
@@ -172,63 +136,14 @@ class Transport:
         if limit.isdecimal() and remaining.isdecimal() and reset.isdecimal():
             self.rate_limit = RateLimit(limit=int(limit), remaining=int(remaining), reset_at=float(reset))
 
-    def _failure(self, request: Request, exc: Exception, *, sent: bool) -> GitHubUnavailable:
-        if sent:
-            return GitHubNoAnswer(f"GitHub gave no answer when asked to {request.purpose}: {_reason(exc)}")
+    def _failure(self, request: Request, failure: HttpFailure) -> GitHubUnavailable:
+        if failure.sent:
+            return GitHubNoAnswer(f"GitHub gave no answer when asked to {request.purpose}: {failure.reason}")
         return GitHubUnavailable(
-            f"GitHub cannot be reached at {self._base.rstrip('/')}: {_reason(exc)}",
+            f"GitHub cannot be reached at {self._base.rstrip('/')}: {failure.reason}",
             hint="Check the network, HTTPS_PROXY and GITHUB_API_URL",
         )
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or {"https": 443, "http": 80}.get(url.scheme)
-
-
-def _certificates() -> bool | str:
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        path = os.environ.get(variable)
-        if path and not Path(path).exists():
-            raise ConfigInvalid(f"{variable} names {path!r}, which does not exist")
-        if path:
-            return path
-    return True
-
-
-def _may_be_sent(exc: Exception, body: _WatchedBody | None) -> bool:
-    """Only what is certain counts as not sent: a lost answer must be looked into, a wasted look costs little."""
-    if body is not None:
-        return body.begun
-    if isinstance(exc, (ConnectTimeout, ProxyError, requests.exceptions.SSLError)):
-        return False
-    return not any(isinstance(cause, NewConnectionError) for cause in _causes(exc))
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """The exception and what it wraps, outermost first. requests and urllib3 keep causes in ``args`` and ``reason``."""
-    seen: set[int] = set()
-    pending: list[object] = [exc]
-    while pending:
-        cause = pending.pop(0)
-        if not isinstance(cause, BaseException) or id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        inner = cause.reason if isinstance(cause, MaxRetryError) else None
-        pending += [inner, *cause.args, cause.__cause__, cause.__context__]
-
-
-def _reason(exc: Exception) -> str:
-    """Our own words: the text of these exceptions may hold a proxy's password."""
-    for cause in _causes(exc):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({cause.verify_message})"
-        if isinstance(cause, ssl.SSLError):
-            return f"TLS failed ({cause.reason or 'no reason given'})"
-        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException) and cause.strerror:
-            return cause.strerror
-    if isinstance(exc, requests.Timeout):
-        return "timed out"
-    if isinstance(exc, ProxyError):
-        return "its proxy failed"
-    return "the connection was dropped"

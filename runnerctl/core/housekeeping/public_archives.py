@@ -10,6 +10,7 @@ from ..domain import names
 from ..domain.clock import Clock
 from ..github import public_releases
 from ..github.config import GitHubSettings
+from ..http.client import HttpClient
 from ..packages import download as downloads
 from ..packages import releases
 from ..services import USER_AGENT
@@ -35,7 +36,12 @@ def download(
     wanted = names.runner_version(version)
     api_url, server_url = settings.github_urls
     asked = GitHubSettings(
-        api_url=api_url, server_url=server_url, user_agent=USER_AGENT, token_file=directory / "no-tokens"
+        api_url=api_url,
+        server_url=server_url,
+        user_agent=USER_AGENT,
+        token_file=directory / "no-tokens",
+        http=settings.http,
+        timeout=settings.get("github.timeout"),
     )
     found = public_releases.release(wanted, asked, clock=clock, rng=rng)
     release = releases.resolve(
@@ -47,5 +53,6 @@ def download(
         clock=clock,
     )
     archive = directory / release.filename
-    downloads.download(release, archive, clock=clock, progress=progress)
+    http = HttpClient(settings.http, user_agent=USER_AGENT)
+    downloads.download(release, archive, http=http, progress=progress)
     return release.version, archive

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-from ..domain.clock import Clock
 from ..domain.errors import GitHubRefused, GitHubUnavailable, PackageInvalid
 from ..host.directories import disk_errors
+from ..http.client import HttpClient, Opened
+from ..http.failures import HttpFailure
 from .releases import Release
-
-if TYPE_CHECKING:
-    import requests
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes received so far and, where the server told it, the total."""
 
 MAX_BYTES = 2 * 1024**3
 TOTAL_SECONDS = 1800.0
-_CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 256 * 1024
 _PARTIAL = 206
 _RANGE_REFUSED = 416
@@ -35,8 +33,9 @@ def download(
     release: Release,
     target: Path,
     *,
-    clock: Clock,
+    http: HttpClient,
     progress: Progress | None = None,
+    seconds: float = TOTAL_SECONDS,
     silence_seconds: float = _SILENCE_SECONDS,
     max_bytes: int = MAX_BYTES,
 ) -> None:
@@ -47,7 +46,8 @@ def download(
     ``DiskFull``.
     """
     with disk_errors(target), target.open("a+b") as file:
-        fetch = _Fetch(release, file, clock=clock, progress=progress, silence_seconds=silence_seconds, most=max_bytes)
+        limits = {"seconds": seconds, "silence_seconds": silence_seconds}
+        fetch = _Fetch(release, file, http=http, progress=progress, most=max_bytes, **limits)
         if fetch.resume() or (not fetch.whole and fetch.restart()):
             os.fsync(file.fileno())
             return
@@ -65,15 +65,17 @@ class _Fetch:
         release: Release,
         file: BinaryIO,
         *,
-        clock: Clock,
+        http: HttpClient,
         progress: Progress | None,
+        seconds: float,
         silence_seconds: float,
         most: int,
     ) -> None:
         self._release = release
         self._file = file
-        self._clock = clock
+        self._http = http
         self._progress = progress
+        self._seconds = seconds
         self._silence = silence_seconds
         self._most = most
         self._hash = hashlib.sha256()
@@ -101,14 +103,15 @@ class _Fetch:
         return self._receive(0)
 
     def _receive(self, start: int) -> bool:
-        with _answer(self._release, self._silence, start) as response:
-            if response.status_code == _RANGE_REFUSED:
+        limits = {"silence": self._silence, "seconds": self._seconds}
+        with _failures(self._release), _answer(self._release, start, http=self._http, **limits) as answer:
+            if answer.status == _RANGE_REFUSED:
                 return False
-            if response.status_code != _PARTIAL:
+            if answer.status != _PARTIAL:
                 self.whole = True
                 self._begin_anew()
                 start = 0
-            for chunk in self._chunks(response, start):
+            for chunk in self._chunks(answer, start):
                 self._hash.update(chunk)
                 self._file.write(chunk)
         self._file.flush()
@@ -118,20 +121,14 @@ class _Fetch:
         self._file.truncate(0)
         self._hash = hashlib.sha256()
 
-    def _chunks(self, response: requests.Response, start: int) -> Iterator[bytes]:
-        length = response.headers.get("Content-Length", "")
+    def _chunks(self, answer: Opened, start: int) -> Iterator[bytes]:
+        length = answer.headers.get("content-length", "")
         total = start + int(length) if length.isdecimal() else None
         _check_size(total or 0, self._release, self._most)
-        deadline = self._clock.monotonic() + TOTAL_SECONDS
         received = start
-        # Not iter_content(): it would decode what a server labels "Content-Encoding: gzip": the archive itself.
-        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+        for chunk in answer.chunks(_CHUNK):
             received += len(chunk)
             _check_size(received, self._release, self._most)
-            if self._clock.monotonic() > deadline:
-                raise GitHubUnavailable(
-                    f"Downloading {self._release.filename!r} took longer than {TOTAL_SECONDS:.0f} s"
-                )
             yield chunk
             if self._progress is not None:
                 self._progress(received, total)
@@ -143,52 +140,31 @@ def _check_size(size: int, release: Release, max_bytes: int) -> None:
 
 
 @contextmanager
-def _answer(release: Release, silence_seconds: float, start: int) -> Iterator[requests.Response]:
-    """The 200 at the end of the redirects; for a ``start`` beyond 0 also a 206 from there on, or a 416."""
-    import requests
-    import urllib3
-
+def _failures(release: Release) -> Iterator[None]:
     try:
-        with requests.Session() as session, _follow(session, release, silence_seconds, start) as response:
-            yield response
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
-        # The text of the exception may hold a signed address.
+        yield
+    except HttpFailure as exc:
         raise GitHubUnavailable(
-            f"Downloading {release.filename!r} from {_host(release.url)!r} failed: {type(exc).__name__}",
+            f"Downloading {release.filename!r} from {_host(release.url)!r} failed: {exc.reason}",
             hint="Check the network and HTTPS_PROXY",
         ) from exc
 
 
-def _follow(session: requests.Session, release: Release, silence_seconds: float, start: int) -> requests.Response:
+@contextmanager
+def _answer(release: Release, start: int, *, http: HttpClient, silence: float, seconds: float) -> Iterator[Opened]:
+    """The 200 at the end of the redirects; for a ``start`` beyond 0 also a 206 from there on, or a 416."""
     url = release.url
-    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
     for _ in range(_MAX_REDIRECTS + 1):
-        token = release.temp_token if _origin(url) == _origin(release.url) else None
-        response = session.get(
-            url,
-            stream=True,
-            allow_redirects=False,
-            timeout=(_CONNECT_SECONDS, silence_seconds),
-            headers=headers,
-            auth=_authorization(token),
-        )
-        if not response.is_redirect:
-            _check_status(response, release, start)
-            return response
-        url = _next(url, response.headers["Location"], release)
-        response.close()
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if release.temp_token is not None and _origin(url) == _origin(release.url):
+            headers["Authorization"] = f"Bearer {release.temp_token}"
+        with http.open("GET", url, headers=headers, seconds=seconds, silence=silence) as answer:
+            if answer.status not in _REDIRECTS or "location" not in answer.headers:
+                _check_status(answer.status, answer.headers, release, start)
+                yield answer
+                return
+            url = _next(url, answer.headers["location"], release)
     raise GitHubRefused(f"Downloading {release.filename!r} was redirected more than {_MAX_REDIRECTS} times")
-
-
-def _authorization(token: str | None) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Also without a token: requests would otherwise send what ~/.netrc has for that host."""
-
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-    return authorize
 
 
 def _next(url: str, location: str, release: Release) -> str:
@@ -204,9 +180,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _check_status(response: requests.Response, release: Release, start: int) -> None:
-    status = response.status_code
-    continued = status == _PARTIAL and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+def _check_status(status: int, headers: Mapping[str, str], release: Release, start: int) -> None:
+    continued = status == _PARTIAL and headers.get("content-range", "").startswith(f"bytes {start}-")
     if status == 200 or (start and (continued or status == _RANGE_REFUSED)):
         return
     message = f"Downloading {release.filename!r} from {_host(release.url)!r} was answered with HTTP {status}"

@@ -28,6 +28,7 @@ from ..host.directories import check_directory, disk_errors
 from ..host.locks import LockHeld, file_lock
 from ..host.syscalls import sync_file_system
 from ..host.trash import delete_tree
+from ..http.settings import HttpSettings
 from . import manifests
 from .releases import LATEST, Release
 
@@ -55,8 +56,10 @@ class Package:
 class PackageStore:
     """The packages below one directory. Safe for threads and for processes."""
 
-    def __init__(self, directory: Path, *, clock: Clock) -> None:
+    def __init__(self, directory: Path, *, http: HttpSettings, user_agent: str, clock: Clock) -> None:
         self._directory = directory
+        self._http = http
+        self._user_agent = user_agent
         self._clock = clock
 
     def ready(self, version: str, platform: str) -> Package | None:
@@ -202,9 +205,11 @@ class PackageStore:
         return Package(version=release.version, platform=release.platform, path=self._directory / name)
 
     def _download(self, release: Release, archive: Path, progress: Progress | None) -> None:
+        from ..http.client import HttpClient
         from .download import download
 
-        download(release, archive, clock=self._clock, progress=progress)
+        http = HttpClient(self._http, user_agent=self._user_agent)
+        download(release, archive, http=http, progress=progress)
 
     @contextmanager
     def _kept_if_interrupted(self, archive: Path) -> Iterator[None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..domain.errors import ConfigInvalid
+from ..http.settings import HttpSettings
 from ..redact import looks_secret
 from . import files as settings_files
 from .table import (
@@ -68,6 +69,7 @@ class Settings:
     values: Mapping[str, Value]
     warnings: tuple[str, ...] = ()
     env_file: Path | None = None
+    http: HttpSettings = field(default_factory=HttpSettings)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Only what a re-reading needs: directories and file locations, never secrets."""
 
@@ -165,7 +167,13 @@ def load(
     kept = {name: environ[name] for name in (*LOCATORS, _DIRECTORY_OF_CREDENTIALS) if environ.get(name)}
     _take_credentials(values, environ)
     _take_roots_key(values, chosen_env_file)
-    return Settings(values=_at_home(values, environ), warnings=warnings, env_file=chosen_env_file, environ=kept)
+    return Settings(
+        values=_at_home(values, environ),
+        warnings=warnings,
+        env_file=chosen_env_file,
+        http=HttpSettings.read(environ, env_file_values),
+        environ=kept,
+    )
 
 
 def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, str]]:

@@ -227,7 +227,7 @@ SETTINGS: tuple[Setting, ...] = (
         help="GitHub itself; for GitHub Enterprise Server derived from GITHUB_API_URL",
         parse=url,
     ),
-    _own("github.timeout", "15", "How long GitHub may be silent before a call counts as unanswered", patience),
+    _own("github.timeout", "10", "How long a call to GitHub may take in all before it counts as unanswered", patience),
     Setting(
         key="server.api_token",
         variables=_server("API_TOKEN"),

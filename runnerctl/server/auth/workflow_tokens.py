@@ -91,9 +91,9 @@ class IssuerKeys:
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
-        clock = self._services.clock
+        clock, http = self._services.clock, self._services.settings.http
         try:
-            keys = await self._offload.call(issuer_keys.fetch, self._issuer, clock=clock, user_agent=USER_AGENT)
+            keys = await self._offload.call(issuer_keys.fetch, self._issuer, http=http, user_agent=USER_AGENT)
         except RunnerctlError as exc:
             self._failure = exc
             self._retry_from = clock.monotonic() + _RETRY_SECONDS

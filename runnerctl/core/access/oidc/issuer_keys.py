@@ -6,25 +6,32 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
-from ...domain.clock import Clock
 from ...domain.errors import IssuerUnavailable
 from ...domain.trusted_addresses import is_trustworthy
+from ...http.client import HttpClient
+from ...http.failures import HttpFailure
+from ...http.settings import HttpSettings
 from .id_tokens import SigningKey, signing_keys
 
-_PATIENCE_SECONDS = 5.0
-_DEADLINE_SECONDS = 10.0
+_DOCUMENT_SECONDS = 5.0
 _MOST_BYTES = 256 * 1024
 _CONFIGURATION = "/.well-known/openid-configuration"
 
 
-def fetch(issuer: str, *, clock: Clock, user_agent: str) -> dict[str, SigningKey]:
-    """Its keys by id. Blocks for some 20 s at most. Raises ``IssuerUnavailable`` unless it has at least one for us."""
-    configuration = _document(f"{issuer}{_CONFIGURATION}", clock, user_agent)
+def fetch(issuer: str, *, http: HttpSettings, user_agent: str) -> dict[str, SigningKey]:
+    """Its keys by id, within 10 s. Raises ``IssuerUnavailable`` unless it has at least one for us."""
+    client = HttpClient(http, user_agent=user_agent)
+    try:
+        return _keys(issuer, client)
+    finally:
+        client.close()
+
+
+def _keys(issuer: str, http: HttpClient) -> dict[str, SigningKey]:
+    configuration = _document(f"{issuer}{_CONFIGURATION}", http)
     if configuration.get("issuer") != issuer:
         raise _unavailable(issuer, "its configuration is another issuer's")
-    keys = signing_keys(_document(_address_of_keys(issuer, configuration), clock, user_agent))
+    keys = signing_keys(_document(_address_of_keys(issuer, configuration), http))
     if not keys:
         raise _unavailable(issuer, "it offers no RS256 or ES256 key")
     return keys
@@ -44,12 +51,11 @@ def _address_of_keys(issuer: str, configuration: dict[str, Any]) -> str:
     return address
 
 
-def _document(address: str, clock: Clock, user_agent: str) -> dict[str, Any]:
+def _document(address: str, http: HttpClient) -> dict[str, Any]:
     try:
-        document = json.loads(_body(address, clock, user_agent))
-    except requests.RequestException as exc:
-        # Only the kind: the text can hold the address of a proxy, with its password.
-        raise _unavailable(address, f"no answer ({type(exc).__name__})") from exc
+        document = json.loads(_body(address, http))
+    except HttpFailure as exc:
+        raise _unavailable(address, f"no answer: {exc.reason}") from exc
     except (ValueError, RecursionError) as exc:
         raise _unavailable(address, "the answer is not JSON") from exc
     if not isinstance(document, dict):
@@ -57,21 +63,13 @@ def _document(address: str, clock: Clock, user_agent: str) -> dict[str, Any]:
     return document
 
 
-def _body(address: str, clock: Clock, user_agent: str) -> bytes:
+def _body(address: str, http: HttpClient) -> bytes:
     """No redirect is followed: the issuer is who it is at its own address."""
-    deadline = clock.monotonic() + _DEADLINE_SECONDS
-    headers = {"Accept": "application/json", "User-Agent": user_agent}
-    with requests.get(
-        address, headers=headers, timeout=_PATIENCE_SECONDS, allow_redirects=False, stream=True
-    ) as answer:
-        if answer.status_code != 200:
-            raise _unavailable(address, f"the answer is {answer.status_code}")
-        body = b""
-        for chunk in answer.iter_content(None):
-            body += chunk
-            if len(body) > _MOST_BYTES or clock.monotonic() > deadline:
-                raise _unavailable(address, "the answer is too long, or takes too long")
-        return body
+    headers = {"Accept": "application/json"}
+    answer = http.send("GET", address, headers=headers, seconds=_DOCUMENT_SECONDS, max_bytes=_MOST_BYTES)
+    if answer.status != 200:
+        raise _unavailable(address, f"the answer is {answer.status}")
+    return answer.body
 
 
 def _unavailable(address: str, why: str) -> IssuerUnavailable:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import cgroups
-import jsontext
 import processes
 import record as records
 import stopping
@@ -18,7 +18,7 @@ _PHASES = (records.STARTING, records.LISTENING, records.BUSY, records.UPDATING, 
 _STOPS = (stopping.DRAIN, stopping.GRACE, stopping.NOW)
 
 
-class Before:
+class PreviousRecord:
     """The last ``supervisor.json`` of a run directory; without one, or without a readable one, nothing is known."""
 
     __slots__ = (
@@ -69,7 +69,7 @@ def _read(path: str) -> dict[str, object]:
     except OSError:
         return {}
     try:
-        document = jsontext.loads(os.read(descriptor, _MAX_SIZE).decode())
+        document = json.loads(os.read(descriptor, _MAX_SIZE).decode())
     except (OSError, ValueError):
         return {}
     finally:
