@@ -16,7 +16,7 @@ import pytest
 from runnerctl.core.access import issuer_keys
 from runnerctl.core.clock import SystemClock
 from runnerctl.core.errors import IssuerUnavailable
-from runnerctl.core.settings_table import issuer
+from runnerctl.core.settings_parsing import issuer
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server
 from tests.strictness import strict_sandbox

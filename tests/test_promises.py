@@ -10,7 +10,8 @@ import pytest
 
 from runnerctl.core import errors
 from runnerctl.core.errors import RunnerctlError
-from runnerctl.core.settings_table import BY_KEY, SETTINGS, Setting
+from runnerctl.core.settings_table import BY_KEY, SETTINGS
+from runnerctl.core.settings_typed import Setting
 from tests import lowest_versions
 
 TOP = Path(__file__).parent.parent

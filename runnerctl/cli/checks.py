@@ -30,20 +30,20 @@ def check(settings: Settings) -> list[str]:
 def _front_door(settings: Settings) -> None:
     from ..server import addresses, front_door
 
-    front_door.check(settings, addresses.parse(settings.get("server.bind")))
+    front_door.check(settings, addresses.parse(settings.server.bind))
     front_door.tls(settings)
 
 
 def _credentials(settings: Settings) -> Iterator[str]:
     credentials.check_github(settings)
-    if settings.get("github.app_id") and settings.get("github.pat"):
+    if settings.github.app_id and settings.github.pat:
         yield "GITHUB_PAT is not used: the App is"
 
 
 def _persistent(settings: Settings) -> Iterator[str]:
     from ..core.lifecycle.configure import unreachable
 
-    if not settings.get("defaults.ephemeral") and (why := unreachable(settings)) is not None:
+    if not settings.defaults.ephemeral and (why := unreachable(settings)) is not None:
         yield why
 
 

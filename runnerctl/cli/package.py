@@ -75,7 +75,7 @@ def fetch(front: Front, version: str | None, repo: str | None, org: str | None) 
     """
     scope = Scope.of(repo=repo, org=org) if repo or org else None
     services = front.services()
-    version = version or services.settings.get("defaults.version")
+    version = version or services.settings.defaults.version
     concerning(services, "package.fetch", [version])
     package = packaging.fetch(services, version, scope=scope, progress=render.download_meter(front))
     (facts,) = [facts for facts in packaging.describe(services) if facts.package == package]

@@ -50,7 +50,7 @@ def _settings(services: Services) -> Iterator[Finding]:
         yield Finding("settings", Level.WARNING, warning)
     services.check_fitting()
     if (why := unreachable(settings)) is not None:
-        by_default = not settings.get("defaults.ephemeral")
+        by_default = not settings.defaults.ephemeral
         yield Finding("settings", Level.WARNING if by_default else Level.OK, why)
     source = f"env file {settings.env_file}" if settings.env_file else "no env file"
     yield Finding("settings", Level.OK, f"{source[0].upper()}{source[1:]}")
@@ -68,7 +68,7 @@ def _credentials(services: Services) -> Iterator[Finding]:
     settings = services.settings
     credentials.check_github(settings)
     credentials.api_token(settings)
-    app = settings.get("github.app_id")
+    app = settings.github.app_id
     yield Finding("credentials", Level.OK, f"App {app}" if app else "A personal access token")
 
 
@@ -95,7 +95,7 @@ def _directories(services: Services) -> Iterator[Finding]:
         message = f"{str(settings.package_dir)!r} is on another file system than the runners: each gets a copy"
         yield Finding("directories", Level.WARNING, message, "Name a package_dir on the same file system")
     listable.check(services)
-    disk.require_free(places, settings.get("min_free_space"))
+    disk.require_free(places, settings.min_free_space)
     yield Finding("directories", Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 
 

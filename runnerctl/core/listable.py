@@ -41,13 +41,13 @@ def check(services: Services) -> None:
     """Raises ``ConfigInvalid`` naming the first directory that jobs, as the user they will be, could not list."""
     settings = services.settings
     try:
-        names.workdir(settings.get("defaults.workdir"))  # one plain name below the root: what is above it is the root's
+        names.workdir(settings.defaults.workdir)  # one plain name below the root: what is above it is the root's
     except InvalidRequest as exc:
         raise ConfigInvalid(exc.message, hint=exc.hint) from exc
     if services.backend.name == "systemd":
-        _check_units(settings.base_dir, (settings.state_dir,), groups(settings.get("run_as_groups") or ()))
+        _check_units(settings.base_dir, (settings.state_dir,), groups(settings.run_as_groups or ()))
     elif (users := check_job_users(settings)) is not None:
-        _check_users(settings.base_dir, users, groups(settings.get("run_as_groups") or ()))
+        _check_users(settings.base_dir, users, groups(settings.run_as_groups or ()))
     else:
         _refuse_first(settings.base_dir, user_name(), _may_we)
 

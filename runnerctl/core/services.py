@@ -20,6 +20,7 @@ from .backends.process import ProcessBackend, StopLadder
 from .clock import Clock, SystemClock
 from .errors import ConfigInvalid
 from .settings import SYSTEMD_CREDENTIAL, Settings
+from .settings_table import GithubSection
 from .store import Store
 
 if TYPE_CHECKING:
@@ -67,22 +68,22 @@ class Services:
             from .backends.systemd import SystemdBackend
 
             kind = SystemdBackend
-        get = self.settings.get
+        stop, limits = self.settings.stop, self.settings.limits
         return kind(
             runs_dir=self.settings.state_dir / "runners",
             events=self.events_socket,
             ladder=StopLadder(
-                interrupt=get("stop.interrupt"),
-                terminate=get("stop.terminate"),
-                kill=get("stop.kill"),
-                shutdown_grace=get("stop.shutdown_grace"),
-                settle=get("remove_settle"),
+                interrupt=stop.interrupt,
+                terminate=stop.terminate,
+                kill=stop.kill,
+                shutdown_grace=stop.shutdown_grace,
+                settle=self.settings.remove_settle,
             ),
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),
             user_agent=USER_AGENT,
-            nice=get("limits.nice"),
-            oom_score_adj=get("limits.oom_score_adj"),
+            nice=limits.nice,
+            oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),
             **self._isolation(),
         )
@@ -93,7 +94,7 @@ class Services:
 
     @cached_property
     def _wants_units(self) -> bool:
-        wanted, run_as = self.settings.get("backend"), self.settings.get("run_as")
+        wanted, run_as = self.settings.backend, self.settings.run_as
         units_it_is = self._units_or_processes(wanted, run_as)
         self._check_fitting(units=units_it_is, run_as=run_as)
         return units_it_is
@@ -112,36 +113,36 @@ class Services:
 
     def _check_fitting(self, *, units: bool, run_as: object) -> None:
         """What would be ignored is refused."""
-        if run_as is None and not self.settings.get("no_new_privs"):
+        if run_as is None and not self.settings.no_new_privs:
             raise ConfigInvalid(
                 "no_new_privs=false goes with run_as",
                 hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
             )
-        if run_as is None and not units and self.settings.get("run_as_groups"):
+        if run_as is None and not units and self.settings.run_as_groups:
             raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
 
     def _limits(self) -> tuple[Limit, ...]:
-        get = self.settings.get
-        if all(get(f"limits.{name}") is None for name in ("memory_max", "cpu_max", "io_weight", "processes")):
+        wanted = self.settings.limits
+        if not any((wanted.memory_max, wanted.cpu_max, wanted.io_weight, wanted.processes)):
             return ()
         from .backends import limits  # most hosts set none, and a status must be quick
 
-        return limits.asked(get)
+        return limits.asked(wanted)
 
     def _isolation(self) -> dict[str, Any]:
         if self._wants_units:
-            return {"group_names": self.settings.get("run_as_groups") or ()}
-        if self.settings.get("run_as") is None:
-            if not self.settings.get("landlock"):
+            return {"group_names": self.settings.run_as_groups or ()}
+        if self.settings.run_as is None:
+            if not self.settings.landlock:
                 return {}
             return {"hidden": self.settings.files_of_ours(), "package_dir": self.settings.package_dir}
         from .job_users import groups
 
         return {
             "isolates": True,
-            "groups": groups(self.settings.get("run_as_groups") or ()),
-            "most_processes": self.settings.get("limits.processes"),
-            "no_new_privs": self.settings.get("no_new_privs"),
+            "groups": groups(self.settings.run_as_groups or ()),
+            "most_processes": self.settings.limits.processes,
+            "no_new_privs": self.settings.no_new_privs,
         }
 
     @cached_property
@@ -156,13 +157,13 @@ class Services:
             settings = GitHubSettings(
                 api_url=api_url,
                 server_url=server_url,
-                app_id=self.settings.get("github.app_id"),
+                app_id=self.settings.github.app_id,
                 private_key_pem=required_key_pem(self.settings),
-                installation_id=self.settings.get("github.installation_id"),
-                pat=self.settings.get("github.pat"),
+                installation_id=self.settings.github.installation_id,
+                pat=self.settings.github.pat,
                 token_file=self.settings.state_dir / "tokens",
                 user_agent=USER_AGENT,
-                read_timeout=self.settings.get("github.timeout"),
+                read_timeout=self.settings.github.timeout,
             )
             return GitHub(settings, clock=self.clock, rng=self.rng)
 
@@ -184,9 +185,9 @@ class Services:
     def audit(self) -> Audit:
         from .audit import Audit
 
-        get = self.settings.get
+        kept = self.settings.audit
         path = self.settings.state_dir / "audit.log"
-        return Audit(path=path, clock=self.clock, max_bytes=get("audit.size"), files=get("audit.files"))
+        return Audit(path=path, clock=self.clock, max_bytes=kept.size, files=kept.files)
 
     @property
     def events_socket(self) -> Path:
@@ -215,7 +216,8 @@ class Services:
     def _reap_environment(self) -> dict[str, str]:
         """Directories, file locations and addresses; no secret: a job of the same user could read them."""
         api_url, server_url = self.settings.github_urls
-        by_systemd = self.settings.origin("github.private_key_file") == SYSTEMD_CREDENTIAL
+        key_file = self.settings.github.private_key_file
+        by_systemd = self.settings.origin(GithubSection.private_key_file) == SYSTEMD_CREDENTIAL
         located = {
             "RUNNERCTL_ENV_FILE": str(self.settings.env_file.absolute()) if self.settings.env_file else None,
             "RUNNERCTL_CONFIG": self.settings.environ.get("RUNNERCTL_CONFIG"),
@@ -224,8 +226,8 @@ class Services:
             "RUNNERCTL_PACKAGE_DIR": str(self.settings.package_dir.absolute()),
             "GITHUB_API_URL": api_url,
             "GITHUB_SERVER_URL": server_url,
-            "GITHUB_APP_ID": self.settings.get("github.app_id"),
-            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd else self.settings.get("github.private_key_file"),
+            "GITHUB_APP_ID": self.settings.github.app_id,
+            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file),
             # It comes and goes with the server: to be looked for when it is wanted.
             "CREDENTIALS_DIRECTORY": self.settings.environ.get("CREDENTIALS_DIRECTORY"),
             "PATH": "/usr/local/bin:/usr/bin:/bin",

@@ -43,7 +43,7 @@ class Authenticator:
     def change(self, token: str | None) -> None:
         """Another token of the operator from now on; the settings are read again, too."""
         settings = self._services.settings
-        self._group = peers.group_id(settings.get("server.socket_group"))
+        self._group = peers.group_id(settings.server.socket_group)
         policy = workflow_rules.policy(settings)
         self._workflows = None if policy is None else Workflows(self._services, self._offload, policy)
         # Without one, nothing that a header can hold has this digest.
@@ -82,13 +82,13 @@ class Authenticator:
         refusal = kept.refusal(now)
         if refusal is not None:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
-        self._rates.take(kept.id, a_minute=self._services.settings.get("server.rate_limit"))
+        self._rates.take(kept.id, a_minute=self._services.settings.server.rate_limit)
         self._note_use(kept, now)
         return actor
 
     async def _workflow(self, workflows: Workflows, request: web.Request, token: str) -> Actor:
         actor = await workflows.who(request, token)
-        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.get("server.rate_limit"))
+        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.server.rate_limit)
         return actor
 
     def _find(self, digest: str) -> ApiToken | None:

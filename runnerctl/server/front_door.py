@@ -16,7 +16,7 @@ def check(settings: Settings, address: Address) -> None:
     """Raises ``ConfigInvalid`` for an address that other machines reach, without TLS and without a word for it."""
     if address.path is not None or _is_loopback(address.host):
         return
-    if settings.get("server.tls_cert") or settings.get("server.insecure_bind"):
+    if settings.server.tls_cert or settings.server.insecure_bind:
         return
     raise ConfigInvalid(
         f"Other machines reach {shown(address)}, and tokens would travel there in the clear",
@@ -56,11 +56,11 @@ def renew(context: ssl.SSLContext, settings: Settings) -> None:
 
 
 def _files(settings: Settings) -> tuple[Path, Path] | None:
-    certificate, key = settings.get("server.tls_cert"), settings.get("server.tls_key")
-    if bool(certificate) is not bool(key):
+    certificate, key = settings.server.tls_cert, settings.server.tls_key
+    if (certificate is None) is not (key is None):
         given, missing = ("certificate", "key") if certificate else ("key", "certificate")
         raise ConfigInvalid(f"A TLS {given} is set, but no {missing}", hint="Give --tls-cert and --tls-key")
-    return (Path(certificate), Path(key)) if certificate else None
+    return (certificate, key) if certificate and key else None
 
 
 def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

@@ -28,7 +28,7 @@ def reload(app: web.Application, services: Services, context: ssl.SSLContext | N
         policy = workflow_rules.policy(fresh)
         if token is None and policy is None and not services.store.tokens():
             raise ConfigInvalid("No API token is set any more")
-        peers.group_id(fresh.get("server.socket_group"))
+        peers.group_id(fresh.server.socket_group)
         if context is not None:
             front_door.renew(context, fresh)
     except RunnerctlError as exc:
@@ -36,7 +36,7 @@ def reload(app: web.Application, services: Services, context: ssl.SSLContext | N
         return
     services.adopt(fresh)
     app[DOOR].change(token)
-    app[SOURCES].trust(fresh.get("server.trusted_proxies"))
+    app[SOURCES].trust(fresh.server.trusted_proxies)
     log.info("settings were reloaded")
 
 

@@ -51,10 +51,10 @@ def serve(settings: Settings) -> None:
     logs.begin()
     token = api_token(settings)
     handed = addresses.inherited()
-    address = addresses.parse(settings.get("server.bind")) if handed is None else addresses.of(handed)
+    address = addresses.parse(settings.server.bind) if handed is None else addresses.of(handed)
     front_door.check(settings, address)
     context = front_door.tls(settings)
-    group = peers.group_id(settings.get("server.socket_group"))
+    group = peers.group_id(settings.server.socket_group)
     policy = workflow_rules.policy(settings)
     services = Services.open(settings)
     if token is None and policy is None and not services.store.tokens():

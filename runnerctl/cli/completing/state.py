@@ -9,9 +9,9 @@ from urllib.parse import quote
 import click
 
 from ...core import settings, settings_files
-from ...core.settings_table import BY_KEY, DEFAULT_CONFIG_FILE
+from ...core.settings_table import DEFAULT_CONFIG_FILE, HostSection
 
-_VARIABLE = BY_KEY["state_dir"].variables[0]
+_VARIABLE = HostSection.state_dir.variables[0]
 _NAMING = (_VARIABLE, "RUNNERCTL_CONFIG")
 
 
@@ -31,7 +31,7 @@ def directory(named_env_file: str | None) -> Path:
     # To understand these files takes as long as all else together.
     if (file and _holds(file, *_NAMING)) or _holds(config, "state_dir"):
         return settings.load(env_file=named_env_file).state_dir
-    return Path(settings.built_in("state_dir", os.environ)[0])
+    return Path(settings.built_in(HostSection.state_dir, os.environ)[0])
 
 
 def database(ctx: click.Context) -> str | None:

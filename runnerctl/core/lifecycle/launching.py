@@ -29,7 +29,7 @@ def start_processes(services: Services, runner: Runner, *, leased: bool = False)
 
 
 def _job_started(services: Services) -> Path | None:
-    if not services.settings.get("fork_guard"):
+    if not services.settings.fork_guard:
         return None
     from .. import hooks
 

@@ -172,7 +172,7 @@ def _finish(services: Services, runner: Runner, action: Action) -> Runner:
     """Ends its life; a job that turned up meanwhile is finished first."""
     if not services.backend.poll(runner.id).gone and services.backend.working(runner.id):
         return runner
-    if action.step is Step.REPLACE and services.settings.get("replace_lost"):
+    if action.step is Step.REPLACE and services.settings.replace_lost:
         services.store.keep_replacement(runner)
     assert action.state is not None  # noqa: S101 - that step carries one
     return ending.clear(services, ending.begin(services, runner, action.state, reason=action.reason))

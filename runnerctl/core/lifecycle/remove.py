@@ -72,7 +72,7 @@ def remove_runner(
         if force:
             services.backend.interrupt(runner.id)
     if force:
-        warning = yield from until_gone(services, runner, patience=services.settings.get("stop.force"))
+        warning = yield from until_gone(services, runner, patience=services.settings.stop.force)
         return replace(_clear(services, runner), warning=warning)
     return (yield from _gently(services, runner, before=before, drain=drain, timeout=timeout))
 
@@ -138,7 +138,7 @@ def _job_turned_up(services: Services, runner: Runner, *, drain: bool) -> Operat
     """Watches for a job that was dispatched just before GitHub let go."""
     if not services.backend.poll(runner.id).running:
         return False
-    seconds = services.settings.get("drain_settle" if drain else "remove_settle")
+    seconds = services.settings.drain_settle if drain else services.settings.remove_settle
     yield Pause(runner_id=runner.id, until=lambda: _is_settled(services, runner), seconds=seconds)
     return _took_a_job(services, runner)
 
