@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runnerctl.core.clock import SystemClock
-from runnerctl.core.doctor import Level, diagnose
 from runnerctl.core.services import Services
+from runnerctl.core.settings_checks import FrontEnd, Level, Subject, findings
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, create, until
@@ -124,6 +124,6 @@ class SlowClock(SystemClock):
 
 def test_a_clock_that_is_wrong_is_told(host: Host, services: Services) -> None:
     services.clock = SlowClock()
-    told: list[Any] = [each for each in diagnose(services) if each.check == "github"]
-    assert [each.level for each in told] == [Level.OK, Level.WARNING]
+    told: list[Any] = [each for each in findings(FrontEnd.DOCTOR, Subject(services)) if each.check == "github"]
+    assert [each.level for each in told] == [Level.OK, Level.WARN]
     assert "3600 s behind GitHub's" in told[1].message or "3599 s" in told[1].message

@@ -346,7 +346,8 @@ from runnerctl.cli import create, doctor, failures, main, config, checks, render
 from runnerctl.core import credentials, instance, services, settings, settings_files, state_directory, store
 from runnerctl.core.github import auth, client, config
 import runnerctl.core.lifecycle.create, runnerctl.core.packages, encodings.idna, difflib, dotenv.main
-import runnerctl.server.addresses, runnerctl.server.front_door
+import runnerctl.core.settings_checks, runnerctl.core.lifecycle.configure, runnerctl.core.service.upkeep
+import runnerctl.core.lifecycle.breaker
 import cryptography.hazmat.primitives.serialization, cryptography.hazmat.primitives.asymmetric.rsa
 os.setgroups([])
 os.setresgid({nobody}, {nobody}, {nobody})

@@ -2,91 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
-from ..core import credentials, readable_secrets
-from ..core.access import workflow_rules
-from ..core.errors import ConfigInvalid
-from ..core.job_users import check_job_users
+from ..core.services import Services
 from ..core.settings import Settings
+from ..core.settings_checks import FrontEnd, Level, Subject, findings
 
 
 def check(settings: Settings) -> list[str]:
-    """What is worth knowing though it is no error. Raises ``ConfigInvalid`` for the first thing that cannot be used."""
-    _front_door(settings)
-    return [
-        *_credentials(settings),
-        *_persistent(settings),
-        *readable_secrets.told(settings),
-        *_token(settings),
-        *_workflows(settings),
-        *_directories(settings),
-        *_job_users(settings),
-    ]
-
-
-def _front_door(settings: Settings) -> None:
-    from ..server import addresses, front_door
-
-    front_door.check(settings, addresses.parse(settings.server.bind))
-    front_door.tls(settings)
-
-
-def _credentials(settings: Settings) -> Iterator[str]:
-    credentials.check_github(settings)
-    if settings.github.app_id and settings.github.pat:
-        yield "GITHUB_PAT is not used: the App is"
-
-
-def _persistent(settings: Settings) -> Iterator[str]:
-    from ..core.lifecycle.configure import unreachable
-
-    if not settings.defaults.ephemeral and (why := unreachable(settings)) is not None:
-        yield why
-
-
-def _token(settings: Settings) -> Iterator[str]:
-    if credentials.api_token(settings) is None and workflow_rules.policy(settings) is None:
-        yield "No API token is set: `runnerctl serve` would refuse to start"
-
-
-def _workflows(settings: Settings) -> Iterator[str]:
-    policy = workflow_rules.policy(settings)
-    if policy is not None and not policy.rules:
-        yield "oidc.issuer is set, but no oidc.rules: no workflow gets in"
-
-
-def _directories(settings: Settings) -> Iterator[str]:
-    for key, path in (("state_dir", settings.state_dir), ("defaults.base_dir", settings.base_dir)):
-        top = _first_there(path)
-        if not top.is_dir():
-            raise ConfigInvalid(f"{key} {str(path)!r} cannot be used: {str(top)!r} is no directory")
-        if not os.access(top, os.W_OK | os.X_OK):
-            raise ConfigInvalid(
-                f"{key} {str(path)!r} cannot be used: {str(top)!r} (mode {top.stat().st_mode & 0o7777:04o})"
-                f" is not writable by uid {os.geteuid()}",
-                hint=f"Give that user the directory, or name another one ({settings.origin(key)})",
-            )
-        if top != path:
-            yield f"{key} {str(path)!r} does not exist yet; it is made when it is needed"
-
-
-def _job_users(settings: Settings) -> Iterator[str]:
-    """As whom, and within which limits."""
-    from ..core import listable
-    from ..core.services import Services
-
-    check_job_users(settings)
-    services = Services(settings=settings)
-    listable.check(services)
-    degraded = services.backend.degraded
-    if degraded is not None:
-        yield degraded
-
-
-def _first_there(path: Path) -> Path:
-    """The directory itself, or the nearest one above it that exists."""
-    path = path.absolute()
-    return next(each for each in (path, *path.parents) if os.path.lexists(each))
+    """What is worth knowing though it is no error. Raises the first failure that is one."""
+    notes = []
+    # The state directory may be another user's: opening it as root would leave files there that its owner cannot write.
+    subject = Subject(Services(settings=settings, existing=True), reads_state=False)
+    for each in findings(FrontEnd.VALIDATE, subject):
+        if each.level is Level.FAIL and each.error is not None:
+            raise each.error
+        if each.level is not Level.OK:
+            notes.append(each.message)
+    return notes

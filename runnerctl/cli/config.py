@@ -55,7 +55,7 @@ def validate(front: Front) -> None:
     """Check that settings, key, token and directories can be used. Does not ask GitHub."""
     from .checks import check
 
-    settings = front.settings()
+    settings = front.settings(warn=False)
     for note in check(settings):
         render.warn(front, note)
     content: dict[str, Any] = {"status": "ok", "env_file": str(settings.env_file) if settings.env_file else None}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from ..core.errors import SomeFailed
 from . import render
 from .options import Front, Verb, pass_front
+
+if TYPE_CHECKING:
+    from ..core.settings_checks import Finding
 
 
 @click.command(
@@ -28,14 +33,23 @@ def command(front: Front, *, offline: bool) -> int:
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
     one question: whether the credentials are good.
     """
-    from ..core import doctor
+    from ..core.settings_checks import FrontEnd, Level, Subject, findings
 
-    findings = list(doctor.diagnose(front.services_to_look_at(), ask_github=not offline))
-    render.items(
-        front,
-        [finding._asdict() for finding in findings],
-        lambda: [{name.upper(): value for name, value in finding._asdict().items()} for finding in findings],
-        key="check",
-    )
+    found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, Subject(front.services_to_look_at())))
+    render.items(front, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
     # The findings are the document that was asked for, so that no error follows them.
-    return SomeFailed.exit_code if any(finding.level is doctor.Level.ERROR for finding in findings) else 0
+    return SomeFailed.exit_code if any(each.level is Level.FAIL for each in found) else 0
+
+
+def _document(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "level": finding.level,
+        "message": finding.message,
+        "hint": finding.hint,
+        "stops_serve": finding.stops_serve,
+    }
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {"CHECK": finding.check, "LEVEL": finding.level, "MESSAGE": finding.message, "HINT": finding.hint}

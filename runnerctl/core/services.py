@@ -43,6 +43,8 @@ class Services:
     existing: bool = False
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
+    _former: ProcessBackend | None = field(default=None, repr=False)
+    """What ran the runners until the settings changed."""
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -53,6 +55,15 @@ class Services:
         """
         state_directory.prepare(settings.state_dir, make=not existing)
         return cls(settings=settings, existing=existing)
+
+    @classmethod
+    def to_look_at(cls, settings: Settings) -> Services:
+        """Opened where there is a state directory. Without one nothing is opened, and nothing is made."""
+        from .directories import disk_errors
+
+        with disk_errors(settings.state_dir):
+            there = settings.state_dir.exists()
+        return cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
 
     @cached_property
     def store(self) -> Store:
@@ -86,6 +97,7 @@ class Services:
             oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),
             **self._isolation(),
+            **({} if self._former is None else self._former.in_progress()),
         )
 
     def check_fitting(self) -> None:
@@ -135,7 +147,7 @@ class Services:
         if self.settings.run_as is None:
             if not self.settings.landlock:
                 return {}
-            return {"hidden": self.settings.files_of_ours(), "package_dir": self.settings.package_dir}
+            return {"hidden": self._hidden(), "package_dir": self.settings.package_dir}
         from .job_users import groups
 
         return {
@@ -144,6 +156,11 @@ class Services:
             "most_processes": self.settings.limits.processes,
             "no_new_privs": self.settings.no_new_privs,
         }
+
+    def _hidden(self) -> tuple[Path, ...]:
+        """Runners stay where they were made: what was hidden before the settings changed is no less ours now."""
+        before = () if self._former is None else self._former.hidden
+        return tuple(dict.fromkeys((*self.settings.files_of_ours(), *before)))
 
     @cached_property
     def github(self) -> GitHub:
@@ -201,11 +218,24 @@ class Services:
     def root(self, name: str) -> Path:
         return self.settings.base_dir / name
 
-    def adopt(self, settings: Settings) -> None:
-        """Other settings from now on; store and backend stay as they were opened."""
-        self.settings = settings
+    def reconfigured(self, settings: Settings) -> Services:
+        """What these would be by other settings, to be looked at before ``adopt``. The store and what runs stay."""
+        other = Services(settings=settings, existing=True, clock=self.clock, rng=self.rng)
+        other.__dict__["store"] = self.store
+        other._former = self.backend
+        now = self.settings
+        if (settings.backend, settings.run_as is None) == (now.backend, now.run_as is None):
+            # `auto` is found out once: units that were installed meanwhile are for the next start.
+            other.__dict__["_wants_units"] = self._wants_units
+        return other
+
+    def adopt(self, other: Services) -> None:
+        """What ``reconfigured`` made counts from now on. The store stays as it was opened, and what runs as it is."""
+        backend = other.backend
+        self.settings = other.settings
         for built in ("github", "packages", "audit"):
             self.__dict__.pop(built, None)
+        self.__dict__["backend"] = backend
 
     def close(self) -> None:
         if "at_once" in self.__dict__:

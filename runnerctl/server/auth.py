@@ -11,6 +11,7 @@ import logging
 
 from aiohttp import web
 
+from runnerctl.core import settings_listening
 from runnerctl.core.access import id_tokens, tokens, workflow_rules
 from runnerctl.core.access.grants import OPERATOR, Actor
 from runnerctl.core.access.keeping import USE_SECONDS, ApiToken
@@ -43,7 +44,7 @@ class Authenticator:
     def change(self, token: str | None) -> None:
         """Another token of the operator from now on; the settings are read again, too."""
         settings = self._services.settings
-        self._group = peers.group_id(settings.server.socket_group)
+        self._group = settings_listening.socket_group(settings)
         policy = workflow_rules.policy(settings)
         self._workflows = None if policy is None else Workflows(self._services, self._offload, policy)
         # Without one, nothing that a header can hold has this digest.

@@ -17,22 +17,21 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core import listable, readable_secrets
-from runnerctl.core.access import workflow_rules
-from runnerctl.core.credentials import api_token, check_github
+from runnerctl.core import settings_checks, settings_listening
+from runnerctl.core.credentials import api_token
 from runnerctl.core.directories import check_directory
 from runnerctl.core.errors import ConfigInvalid, DiskFull
-from runnerctl.core.job_users import check_job_users
 from runnerctl.core.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
 from runnerctl.core.settings import Settings
+from runnerctl.core.settings_checks import FrontEnd, Subject
 from runnerctl.core.settings_files import read_env_file
 
-from . import addresses, front_door, leases, logs, peers
+from . import addresses, leases, logs
 from .app import build_app
 from .connections import Site
 from .keys import OFFLOAD, READINESS
-from .reloading import reload
+from .reloading import Reloading
 from .sd_notify import notify, watchdog_seconds
 from .watcher import Watcher
 
@@ -49,30 +48,20 @@ def serve(settings: Settings) -> None:
     _take_many_files()
     _leave_to_env_file(settings)
     logs.begin()
-    token = api_token(settings)
     handed = addresses.inherited()
-    address = addresses.parse(settings.server.bind) if handed is None else addresses.of(handed)
-    front_door.check(settings, address)
-    context = front_door.tls(settings)
-    group = peers.group_id(settings.server.socket_group)
-    policy = workflow_rules.policy(settings)
+    address = settings_listening.parse(settings.server.bind) if handed is None else addresses.of(handed)
+    with contextlib.closing(Services.to_look_at(settings)) as seen:
+        for finding in settings_checks.require(FrontEnd.SERVE, Subject(seen, address=address)):
+            log.warning(finding.message)
     services = Services.open(settings)
-    if token is None and policy is None and not services.store.tokens():
-        raise ConfigInvalid(
-            "No API token is set, and everybody could ask for runners without one",
-            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",
-        )
     check_directory(settings.base_dir)
-    check_job_users(settings)
-    services.check_fitting()
-    listable.check(services)
-    check_github(settings)
+    group = settings_listening.socket_group(settings)
     with (
         _alone(services),
         contextlib.closing(services),
         contextlib.closing(handed or addresses.listen(address, group=group)) as listening,
     ):
-        asyncio.run(_serve(services, listening, token=token, context=context))
+        asyncio.run(_serve(services, listening, settings_listening.tls(settings)))
 
 
 def _take_many_files() -> None:
@@ -107,16 +96,15 @@ def _alone(services: Services) -> Iterator[None]:
         ) from exc
 
 
-async def _serve(
-    services: Services, listening: socket.socket, *, token: str | None, context: ssl.SSLContext | None
-) -> None:
+async def _serve(services: Services, listening: socket.socket, context: ssl.SSLContext | None) -> None:
     _keep_room(services)
-    app = build_app(services, token=token)
+    app = build_app(services, token=api_token(services.settings))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload, app, services, context)
+    reloading = Reloading(app, services, address=addresses.of(listening), context=context)
+    loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     watcher = Watcher(services, app[OFFLOAD], loop)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
     await runner.setup()
@@ -126,7 +114,8 @@ async def _serve(
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")
-    _say_where(where, services, app[READINESS].degraded)
+    sys.stdout.write(f"Listening on {where}\n")
+    sys.stdout.flush()
     notify("READY=1", f"STATUS=Listening on {where}")
     watching = asyncio.ensure_future(_feed_watchdog())
     await stop.wait()
@@ -145,15 +134,6 @@ def _keep_room(services: Services) -> None:
         services.store.keep_room()
     except DiskFull as exc:
         log.warning("a job that fills the disk will keep us from writing: %s", exc.message)
-
-
-def _say_where(where: str, services: Services, degraded: str | None) -> None:
-    sys.stdout.write(f"Listening on {where}\n")
-    sys.stdout.flush()
-    for warning in (*services.settings.warnings, *readable_secrets.told(services.settings)):
-        log.warning(warning)
-    if degraded:
-        log.warning("degraded: %s", degraded)
 
 
 def _collect_seldom() -> None:

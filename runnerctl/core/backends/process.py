@@ -218,6 +218,10 @@ class ProcessBackend(Backend):
         """The lives that end with this process."""
         return tuple(self._leases)
 
+    def in_progress(self) -> dict[str, Any]:
+        """What begun launches hold, for the one that takes this one's place."""
+        return {"_leases": self._leases, "_waiting": self._waiting}
+
     def release(self, runner_id: str) -> None:
         """Gives up the lease on a runner launched as ``leased``: its stop ladder begins."""
         descriptor = self._leases.pop(runner_id, None)
