@@ -74,6 +74,7 @@ class Services:
     @cached_property
     def backend(self) -> ProcessBackend:
         """Raises ``ConfigInvalid`` for settings that do not go together."""
+        self.check_fitting()
         kind: type[ProcessBackend] = ProcessBackend
         if self._wants_units:
             from .backends.systemd import SystemdBackend
@@ -101,15 +102,20 @@ class Services:
         )
 
     def check_fitting(self) -> None:
-        """Raises ``ConfigInvalid`` for settings that do not go together."""
-        self._wants_units  # noqa: B018 - found out once
+        """Raises ``ConfigInvalid`` for settings that do not go together, or would be ignored."""
+        run_as = self.settings.run_as
+        units = self._wants_units
+        if run_as is None and not self.settings.no_new_privs:
+            raise ConfigInvalid(
+                "no_new_privs=false goes with run_as",
+                hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
+            )
+        if run_as is None and not units and self.settings.run_as_groups:
+            raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
 
     @cached_property
     def _wants_units(self) -> bool:
-        wanted, run_as = self.settings.backend, self.settings.run_as
-        units_it_is = self._units_or_processes(wanted, run_as)
-        self._check_fitting(units=units_it_is, run_as=run_as)
-        return units_it_is
+        return self._units_or_processes(self.settings.backend, self.settings.run_as)
 
     def _units_or_processes(self, wanted: str, run_as: object) -> bool:
         if wanted == "systemd" and run_as is not None:
@@ -122,16 +128,6 @@ class Services:
 
             return units.installed(self.settings.state_dir)
         return bool(wanted == "systemd")
-
-    def _check_fitting(self, *, units: bool, run_as: object) -> None:
-        """What would be ignored is refused."""
-        if run_as is None and not self.settings.no_new_privs:
-            raise ConfigInvalid(
-                "no_new_privs=false goes with run_as",
-                hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
-            )
-        if run_as is None and not units and self.settings.run_as_groups:
-            raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
 
     def _limits(self) -> tuple[Limit, ...]:
         wanted = self.settings.limits
