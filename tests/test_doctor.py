@@ -101,6 +101,13 @@ def test_a_key_file_that_everybody_reads_is_found(host: Host, tmp_path: Path) ->
     assert str(key) in found(host)[1]["secrets"][1]
 
 
+def test_what_a_server_would_not_start_with_is_marked_so(host: Host) -> None:
+    host.write_env_file(GITHUB_WFA_RUNNER_SERVER__API_TOKEN="", RUNNERCTL_MIN_FREE_SPACE="1000000G")
+    items = host.cli_json("doctor", "--offline")["items"]
+    assert {(each["check"], each["level"]) for each in items if each["stops_serve"]} == {("callers", "warning")}
+    assert ("directories", "error") in {(each["check"], each["level"]) for each in items}
+
+
 def test_a_directory_that_cannot_be_used_is_found(host: Host) -> None:
     host.base_dir.write_text("a file")
     assert found(host)[1]["directories"] == ("error", f"{str(host.base_dir)!r} is not a directory")

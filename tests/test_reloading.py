@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from tests.host import Host, Server, until
 from tests.refusing import Told
 from tests.strictness import strict_sandbox
+from tests.test_front_door import certificate
 
 BASE_DIR = "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR"
 RELOADED, REFUSED = "settings were reloaded", "settings were not reloaded: "
@@ -127,15 +128,25 @@ def test_what_a_start_refuses_a_reload_does_with_the_same_words_and_the_doctor_a
 
 def test_another_state_directory_needs_a_restart(server: Server, host: Host) -> None:
     told = reload(server, host, RUNNERCTL_STATE_DIR=str(host.top / "elsewhere"))
-    assert f"{REFUSED}state_dir is '{host.top / 'elsewhere'}' now" in told
+    assert f"{REFUSED}state_dir has changed to '{host.top / 'elsewhere'}'. Restart the server" in told
     assert not (host.top / "elsewhere").exists()
 
 
 def test_an_address_to_listen_at_counts_from_the_next_start(server: Server, host: Host) -> None:
     told = reload(server, host, GITHUB_WFA_RUNNER_SERVER__BIND="127.0.0.1:1")
-    assert "counts from the next start" in told
+    assert "restart the server to listen there" in told
     assert RELOADED in told
     assert server.request("GET", "/api/v1/runners").status_code == 200
+
+
+def test_tls_comes_and_goes_with_a_restart_only(serve: Callable[..., Server], host: Host) -> None:
+    cert, key = certificate(host.top, "own")
+    files = {"RUNNERCTL_TLS_CERT": str(cert), "RUNNERCTL_TLS_KEY": str(key)}
+    host.write_env_file(**files)
+    assert f"{REFUSED}No TLS certificate is set any more" in reload(serve(), host)
+    told = reload(serve(RUNNERCTL_STATE_DIR=str(host.top / "other")), host, **files)
+    assert "restart the server to listen with TLS" in told
+    assert RELOADED in told
 
 
 def test_a_second_signal_while_files_are_read_reads_them_once_more(server: Server, host: Host) -> None:

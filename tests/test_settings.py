@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import base64
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runnerctl.core import credentials, settings
 from runnerctl.core.errors import ConfigInvalid
 from runnerctl.core.services import Services
-from runnerctl.core.settings_table import DefaultsSection, GithubSection, HostSection, ServerSection
+from runnerctl.core.settings_table import (
+    BY_KEY,
+    SETTINGS,
+    DefaultsSection,
+    GithubSection,
+    HostSection,
+    ServerSection,
+)
+from runnerctl.core.settings_typed import Setting
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
 
@@ -39,6 +49,25 @@ def test_flag_beats_environment_beats_env_file_beats_config_file_beats_default(t
     flagged = load(tmp_path, config=config, env_file=env_file, flags={"server.bind": "127.0.0.1:4"}, **both)
     assert flagged.server.bind == "127.0.0.1:4"
     assert flagged.origin(ServerSection.bind) == "flag"
+
+
+def test_every_key_is_the_name_by_which_code_reads_it(tmp_path: Path) -> None:
+    loaded = load(tmp_path, RUNNERCTL_STOP_INTERRUPT="7s", RUNNERCTL_LIMITS_MEMORY_MAX="2G", RUNNERCTL_MAX_RUNNERS="3")
+    read = {key: attrgetter(key)(loaded) for key in BY_KEY}
+    assert read == {key: value.value for key, value in loaded.values.items()}
+    assert (loaded.stop.interrupt, loaded.limits.memory_max, loaded.max_runners) == (7.0, 2 * 1024**3, 3)
+
+
+def test_settings_in_force_cannot_be_written(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    for section, name in ((loaded, "max_runners"), (loaded.stop, "interrupt")):
+        with pytest.raises(AttributeError):
+            setattr(section, name, 1)
+
+
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.default is not None], ids=lambda each: each.key)
+def test_every_default_is_one_that_could_have_been_set(setting: Setting[Any]) -> None:
+    assert setting.parse(str(setting.default)) is not None
 
 
 def test_origins_name_file_and_variable(tmp_path: Path) -> None:

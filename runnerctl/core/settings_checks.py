@@ -126,13 +126,15 @@ def _restart(subject: Subject) -> Iterator[Finding]:
         return
     now, new = subject.serving.settings, subject.services.settings
     if new.state_dir != now.state_dir:
-        raise ConfigInvalid(f"state_dir is {str(new.state_dir)!r} now", hint="Restart the server to change it")
-    if subject.services.backend.name != subject.serving.backend.name:
-        raise ConfigInvalid(
-            f"The backend is {subject.services.backend.name} now", hint="Restart the server to change it"
-        )
+        raise ConfigInvalid(f"state_dir has changed to {str(new.state_dir)!r}", hint="Restart the server to change it")
+    if (backend := subject.services.backend.name) != subject.serving.backend.name:
+        raise ConfigInvalid(f"The backend has changed to {backend}", hint="Restart the server to change it")
+    if now.server.tls_cert is not None and new.server.tls_cert is None:
+        raise ConfigInvalid("No TLS certificate is set any more", hint="Restart the server to listen without TLS")
     if new.server.bind != now.server.bind:
-        yield Finding(Level.WARN, f"server.bind {new.server.bind!r} counts from the next start of the server on")
+        yield Finding(Level.WARN, f"server.bind has changed to {new.server.bind!r}: restart the server to listen there")
+    if now.server.tls_cert is None and new.server.tls_cert is not None:
+        yield Finding(Level.WARN, "A TLS certificate is set: restart the server to listen with TLS")
 
 
 def _secrets(subject: Subject) -> Iterator[Finding]:

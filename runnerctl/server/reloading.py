@@ -52,7 +52,7 @@ class Reloading:
                 other = await asyncio.get_running_loop().run_in_executor(None, self._checked)
                 self._adopt(other)
             except RunnerctlError as exc:
-                log.error("settings were not reloaded: %s", exc.message)
+                log.error("settings were not reloaded: %s", ". ".join(filter(None, (exc.message, exc.hint))))
             except Exception:
                 log.exception("settings were not reloaded")
             if not self._again:
