@@ -7,8 +7,7 @@ reads, shows, completes or documents settings goes by the same objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, NoReturn, TypeVar, overload
 
 if TYPE_CHECKING:
     from typing import Self
@@ -16,20 +15,41 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Setting(Generic[T]):
     """One setting: its key in the config file, its variables (the first is the documented one), its default.
 
     In a section its attribute is the value in force; in the section's class it is this.
     """
 
-    default: str | None
-    help: str
-    parse: Callable[[str], Any]
-    secret: bool = False
-    key: str = ""
-    variables: tuple[str, ...] = ()
-    """Where it is written down: what it has beside those that its section gives it."""
+    # No dataclass: to make one takes longer than to read all settings, and every command pays for it.
+    def __init__(
+        self,
+        *,
+        default: str | None,
+        help_: str,
+        parse: Callable[[str], Any],
+        secret: bool = False,
+        key: str = "",
+        variables: tuple[str, ...] = (),
+    ) -> None:
+        self.default: Final = default
+        self.help: Final = help_
+        self.parse: Final = parse
+        self.secret: Final = secret
+        self.key: Final = key
+        self.variables: Final = variables
+        """Where it is written down: what it has beside those that its section gives it."""
+
+    def named(self, key: str, variables: tuple[str, ...]) -> Self:
+        """The same in its section."""
+        return type(self)(
+            default=self.default,
+            help_=self.help,
+            parse=self.parse,
+            secret=self.secret,
+            key=key,
+            variables=(*variables, *self.variables),
+        )
 
     @overload
     def __get__(self, section: None, owner: type[Section]) -> Self: ...
@@ -89,29 +109,29 @@ class Section:
             if isinstance(each, Setting):
                 key = f"{name}.{attribute}" if name else attribute
                 usual = variables(attribute) if variables else (_variable(key),)
-                found.append(replace(each, key=key, variables=(*usual, *each.variables)))
+                found.append(each.named(key, usual))
                 setattr(cls, attribute, found[-1])
         cls.settings = tuple(found)
 
 
 def setting(default: str, help_: str, parse: Callable[[str], T], *variables: str) -> Setting[T]:
     """One that always has a value. ``variables``: more than its section gives it."""
-    return Setting(default=default, help=help_, parse=parse, variables=variables)
+    return Setting(default=default, help_=help_, parse=parse, variables=variables)
 
 
 def optional(help_: str, parse: Callable[[str], T], *variables: str) -> Setting[T | None]:
     """One that is None unless it is set."""
-    return Setting(default=None, help=help_, parse=parse, variables=variables)
+    return Setting(default=None, help_=help_, parse=parse, variables=variables)
 
 
 def derived(help_: str, parse: Callable[[str], T]) -> Setting[T]:
     """One that follows from others where it is not set: whoever reads the settings fills it in."""
-    return Setting(default=None, help=help_, parse=parse)
+    return Setting(default=None, help_=help_, parse=parse)
 
 
 def secret(help_: str, *variables: str) -> Setting[str | None]:
     """An optional text that is never shown."""
-    return Setting(default=None, help=help_, parse=str, secret=True, variables=variables)
+    return Setting(default=None, help_=help_, parse=str, secret=True, variables=variables)
 
 
 def _variable(key: str) -> str:
