@@ -9,18 +9,12 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core import credentials, settings
-from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
-from runnerctl.core.settings_table import (
-    BY_KEY,
-    SETTINGS,
-    DefaultsSection,
-    GithubSection,
-    HostSection,
-    ServerSection,
-)
-from runnerctl.core.settings_typed import Setting
+from runnerctl.core.settings import credentials
+from runnerctl.core.settings import load as settings
+from runnerctl.core.settings.table import BY_KEY, SETTINGS, DefaultsSection, GithubSection, HostSection, ServerSection
+from runnerctl.core.settings.typed import Setting
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..core.services import Services
-from ..core.settings import Settings
-from ..core.settings_checks import FrontEnd, Level, Subject, findings
+from runnerctl.core.services import Services
+from runnerctl.core.settings.checks import FrontEnd, Level, Subject, findings
+from runnerctl.core.settings.load import Settings
 
 
 def check(settings: Settings) -> list[str]:

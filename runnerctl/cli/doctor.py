@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import SomeFailed
+from runnerctl.core.domain.errors import SomeFailed
+
 from . import render
-from .options import Front, Verb, pass_front
+from .options import CliContext, Verb, pass_cli
 
 if TYPE_CHECKING:
-    from ..core.settings_checks import Finding
+    from runnerctl.core.settings.checks import Finding
 
 
 @click.command(
@@ -26,17 +27,17 @@ Examples:
   runnerctl doctor --offline --output json""",
 )
 @click.option("--offline", is_flag=True, help="Do not ask GitHub.")
-@pass_front
-def command(front: Front, *, offline: bool) -> int:
+@pass_cli
+def command(cli: CliContext, *, offline: bool) -> int:
     """Check settings, secrets, directories, kernel, service and GitHub, and say what to fix.
 
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
     one question: whether the credentials are good.
     """
-    from ..core.settings_checks import FrontEnd, Level, Subject, findings
+    from runnerctl.core.settings.checks import FrontEnd, Level, Subject, findings
 
-    found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, Subject(front.services_to_look_at())))
-    render.items(front, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
+    found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, Subject(cli.services_to_look_at())))
+    render.items(cli, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
     # The findings are the document that was asked for, so that no error follows them.
     return SomeFailed.exit_code if any(each.level is Level.FAIL for each in found) else 0
 

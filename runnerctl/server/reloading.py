@@ -11,16 +11,16 @@ import ssl
 
 from aiohttp import web
 
-from runnerctl.core import settings as settings_module
-from runnerctl.core import settings_checks, settings_listening
-from runnerctl.core.credentials import api_token
-from runnerctl.core.errors import RunnerctlError
+from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.services import Services
-from runnerctl.core.settings import Settings
-from runnerctl.core.settings_checks import FrontEnd, Subject
-from runnerctl.core.settings_listening import Address
+from runnerctl.core.settings import checks, listening
+from runnerctl.core.settings import load as settings_module
+from runnerctl.core.settings.checks import FrontEnd, Subject
+from runnerctl.core.settings.credentials import api_token
+from runnerctl.core.settings.listening import Address
+from runnerctl.core.settings.load import Settings
 
-from .keys import DOOR, SOURCES
+from .keys import AUTHENTICATOR, SOURCES
 
 log = logging.getLogger("runnerctl.server")
 
@@ -61,7 +61,7 @@ class Reloading:
     def _checked(self) -> Services:
         other = self._services.reconfigured(_fresh(self._services.settings))
         subject = Subject(other, address=self._address, serving=self._services)
-        for finding in settings_checks.require(FrontEnd.RELOAD, subject):
+        for finding in checks.require(FrontEnd.RELOAD, subject):
             log.warning(finding.message)
         return other
 
@@ -69,9 +69,9 @@ class Reloading:
         settings = other.settings
         token = api_token(settings)
         if self._context is not None:
-            settings_listening.renew(self._context, settings)
+            listening.renew(self._context, settings)
         self._services.adopt(other)
-        self._app[DOOR].change(token)
+        self._app[AUTHENTICATOR].change(token)
         self._app[SOURCES].trust(settings.server.trusted_proxies)
         log.info("settings were reloaded")
 

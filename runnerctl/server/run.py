@@ -17,20 +17,22 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core import settings_checks, settings_listening
-from runnerctl.core.credentials import api_token
-from runnerctl.core.directories import check_directory
-from runnerctl.core.errors import ConfigInvalid, DiskFull
-from runnerctl.core.locks import LockHeld, file_lock
+from runnerctl.core.domain.errors import ConfigInvalid, DiskFull
+from runnerctl.core.host.directories import check_directory
+from runnerctl.core.host.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
-from runnerctl.core.settings import Settings
-from runnerctl.core.settings_checks import FrontEnd, Subject
-from runnerctl.core.settings_files import read_env_file
+from runnerctl.core.settings import checks
+from runnerctl.core.settings import listening as settings_listening
+from runnerctl.core.settings.checks import FrontEnd, Subject
+from runnerctl.core.settings.credentials import api_token
+from runnerctl.core.settings.files import read_env_file
+from runnerctl.core.settings.load import Settings
 
-from . import addresses, leases, logs
+from . import leases, logs
 from .app import build_app
-from .connections import Site
 from .keys import OFFLOAD, READINESS
+from .listening import addresses
+from .listening.connections import Site
 from .reloading import Reloading
 from .sd_notify import notify, watchdog_seconds
 from .watcher import Watcher
@@ -51,7 +53,7 @@ def serve(settings: Settings) -> None:
     handed = addresses.inherited()
     address = settings_listening.parse(settings.server.bind) if handed is None else addresses.of(handed)
     with contextlib.closing(Services.to_look_at(settings)) as seen:
-        for finding in settings_checks.require(FrontEnd.SERVE, Subject(seen, address=address)):
+        for finding in checks.require(FrontEnd.SERVE, Subject(seen, address=address)):
             log.warning(finding.message)
     services = Services.open(settings)
     check_directory(settings.base_dir)

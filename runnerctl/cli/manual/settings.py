@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...core.settings_parsing import boolean, words
-from ...core.settings_table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, SETTINGS, STRUCTURED
-from ...core.settings_typed import Setting
+from runnerctl.core.settings.parsing import boolean, words
+from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, SETTINGS, STRUCTURED
+from runnerctl.core.settings.typed import Setting
+
 from .page import Block, Heading, Literal, Page, Paragraph, References, Section, Terms
 
 _GROUPS = {
