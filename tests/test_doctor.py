@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from runnerctl.core.checks import FrontEnd, Level, Subject, findings
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.services import Services
-from runnerctl.core.settings.checks import FrontEnd, Level, Subject, findings
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, create, until

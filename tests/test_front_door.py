@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from multidict import CIMultiDict
 
+from runnerctl.core import listening
 from runnerctl.core.domain.errors import ConfigInvalid
-from runnerctl.core.settings import listening
 from runnerctl.server.auth import unix_peers
 from runnerctl.server.auth.sources import Sources
 from runnerctl.server.listening import connections

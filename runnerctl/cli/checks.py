@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runnerctl.core.checks import FrontEnd, Level, Subject, findings
 from runnerctl.core.services import Services
-from runnerctl.core.settings.checks import FrontEnd, Level, Subject, findings
 from runnerctl.core.settings.load import Settings
 
 

@@ -12,7 +12,7 @@ from . import render
 from .options import CliContext, Verb, pass_cli
 
 if TYPE_CHECKING:
-    from runnerctl.core.settings.checks import Finding
+    from runnerctl.core.checks import Finding
 
 
 @click.command(
@@ -34,9 +34,11 @@ def command(cli: CliContext, *, offline: bool) -> int:
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
     one question: whether the credentials are good.
     """
-    from runnerctl.core.settings.checks import FrontEnd, Level, Subject, findings
+    from runnerctl.core.checks import FrontEnd, Level, Subject, findings
+    from runnerctl.install import upkeep
 
-    found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, Subject(cli.services_to_look_at())))
+    subject = Subject(cli.services_to_look_at(), outdated_units=upkeep.outdated)
+    found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, subject))
     render.items(cli, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
     # The findings are the document that was asked for, so that no error follows them.
     return SomeFailed.exit_code if any(each.level is Level.FAIL for each in found) else 0

@@ -11,13 +11,13 @@ import ssl
 
 from aiohttp import web
 
+from runnerctl.core import checks, listening
+from runnerctl.core.checks import FrontEnd, Subject
 from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.listening import Address
 from runnerctl.core.services import Services
-from runnerctl.core.settings import checks, listening
 from runnerctl.core.settings import load as settings_module
-from runnerctl.core.settings.checks import FrontEnd, Subject
 from runnerctl.core.settings.credentials import api_token
-from runnerctl.core.settings.listening import Address
 from runnerctl.core.settings.load import Settings
 
 from .keys import AUTHENTICATOR, SOURCES

@@ -17,16 +17,17 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from runnerctl.core import checks
+from runnerctl.core import listening as settings_listening
+from runnerctl.core.checks import FrontEnd, Subject
 from runnerctl.core.domain.errors import ConfigInvalid, DiskFull
 from runnerctl.core.host.directories import check_directory
 from runnerctl.core.host.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
-from runnerctl.core.settings import checks
-from runnerctl.core.settings import listening as settings_listening
-from runnerctl.core.settings.checks import FrontEnd, Subject
 from runnerctl.core.settings.credentials import api_token
 from runnerctl.core.settings.files import read_env_file
 from runnerctl.core.settings.load import Settings
+from runnerctl.install import own_unit
 
 from . import leases, logs
 from .app import build_app
@@ -53,7 +54,8 @@ def serve(settings: Settings) -> None:
     handed = addresses.inherited()
     address = settings_listening.parse(settings.server.bind) if handed is None else addresses.of(handed)
     with contextlib.closing(Services.to_look_at(settings)) as seen:
-        for finding in checks.require(FrontEnd.SERVE, Subject(seen, address=address)):
+        subject = Subject(seen, address=address, restart_kills=own_unit.kills_runners)
+        for finding in checks.require(FrontEnd.SERVE, subject):
             log.warning(finding.message)
     services = Services.open(settings)
     check_directory(settings.base_dir)

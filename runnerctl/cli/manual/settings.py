@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runnerctl.core.settings.parsing import boolean, words
-from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, SETTINGS, STRUCTURED
-from runnerctl.core.settings.typed import Setting
+from runnerctl.core import Setting
+from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, LISTS, SETTINGS, STRUCTURED, SWITCHES
 
 from .page import Block, Heading, Literal, Page, Paragraph, References, Section, Terms
 
@@ -137,8 +136,8 @@ def _variable(setting: Setting[Any]) -> tuple[str, str]:
 
 
 def _key(setting: Setting[Any]) -> tuple[str, str]:
-    form = ["A list of mappings."] if setting.key in STRUCTURED else ["A list."] if setting.parse is words else []
-    form = ["`true` or `false`."] if setting.parse is boolean else form
+    form = ["A list of mappings."] if setting.key in STRUCTURED else ["A list."] if setting.key in LISTS else []
+    form = ["`true` or `false`."] if setting.key in SWITCHES else form
     return f"`{setting.key}`", " ".join([*_meaning(setting), *form, f"Variable: `{setting.variables[0]}`."])
 
 

@@ -70,7 +70,7 @@ def _create(
     services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: TokenLimits | None
 ) -> Runner:
     directory.check_directory(services.settings.base_dir)
-    listable.check(services)
+    listable.check(services.settings, units=services.backend.name == "systemd")
     if not spec.ephemeral:
         check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made

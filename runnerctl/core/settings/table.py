@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from . import parsing as parsing
+from . import parsing
 from .typed import Section, derived, optional, secret, setting
 
 DEFAULT_STATE_DIR = "/var/lib/runnerctl"
@@ -184,6 +184,9 @@ SETTINGS = tuple(each for section in SECTIONS for each in section.settings)
 
 STRUCTURED = frozenset({OidcSection.rules.key})
 """In the config file a list of mappings; elsewhere the same as JSON."""
+
+SWITCHES = frozenset(each.key for each in SETTINGS if each.parse is parsing.boolean)
+LISTS = frozenset(each.key for each in SETTINGS if each.parse is parsing.words)
 
 BY_KEY = {each.key: each for each in SETTINGS}
 BY_VARIABLE = {variable: each for each in SETTINGS for variable in each.variables}

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from runnerctl.core.domain.errors import ConfigInvalid
-from runnerctl.core.settings.listening import Address
+from runnerctl.core.listening import Address
 
 _FIRST_HANDED = 3
 

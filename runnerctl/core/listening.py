@@ -8,8 +8,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..domain.errors import ConfigInvalid
-from .load import Settings
+from .domain.errors import ConfigInvalid
+from .settings.load import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

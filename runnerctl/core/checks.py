@@ -11,14 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from ..access.oidc import workflow_rules
-from ..domain.errors import ConfigInvalid, RunnerctlError
-from ..host import disk
-from ..host.directories import check_usable
-from ..services import Services
-from . import credentials, listable, listening, readable_secrets
-from .run_as import check_job_users
-from .table import DefaultsSection, HostSection
+from . import listening
+from .domain.errors import ConfigInvalid, RunnerctlError
+from .host import disk
+from .host.directories import check_usable
+from .services import Services
+from .settings import credentials, listable, readable_secrets
+from .settings.run_as import check_job_users
+from .settings.table import DefaultsSection, HostSection
+from .settings.workflow_policy import workflow_policy
 
 _MOST_SKEW = 30.0
 """Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
@@ -64,6 +65,10 @@ class Subject(NamedTuple):
     """What a server works with now, when the settings are read again."""
     reads_state: bool = True
     """False: the state directory is not to be opened."""
+    restart_kills: Callable[[], str | None] | None = None
+    """What a restart of the server's own unit would do to runners, in a sentence."""
+    outdated_units: Callable[[Path], list[str] | None] | None = None
+    """Which files of the service for that state directory are not as this version writes them; None without one."""
 
 
 class Check(NamedTuple):
@@ -114,7 +119,7 @@ def _settings(subject: Subject) -> Iterator[Finding]:
 
 
 def _persistent(subject: Subject) -> Iterator[Finding]:
-    from ..engine.steps.configure import unreachable
+    from .engine.steps.configure import unreachable
 
     if (why := unreachable(subject.services.settings)) is not None:
         by_default = not subject.services.settings.defaults.ephemeral
@@ -175,7 +180,7 @@ def _listening(subject: Subject) -> Iterator[Finding]:
 def _callers(subject: Subject) -> Iterator[Finding]:
     """Who may ask a server for runners."""
     token = credentials.api_token(subject.services.settings)
-    policy = workflow_rules.policy(subject.services.settings)
+    policy = workflow_policy(subject.services.settings)
     if token is None and policy is None and not _has_api_tokens(subject):
         error = ConfigInvalid(
             "No API token is set, and everybody could ask for runners without one",
@@ -199,7 +204,7 @@ def _directories(subject: Subject) -> Iterator[Finding]:
     for setting, path in ((HostSection.state_dir, settings.state_dir), (DefaultsSection.base_dir, settings.base_dir)):
         if not check_usable(path):
             yield Finding(Level.WARN, f"{setting.key} {str(path)!r} does not exist yet; it is made when it is needed")
-    listable.check(subject.services)
+    listable.check(settings, units=subject.services.backend.name == "systemd")
     yield Finding(Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 
 
@@ -229,7 +234,7 @@ def _jobs(subject: Subject) -> Iterator[Finding]:
 
 def _kernel(subject: Subject) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
-    from ..host import cgroups
+    from .host import cgroups
 
     backend = subject.services.backend
     if backend.name == "systemd" or cgroups.own() is not None:
@@ -245,16 +250,16 @@ def _kernel(subject: Subject) -> Iterator[Finding]:
 
 
 def _own_unit(subject: Subject) -> Iterator[Finding]:
-    from runnerctl.install import own_unit
-
-    if subject.services.backend.name == "process" and (why := own_unit.kills_runners()) is not None:
+    if subject.restart_kills is None or subject.services.backend.name != "process":
+        return
+    if (why := subject.restart_kills()) is not None:
         yield Finding(Level.WARN, why)
 
 
 def _service(subject: Subject) -> Iterator[Finding]:
-    from runnerctl.install import upkeep
-
-    left = upkeep.outdated(subject.services.settings.state_dir)
+    if subject.outdated_units is None:
+        return
+    left = subject.outdated_units(subject.services.settings.state_dir)
     if left is None:
         yield Finding(Level.OK, "No service of systemd is installed for this state directory")
     elif left:
@@ -265,7 +270,7 @@ def _service(subject: Subject) -> Iterator[Finding]:
 
 
 def _state(subject: Subject) -> Iterator[Finding]:
-    from ..engine.breaker import held_back
+    from .engine.breaker import held_back
 
     services = subject.services
     if not (services.settings.state_dir / "runnerctl.db").exists():
