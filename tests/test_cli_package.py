@@ -16,7 +16,7 @@ from runnerctl.core.backends import directory
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import GitHubUnavailable
 from runnerctl.core.housekeeping import packaging
-from runnerctl.core.engine.steps.unpacking import with_package
+from runnerctl.core.engine import packages
 from runnerctl.core.host.locks import file_lock
 from runnerctl.core.domain.models import Scope
 from runnerctl.core.packages.store import Package
@@ -217,23 +217,17 @@ def build(services: Services, package: Package) -> directory.Root:
 
 @pytest.mark.parametrize("version", ["latest", "2.336.0"])
 def test_a_package_is_not_pruned_while_it_is_linked(services: Services, version: str) -> None:
-    def use(package: Package) -> directory.Root:
+    with packages.kept(services, REPO, version) as package:
         assert not services.packages.remove(package, used=lambda: False)
         root = build(services, package)
         assert not services.packages.remove(package, used=lambda: False)
-        return root
-
-    package, root = with_package(services, REPO, version, None, use)
     assert_whole(root.path, package)
     assert services.packages.remove(package, used=lambda: False)
 
 
 def test_two_may_link_one_package_at_once(services: Services) -> None:
-    def use(_: Package) -> tuple[Package, None]:
-        return with_package(services, REPO, "latest", None, lambda _: None)
-
-    outer, (inner, _) = with_package(services, REPO, "latest", None, use)
-    assert outer == inner
+    with packages.kept(services, REPO, "latest") as outer, packages.kept(services, REPO, "latest") as inner:
+        assert outer == inner
 
 
 def assert_whole(root: Path, package: Package) -> None:

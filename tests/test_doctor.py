@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.doctor import Level, diagnose
+from runnerctl.core.checks import FrontEnd, Level, Subject, findings
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
@@ -101,6 +101,13 @@ def test_a_key_file_that_everybody_reads_is_found(host: Host, tmp_path: Path) ->
     assert str(key) in found(host)[1]["secrets"][1]
 
 
+def test_what_a_server_would_not_start_with_is_marked_so(host: Host) -> None:
+    host.write_env_file(GITHUB_WFA_RUNNER_SERVER__API_TOKEN="", RUNNERCTL_MIN_FREE_SPACE="1000000G")
+    items = host.cli_json("doctor", "--offline")["items"]
+    assert {(each["check"], each["level"]) for each in items if each["stops_serve"]} == {("callers", "warning")}
+    assert ("directories", "error") in {(each["check"], each["level"]) for each in items}
+
+
 def test_a_directory_that_cannot_be_used_is_found(host: Host) -> None:
     host.base_dir.write_text("a file")
     assert found(host)[1]["directories"] == ("error", f"{str(host.base_dir)!r} is not a directory")
@@ -124,6 +131,6 @@ class SlowClock(SystemClock):
 
 def test_a_clock_that_is_wrong_is_told(host: Host, services: Services) -> None:
     services.clock = SlowClock()
-    told: list[Any] = [each for each in diagnose(services) if each.check == "github"]
-    assert [each.level for each in told] == [Level.OK, Level.WARNING]
+    told: list[Any] = [each for each in findings(FrontEnd.DOCTOR, Subject(services)) if each.check == "github"]
+    assert [each.level for each in told] == [Level.OK, Level.WARN]
     assert "3600 s behind GitHub's" in told[1].message or "3599 s" in told[1].message

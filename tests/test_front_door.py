@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from multidict import CIMultiDict
 
+from runnerctl.core import listening
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.server.auth import unix_peers
 from runnerctl.server.auth.sources import Sources
-from runnerctl.server.listening import addresses, connections, listen_policy
+from runnerctl.server.listening import connections
 from tests.host import Host, Server, until
 
 PROTECTION = {
@@ -69,8 +70,8 @@ def certificate(top: Path, name: str) -> tuple[Path, Path]:
 @pytest.mark.parametrize("bind", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080", "example.org:80"])
 def test_where_others_reach_us_it_does_not_speak_in_the_clear(host: Host, bind: str) -> None:
     with pytest.raises(ConfigInvalid, match="tokens would travel there in the clear") as refused:
-        listen_policy.check(
-            host.settings(RUNNERCTL_BIND=bind, GITHUB_WFA_RUNNER_SERVER__BIND=""), addresses.parse(bind)
+        listening.check_address(
+            host.settings(RUNNERCTL_BIND=bind, GITHUB_WFA_RUNNER_SERVER__BIND=""), listening.parse(bind)
         )
     assert refused.value.hint is not None
     assert {"--tls-cert", "--insecure-bind", "RUNNERCTL_INSECURE_BIND=true"} <= set(
@@ -80,7 +81,7 @@ def test_where_others_reach_us_it_does_not_speak_in_the_clear(host: Host, bind: 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:80", "127.8.8.8:1", "localhost:1", "LOCALHOST:1", "[::1]:80", "unix:/x"])
 def test_where_nobody_else_hears_it_needs_nothing(host: Host, bind: str) -> None:
-    listen_policy.check(host.settings(), addresses.parse(bind))
+    listening.check_address(host.settings(), listening.parse(bind))
 
 
 def test_serve_refuses_and_makes_nothing(host: Host) -> None:
@@ -167,7 +168,7 @@ def test_files_that_make_no_tls_are_refused(host: Host, cert: str, key: str, say
     names = {"RUNNERCTL_TLS_CERT": cert, "RUNNERCTL_TLS_KEY": key}
     settings = host.settings(**{name: str(host.top / file) if file else "" for name, file in names.items()})
     with pytest.raises(ConfigInvalid, match=says):
-        listen_policy.tls(settings)
+        listening.tls(settings)
 
 
 # --- The unix socket ---

@@ -80,7 +80,7 @@ def test_what_ended_does_not_count(services: Services, host: Host) -> None:
 
 
 def test_without_a_limit_there_is_none(services: Services, host: Host) -> None:
-    assert services.settings.get("max_runners") is None
+    assert services.settings.max_runners is None
     given_live(services, host, *(f"r{number}" for number in range(30)))
     assert len(services.store.live()) == 30
 

@@ -17,7 +17,7 @@ import pytest
 from runnerctl.core.access.oidc import issuer_keys
 from runnerctl.core.domain.errors import IssuerUnavailable
 from runnerctl.core.http.settings import HttpSettings
-from runnerctl.core.settings.table import issuer
+from runnerctl.core.settings.parsing import issuer
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server
 from tests.strictness import strict_sandbox

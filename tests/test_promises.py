@@ -10,7 +10,8 @@ import pytest
 
 from runnerctl.core.domain import errors
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.settings.table import BY_KEY, SETTINGS, Setting
+from runnerctl.core.settings.table import BY_KEY, SETTINGS
+from runnerctl.core.settings.typed import Setting
 from tests import lowest_versions
 
 TOP = Path(__file__).parent.parent

@@ -36,10 +36,10 @@ FILES = {"memory.max": "2147483648", "cpu.max": "150000 100000", "io.weight": "5
 
 
 def test_settings_become_what_the_kernel_reads(host: Host) -> None:
-    asked = limits.asked(host.settings(**EVERY).get)
+    asked = limits.asked(host.settings(**EVERY).limits)
     assert {limit.file: limit.value for limit in asked} == FILES
     assert {limit.controller for limit in asked} == {"memory", "cpu", "io", "pids"}
-    assert limits.asked(host.settings().get) == ()
+    assert limits.asked(host.settings().limits) == ()
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_a_real_runner_is_limited_as_far_as_this_host_can_and_the_rest_is_told(h
     """Which controllers a machine passes on is its own; all places must tell the same of it."""
     services = host.services(**EVERY)
     runner = create(services, host.spec("limited"), wait=core.Wait.ONLINE)
-    left = limits.unenforced(limits.asked(services.settings.get), isolates=False)
+    left = limits.unenforced(limits.asked(services.settings.limits), isolates=False)
     degraded = core.runner_status(services, "limited").degraded or ""
     assert (left or "") in degraded
     assert ("Not enforced" in degraded) is (left is not None)
-    enforced = limits.enforceable(limits.asked(services.settings.get))
+    enforced = limits.enforceable(limits.asked(services.settings.limits))
     place = Path(cgroups.place_for(runner.id) or "/nonexistent")
     for limit in enforced:
         assert (place / limit.file).read_text().split()[-1] in limit.value
@@ -144,7 +144,7 @@ def test_a_real_runner_is_limited_as_far_as_this_host_can_and_the_rest_is_told(h
 
 def test_the_server_says_at_its_start_what_it_cannot_enforce(host: Host, serve: Callable[..., Server]) -> None:
     host.write_env_file(**EVERY)
-    left = limits.unenforced(limits.asked(host.settings(**EVERY).get), isolates=False)
+    left = limits.unenforced(limits.asked(host.settings(**EVERY).limits), isolates=False)
     server = serve()
     ready = server.request("GET", "/readyz").json()["degraded"]
     for said in (ready, server.log.read_text()):
@@ -153,7 +153,7 @@ def test_the_server_says_at_its_start_what_it_cannot_enforce(host: Host, serve: 
 
 @pytest.mark.parametrize("isolates", [True, False])
 def test_processes_are_counted_by_user_where_each_runner_has_its_own(host: Host, isolates: bool) -> None:
-    (limit,) = limits.asked(host.settings(RUNNERCTL_LIMITS_PROCESSES="9").get)
+    (limit,) = limits.asked(host.settings(RUNNERCTL_LIMITS_PROCESSES="9").limits)
     left = limits.unenforced([limit], isolates=isolates)
     assert (left is None) is (isolates or limit in limits.enforceable([limit]))
 
@@ -222,4 +222,4 @@ def test_nothing_is_ever_bettered(host: Host, services: Services, sandbox: Sandb
 
 def test_defaults_are_the_documented_ones() -> None:
     found = settings.load(environ={})
-    assert (found.get("limits.nice"), found.get("limits.oom_score_adj")) == (5, 250)
+    assert (found.limits.nice, found.limits.oom_score_adj) == (5, 250)

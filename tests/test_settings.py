@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,8 @@ from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
 from runnerctl.core.settings import credentials
 from runnerctl.core.settings import load as settings
+from runnerctl.core.settings.table import BY_KEY, SETTINGS, DefaultsSection, GithubSection, HostSection, ServerSection
+from runnerctl.core.settings.typed import Setting
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
 
@@ -31,31 +35,50 @@ def load(tmp_path: Path, *, env_file: str = "", config: str = "", flags: dict[st
 def test_flag_beats_environment_beats_env_file_beats_config_file_beats_default(tmp_path: Path) -> None:
     config = "server: {bind: '127.0.0.1:1'}"
     env_file = f"{BIND}=127.0.0.1:2\n"
-    assert load(tmp_path).get("server.bind") == "127.0.0.1:8080"
-    assert load(tmp_path, config=config).get("server.bind") == "127.0.0.1:1"
-    assert load(tmp_path, config=config, env_file=env_file).get("server.bind") == "127.0.0.1:2"
+    assert load(tmp_path).server.bind == "127.0.0.1:8080"
+    assert load(tmp_path, config=config).server.bind == "127.0.0.1:1"
+    assert load(tmp_path, config=config, env_file=env_file).server.bind == "127.0.0.1:2"
     both = {BIND: "127.0.0.1:3"}
-    assert load(tmp_path, config=config, env_file=env_file, **both).get("server.bind") == "127.0.0.1:3"
+    assert load(tmp_path, config=config, env_file=env_file, **both).server.bind == "127.0.0.1:3"
     flagged = load(tmp_path, config=config, env_file=env_file, flags={"server.bind": "127.0.0.1:4"}, **both)
-    assert flagged.get("server.bind") == "127.0.0.1:4"
-    assert flagged.origin("server.bind") == "flag"
+    assert flagged.server.bind == "127.0.0.1:4"
+    assert flagged.origin(ServerSection.bind) == "flag"
+
+
+def test_every_key_is_the_name_by_which_code_reads_it(tmp_path: Path) -> None:
+    loaded = load(tmp_path, RUNNERCTL_STOP_INTERRUPT="7s", RUNNERCTL_LIMITS_MEMORY_MAX="2G", RUNNERCTL_MAX_RUNNERS="3")
+    read = {key: attrgetter(key)(loaded) for key in BY_KEY}
+    assert read == {key: value.value for key, value in loaded.values.items()}
+    assert (loaded.stop.interrupt, loaded.limits.memory_max, loaded.max_runners) == (7.0, 2 * 1024**3, 3)
+
+
+def test_settings_in_force_cannot_be_written(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    for section, name in ((loaded, "max_runners"), (loaded.stop, "interrupt")):
+        with pytest.raises(AttributeError):
+            setattr(section, name, 1)
+
+
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.default is not None], ids=lambda each: each.key)
+def test_every_default_is_one_that_could_have_been_set(setting: Setting[Any]) -> None:
+    assert setting.parse(str(setting.default)) is not None
 
 
 def test_origins_name_file_and_variable(tmp_path: Path) -> None:
     loaded = load(tmp_path, env_file=f"{BIND}=127.0.0.1:2\n", config="defaults: {version: 2.336.0}")
-    assert loaded.origin("server.bind") == f"env file {tmp_path / 'env'}: {BIND}"
-    assert loaded.origin("defaults.version") == f"config file {tmp_path / 'config.yaml'}"
-    assert loaded.origin("state_dir").startswith("default")
+    assert loaded.origin(ServerSection.bind) == f"env file {tmp_path / 'env'}: {BIND}"
+    assert loaded.origin(DefaultsSection.version) == f"config file {tmp_path / 'config.yaml'}"
+    assert loaded.origin(HostSection.state_dir).startswith("default")
 
 
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
-    assert load(tmp_path, **{BIND: ""}).origin("server.bind") == "default"
+    assert load(tmp_path, **{BIND: ""}).origin(ServerSection.bind) == "default"
 
 
 @pytest.mark.parametrize("short", ["GHWFAX__SERVER__BIND", "RUNNERCTL_BIND"])
 def test_short_names_mean_the_same_and_must_agree(tmp_path: Path, short: str) -> None:
-    assert load(tmp_path, **{short: "127.0.0.1:5"}).get("server.bind") == "127.0.0.1:5"
-    assert load(tmp_path, **{short: "127.0.0.1:5", BIND: "127.0.0.1:5"}).get("server.bind") == "127.0.0.1:5"
+    assert load(tmp_path, **{short: "127.0.0.1:5"}).server.bind == "127.0.0.1:5"
+    assert load(tmp_path, **{short: "127.0.0.1:5", BIND: "127.0.0.1:5"}).server.bind == "127.0.0.1:5"
     with pytest.raises(ConfigInvalid, match=short):
         load(tmp_path, **{short: "127.0.0.1:5", BIND: "127.0.0.1:6"})
 
@@ -81,7 +104,7 @@ def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path: Path, config: s
 
 
 def test_labels_may_be_a_list_in_the_config_file(tmp_path: Path) -> None:
-    assert load(tmp_path, config="defaults: {labels: [a, b]}").get("defaults.labels") == "a,b"
+    assert load(tmp_path, config="defaults: {labels: [a, b]}").defaults.labels == "a,b"
 
 
 def test_an_env_file_error_names_file_and_line(tmp_path: Path) -> None:
@@ -97,13 +120,13 @@ def test_a_named_file_must_be_there(tmp_path: Path, variable: str) -> None:
 
 def test_a_dot_env_that_others_can_write_is_not_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GITHUB_APP_ID=7\n")
-    assert settings.load(environ={}).get("github.app_id") == "7"
+    assert settings.load(environ={}).github.app_id == "7"
     (tmp_path / ".env").chmod(0o666)
-    assert settings.load(environ={}).get("github.app_id") is None
+    assert settings.load(environ={}).github.app_id is None
 
 
 def test_values_of_an_env_file_are_not_interpolated(tmp_path: Path) -> None:
-    assert load(tmp_path, env_file="GITHUB_PAT=a${HOME}b\n").get("github.pat") == "a${HOME}b"
+    assert load(tmp_path, env_file="GITHUB_PAT=a${HOME}b\n").github.pat == "a${HOME}b"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +214,11 @@ def test_systemds_credentials_are_the_defaults_of_key_and_token(tmp_path: Path, 
     loaded = load(tmp_path, GITHUB_APP_ID="1", CREDENTIALS_DIRECTORY=str(handed))
     assert credentials.private_key_pem(loaded) == PEM
     assert credentials.api_token(loaded) == "token-of-systemd"
-    assert loaded.origin("github.private_key_file") == loaded.origin("server.api_token_file") == "systemd credential"
+    assert (
+        loaded.origin(GithubSection.private_key_file)
+        == loaded.origin(ServerSection.api_token_file)
+        == "systemd credential"
+    )
 
 
 @pytest.mark.parametrize("where", ["environment", "env file"])
@@ -222,4 +249,4 @@ def test_a_supervisors_child_looks_for_the_credential_when_it_needs_it(tmp_path:
     services.close()
     assert credentials.private_key_pem(settings.load(environ=environment)) == PEM
     (handed / "app-key").unlink()
-    assert settings.load(environ=environment).get("github.private_key_file") is None
+    assert settings.load(environ=environment).github.private_key_file is None

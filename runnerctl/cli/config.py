@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
@@ -55,7 +56,7 @@ def validate(cli: CliContext) -> None:
     """Check that settings, key, token and directories can be used. Does not ask GitHub."""
     from .checks import check
 
-    settings = cli.settings()
+    settings = cli.settings(warn=False)
     for note in check(settings):
         render.warn(cli, note)
     content: dict[str, Any] = {"status": "ok", "env_file": str(settings.env_file) if settings.env_file else None}
@@ -74,35 +75,20 @@ def _known(keys: tuple[str, ...]) -> None:
 
 
 def _documents(settings: Settings) -> list[dict[str, Any]]:
-    derived = _derived(settings)
     documents = []
     for key, value in settings.values.items():
-        shown, origin = derived.get(key, (value.value, value.origin))
-        masked = value.setting.secret and shown is not None
+        as_text = isinstance(value.value, Path) or (value.setting.secret and value.value is not None)
         documents.append(
             {
                 "key": key,
-                "value": value.shown if masked else shown,
-                "origin": origin,
+                "value": value.shown if as_text else value.value,
+                "origin": value.origin,
                 "variable": value.setting.variables[0],
                 "secret": value.setting.secret,
                 "help": value.setting.help,
             }
         )
     return documents
-
-
-def _derived(settings: Settings) -> dict[str, tuple[str, str]]:
-    """What is in force although nobody set it: it follows from another setting."""
-    api, server = settings.github_urls
-    derived = {}
-    if api != settings.get("github.api_url"):
-        derived["github.api_url"] = (api, "follows from github.server_url")
-    if server != settings.get("github.server_url"):
-        derived["github.server_url"] = (server, "follows from github.api_url")
-    if settings.get("package_dir") is None:
-        derived["package_dir"] = (str(settings.package_dir), "follows from defaults.base_dir")
-    return derived
 
 
 def _row(document: dict[str, Any]) -> dict[str, Any]:

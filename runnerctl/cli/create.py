@@ -109,16 +109,16 @@ def command(
     scope = Scope.of(repo=repo, org=org)
     services = cli.services()
     audited(services, "runner.create", [name])
-    get = services.settings.get
+    defaults = services.settings.defaults
     spec = RunnerSpec.of(
         name=name,
         scope=scope,
-        labels=get("defaults.labels") if labels is None else labels,
-        ephemeral=get("defaults.ephemeral") if ephemeral is None else ephemeral,
+        labels=defaults.labels if labels is None else labels,
+        ephemeral=defaults.ephemeral if ephemeral is None else ephemeral,
         daemonize=not foreground,
         group=group,
-        version=runner_version or get("defaults.version"),
-        workdir=workdir or get("defaults.workdir"),
+        version=runner_version or defaults.version,
+        workdir=workdir or defaults.workdir,
     )
     if foreground:
         from . import foreground as attached

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from runnerctl.core.domain.errors import SomeFailed
 
 from . import render
 from .options import CliContext, Verb, pass_cli
+
+if TYPE_CHECKING:
+    from runnerctl.core.checks import Finding
 
 
 @click.command(
@@ -29,14 +34,25 @@ def command(cli: CliContext, *, offline: bool) -> int:
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
     one question: whether the credentials are good.
     """
-    from runnerctl.core import doctor
+    from runnerctl.core.checks import FrontEnd, Level, Subject, findings
+    from runnerctl.install import upkeep
 
-    findings = list(doctor.diagnose(cli.services_to_look_at(), ask_github=not offline))
-    render.items(
-        cli,
-        [finding._asdict() for finding in findings],
-        lambda: [{name.upper(): value for name, value in finding._asdict().items()} for finding in findings],
-        key="check",
-    )
+    subject = Subject(cli.services_to_look_at(), outdated_units=upkeep.outdated)
+    found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, subject))
+    render.items(cli, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
     # The findings are the document that was asked for, so that no error follows them.
-    return SomeFailed.exit_code if any(finding.level is doctor.Level.ERROR for finding in findings) else 0
+    return SomeFailed.exit_code if any(each.level is Level.FAIL for each in found) else 0
+
+
+def _document(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "level": finding.level,
+        "message": finding.message,
+        "hint": finding.hint,
+        "stops_serve": finding.stops_serve,
+    }
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {"CHECK": finding.check, "LEVEL": finding.level, "MESSAGE": finding.message, "HINT": finding.hint}

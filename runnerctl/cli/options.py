@@ -57,15 +57,13 @@ class CliContext:
 
     def services_to_look_at(self) -> Services:
         """The same where a state directory is; without one nothing is opened, so that nothing is made."""
-        from runnerctl.core.host.directories import disk_errors
         from runnerctl.core.services import Services
 
-        settings = self.settings(warn=False)
-        with disk_errors(settings.state_dir):
-            there = settings.state_dir.exists()
-        if there:
-            return self.services(warn=False, existing=True)
-        return Services(settings=settings, existing=True)
+        context = click.get_current_context()
+        context.meta.setdefault(UID, os.getuid())
+        services = Services.to_look_at(self.settings(warn=False))
+        context.call_on_close(services.close)
+        return services
 
 
 AUDITED = "runnerctl.audited"

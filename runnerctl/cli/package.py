@@ -76,7 +76,7 @@ def fetch(cli: CliContext, version: str | None, repo: str | None, org: str | Non
     """
     scope = Scope.of(repo=repo, org=org) if repo or org else None
     services = cli.services()
-    version = version or services.settings.get("defaults.version")
+    version = version or services.settings.defaults.version
     audited(services, "package.fetch", [version])
     package = packaging.fetch(services, version, scope=scope, progress=render.download_meter(cli))
     (facts,) = [facts for facts in packaging.describe(services) if facts.package == package]

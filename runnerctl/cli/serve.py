@@ -47,4 +47,4 @@ def command(
         "server.tls_key": tls_key,
         "server.insecure_bind": None if insecure_bind is None else "true",
     }
-    serve(cli.settings({key: value for key, value in given.items() if value is not None}))
+    serve(cli.settings({key: value for key, value in given.items() if value is not None}, warn=False))

@@ -54,18 +54,19 @@ def command(cli: CliContext, name: str | None) -> int:
 
 def _overview(services: Services) -> dict[str, Any]:
     seen = [core.observe(services, runner) for runner in services.store.live()]
+    settings = services.settings
     return {
         "runners": len(seen),
         "running": sum(status.word == documents.RUNNING for status in seen),
         "states": dict(Counter(str(status.runner.state) for status in seen if status.runner)),
-        "state_dir": str(services.settings.state_dir),
-        "base_dir": str(services.settings.base_dir),
-        "package_dir": str(services.settings.package_dir),
+        "state_dir": str(settings.state_dir),
+        "base_dir": str(settings.base_dir),
+        "package_dir": str(settings.package_dir),
         "backend": services.backend.name,
         "degraded": services.backend.degraded,
         "orphans": len(services.store.orphans()),
         "held_back": core.held_back(services),
-        "limits": {name: services.settings.get(name) for name in ("max_runners", "min_free_space")},
+        "limits": {"max_runners": settings.max_runners, "min_free_space": settings.min_free_space},
         "sizes": core.disk_sizes(services)._asdict(),
     }
 

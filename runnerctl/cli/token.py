@@ -94,7 +94,7 @@ def create(
         tenant=whose,
         repositories=repos,
         organizations=orgs,
-        labels=tuple((labels if labels is not None else services.settings.get("defaults.labels")).split(",")),
+        labels=tuple((labels if labels is not None else services.settings.defaults.labels).split(",")),
         max_runners=max_runners,
         persistent=persistent,
         public_repositories=public_repositories,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
     from .services import Services
+    from .settings.typed import Setting
 
 _HOME = {
     "held_back": "engine.breaker",
@@ -53,6 +54,7 @@ _HOME = {
     "RunnerSpec": "domain.models",
     "Scope": "domain.models",
     "Services": "services",
+    "Setting": "settings.typed",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "RunnerSpec",
     "Scope",
     "Services",
+    "Setting",
     "Stop",
     "Wait",
     "create_runner",

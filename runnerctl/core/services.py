@@ -23,6 +23,7 @@ from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
+from .settings.table import GithubSection
 from .store import Store
 from .store.runner_events import RunnerEvents
 
@@ -48,6 +49,9 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     runner_events: RunnerEvents = field(default_factory=RunnerEvents, repr=False)
+    _former: Backends | None = field(default=None, repr=False)
+    """What ran the runners until the settings changed."""
+    _hidden_before: tuple[Path, ...] = ()
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -58,6 +62,15 @@ class Services:
         """
         state_directory.prepare(settings.state_dir, make=not existing)
         return cls(settings=settings, existing=existing)
+
+    @classmethod
+    def to_look_at(cls, settings: Settings) -> Services:
+        """Opened where there is a state directory. Without one nothing is opened, and nothing is made."""
+        from .host.directories import disk_errors
+
+        with disk_errors(settings.state_dir):
+            there = settings.state_dir.exists()
+        return cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
 
     @built_once
     def store(self) -> Store:
@@ -73,6 +86,7 @@ class Services:
     @built_once
     def backends(self) -> Backends:
         """All that runners of this manager may belong to. Raises ``ConfigInvalid`` for settings that do not fit."""
+        self.check_fitting()
         makers: dict[str, Callable[[], Backend]] = {PROCESS: self._process_backend, SYSTEMD: self._systemd_backend}
         default = SYSTEMD if self._wants_units else PROCESS
         return Backends(makers, default=default, runs_dir=self._runs_dir)
@@ -87,16 +101,24 @@ class Services:
 
         return ProcessBackend(
             options=self._launch_options(**self._isolation()),
-            isolates=self.settings.get("run_as") is not None,
+            isolates=self.settings.run_as is not None,
             job_users=self._job_users,
             **self._supervised,
+            **self._in_progress(PROCESS),
         )
 
     def _systemd_backend(self) -> Backend:
         from .backends.systemd import SystemdBackend
 
-        groups = self.settings.get("run_as_groups") or ()
-        return SystemdBackend(options=self._launch_options(), group_names=groups, **self._supervised)
+        groups = self.settings.run_as_groups or ()
+        return SystemdBackend(
+            options=self._launch_options(), group_names=groups, **self._supervised, **self._in_progress(SYSTEMD)
+        )
+
+    def _in_progress(self, name: str) -> dict[str, Any]:
+        """What launches hold that began before the settings changed."""
+        former = None if self._former is None else self._former.made(name)
+        return {} if former is None else former.in_progress()
 
     @property
     def _supervised(self) -> dict[str, Any]:
@@ -137,43 +159,48 @@ class Services:
     def _launch_options(self, **isolation: Any) -> LaunchOptions:
         from .backends.launch_document import LaunchOptions
 
-        get = self.settings.get
+        stop, limits = self.settings.stop, self.settings.limits
         return LaunchOptions(
             events=self.events_socket,
             ladder=StopLadder(
-                interrupt=get("stop.interrupt"),
-                terminate=get("stop.terminate"),
-                kill=get("stop.kill"),
-                shutdown_grace=get("stop.shutdown_grace"),
-                settle=get("remove_settle"),
+                interrupt=stop.interrupt,
+                terminate=stop.terminate,
+                kill=stop.kill,
+                shutdown_grace=stop.shutdown_grace,
+                settle=self.settings.remove_settle,
             ),
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),
             user_agent=USER_AGENT,
-            nice=get("limits.nice"),
-            oom_score_adj=get("limits.oom_score_adj"),
+            nice=limits.nice,
+            oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),
             job_started=self._job_started,
             **isolation,
         )
 
     def _job_started(self) -> Path | None:
-        if not self.settings.get("fork_guard"):
+        if not self.settings.fork_guard:
             return None
         from .host import job_hooks
 
         return job_hooks.fork_guard(self.settings.package_dir)
 
     def check_fitting(self) -> None:
-        """Raises ``ConfigInvalid`` for settings that do not go together."""
-        self._wants_units  # noqa: B018 - found out once
+        """Raises ``ConfigInvalid`` for settings that do not go together, or would be ignored."""
+        run_as = self.settings.run_as
+        units = self._wants_units
+        if run_as is None and not self.settings.no_new_privs:
+            raise ConfigInvalid(
+                "no_new_privs=false goes with run_as",
+                hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
+            )
+        if run_as is None and not units and self.settings.run_as_groups:
+            raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
 
     @built_once
     def _wants_units(self) -> bool:
-        wanted, run_as = self.settings.get("backend"), self.settings.get("run_as")
-        units_it_is = self._units_or_processes(wanted, run_as)
-        self._check_fitting(units=units_it_is, run_as=run_as)
-        return units_it_is
+        return self._units_or_processes(self.settings.backend, self.settings.run_as)
 
     def _units_or_processes(self, wanted: str, run_as: object) -> bool:
         if wanted == "systemd" and run_as is not None:
@@ -187,36 +214,30 @@ class Services:
             return units.installed(self.settings.state_dir)
         return bool(wanted == "systemd")
 
-    def _check_fitting(self, *, units: bool, run_as: object) -> None:
-        """What would be ignored is refused."""
-        if run_as is None and not self.settings.get("no_new_privs"):
-            raise ConfigInvalid(
-                "no_new_privs=false goes with run_as",
-                hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
-            )
-        if run_as is None and not units and self.settings.get("run_as_groups"):
-            raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
-
     def _limits(self) -> tuple[CgroupLimit, ...]:
-        get = self.settings.get
-        if all(get(f"limits.{name}") is None for name in ("memory_max", "cpu_max", "io_weight", "processes")):
+        wanted = self.settings.limits
+        if not any((wanted.memory_max, wanted.cpu_max, wanted.io_weight, wanted.processes)):
             return ()
         from .backends import limits  # most hosts set none, and a status must be quick
 
-        return limits.asked(get)
+        return limits.asked(wanted)
 
     def _isolation(self) -> dict[str, Any]:
-        if self.settings.get("run_as") is None:
-            if not self.settings.get("landlock"):
+        if self.settings.run_as is None:
+            if not self.settings.landlock:
                 return {}
-            return {"hidden": self.settings.files_of_ours(), "package_dir": self.settings.package_dir}
+            return {"hidden": self._hidden(), "package_dir": self.settings.package_dir}
         from .host.job_users import groups
 
         return {
-            "groups": groups(self.settings.get("run_as_groups") or ()),
-            "most_processes": self.settings.get("limits.processes"),
-            "no_new_privs": self.settings.get("no_new_privs"),
+            "groups": groups(self.settings.run_as_groups or ()),
+            "most_processes": self.settings.limits.processes,
+            "no_new_privs": self.settings.no_new_privs,
         }
+
+    def _hidden(self) -> tuple[Path, ...]:
+        """Runners stay where they were made: what was hidden before the settings changed is no less ours now."""
+        return tuple(dict.fromkeys((*self.settings.files_of_ours(), *self._hidden_before)))
 
     @built_once
     def github(self) -> GitHub:
@@ -230,14 +251,14 @@ class Services:
             settings = GitHubSettings(
                 api_url=api_url,
                 server_url=server_url,
-                app_id=self.settings.get("github.app_id"),
+                app_id=self.settings.github.app_id,
                 private_key_pem=required_key_pem(self.settings),
-                installation_id=self.settings.get("github.installation_id"),
-                pat=self.settings.get("github.pat"),
+                installation_id=self.settings.github.installation_id,
+                pat=self.settings.github.pat,
                 token_file=self.settings.state_dir / "tokens",
                 user_agent=USER_AGENT,
                 http=self.settings.http,
-                timeout=self.settings.get("github.timeout"),
+                timeout=self.settings.github.timeout,
             )
             return GitHub(settings, clock=self.clock, rng=self.rng)
 
@@ -252,16 +273,15 @@ class Services:
         """For what is done to many runners or scopes at the same time."""
         from .host.worker_pool import WorkerPool
 
-        with self._building:
-            return WorkerPool(_WORKERS)
+        return WorkerPool(_WORKERS)
 
     @built_once
     def audit(self) -> Audit:
         from .audit import Audit
 
-        get = self.settings.get
+        kept = self.settings.audit
         path = self.settings.state_dir / "audit.log"
-        return Audit(path=path, clock=self.clock, max_bytes=get("audit.size"), files=get("audit.files"))
+        return Audit(path=path, clock=self.clock, max_bytes=kept.size, files=kept.files)
 
     @property
     def events_socket(self) -> Path:
@@ -275,11 +295,26 @@ class Services:
     def root(self, name: str) -> Path:
         return self.settings.base_dir / name
 
-    def adopt(self, settings: Settings) -> None:
-        """Other settings from now on; store and backend stay as they were opened."""
-        self.settings = settings
+    def reconfigured(self, settings: Settings) -> Services:
+        """What these would be by other settings, to be looked at before ``adopt``. The store and what runs stay."""
+        other = Services(settings=settings, existing=True, clock=self.clock, rng=self.rng)
+        other.__dict__["store"] = self.store
+        other.runner_events = self.runner_events
+        other._former, other._hidden_before = self.backends, self._hidden()
+        now = self.settings
+        if (settings.backend, settings.run_as is None) == (now.backend, now.run_as is None):
+            # `auto` is found out once: units that were installed meanwhile are for the next start.
+            other.__dict__["_wants_units"] = self._wants_units
+        return other
+
+    def adopt(self, other: Services) -> None:
+        """What ``reconfigured`` made counts from now on. The store stays as it was opened, and what runs as it is."""
+        backends, _ = other.backends, other.backend
+        self.settings = other.settings
         for built in ("github", "packages", "audit"):
             self.__dict__.pop(built, None)
+        self._hidden_before = other._hidden_before
+        self.__dict__["backends"] = backends
 
     def close(self) -> None:
         if "worker_pool" in self.__dict__:
@@ -293,7 +328,8 @@ class Services:
         Of proxies and certificates only what the environment says: the env file is read again.
         """
         api_url, server_url = self.settings.github_urls
-        by_systemd = self.settings.origin("github.private_key_file") == SYSTEMD_CREDENTIAL
+        key_file = self.settings.github.private_key_file
+        by_systemd = self.settings.origin(GithubSection.private_key_file) == SYSTEMD_CREDENTIAL
         located = {
             "RUNNERCTL_ENV_FILE": str(self.settings.env_file.absolute()) if self.settings.env_file else None,
             "RUNNERCTL_CONFIG": self.settings.environ.get("RUNNERCTL_CONFIG"),
@@ -302,8 +338,8 @@ class Services:
             "RUNNERCTL_PACKAGE_DIR": str(self.settings.package_dir.absolute()),
             "GITHUB_API_URL": api_url,
             "GITHUB_SERVER_URL": server_url,
-            "GITHUB_APP_ID": self.settings.get("github.app_id"),
-            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd else self.settings.get("github.private_key_file"),
+            "GITHUB_APP_ID": self.settings.github.app_id,
+            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file),
             # It comes and goes with the server: to be looked for when it is wanted.
             "CREDENTIALS_DIRECTORY": self.settings.environ.get("CREDENTIALS_DIRECTORY"),
             "PATH": "/usr/local/bin:/usr/bin:/bin",

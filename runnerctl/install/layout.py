@@ -14,7 +14,15 @@ from runnerctl.core.backends.limits import CgroupLimit
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
 from runnerctl.core.host import job_users
 from runnerctl.core.settings import load as settings_module
-from runnerctl.core.settings.table import DEFAULT_BASE_DIR, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, DEFAULT_STATE_DIR
+from runnerctl.core.settings.table import (
+    DEFAULT_BASE_DIR,
+    DEFAULT_CONFIG_FILE,
+    DEFAULT_ENV_FILE,
+    DEFAULT_STATE_DIR,
+    DefaultsSection,
+    HostSection,
+)
+from runnerctl.core.settings.typed import Setting
 
 UNIT = "runnerctl-server.service"
 SOCKET = "runnerctl-server.socket"
@@ -76,18 +84,19 @@ def here(*, user: str = "runnerctl", backend: Backend = Backend.PROCESS) -> Layo
     if not _USER.fullmatch(user):
         raise InvalidRequest(f"{user!r} is no user name", hint="Use a-z, 0-9, '_' and '-'")
     settings = _of_the_service()
-    state_dir, base_dir = _directory(settings, "state_dir"), _directory(settings, "defaults.base_dir")
-    named = settings.get("package_dir")
+    state_dir = _directory(settings, HostSection.state_dir)
+    base_dir = _directory(settings, DefaultsSection.base_dir)
+    package_dir = settings.package_dir if settings.is_named(HostSection.package_dir) else None
     return Layout(
         interpreter=_plain(sys.executable),
         user=user,
         backend=backend,
         state_dir=state_dir,
         base_dir=base_dir,
-        package_dir=_plain(named) if named else base_dir / ".packages",
-        limits=limits.asked(settings.get),
+        package_dir=_plain(str(package_dir)) if package_dir else base_dir / ".packages",
+        limits=limits.asked(settings.limits),
         groups=_groups(settings) if backend is Backend.SYSTEMD else (),
-        bind=str(settings.get("server.bind")),
+        bind=str(settings.server.bind),
         package=_plain(str(Path(__file__).resolve().parents[1])),
     )
 
@@ -98,15 +107,13 @@ def _of_the_service() -> settings_module.Settings:
     return settings_module.load(environ={}, env_file=DEFAULT_ENV_FILE if readable else os.devnull)
 
 
-def _directory(settings: settings_module.Settings, key: str) -> Path:
-    value = settings.values[key]
+def _directory(settings: settings_module.Settings, setting: Setting[Path]) -> Path:
     # A user's own directories take the place of defaults; the service's user has no such ones.
-    default = value.setting.default if value.origin.startswith("default") else None
-    return _plain(default or str(value.value))
+    return _plain(str(settings.values[setting.key].value if settings.is_named(setting) else setting.default))
 
 
 def _groups(settings: settings_module.Settings) -> tuple[str, ...]:
-    names: tuple[str, ...] = settings.get("run_as_groups") or ()
+    names: tuple[str, ...] = settings.run_as_groups or ()
     if not all(map(_GROUP.fullmatch, names)):
         raise ConfigInvalid(f"run_as_groups {', '.join(names)!r} cannot stand in a unit file")
     job_users.groups(names)  # a unit that names one that is not there would never start

@@ -27,7 +27,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
     app[AUTHENTICATOR] = Authenticator(services, app[OFFLOAD], token)
-    app[SOURCES] = Sources(services.settings.get("server.trusted_proxies"))
+    app[SOURCES] = Sources(services.settings.server.trusted_proxies)
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
     app[STATUS_CACHE] = StatusCache(services)
     app[READINESS] = Readiness(services=services)

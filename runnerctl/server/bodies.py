@@ -41,16 +41,16 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def spec(self, settings: Settings, *, tenant: str | None) -> RunnerSpec:
         """With the settings' defaults where the caller is silent. Raises ``InvalidRequest``."""
-        get = settings.get
+        defaults = settings.defaults
         return RunnerSpec.of(
             name=self.name,
             scope=Scope.of(repo=self.repo, org=self.org),
-            labels=get("defaults.labels") if self.labels is None else self.labels,
-            ephemeral=get("defaults.ephemeral") if self.ephemeral is None else self.ephemeral,
-            daemonize=get("defaults.daemonize") if self.daemonize is None else self.daemonize,
+            labels=defaults.labels if self.labels is None else self.labels,
+            ephemeral=defaults.ephemeral if self.ephemeral is None else self.ephemeral,
+            daemonize=defaults.daemonize if self.daemonize is None else self.daemonize,
             group=self.group,
-            version=self.version or get("defaults.version"),
-            workdir=self.workdir or get("defaults.workdir"),
+            version=self.version or defaults.version,
+            workdir=self.workdir or defaults.workdir,
             tenant=tenant,
         )
 

@@ -1,44 +1,79 @@
-"""SIGHUP: settings, tokens and certificate are read again; what cannot be used leaves the old ones in force."""
+"""SIGHUP: settings, tokens and certificate are read again; what cannot be used leaves the old ones in force.
+
+They pass the checks of a start, in a thread: these look at directories, accounts and keys.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 
 from aiohttp import web
 
-from runnerctl.core.domain.errors import ConfigInvalid, RunnerctlError
+from runnerctl.core import checks, listening
+from runnerctl.core.checks import FrontEnd, Subject
+from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.listening import Address
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings_module
 from runnerctl.core.settings.credentials import api_token
 from runnerctl.core.settings.load import Settings
-from runnerctl.core.settings.workflow_policy import workflow_policy
 
-from .auth import unix_peers
 from .keys import AUTHENTICATOR, SOURCES
-from .listening import listen_policy
 
 log = logging.getLogger("runnerctl.server")
 
 
-def reload(app: web.Application, services: Services, context: ssl.SSLContext | None) -> None:
-    """``context`` is the one that the server listens with."""
-    try:
-        fresh = _fresh(services.settings)
-        token = api_token(fresh)
-        policy = workflow_policy(fresh)
-        if token is None and policy is None and not services.store.tokens():
-            raise ConfigInvalid("No API token is set any more")
-        unix_peers.group_id(fresh.get("server.socket_group"))
-        if context is not None:
-            listen_policy.renew(context, fresh)
-    except RunnerctlError as exc:
-        log.error("settings were not reloaded: %s", exc.message)
-        return
-    services.adopt(fresh)
-    app[AUTHENTICATOR].change(token)
-    app[SOURCES].trust(fresh.get("server.trusted_proxies"))
-    log.info("settings were reloaded")
+class Reloading:
+    """For the loop's thread alone. ``context`` is the one that the server listens with at ``address``."""
+
+    def __init__(
+        self, app: web.Application, services: Services, *, address: Address, context: ssl.SSLContext | None
+    ) -> None:
+        self._app = app
+        self._services = services
+        self._address = address
+        self._context = context
+        self._running: asyncio.Task[None] | None = None
+        self._again = False
+
+    def ask(self) -> None:
+        """Begins one; one that is asked for while another reads follows it: the files may have changed since."""
+        if self._running is not None and not self._running.done():
+            self._again = True
+        else:
+            self._running = asyncio.ensure_future(self._reload())
+
+    async def _reload(self) -> None:
+        while True:
+            self._again = False
+            try:
+                other = await asyncio.get_running_loop().run_in_executor(None, self._checked)
+                self._adopt(other)
+            except RunnerctlError as exc:
+                log.error("settings were not reloaded: %s", ". ".join(filter(None, (exc.message, exc.hint))))
+            except Exception:
+                log.exception("settings were not reloaded")
+            if not self._again:
+                return
+
+    def _checked(self) -> Services:
+        other = self._services.reconfigured(_fresh(self._services.settings))
+        subject = Subject(other, address=self._address, serving=self._services)
+        for finding in checks.require(FrontEnd.RELOAD, subject):
+            log.warning(finding.message)
+        return other
+
+    def _adopt(self, other: Services) -> None:
+        settings = other.settings
+        token = api_token(settings)
+        if self._context is not None:
+            listening.renew(self._context, settings)
+        self._services.adopt(other)
+        self._app[AUTHENTICATOR].change(token)
+        self._app[SOURCES].trust(settings.server.trusted_proxies)
+        log.info("settings were reloaded")
 
 
 def _fresh(settings: Settings) -> Settings:

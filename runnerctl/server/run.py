@@ -17,24 +17,24 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from runnerctl.core import checks
+from runnerctl.core import listening as settings_listening
+from runnerctl.core.checks import FrontEnd, Subject
 from runnerctl.core.domain.errors import ConfigInvalid, DiskFull
 from runnerctl.core.host.directories import check_directory
 from runnerctl.core.host.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
-from runnerctl.core.settings import listable, readable_secrets
-from runnerctl.core.settings.credentials import api_token, check_github
+from runnerctl.core.settings.credentials import api_token
 from runnerctl.core.settings.files import read_env_file
 from runnerctl.core.settings.load import Settings
-from runnerctl.core.settings.run_as import check_job_users
-from runnerctl.core.settings.workflow_policy import workflow_policy
+from runnerctl.install import own_unit
 
 from . import leases, logs
 from .app import build_app
-from .auth import unix_peers
 from .keys import OFFLOAD, READINESS
-from .listening import addresses, listen_policy
+from .listening import addresses
 from .listening.connections import Site
-from .reloading import reload
+from .reloading import Reloading
 from .sd_notify import notify, watchdog_seconds
 from .watcher import Watcher
 
@@ -51,31 +51,22 @@ def serve(settings: Settings) -> None:
     _take_many_files()
     _leave_to_env_file(settings)
     logs.begin()
-    token = api_token(settings)
     handed = addresses.inherited()
-    address = addresses.parse(settings.get("server.bind")) if handed is None else addresses.of(handed)
-    listen_policy.check(settings, address)
-    context = listen_policy.tls(settings)
-    group = unix_peers.group_id(settings.get("server.socket_group"))
-    policy = workflow_policy(settings)
+    address = settings_listening.parse(settings.server.bind) if handed is None else addresses.of(handed)
+    with contextlib.closing(Services.to_look_at(settings)) as seen:
+        subject = Subject(seen, address=address, restart_kills=own_unit.kills_runners)
+        for finding in checks.require(FrontEnd.SERVE, subject):
+            log.warning(finding.message)
     services = Services.open(settings)
-    if token is None and policy is None and not services.store.tokens():
-        raise ConfigInvalid(
-            "No API token is set, and everybody could ask for runners without one",
-            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",
-        )
     check_directory(settings.base_dir)
-    check_job_users(settings)
-    services.check_fitting()
-    listable.check(services.settings, units=services.backend.name == "systemd")
-    check_github(settings)
+    group = settings_listening.socket_group(settings)
     services.store  # noqa: B018 - an upgrade of the database is refused while a server holds the lock
     with (
         _alone(services),
         contextlib.closing(services),
         contextlib.closing(handed or addresses.listen(address, group=group)) as listening,
     ):
-        asyncio.run(_serve(services, listening, token=token, context=context))
+        asyncio.run(_serve(services, listening, settings_listening.tls(settings)))
 
 
 def _take_many_files() -> None:
@@ -110,16 +101,15 @@ def _alone(services: Services) -> Iterator[None]:
         ) from exc
 
 
-async def _serve(
-    services: Services, listening: socket.socket, *, token: str | None, context: ssl.SSLContext | None
-) -> None:
+async def _serve(services: Services, listening: socket.socket, context: ssl.SSLContext | None) -> None:
     _keep_room(services)
-    app = build_app(services, token=token)
+    app = build_app(services, token=api_token(services.settings))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload, app, services, context)
+    reloading = Reloading(app, services, address=addresses.of(listening), context=context)
+    loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     watcher = Watcher(services, app[OFFLOAD], loop)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
     await runner.setup()
@@ -129,7 +119,8 @@ async def _serve(
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")
-    _say_where(where, services, app[READINESS].degraded)
+    sys.stdout.write(f"Listening on {where}\n")
+    sys.stdout.flush()
     notify("READY=1", f"STATUS=Listening on {where}")
     watching = asyncio.ensure_future(_feed_watchdog())
     await stop.wait()
@@ -148,15 +139,6 @@ def _keep_room(services: Services) -> None:
         services.store.keep_room()
     except DiskFull as exc:
         log.warning("a job that fills the disk will keep us from writing: %s", exc.message)
-
-
-def _say_where(where: str, services: Services, degraded: str | None) -> None:
-    sys.stdout.write(f"Listening on {where}\n")
-    sys.stdout.flush()
-    for warning in (*services.settings.warnings, *readable_secrets.world_readable_secret_files(services.settings)):
-        log.warning(warning)
-    if degraded:
-        log.warning("degraded: %s", degraded)
 
 
 def _collect_seldom() -> None:

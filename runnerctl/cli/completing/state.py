@@ -10,9 +10,9 @@ import click
 
 from runnerctl.core.settings import files as settings_files
 from runnerctl.core.settings import load as settings
-from runnerctl.core.settings.table import BY_KEY, DEFAULT_CONFIG_FILE
+from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, HostSection
 
-_VARIABLE = BY_KEY["state_dir"].variables[0]
+_VARIABLE = HostSection.state_dir.variables[0]
 _NAMING = (_VARIABLE, "RUNNERCTL_CONFIG")
 
 
@@ -32,7 +32,7 @@ def directory(named_env_file: str | None) -> Path:
     # To understand these files takes as long as all else together.
     if (file and _holds(file, *_NAMING)) or _holds(config, "state_dir"):
         return settings.load(env_file=named_env_file).state_dir
-    return Path(settings.built_in("state_dir", os.environ)[0])
+    return Path(settings.built_in(HostSection.state_dir, os.environ)[0])
 
 
 def database(ctx: click.Context) -> str | None:

@@ -71,11 +71,11 @@ def _scopes(ctx: click.Context, which: str) -> Pairs:
 
 def _labels(ctx: click.Context, incomplete: str) -> Pairs:
     """One more behind the last comma: the default ones, and those that runners had."""
-    from runnerctl.core.settings.table import BY_KEY
+    from runnerctl.core.settings.table import DefaultsSection
 
     before, comma, _ = incomplete.rpartition(",")
     given = {label.lower() for label in before.split(",")}
-    known = (BY_KEY["defaults.labels"].default or "").split(",")
+    known = (DefaultsSection.labels.default or "").split(",")
     for labels, name in _rows(ctx, "SELECT labels, name FROM runner ORDER BY seq DESC"):
         known += [label for label in labels.split(",") if label.lower() != name.lower()]
     distinct = {label.lower(): label for label in known if label.lower() not in given}

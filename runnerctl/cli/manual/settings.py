@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from runnerctl.core.settings.table import (
-    DEFAULT_CONFIG_FILE,
-    DEFAULT_ENV_FILE,
-    SETTINGS,
-    STRUCTURED,
-    Setting,
-    boolean,
-    words,
-)
+from runnerctl.core import Setting
+from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, LISTS, SETTINGS, STRUCTURED, SWITCHES
 
 from .page import Block, Heading, Literal, Page, Paragraph, References, Section, Terms
 
@@ -136,24 +130,24 @@ def _grouped(item: object) -> Iterator[Block]:
             yield Terms(items=tuple(item(setting) for setting in chosen))
 
 
-def _group(setting: Setting) -> str:
+def _group(setting: Setting[Any]) -> str:
     prefix, dot, _ = setting.key.partition(".")
     return prefix if dot and prefix in _GROUPS else ""
 
 
-def _variable(setting: Setting) -> tuple[str, str]:
+def _variable(setting: Setting[Any]) -> tuple[str, str]:
     first, *more = setting.variables
     also = [f"Also {' and '.join(f'`{name}`' for name in more)}."] if more else []
     return f"`{first}`", " ".join([*_meaning(setting), f"Key: `{setting.key}`.", *also])
 
 
-def _key(setting: Setting) -> tuple[str, str]:
-    form = ["A list of mappings."] if setting.key in STRUCTURED else ["A list."] if setting.parse is words else []
-    form = ["`true` or `false`."] if setting.parse is boolean else form
+def _key(setting: Setting[Any]) -> tuple[str, str]:
+    form = ["A list of mappings."] if setting.key in STRUCTURED else ["A list."] if setting.key in LISTS else []
+    form = ["`true` or `false`."] if setting.key in SWITCHES else form
     return f"`{setting.key}`", " ".join([*_meaning(setting), *form, f"Variable: `{setting.variables[0]}`."])
 
 
-def _meaning(setting: Setting) -> list[str]:
+def _meaning(setting: Setting[Any]) -> list[str]:
     default = setting.default
     if setting.key == "defaults.labels":
         default = "self-hosted,linux,<architecture>"  # the same page on every machine

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..domain.errors import BackendFailed
 from ..domain.observation import Observation
@@ -161,6 +161,10 @@ class Backend(ABC):
     @abstractmethod
     def ladder(self) -> StopLadder:
         """How patiently it stops."""
+
+    def in_progress(self) -> dict[str, Any]:
+        """What begun launches hold, by field, for the one that takes this one's place when the settings change."""
+        return {}
 
     # -- before there is a runner
 

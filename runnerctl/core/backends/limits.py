@@ -4,10 +4,13 @@ memory than it uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..host import cgroups
+
+if TYPE_CHECKING:
+    from ..settings.table import LimitsSection
 
 _PERIOD = 100_000
 """Microseconds in which a runner may use its share of the processors."""
@@ -22,11 +25,10 @@ class CgroupLimit(NamedTuple):
     value: str
 
 
-def asked(get: Callable[[str], Any]) -> tuple[CgroupLimit, ...]:
+def asked(settings: LimitsSection) -> tuple[CgroupLimit, ...]:
     """Those that the settings name."""
-    memory, processors, weight, processes = (
-        get(f"limits.{name}") for name in ("memory_max", "cpu_max", "io_weight", "processes")
-    )
+    memory, processors = settings.memory_max, settings.cpu_max
+    weight, processes = settings.io_weight, settings.processes
     every = (
         None if memory is None else CgroupLimit("limits.memory_max", "memory", "memory.max", str(memory)),
         None if processors is None else CgroupLimit("limits.cpu_max", "cpu", "cpu.max", _share(processors)),

@@ -87,6 +87,9 @@ class ProcessBackend(SupervisedBackend):
 
         return config_sh.run(place, asked, self.options.environment(place))
 
+    def in_progress(self) -> dict[str, Any]:
+        return {**super().in_progress(), "_waiting": self._waiting}
+
     @contextmanager
     def prepare(self, handle: str) -> Iterator[None]:
         runner_id = place_of(handle).runner_id

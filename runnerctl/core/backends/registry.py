@@ -36,6 +36,10 @@ class Backends:
         """Raises ``BackendFailed`` for one that this manager does not have."""
         return self._made.get(name) or self._make(name)
 
+    def made(self, name: str) -> Backend | None:
+        """The one that was built, if it was."""
+        return self._made.get(name)
+
     def _make(self, name: str) -> Backend:
         with self._making:
             if name not in self._makers:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..host.directories import check_directory
 from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
@@ -48,6 +48,9 @@ class SupervisedBackend(Backend):
 
     def run_dir(self, runner_id: str) -> Path:
         return self.runs_dir / runner_id
+
+    def in_progress(self) -> dict[str, Any]:
+        return {"_leases": self._leases}
 
     # -- before there is a runner
 

@@ -23,13 +23,13 @@ def admit(
     """
     settings = services.settings
     if limits is not None and limits.tenant is not None:
-        _check_name(spec.name, settings.get("defaults.labels"))
+        _check_name(spec.name, settings.defaults.labels)
         _check_workflows(settings, spec.name, limits)
-    disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.get("min_free_space"))
+    disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.min_free_space)
     return services.store.admit(
         spec,
         root=services.root(spec.name),
-        most=settings.get("max_runners"),
+        most=settings.max_runners,
         users=services.backend.users(),
         limits=limits,
         runner_id=runner_id,
@@ -46,7 +46,7 @@ def _check_name(name: str, everybodys: str) -> None:
 
 def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None:
     """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
-    if settings.get("oidc.rules") is None:
+    if settings.oidc.rules is None:
         return
     from ..settings.workflow_policy import workflow_policy
 

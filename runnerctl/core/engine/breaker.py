@@ -28,7 +28,7 @@ def may_register(services: Services, scope: Scope) -> bool:
     """Whether a registration may be begun there without a command; if so, it is counted."""
     if backoff(services, scope) is not None:
         return False
-    most = services.settings.get("own_registrations")
+    most = services.settings.own_registrations
     next_at = services.store.begin_registration(scope, most=most, window=WINDOW_SECONDS)
     if next_at is None:
         return True

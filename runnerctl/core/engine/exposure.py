@@ -42,7 +42,7 @@ def check_again(services: Services, runner: Runner) -> None:
 
 def is_allowed(services: Services, runner: Runner) -> bool:
     """Whether it may run wherever its repository is seen. No GitHub call."""
-    return runner.scope.repo is None or runner.may_be_public or bool(services.settings.get("public_repositories"))
+    return runner.scope.repo is None or runner.may_be_public or bool(services.settings.public_repositories)
 
 
 def warning(services: Services, runner: Runner) -> str | None:

@@ -37,7 +37,7 @@ def deadlines(services: Services) -> Deadlines:
         start=services.settings.start_timeout,
         stop=ladder.interrupt + ladder.terminate + ladder.kill + 10.0,
         ladder=ladder.interrupt + ladder.terminate + ladder.kill + 1.0,
-        force=services.settings.get("stop.force"),
+        force=services.settings.stop.force,
     )
 
 

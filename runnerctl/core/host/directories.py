@@ -27,6 +27,22 @@ def check_directory(path: Path, *, mode: int = 0o755) -> None:
         raise _unwritable(path)
 
 
+def check_usable(path: Path) -> bool:
+    """Make sure that we can create files in ``path``, or could if it was made; whether it is there. Makes nothing.
+
+    Raises ``ConfigInvalid``.
+    """
+    top = path.absolute()
+    with disk_errors(path):
+        while not os.path.lexists(top):  # never raises, unlike Path.exists where we may not look
+            top = top.parent
+        if not top.is_dir():
+            raise ConfigInvalid(f"{str(top)!r} is not a directory")
+    if not os.access(top, os.W_OK | os.X_OK, effective_ids=True):
+        raise _unwritable(top)
+    return top == path.absolute()
+
+
 def _make(path: Path, mode: int) -> None:
     if path.is_dir():
         return

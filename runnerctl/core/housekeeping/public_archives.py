@@ -41,7 +41,7 @@ def download(
         user_agent=USER_AGENT,
         token_file=directory / "no-tokens",
         http=settings.http,
-        timeout=settings.get("github.timeout"),
+        timeout=settings.github.timeout,
     )
     found = public_releases.release(wanted, asked, clock=clock, rng=rng)
     release = releases.resolve(

@@ -31,8 +31,8 @@ def prune(services: Services) -> Pruned:
     be deleted now is tried again by the next call.
     """
     now = services.clock.now()
-    log_cutoff = now - services.settings.get("log_retention")
-    history_cutoff = now - services.settings.get("history_retention")
+    log_cutoff = now - services.settings.log_retention
+    history_cutoff = now - services.settings.history_retention
     lives, events, logs = _forget_lives(services, history_cutoff)
     return Pruned(
         lives=lives,

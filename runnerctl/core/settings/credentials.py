@@ -8,40 +8,38 @@ from pathlib import Path
 
 from ..domain.errors import ConfigInvalid
 from .files import reason
-from .load import Settings
-from .table import BY_KEY
+from .load import APP_KEYS, Settings
 
-_KEYS = ("github.private_key_file", "github.private_key", "github.private_key_b64")
 _MAX_FILE = 64 * 1024
 
 
 def private_key_pem(settings: Settings) -> str | None:
     """The App's key as PEM text; None when no App is set. Raises ``ConfigInvalid`` for two or an unreadable one."""
-    given = [key for key in _KEYS if settings.get(key)]
+    github = settings.github
+    given = [each for each in APP_KEYS if settings.values[each.key].value]
     if len(given) > 1:
-        names = " and ".join(BY_KEY[key].variables[0] for key in given)
+        names = " and ".join(each.variables[0] for each in given)
         raise ConfigInvalid(f"{names} are both set", hint="Keep exactly one of them")
     if not given:
-        if settings.get("github.app_id"):
+        if settings.github.app_id:
             raise ConfigInvalid(
                 "GITHUB_APP_ID is set, but no private key",
                 hint="Set one of GITHUB_APP_PRIVATE_KEY_FILE, GITHUB_APP_PRIVATE_KEY, GITHUB_APP_PRIVATE_KEY_B64",
             )
         return None
-    if not settings.get("github.app_id"):
+    if not settings.github.app_id:
         raise ConfigInvalid("A private key is set, but no GITHUB_APP_ID", hint="Set the App's id or client id")
-    key, text = given[0], str(settings.get(given[0]))
-    if key == "github.private_key_file":
-        return _file(Path(text), "the App's private key")
-    if key == "github.private_key_b64":
-        return _from_base64(text)
-    return text.replace("\\n", "\n")
+    if github.private_key_file is not None:
+        return _file(github.private_key_file, "the App's private key")
+    if github.private_key_b64 is not None:
+        return _from_base64(github.private_key_b64)
+    return str(github.private_key).replace("\\n", "\n")
 
 
 def required_key_pem(settings: Settings) -> str | None:
     """The same, but None means that there is a personal access token. Raises ``ConfigInvalid`` for neither."""
     pem = private_key_pem(settings)
-    if pem is None and not settings.get("github.pat"):
+    if pem is None and not settings.github.pat:
         raise ConfigInvalid("No GitHub credentials are set", hint="Set GITHUB_APP_ID and a private key, or GITHUB_PAT")
     return pem
 
@@ -57,7 +55,7 @@ def check_github(settings: Settings) -> None:
 
 def api_token(settings: Settings) -> str | None:
     """The operator's bearer token, from its variable or its file."""
-    token, file = settings.get("server.api_token"), settings.get("server.api_token_file")
+    token, file = settings.server.api_token, settings.server.api_token_file
     if token and file:
         raise ConfigInvalid("The API token and a file for it are both set", hint="Keep exactly one of them")
     text = _file(Path(file), "the API token").strip() if file else token

@@ -41,13 +41,13 @@ def check(settings: Settings, *, units: bool) -> None:
     ``units``: runners are units of systemd.
     """
     try:
-        names.workdir(settings.get("defaults.workdir"))  # one plain name below the root: what is above it is the root's
+        names.workdir(settings.defaults.workdir)  # one plain name below the root: what is above it is the root's
     except InvalidRequest as exc:
         raise ConfigInvalid(exc.message, hint=exc.hint) from exc
     if units:
-        _check_units(settings.base_dir, (settings.state_dir,), groups(settings.get("run_as_groups") or ()))
+        _check_units(settings.base_dir, (settings.state_dir,), groups(settings.run_as_groups or ()))
     elif (users := check_job_users(settings)) is not None:
-        _check_users(settings.base_dir, users, groups(settings.get("run_as_groups") or ()))
+        _check_users(settings.base_dir, users, groups(settings.run_as_groups or ()))
     else:
         _refuse_first(settings.base_dir, user_name(), _may_we)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..domain.errors import ConfigInvalid
 from ..http.settings import HttpSettings
@@ -17,54 +18,45 @@ from ..redact import looks_secret
 from . import files as settings_files
 from .table import (
     BY_VARIABLE,
-    DEFAULT_BASE_DIR,
     DEFAULT_CONFIG_FILE,
     DEFAULT_ENV_FILE,
-    DEFAULT_STATE_DIR,
     LOCATORS,
     MARKS,
     PREFIXES,
     SETTINGS,
-    Setting,
+    AuditSection,
+    DefaultsSection,
+    GithubSection,
+    HostSection,
+    LimitsSection,
+    OidcSection,
+    ServerSection,
+    StopSection,
 )
+from .typed import Setting, Value
 
 SYSTEMD_CREDENTIAL = "systemd credential"
 """The origin of a secret that systemd handed to the service."""
 _DIRECTORY_OF_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _CREDENTIALS = Path("/run/credentials")
+_FOLLOWS = "follows from "
+"""Begins the origin of what nobody named."""
 APP_KEY_FILE = "app-key.pem"
 """Beside the service's env file, for root alone."""
-_CREDENTIAL_OF = {"github.private_key_file": "app-key", "server.api_token_file": "api-token"}
+APP_KEYS = (GithubSection.private_key_file, GithubSection.private_key, GithubSection.private_key_b64)
+"""At most one of them is set."""
+_CREDENTIAL_OF = ((GithubSection.private_key_file, "app-key"), (ServerSection.api_token_file, "api-token"))
 """https://systemd.io/CREDENTIALS; the names are those of our unit."""
-_INSTEAD_OF = {
-    "github.private_key_file": ("github.private_key_file", "github.private_key", "github.private_key_b64"),
-    "server.api_token_file": ("server.api_token_file", "server.api_token"),
+_INSTEAD_OF: dict[str, tuple[Setting[Any], ...]] = {
+    GithubSection.private_key_file.key: APP_KEYS,
+    ServerSection.api_token_file.key: (ServerSection.api_token_file, ServerSection.api_token),
 }
 """If one of these is set, the credential does not count."""
 
 
-class Value(NamedTuple):
-    """A setting's effective value and where it came from."""
-
-    setting: Setting
-    value: Any
-    origin: str
-
-    @property
-    def shown(self) -> str:
-        """For people: a secret is masked."""
-        if self.value is None:
-            return ""
-        if self.setting.secret:
-            return "********"
-        if isinstance(self.value, bool):
-            return str(self.value).lower()
-        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What is in force. ``values`` holds every setting by key; the properties name those the core reads."""
+class Settings(HostSection):
+    """What is in force: ``settings.stop.interrupt`` has the key ``stop.interrupt``. ``values`` has all of it by key."""
 
     values: Mapping[str, Value]
     warnings: tuple[str, ...] = ()
@@ -73,49 +65,77 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Only what a re-reading needs: directories and file locations, never secrets."""
 
-    def get(self, key: str) -> Any:
-        return self.values[key].value
+    @cached_property
+    def github(self) -> GithubSection:
+        return GithubSection(self.values)
 
-    def origin(self, key: str) -> str:
-        return self.values[key].origin
+    @cached_property
+    def server(self) -> ServerSection:
+        return ServerSection(self.values)
 
-    @property
-    def state_dir(self) -> Path:
-        return Path(self.get("state_dir"))
+    @cached_property
+    def oidc(self) -> OidcSection:
+        return OidcSection(self.values)
+
+    @cached_property
+    def audit(self) -> AuditSection:
+        return AuditSection(self.values)
+
+    @cached_property
+    def defaults(self) -> DefaultsSection:
+        return DefaultsSection(self.values)
+
+    @cached_property
+    def limits(self) -> LimitsSection:
+        return LimitsSection(self.values)
+
+    @cached_property
+    def stop(self) -> StopSection:
+        return StopSection(self.values)
+
+    def origin(self, setting: Setting[Any]) -> str:
+        return self.values[setting.key].origin
+
+    def is_named(self, setting: Setting[Any]) -> bool:
+        """Whether anybody chose its value: it is no default, and follows from no other setting."""
+        return not self.origin(setting).startswith(("default", _FOLLOWS))
 
     @property
     def base_dir(self) -> Path:
-        return Path(self.get("defaults.base_dir"))
-
-    @property
-    def package_dir(self) -> Path:
-        chosen = self.get("package_dir")
-        return Path(chosen) if chosen else self.base_dir / ".packages"
+        return self.defaults.base_dir
 
     @property
     def github_urls(self) -> tuple[str, str]:
-        """(API, server). Where only one was named and it is not github.com's, the other follows from it."""
-        api, server = self.get("github.api_url"), self.get("github.server_url")
-        api_named, server_named = (self.origin(key) != "default" for key in ("github.api_url", "github.server_url"))
-        if api_named and not server_named:
-            return api, _server_of(api)
-        if server_named and not api_named:
-            return _api_of(server), server
-        return api, server
+        """(API, server)."""
+        return self.github.api_url, self.github.server_url
 
     def files_of_ours(self) -> tuple[Path, ...]:
         """What no job has any business with: state, other runners, keys, tokens, settings."""
-        keys = ("github.private_key_file", "server.api_token_file", "server.tls_key")
-        named = (*map(self.get, keys), self.environ.get("RUNNERCTL_CONFIG"))
-        files = [Path(each) for each in named if each] + ([self.env_file] if self.env_file else [])
+        config = self.environ.get("RUNNERCTL_CONFIG")
+        keys = (self.github.private_key_file, self.server.api_token_file, self.server.tls_key)
+        files = [each for each in (*keys, config and Path(config), self.env_file) if each]
         standard = [Path(DEFAULT_CONFIG_FILE).parent]
         if _CREDENTIALS.is_dir():
             standard.append(_CREDENTIALS)
         return tuple(path.absolute() for path in (self.state_dir, self.base_dir, self.package_dir, *standard, *files))
 
-    @property
-    def start_timeout(self) -> float:
-        return float(self.get("start_timeout"))
+
+def _derive(values: dict[str, Value]) -> None:
+    """What is in force although nobody set it, since it follows from another setting."""
+    api, server = values[GithubSection.api_url.key], values[GithubSection.server_url.key]
+    if api.origin != "default" and server.origin == "default":
+        # Where only one was named and it is not github.com's, the other is not github.com either.
+        _follow(values, server.setting, _server_of(api.value), api.setting)
+    elif server.origin != "default" and api.origin == "default":
+        _follow(values, api.setting, _api_of(server.value), server.setting)
+    if values[HostSection.package_dir.key].value is None:
+        base_dir = values[DefaultsSection.base_dir.key]
+        _follow(values, HostSection.package_dir, base_dir.value / ".packages", base_dir.setting)
+
+
+def _follow(values: dict[str, Value], setting: Setting[Any], value: object, named: Setting[Any]) -> None:
+    if value != values[setting.key].value:
+        values[setting.key] = Value(setting=setting, value=value, origin=f"{_FOLLOWS}{named.key}")
 
 
 def _server_of(api: str) -> str:
@@ -167,8 +187,10 @@ def load(
     kept = {name: environ[name] for name in (*LOCATORS, _DIRECTORY_OF_CREDENTIALS) if environ.get(name)}
     _take_credentials(values, environ)
     _take_roots_key(values, chosen_env_file)
+    _at_home(values, environ)
+    _derive(values)
     return Settings(
-        values=_at_home(values, environ),
+        values=values,
         warnings=warnings,
         env_file=chosen_env_file,
         http=HttpSettings.read(environ, env_file_values),
@@ -192,7 +214,7 @@ def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, s
     return found
 
 
-def _parsed(setting: Setting, raw: str | None, origin: str) -> Value:
+def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
     if raw is None:
         return Value(setting=setting, value=None, origin="default")
     try:
@@ -213,22 +235,23 @@ def _take_credentials(values: dict[str, Value], environ: Mapping[str, str]) -> N
     directory = environ.get(_DIRECTORY_OF_CREDENTIALS)
     if not directory:
         return
-    for key, name in _CREDENTIAL_OF.items():
+    for setting, name in _CREDENTIAL_OF:
         path = Path(directory, name)
-        if all(values[each].value is None for each in _INSTEAD_OF[key]) and _says_something(path):
-            values[key] = Value(setting=values[key].setting, value=str(path), origin=SYSTEMD_CREDENTIAL)
+        if _is_unset(values, _INSTEAD_OF[setting.key]) and _says_something(path):
+            values[setting.key] = Value(setting=setting, value=path, origin=SYSTEMD_CREDENTIAL)
 
 
 def _take_roots_key(values: dict[str, Value], env_file: Path | None) -> None:
     """What systemd hands to the service, root may read: now, as it is the manager when the key is used."""
     path = Path(DEFAULT_ENV_FILE).with_name(APP_KEY_FILE)
-    wanted = env_file == Path(DEFAULT_ENV_FILE) and values["github.app_id"].value is not None
-    others = _INSTEAD_OF["github.private_key_file"]
-    if wanted and os.geteuid() == 0 and all(values[key].value is None for key in others):
-        text = _said_in(path)
-        if text:
-            setting = values["github.private_key"].setting
-            values[setting.key] = Value(setting=setting, value=text, origin=str(path))
+    wanted = env_file == Path(DEFAULT_ENV_FILE) and not _is_unset(values, (GithubSection.app_id,))
+    if wanted and os.geteuid() == 0 and _is_unset(values, APP_KEYS) and (text := _said_in(path)):
+        setting = GithubSection.private_key
+        values[setting.key] = Value(setting=setting, value=text, origin=str(path))
+
+
+def _is_unset(values: Mapping[str, Value], settings: tuple[Setting[Any], ...]) -> bool:
+    return all(values[each.key].value is None for each in settings)
 
 
 def _says_something(path: Path) -> bool:
@@ -260,24 +283,24 @@ def _suggestion(name: str) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def built_in(key: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def built_in(setting: Setting[Any], environ: Mapping[str, str]) -> tuple[str, str]:
     """A directory that nobody named, and its origin: the user's own where only root could make the standard one."""
-    default, variable, fallback, tail = _BUILT_IN[key]
+    default = str(setting.default)
     if os.geteuid() == 0 or Path(default).exists():
         return default, "default"
+    variable, fallback, tail = _AT_HOME[setting.key]
     top = environ.get(variable) or str(Path(environ.get("HOME") or "~").expanduser() / fallback)
     return str(Path(top) / tail), f"default ({variable})"
 
 
-_BUILT_IN = {
-    "state_dir": (DEFAULT_STATE_DIR, "XDG_STATE_HOME", ".local/state", "runnerctl"),
-    "defaults.base_dir": (DEFAULT_BASE_DIR, "XDG_DATA_HOME", ".local/share", "runnerctl/runners"),
+_AT_HOME = {
+    HostSection.state_dir.key: ("XDG_STATE_HOME", ".local/state", "runnerctl"),
+    DefaultsSection.base_dir.key: ("XDG_DATA_HOME", ".local/share", "runnerctl/runners"),
 }
 
 
-def _at_home(values: dict[str, Value], environ: Mapping[str, str]) -> dict[str, Value]:
-    for key in _BUILT_IN:
-        if values[key].origin == "default":
-            value, origin = built_in(key, environ)
-            values[key] = Value(setting=values[key].setting, value=value, origin=origin)
-    return values
+def _at_home(values: dict[str, Value], environ: Mapping[str, str]) -> None:
+    for setting in (HostSection.state_dir, DefaultsSection.base_dir):
+        if values[setting.key].origin == "default":
+            named, origin = built_in(setting, environ)
+            values[setting.key] = Value(setting=setting, value=Path(named), origin=origin)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .load import SYSTEMD_CREDENTIAL, Settings
-from .table import DEFAULT_CONFIG_FILE
+from .table import DEFAULT_CONFIG_FILE, GithubSection, ServerSection
 
-_FILES_OF_SECRETS = ("github.private_key_file", "server.api_token_file", "server.tls_key")
+_FILES_OF_SECRETS = {
+    each.key for each in (GithubSection.private_key_file, ServerSection.api_token_file, ServerSection.tls_key)
+}
 
 
 def world_readable_secret_files(settings: Settings) -> list[str]:

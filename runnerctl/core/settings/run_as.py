@@ -12,7 +12,7 @@ from .load import Settings
 
 def check_job_users(settings: Settings) -> tuple[JobUser, ...] | None:
     """The users of ``run_as``, None if it is not set. Raises ``ConfigInvalid`` when jobs cannot run as them here."""
-    named = settings.get("run_as")
+    named = settings.run_as
     if named is None:
         return None
     if os.geteuid() != 0:
@@ -21,5 +21,5 @@ def check_job_users(settings: Settings) -> tuple[JobUser, ...] | None:
             hint="Run as root, with a state directory that root owns, or leave run_as out",
         )
     check_passable(settings.package_dir)  # of the base directory more is wanted: `listable`
-    groups(settings.get("run_as_groups") or ())
+    groups(settings.run_as_groups or ())
     return resolve(named)

@@ -1,14 +1,15 @@
-"""Every setting there is: one row each, from which reading, ``config show`` and the documentation follow."""
+"""Every setting there is, section by section: from it reading, checking, ``config show`` and the documentation follow.
+
+``settings.stop.interrupt`` is the value in force, typed by the parser; ``StopSection.interrupt`` is the setting itself.
+"""
 
 from __future__ import annotations
 
 import platform
-import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
 
-from ..domain import durations, sizes
-from ..domain.errors import InvalidRequest
+from . import parsing
+from .typed import Section, derived, optional, secret, setting
 
 DEFAULT_STATE_DIR = "/var/lib/runnerctl"
 DEFAULT_BASE_DIR = "/opt/runnerctl/runners"
@@ -18,20 +19,8 @@ DEFAULT_ENV_FILE = "/etc/runnerctl/runnerctl.env"
 PREFIXES = ("GITHUB_WFA_RUNNER_", "GHWFAX__", "RUNNERCTL_")
 LOCATORS = ("RUNNERCTL_CONFIG", "RUNNERCTL_ENV_FILE")
 """Variables that say where settings are, and are not settings."""
-_LEAST_MEMORY = 64 * 1024**2
 MARKS = ("RUNNERCTL_LIFE",)
 """Variables of ours that a job finds in its environment: a job may call runnerctl."""
-
-
-class Setting(NamedTuple):
-    """One setting: its key in the config file, its variables (the first is the documented one), its default."""
-
-    key: str
-    variables: tuple[str, ...]
-    default: str | None
-    help: str
-    parse: Callable[[str], Any] = str
-    secret: bool = False
 
 
 def architecture() -> str:
@@ -41,325 +30,163 @@ def architecture() -> str:
     )
 
 
-def boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in {"true", "1", "yes", "on"}:
-        return True
-    if word in {"false", "0", "no", "off"}:
-        return False
-    raise ValueError("use true or false")
-
-
-def positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if number < 1:
-        raise ValueError("use a whole number above 0")
-    return number
-
-
-def duration(text: str) -> float:
-    try:
-        return durations.seconds(text)
-    except InvalidRequest as exc:
-        raise ValueError("use seconds, or 90s, 2m, 1h") from exc
-
-
-def patience(text: str) -> float:
-    """A duration that is long enough to wait for anything at all."""
-    seconds = duration(text)
-    if seconds < 0.1:
-        raise ValueError("use at least 100ms")
-    return seconds
-
-
-def retention(text: str) -> float:
-    """How long something is kept: never so short that it could go before its runner's last step is written."""
-    seconds = duration(text)
-    if seconds < 60:
-        raise ValueError("use at least 1m")
-    return seconds
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
-
-
-def backend(text: str) -> str:
-    if text in {"auto", "process", "systemd"}:
-        return text
-    raise ValueError("use auto, process or systemd")
-
-
-def job_users(text: str) -> tuple[str, ...]:
-    from ..host import job_users  # few hosts name any
-
-    return job_users.parse(text)
-
-
-def size(text: str) -> int:
-    try:
-        return sizes.count(text)
-    except InvalidRequest as exc:
-        raise ValueError("use bytes, or 500M, 2G") from exc
-
-
-def memory(text: str) -> int:
-    count = size(text)
-    if count < _LEAST_MEMORY:
-        raise ValueError("use at least 64M: a runner alone needs about that")
-    return count
-
-
-def processors(text: str) -> float:
-    """With at most two digits after the point."""
-    number = float(text) if re.fullmatch(r"\d{1,4}(\.\d{1,2})?", text, re.ASCII) else 0.0
-    if number <= 0:
-        raise ValueError("use a number of processors, such as 2 or 1.5")
-    return number
-
-
-def between(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-            raise ValueError(f"use a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def networks(text: str) -> str:
-    """Addresses and networks of proxies, and ``unix``; checked here, taken apart by the server."""
-    from ipaddress import ip_network
-
-    for word in text.split(","):
-        if word.strip() != "unix":
-            ip_network(word.strip(), strict=False)
-    return text
-
-
-def issuer(text: str) -> str:
-    from ..domain.trusted_addresses import is_trustworthy
-
-    if is_trustworthy(text):
-        return text.rstrip("/")
-    raise ValueError("use an https address; http is for this machine only")
-
-
-def workflow_rules(text: str) -> str:
-    """Checked here, taken apart by the server."""
-    from ..access.oidc.workflow_rules import parse  # few hosts have any
-
-    parse(text)
-    return text
-
-
-def url(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
-        return text.rstrip("/")
-    raise ValueError("use an http or https address without a user name")
+def _github(_name: str) -> tuple[str, ...]:
+    return ()  # GitHub's own names, each as it is
 
 
 def _server(name: str) -> tuple[str, ...]:
-    return (f"GITHUB_WFA_RUNNER_SERVER__{name}", f"GHWFAX__SERVER__{name}", f"RUNNERCTL_{name}")
+    variable = name.upper()
+    return (f"GITHUB_WFA_RUNNER_SERVER__{variable}", f"GHWFAX__SERVER__{variable}", f"RUNNERCTL_{variable}")
 
 
-def _door(name: str, default: str | None, help_: str, parse: Callable[[str], Any] = str) -> Setting:
-    return Setting(key=f"server.{name}", variables=_server(name.upper()), default=default, help=help_, parse=parse)
+def _defaults(name: str) -> tuple[str, ...]:
+    return (f"GITHUB_WFA_RUNNER_DEFAULTS__{name.upper()}", f"GHWFAX__DEFAULTS__{name.upper()}")
 
 
-def _defaults(name: str, *older: str) -> tuple[str, ...]:
-    return (f"GITHUB_WFA_RUNNER_DEFAULTS__{name}", f"GHWFAX__DEFAULTS__{name}", *older)
+class GithubSection(Section, name="github", variables=_github):
+    app_id = optional("App id or client id", str, "GITHUB_APP_ID")
+    private_key_file = optional("Path of the App's private key (PEM)", Path, "GITHUB_APP_PRIVATE_KEY_FILE")
+    private_key = secret("The App's private key itself (PEM, also with literal \\n)", "GITHUB_APP_PRIVATE_KEY")
+    private_key_b64 = secret("The App's private key, base64 of the PEM", "GITHUB_APP_PRIVATE_KEY_B64")
+    installation_id = optional(
+        "Skips the look-up of the App's installation", parsing.positive, "GITHUB_APP_INSTALLATION_ID"
+    )
+    pat = secret("Personal access token, used when no App is set", "GITHUB_PAT")
+    api_url = setting(
+        "https://api.github.com",
+        "REST API; for GitHub Enterprise Server derived from GITHUB_SERVER_URL",
+        parsing.url,
+        "GITHUB_API_URL",
+    )
+    server_url = setting(
+        "https://github.com",
+        "GitHub itself; for GitHub Enterprise Server derived from GITHUB_API_URL",
+        parsing.url,
+        "GITHUB_SERVER_URL",
+    )
+    timeout = setting(
+        "10",
+        "How long a call to GitHub may take in all before it counts as unanswered",
+        parsing.patience,
+        "RUNNERCTL_GITHUB_TIMEOUT",
+    )
 
 
-def _own(key: str, default: str | None, help_: str, parse: Callable[[str], Any] = str) -> Setting:
-    variable = "RUNNERCTL_" + key.upper().replace(".", "_")
-    return Setting(key=key, variables=(variable,), default=default, help=help_, parse=parse)
+class ServerSection(Section, name="server", variables=_server):
+    api_token = secret("The operator's bearer token")
+    api_token_file = optional("File that holds the operator's bearer token", Path)
+    bind = setting("127.0.0.1:8080", "HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks one", str)
+    tls_cert = optional("PEM file of the server's certificate and its chain", Path)
+    tls_key = optional("PEM file of its key, without a password", Path)
+    insecure_bind = setting("false", "Listen where other machines reach us, without TLS", parsing.boolean)
+    socket_group = optional("Group whose members are operators at the unix socket, without a token", str)
+    trusted_proxies = optional("Proxies whose X-Forwarded-For counts: networks, or unix", parsing.networks)
+    rate_limit = setting("6000", "How many requests a minute one API token may send", parsing.positive)
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting(key="github.app_id", variables=("GITHUB_APP_ID",), default=None, help="App id or client id"),
-    Setting(
-        key="github.private_key_file",
-        variables=("GITHUB_APP_PRIVATE_KEY_FILE",),
-        default=None,
-        help="Path of the App's private key (PEM)",
-    ),
-    Setting(
-        key="github.private_key",
-        variables=("GITHUB_APP_PRIVATE_KEY",),
-        default=None,
-        help="The App's private key itself (PEM, also with literal \\n)",
-        secret=True,
-    ),
-    Setting(
-        key="github.private_key_b64",
-        variables=("GITHUB_APP_PRIVATE_KEY_B64",),
-        default=None,
-        help="The App's private key, base64 of the PEM",
-        secret=True,
-    ),
-    Setting(
-        key="github.installation_id",
-        variables=("GITHUB_APP_INSTALLATION_ID",),
-        default=None,
-        help="Skips the look-up of the App's installation",
-        parse=positive,
-    ),
-    Setting(
-        key="github.pat",
-        variables=("GITHUB_PAT",),
-        default=None,
-        help="Personal access token, used when no App is set",
-        secret=True,
-    ),
-    Setting(
-        key="github.api_url",
-        variables=("GITHUB_API_URL",),
-        default="https://api.github.com",
-        help="REST API; for GitHub Enterprise Server derived from GITHUB_SERVER_URL",
-        parse=url,
-    ),
-    Setting(
-        key="github.server_url",
-        variables=("GITHUB_SERVER_URL",),
-        default="https://github.com",
-        help="GitHub itself; for GitHub Enterprise Server derived from GITHUB_API_URL",
-        parse=url,
-    ),
-    _own("github.timeout", "10", "How long a call to GitHub may take in all before it counts as unanswered", patience),
-    Setting(
-        key="server.api_token",
-        variables=_server("API_TOKEN"),
-        default=None,
-        help="The operator's bearer token",
-        secret=True,
-    ),
-    Setting(
-        key="server.api_token_file",
-        variables=_server("API_TOKEN_FILE"),
-        default=None,
-        help="File that holds the operator's bearer token",
-    ),
-    Setting(
-        key="server.bind",
-        variables=_server("BIND"),
-        default="127.0.0.1:8080",
-        help="HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks one",
-    ),
-    _door("tls_cert", None, "PEM file of the server's certificate and its chain"),
-    _door("tls_key", None, "PEM file of its key, without a password"),
-    _door("insecure_bind", "false", "Listen where other machines reach us, without TLS", boolean),
-    _door("socket_group", None, "Group whose members are operators at the unix socket, without a token"),
-    _door("trusted_proxies", None, "Proxies whose X-Forwarded-For counts: networks, or unix", networks),
-    _door("rate_limit", "6000", "How many requests a minute one API token may send", positive),
-    _own(
-        "oidc.issuer",
-        None,
-        "Issuer of the OIDC tokens that workflows may use: GitHub, or a GitHub Enterprise Server",
-        issuer,
-    ),
-    _own("oidc.audience", None, "Audience that those tokens must have"),
-    _own("oidc.rules", None, "Which workflows may create which runners", workflow_rules),
-    _own("audit.size", "10M", "Rotate the audit log when it is larger than this", size),
-    _own("audit.files", "5", "Keep this many files of the audit log", positive),
-    Setting(
-        key="defaults.labels",
-        variables=_defaults("LABELS"),
-        default=f"self-hosted,linux,{architecture()}",
-        help="Labels of a runner that is given none",
-    ),
-    Setting(
-        key="defaults.version",
-        variables=_defaults("VERSION", "RUNNER_VERSION"),
-        default="latest",
-        help="Version of the runner package",
-    ),
-    Setting(
-        key="defaults.workdir",
-        variables=_defaults("WORKDIR", "RUNNER_WORKDIR"),
-        default="_work",
-        help="Work directory below a runner's root",
-    ),
-    Setting(
-        key="defaults.ephemeral",
-        variables=_defaults("EPHEMERAL"),
-        default="true",
-        help="End runners after one job",
-        parse=boolean,
-    ),
-    Setting(
-        key="defaults.daemonize",
-        variables=_defaults("DAEMONIZE"),
-        default="true",
-        help="Let runners outlive the server that made them",
-        parse=boolean,
-    ),
-    Setting(
-        key="defaults.base_dir",
-        variables=_defaults("BASE_DIR", "RUNNERCTL_BASE_DIR"),
-        default=DEFAULT_BASE_DIR,
-        help="Directory of the runners' roots",
-    ),
-    _own("state_dir", DEFAULT_STATE_DIR, "Database, locks, logs, token cache"),
-    _own("package_dir", None, "Unpacked runner packages; default BASE_DIR/.packages"),
-    _own("max_runners", None, "Most runners that may exist on this host at once; not set: any number", positive),
-    _own(
-        "backend",
+class OidcSection(Section, name="oidc"):
+    issuer = optional(
+        "Issuer of the OIDC tokens that workflows may use: GitHub, or a GitHub Enterprise Server", parsing.issuer
+    )
+    audience = optional("Audience that those tokens must have", str)
+    rules = optional("Which workflows may create which runners", parsing.workflow_rules)
+
+
+class AuditSection(Section, name="audit"):
+    size = setting("10M", "Rotate the audit log when it is larger than this", parsing.size)
+    files = setting("5", "Keep this many files of the audit log", parsing.positive)
+
+
+class DefaultsSection(Section, name="defaults", variables=_defaults):
+    labels = setting(f"self-hosted,linux,{architecture()}", "Labels of a runner that is given none", str)
+    version = setting("latest", "Version of the runner package", str, "RUNNER_VERSION")
+    workdir = setting("_work", "Work directory below a runner's root", str, "RUNNER_WORKDIR")
+    ephemeral = setting("true", "End runners after one job", parsing.boolean)
+    daemonize = setting("true", "Let runners outlive the server that made them", parsing.boolean)
+    base_dir = setting(DEFAULT_BASE_DIR, "Directory of the runners' roots", Path, "RUNNERCTL_BASE_DIR")
+
+
+class HostSection(Section, name=""):
+    """Those whose keys have no beginning."""
+
+    state_dir = setting(DEFAULT_STATE_DIR, "Database, locks, logs, token cache", Path)
+    package_dir = derived("Unpacked runner packages; default BASE_DIR/.packages", Path)
+    max_runners = optional("Most runners that may exist on this host at once; not set: any number", parsing.positive)
+    backend = setting(
         "auto",
         "How runners run: process, or systemd (a unit each); auto: units where they are installed",
-        backend,
-    ),
-    _own("run_as", None, "Users that jobs run as, one for each runner: names, ci-{1..32}, ids, 60001-60032", job_users),
-    _own(
-        "run_as_groups",
-        None,
-        "Supplementary groups of their jobs, or of units', such as docker; not set: none",
-        words,
-    ),
-    _own("no_new_privs", "true", "Keep the jobs of those users from gaining privileges by sudo and the like", boolean),
-    _own("public_repositories", "false", "Allow runners of public repositories to everybody", boolean),
-    _own("fork_guard", "false", "Fail the jobs of pull requests from forks", boolean),
-    _own("landlock", "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", boolean),
-    _own("limits.processes", None, "Most processes that a runner may have at once", positive),
-    _own("limits.memory_max", None, "Most memory that a runner may use, its jobs included", memory),
-    _own("limits.cpu_max", None, "Processors that a runner may use, such as 1.5", processors),
-    _own(
-        "limits.io_weight", None, "A runner's share of busy disks, 1 to 10000, where others have 100", between(1, 10000)
-    ),
-    _own(
-        "limits.nice", "5", "Nice value of runners, 0 to 19; higher yields more to the rest of the host", between(0, 19)
-    ),
-    _own(
-        "limits.oom_score_adj",
-        "250",
-        "Added to the OOM score of runners; the higher, the sooner killed",
-        between(0, 1000),
-    ),
-    _own("replace_lost", "true", "Make an idle ephemeral runner again when GitHub no longer knows it", boolean),
-    _own(
-        "own_registrations", "30", "Most registrations in a scope within 5 minutes that no command asked for", positive
-    ),
-    _own("min_free_space", "500M", "No runner is created while less is free for runners, state or packages", size),
-    _own("log_retention", "7d", "How long logs stay after their runner's end, and old _diag files", retention),
-    _own("history_retention", "30d", "How long it is known that a runner was there", retention),
-    _own("start_timeout", "120", "An ephemeral runner that is not online by then failed to start", duration),
-    _own(
-        "remove_settle",
-        "3",
-        "How long remove, or stop after a start or a job, waits for a job just sent",
-        duration,
-    ),
-    _own("drain_settle", "60", "The same for remove --drain", duration),
-    _own("stop.interrupt", "30", "Patience after SIGINT, before SIGTERM", duration),
-    _own("stop.terminate", "10", "Patience after SIGTERM, before SIGKILL", duration),
-    _own("stop.kill", "5", "How long SIGKILL of the whole tree may take", duration),
-    _own("stop.force", "30", "Patience after SIGINT, before SIGKILL, when force was asked", duration),
-    _own("stop.shutdown_grace", "60", "How long a job may go on after SIGTERM to the supervisor", duration),
-)
+        parsing.backend,
+    )
+    run_as = optional(
+        "Users that jobs run as, one for each runner: names, ci-{1..32}, ids, 60001-60032", parsing.job_users
+    )
+    run_as_groups = optional(
+        "Supplementary groups of their jobs, or of units', such as docker; not set: none", parsing.words
+    )
+    no_new_privs = setting(
+        "true", "Keep the jobs of those users from gaining privileges by sudo and the like", parsing.boolean
+    )
+    public_repositories = setting("false", "Allow runners of public repositories to everybody", parsing.boolean)
+    fork_guard = setting("false", "Fail the jobs of pull requests from forks", parsing.boolean)
+    landlock = setting(
+        "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", parsing.boolean
+    )
+    replace_lost = setting(
+        "true", "Make an idle ephemeral runner again when GitHub no longer knows it", parsing.boolean
+    )
+    own_registrations = setting(
+        "30", "Most registrations in a scope within 5 minutes that no command asked for", parsing.positive
+    )
+    min_free_space = setting(
+        "500M", "No runner is created while less is free for runners, state or packages", parsing.size
+    )
+    log_retention = setting("7d", "How long logs stay after their runner's end, and old _diag files", parsing.retention)
+    history_retention = setting("30d", "How long it is known that a runner was there", parsing.retention)
+    start_timeout = setting("120", "An ephemeral runner that is not online by then failed to start", parsing.duration)
+    remove_settle = setting(
+        "3", "How long remove, or stop after a start or a job, waits for a job just sent", parsing.duration
+    )
+    drain_settle = setting("60", "The same for remove --drain", parsing.duration)
 
-STRUCTURED = frozenset({"oidc.rules"})
+
+class LimitsSection(Section, name="limits"):
+    processes = optional("Most processes that a runner may have at once", parsing.positive)
+    memory_max = optional("Most memory that a runner may use, its jobs included", parsing.memory)
+    cpu_max = optional("Processors that a runner may use, such as 1.5", parsing.processors)
+    io_weight = optional("A runner's share of busy disks, 1 to 10000, where others have 100", parsing.between(1, 10000))
+    nice = setting(
+        "5", "Nice value of runners, 0 to 19; higher yields more to the rest of the host", parsing.between(0, 19)
+    )
+    oom_score_adj = setting(
+        "250", "Added to the OOM score of runners; the higher, the sooner killed", parsing.between(0, 1000)
+    )
+
+
+class StopSection(Section, name="stop"):
+    interrupt = setting("30", "Patience after SIGINT, before SIGTERM", parsing.duration)
+    terminate = setting("10", "Patience after SIGTERM, before SIGKILL", parsing.duration)
+    kill = setting("5", "How long SIGKILL of the whole tree may take", parsing.duration)
+    force = setting("30", "Patience after SIGINT, before SIGKILL, when force was asked", parsing.duration)
+    shutdown_grace = setting("60", "How long a job may go on after SIGTERM to the supervisor", parsing.duration)
+
+
+SECTIONS = (
+    GithubSection,
+    ServerSection,
+    OidcSection,
+    AuditSection,
+    DefaultsSection,
+    HostSection,
+    LimitsSection,
+    StopSection,
+)
+SETTINGS = tuple(each for section in SECTIONS for each in section.settings)
+
+STRUCTURED = frozenset({OidcSection.rules.key})
 """In the config file a list of mappings; elsewhere the same as JSON."""
 
-BY_KEY = {setting.key: setting for setting in SETTINGS}
-BY_VARIABLE = {variable: setting for setting in SETTINGS for variable in setting.variables}
+SWITCHES = frozenset(each.key for each in SETTINGS if each.parse is parsing.boolean)
+LISTS = frozenset(each.key for each in SETTINGS if each.parse is parsing.words)
+
+BY_KEY = {each.key: each for each in SETTINGS}
+BY_VARIABLE = {variable: each for each in SETTINGS for variable in each.variables}

@@ -10,7 +10,7 @@ from .load import Settings
 
 def workflow_policy(settings: Settings) -> Policy | None:
     """What the settings say; None without an issuer. Raises ``ConfigInvalid`` for half of it."""
-    issuer, audience, rules = (settings.get(f"oidc.{key}") for key in ("issuer", "audience", "rules"))
+    issuer, audience, rules = settings.oidc.issuer, settings.oidc.audience, settings.oidc.rules
     if issuer is None:
         if audience is not None or rules is not None:
             raise ConfigInvalid(
@@ -23,5 +23,5 @@ def workflow_policy(settings: Settings) -> Policy | None:
             "oidc.issuer is set, but no oidc.audience",
             hint="Choose a name for this server, such as its address; workflows ask for tokens with it",
         )
-    labels = grants.label_patterns(settings.get("defaults.labels").split(","))
+    labels = grants.label_patterns(settings.defaults.labels.split(","))
     return Policy(issuer=issuer, audience=audience, rules=parse(rules or "[]"), labels=labels)

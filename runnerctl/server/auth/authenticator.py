@@ -11,6 +11,7 @@ import logging
 
 from aiohttp import web
 
+from runnerctl.core import listening
 from runnerctl.core.access import tokens
 from runnerctl.core.access.grants import OPERATOR, Actor
 from runnerctl.core.access.oidc import id_tokens
@@ -45,7 +46,7 @@ class Authenticator:
     def change(self, token: str | None) -> None:
         """Another token of the operator from now on; the settings are read again, too."""
         settings = self._services.settings
-        self._group = unix_peers.group_id(settings.get("server.socket_group"))
+        self._group = listening.socket_group(settings)
         policy = workflow_policy(settings)
         self._workflows = None if policy is None else WorkflowTokens(self._services, self._offload, policy)
         # Without one, nothing that a header can hold has this digest.
@@ -84,13 +85,13 @@ class Authenticator:
         refusal = kept.refusal(now)
         if refusal is not None:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
-        self._rates.take(kept.id, a_minute=self._services.settings.get("server.rate_limit"))
+        self._rates.take(kept.id, a_minute=self._services.settings.server.rate_limit)
         self._note_use(kept, now)
         return actor
 
     async def _workflow(self, workflows: WorkflowTokens, request: web.Request, token: str) -> Actor:
         actor = await workflows.authenticate(request, token)
-        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.get("server.rate_limit"))
+        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.server.rate_limit)
         return actor
 
     def _find(self, digest: str) -> ApiToken | None:

@@ -6,7 +6,6 @@ for somebody else must show a token.
 
 from __future__ import annotations
 
-import grp
 import os
 import socket
 import struct
@@ -14,7 +13,6 @@ import struct
 from aiohttp import web
 
 from runnerctl.core.access.grants import OPERATOR, Actor
-from runnerctl.core.domain.errors import ConfigInvalid
 
 from .sources import unix_peer
 
@@ -23,16 +21,6 @@ _SO_PEERGROUPS = getattr(socket, "SO_PEERGROUPS", 59)  # asm-generic/socket.h
 _MOST_BYTES = 1024
 """All that Python gives a socket option."""
 _PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP", "Via")
-
-
-def group_id(name: str | None) -> int | None:
-    """Raises ``ConfigInvalid`` for a group that is not there."""
-    if name is None:
-        return None
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError as exc:
-        raise ConfigInvalid(f"server.socket_group {name!r} is no group of this host") from exc
 
 
 def operator(request: web.Request, group: int) -> Actor | None:

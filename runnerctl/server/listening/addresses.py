@@ -1,4 +1,4 @@
-"""Where to listen: ``HOST:PORT``, ``[ADDRESS]:PORT`` or ``unix:/path``."""
+"""The socket that the server listens at."""
 
 from __future__ import annotations
 
@@ -6,37 +6,12 @@ import errno
 import os
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.listening import Address
 
 _FIRST_HANDED = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """Either a path or a host and a port."""
-
-    host: str = ""
-    port: int = 0
-    path: Path | None = None
-
-
-def parse(text: str) -> Address:
-    """Raises ``ConfigInvalid``."""
-    if text.startswith("unix:"):
-        path = Path(text.removeprefix("unix:"))
-        if path.is_absolute():
-            return Address(path=path)
-    else:
-        host, colon, port = text.rpartition(":")
-        host = host[1:-1] if host.startswith("[") and host.endswith("]") else host if ":" not in host else ""
-        if colon and host and port.isascii() and port.isdigit() and int(port) < 65536:
-            return Address(host=host, port=int(port))
-    raise ConfigInvalid(
-        f"The address {text!r} cannot be used", hint="Use HOST:PORT, [ADDRESS]:PORT or unix:/path for server.bind"
-    )
 
 
 def listen(address: Address, *, group: int | None = None) -> socket.socket:
@@ -46,7 +21,7 @@ def listen(address: Address, *, group: int | None = None) -> socket.socket:
     except OSError as exc:
         taken = exc.errno == errno.EADDRINUSE
         raise ConfigInvalid(
-            f"The address {shown(address)} cannot be used: {exc.strerror or exc}",
+            f"The address {address} cannot be used: {exc.strerror or exc}",
             hint="Another process listens there; choose another with --bind" if taken else "Choose another with --bind",
         ) from exc
 
@@ -81,10 +56,6 @@ def url(bound: socket.socket, *, scheme: str = "http") -> str:
         return f"unix:{bound.getsockname()}"
     host, port = bound.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def shown(address: Address) -> str:
-    return f"unix:{address.path}" if address.path else f"{address.host}:{address.port}"
 
 
 def _internet(address: Address) -> socket.socket:

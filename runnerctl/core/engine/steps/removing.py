@@ -75,7 +75,7 @@ def end(services: Services, seen: Seen, action: Action, _: Making | None) -> Non
 
 
 def replace(services: Services, seen: Seen, action: Action, making: Making | None) -> None:
-    if services.settings.get("replace_lost"):
+    if services.settings.replace_lost:
         services.store.keep_replacement(seen.runner)
     end(services, seen, action, making)
 
@@ -94,7 +94,7 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
         if not services.store.has_orphan(runner.id):
             services.store.keep_orphan(runner, reason=exc.message)
         return
-    seconds = services.settings.get("drain_settle" if runner.how is How.DRAIN else "remove_settle")
+    seconds = services.settings.drain_settle if runner.how is How.DRAIN else services.settings.remove_settle
     settles = seen.processes.running and seen.processes.online_at is not None
     services.store.note(
         runner.id,

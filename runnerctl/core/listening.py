@@ -1,37 +1,67 @@
-"""Where it is safe to listen: where nobody else can hear the tokens, or by TLS."""
+"""Where the server listens, for whom, and whether that is safe: where nobody else can hear the tokens, or by TLS."""
 
 from __future__ import annotations
 
+import grp
 import ipaddress
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
-from runnerctl.core.domain.errors import ConfigInvalid
-from runnerctl.core.settings.load import Settings
-
-from .addresses import Address, shown
+from .domain.errors import ConfigInvalid
+from .settings.load import Settings
 
 
-def check(settings: Settings, address: Address) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Either a path or a host and a port."""
+
+    host: str = ""
+    port: int = 0
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
+
+
+def parse(text: str) -> Address:
+    """Raises ``ConfigInvalid``."""
+    if text.startswith("unix:"):
+        path = Path(text.removeprefix("unix:"))
+        if path.is_absolute():
+            return Address(path=path)
+    else:
+        host, colon, port = text.rpartition(":")
+        host = host[1:-1] if host.startswith("[") and host.endswith("]") else host if ":" not in host else ""
+        if colon and host and port.isascii() and port.isdigit() and int(port) < 65536:
+            return Address(host=host, port=int(port))
+    raise ConfigInvalid(
+        f"The address {text!r} cannot be used", hint="Use HOST:PORT, [ADDRESS]:PORT or unix:/path for server.bind"
+    )
+
+
+def check_address(settings: Settings, address: Address) -> None:
     """Raises ``ConfigInvalid`` for an address that other machines reach, without TLS and without a word for it."""
     if address.path is not None or _is_loopback(address.host):
         return
-    if settings.get("server.tls_cert") or settings.get("server.insecure_bind"):
+    if settings.server.tls_cert or settings.server.insecure_bind:
         return
     raise ConfigInvalid(
-        f"Other machines reach {shown(address)}, and tokens would travel there in the clear",
+        f"Other machines reach {address}, and tokens would travel there in the clear",
         hint="Give --tls-cert and --tls-key; or, where something in between encrypts or the network is your own, "
         "--insecure-bind or RUNNERCTL_INSECURE_BIND=true",
     )
 
 
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
+def socket_group(settings: Settings) -> int | None:
+    """The id of the group that the unix socket is for. Raises ``ConfigInvalid`` for one that is not there."""
+    name = settings.server.socket_group
+    if name is None:
+        return None
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return grp.getgrnam(name).gr_gid
+    except KeyError as exc:
+        raise ConfigInvalid(f"server.socket_group {name!r} is no group of this host") from exc
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:
@@ -55,12 +85,21 @@ def renew(context: ssl.SSLContext, settings: Settings) -> None:
     _load(context, *files)
 
 
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _files(settings: Settings) -> tuple[Path, Path] | None:
-    certificate, key = settings.get("server.tls_cert"), settings.get("server.tls_key")
-    if bool(certificate) is not bool(key):
+    certificate, key = settings.server.tls_cert, settings.server.tls_key
+    if (certificate is None) is not (key is None):
         given, missing = ("certificate", "key") if certificate else ("key", "certificate")
         raise ConfigInvalid(f"A TLS {given} is set, but no {missing}", hint="Give --tls-cert and --tls-key")
-    return (Path(certificate), Path(key)) if certificate else None
+    return (certificate, key) if certificate and key else None
 
 
 def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

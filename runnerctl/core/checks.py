@@ -1,0 +1,308 @@
+"""Whether settings and host can be used: one list for ``config validate``, ``doctor``, the start of ``serve``, SIGHUP.
+
+``CHECKS`` says what is looked at, in which order, and who asks for it; one more check is a function and a line there.
+Every check looks only: nothing is made or changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from . import listening
+from .domain.errors import ConfigInvalid, RunnerctlError
+from .host import disk
+from .host.directories import check_usable
+from .services import Services
+from .settings import credentials, listable, readable_secrets
+from .settings.run_as import check_job_users
+from .settings.table import DefaultsSection, HostSection
+from .settings.workflow_policy import workflow_policy
+
+_MOST_SKEW = 30.0
+"""Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warning"
+    FAIL = "error"
+
+
+class FrontEnd(StrEnum):
+    """Who asks."""
+
+    VALIDATE = "config validate"
+    DOCTOR = "doctor"
+    OFFLINE = "doctor --offline"
+    SERVE = "serve"
+    RELOAD = "SIGHUP"
+
+
+class Finding(NamedTuple):
+    """What one check found."""
+
+    level: Level
+    message: str
+    hint: str = ""
+    error: RunnerctlError | None = None
+    """What a front end that cannot go on with it raises; None where all can."""
+    check: str = ""
+    stops_serve: bool = False
+    """``serve`` does not start like this, and SIGHUP leaves the old settings in force."""
+
+
+class Subject(NamedTuple):
+    """What is looked at."""
+
+    services: Services
+    """By the settings in question."""
+    address: listening.Address | None = None
+    """Where a server listens already, whatever the settings say."""
+    serving: Services | None = None
+    """What a server works with now, when the settings are read again."""
+    reads_state: bool = True
+    """False: the state directory is not to be opened."""
+    restart_kills: Callable[[], str | None] | None = None
+    """What a restart of the server's own unit would do to runners, in a sentence."""
+    outdated_units: Callable[[Path], list[str] | None] | None = None
+    """Which files of the service for that state directory are not as this version writes them; None without one."""
+
+
+class Check(NamedTuple):
+    name: str
+    look: Callable[[Subject], Iterator[Finding]]
+    asked_by: frozenset[FrontEnd]
+
+
+def findings(front_end: FrontEnd, subject: Subject) -> Iterator[Finding]:
+    """In the order of ``CHECKS``; what a check raises is a failure that it found. Nothing is told twice."""
+    told: set[str] = set()
+    for check in CHECKS:
+        if front_end in check.asked_by:
+            for each in _looked(check, subject):
+                if each.message not in told:
+                    told.add(each.message)
+                    stops = each.error is not None and FrontEnd.SERVE in check.asked_by
+                    yield each._replace(check=check.name, stops_serve=stops)
+
+
+def require(front_end: FrontEnd, subject: Subject) -> list[Finding]:
+    """What is worth a warning. Raises the error of the first finding that ``serve`` cannot go on with."""
+    warnings = []
+    for each in findings(front_end, subject):
+        if each.error is not None:
+            raise each.error
+        if each.level is not Level.OK:
+            warnings.append(each)
+    return warnings
+
+
+def _looked(check: Check, subject: Subject) -> Iterator[Finding]:
+    try:
+        yield from check.look(subject)
+    except RunnerctlError as exc:
+        yield Finding(Level.FAIL, exc.message, exc.hint or "", error=exc)
+
+
+def _settings(subject: Subject) -> Iterator[Finding]:
+    settings = subject.services.settings
+    for warning in settings.warnings:
+        yield Finding(Level.WARN, warning)
+    subject.services.check_fitting()
+    if settings.github.app_id and settings.github.pat:
+        yield Finding(Level.WARN, "GITHUB_PAT is not used: the App is")
+    source = f"env file {settings.env_file}" if settings.env_file else "no env file"
+    yield Finding(Level.OK, f"{source[0].upper()}{source[1:]}")
+
+
+def _persistent(subject: Subject) -> Iterator[Finding]:
+    from .engine.config_sh import unreachable
+
+    if (why := unreachable(subject.services.settings)) is not None:
+        by_default = not subject.services.settings.defaults.ephemeral
+        yield Finding(Level.WARN if by_default else Level.OK, why)
+
+
+def _restart(subject: Subject) -> Iterator[Finding]:
+    """What a server cannot change while it runs."""
+    if subject.serving is None:
+        return
+    now, new = subject.serving.settings, subject.services.settings
+    if new.state_dir != now.state_dir:
+        raise ConfigInvalid(f"state_dir has changed to {str(new.state_dir)!r}", hint="Restart the server to change it")
+    if (backend := subject.services.backend.name) != subject.serving.backend.name:
+        raise ConfigInvalid(f"The backend has changed to {backend}", hint="Restart the server to change it")
+    if now.server.tls_cert is not None and new.server.tls_cert is None:
+        raise ConfigInvalid("No TLS certificate is set any more", hint="Restart the server to listen without TLS")
+    if new.server.bind != now.server.bind:
+        yield Finding(Level.WARN, f"server.bind has changed to {new.server.bind!r}: restart the server to listen there")
+    if now.server.tls_cert is None and new.server.tls_cert is not None:
+        yield Finding(Level.WARN, "A TLS certificate is set: restart the server to listen with TLS")
+
+
+def _secrets(subject: Subject) -> Iterator[Finding]:
+    left = readable_secrets.world_readable_secret_files(subject.services.settings)
+    for sentence in left:
+        yield Finding(Level.FAIL, sentence)
+    if not left:
+        yield Finding(Level.OK, "No file of secrets can be read by everybody")
+
+
+def _credentials(subject: Subject) -> Iterator[Finding]:
+    settings = subject.services.settings
+    credentials.check_github(settings)
+    app = settings.github.app_id
+    yield Finding(Level.OK, f"App {app}" if app else "A personal access token")
+
+
+def _github(subject: Subject) -> Iterator[Finding]:
+    """One call."""
+    identity = subject.services.github.identify()
+    yield Finding(Level.OK, f"{subject.services.settings.github.api_url} takes us for {identity.name}")
+    ahead = identity.clock_ahead
+    if ahead is not None and abs(ahead) > _MOST_SKEW:
+        way = "behind" if ahead > 0 else "ahead of"
+        yield Finding(Level.WARN, f"This host's clock is {abs(ahead):.0f} s {way} GitHub's", "Run an NTP client")
+
+
+def _listening(subject: Subject) -> Iterator[Finding]:
+    settings = subject.services.settings
+    address = subject.address or listening.parse(settings.server.bind)
+    listening.check_address(settings, address)
+    listening.tls(settings)
+    listening.socket_group(settings)
+    yield Finding(Level.OK, f"A server listens at {address}")
+
+
+def _callers(subject: Subject) -> Iterator[Finding]:
+    """Who may ask a server for runners."""
+    token = credentials.api_token(subject.services.settings)
+    policy = workflow_policy(subject.services.settings)
+    if token is None and policy is None and not _has_api_tokens(subject):
+        error = ConfigInvalid(
+            "No API token is set, and everybody could ask for runners without one",
+            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",
+        )
+        message = "No API token is set: `runnerctl serve` would refuse to start"
+        yield Finding(Level.WARN, message, error.hint or "", error=error)
+    elif policy is not None and not policy.rules:
+        yield Finding(Level.WARN, "oidc.issuer is set, but no oidc.rules: no workflow gets in")
+    else:
+        yield Finding(Level.OK, "A server asks its callers for a token")
+
+
+def _has_api_tokens(subject: Subject) -> bool:
+    there = subject.reads_state and (subject.services.settings.state_dir / "runnerctl.db").exists()
+    return there and bool(subject.services.store.tokens())
+
+
+def _directories(subject: Subject) -> Iterator[Finding]:
+    settings = subject.services.settings
+    for setting, path in ((HostSection.state_dir, settings.state_dir), (DefaultsSection.base_dir, settings.base_dir)):
+        if not check_usable(path):
+            yield Finding(Level.WARN, f"{setting.key} {str(path)!r} does not exist yet; it is made when it is needed")
+    listable.check(settings, units=subject.services.backend.name == "systemd")
+    yield Finding(Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
+
+
+def _packages(subject: Subject) -> Iterator[Finding]:
+    settings = subject.services.settings
+    check_usable(settings.package_dir)
+    if _device(settings.base_dir) != _device(settings.package_dir):
+        message = f"{str(settings.package_dir)!r} is on another file system than the runners: each gets a copy"
+        yield Finding(Level.WARN, message, "Name a package_dir on the same file system")
+    disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.min_free_space)
+
+
+def _device(path: Path) -> int:
+    return next(each for each in (path, *path.absolute().parents) if each.exists()).stat().st_dev
+
+
+def _jobs(subject: Subject) -> Iterator[Finding]:
+    """Who jobs run as, and what they are not kept from."""
+    check_job_users(subject.services.settings)
+    backend = subject.services.backend
+    if backend.degraded:
+        yield Finding(Level.WARN, f"Degraded: {backend.degraded}", "See docs/security.md")
+    else:
+        users = "units of systemd" if backend.name == "systemd" else "processes of users of their own"
+        yield Finding(Level.OK, f"Runners are {users}")
+
+
+def _kernel(subject: Subject) -> Iterator[Finding]:
+    """By what a runner's processes are found again, whatever they do."""
+    from .host import cgroups
+
+    backend = subject.services.backend
+    if backend.name == "systemd" or cgroups.own() is not None:
+        yield Finding(Level.OK, "Runners have cgroups of their own")
+    elif backend.capabilities.isolation:
+        yield Finding(Level.OK, "No cgroups can be made here: a runner's processes are known by their user")
+    else:
+        yield Finding(
+            Level.WARN,
+            "No cgroups can be made here, and runners have no users of their own: a fork bomb can outrun its end",
+            "Set run_as, or let the server have a cgroup (v2) of its own (Delegate=yes)",
+        )
+
+
+def _own_unit(subject: Subject) -> Iterator[Finding]:
+    if subject.restart_kills is None or subject.services.backend.name != "process":
+        return
+    if (why := subject.restart_kills()) is not None:
+        yield Finding(Level.WARN, why)
+
+
+def _service(subject: Subject) -> Iterator[Finding]:
+    if subject.outdated_units is None:
+        return
+    left = subject.outdated_units(subject.services.settings.state_dir)
+    if left is None:
+        yield Finding(Level.OK, "No service of systemd is installed for this state directory")
+    elif left:
+        message = f"Not as this version writes it: {', '.join(left)}"
+        yield Finding(Level.WARN, message, "sudo runnerctl service install --now")
+    else:
+        yield Finding(Level.OK, "The units of systemd are those of this version")
+
+
+def _state(subject: Subject) -> Iterator[Finding]:
+    from .engine.breaker import held_back
+
+    services = subject.services
+    if not (services.settings.state_dir / "runnerctl.db").exists():
+        yield Finding(Level.OK, "No runner was ever made here")
+        return
+    store = services.store
+    if orphans := len(store.orphans()):
+        message = f"{orphans} registrations are still to be cleared at GitHub"
+        yield Finding(Level.WARN, message, "runnerctl reconcile")
+    for reason in held_back(services):
+        yield Finding(Level.WARN, reason)
+    yield Finding(Level.OK, f"{len(store.live())} runners live here")
+
+
+_ALL = frozenset(FrontEnd)
+_DOCTOR = frozenset({FrontEnd.DOCTOR, FrontEnd.OFFLINE})
+
+CHECKS = (
+    Check("settings", _settings, _ALL),
+    Check("settings", _persistent, _ALL),
+    Check("settings", _restart, frozenset({FrontEnd.RELOAD})),
+    Check("secrets", _secrets, _ALL),
+    Check("credentials", _credentials, _ALL),
+    Check("github", _github, frozenset({FrontEnd.DOCTOR})),
+    Check("listening", _listening, _ALL),
+    Check("callers", _callers, _ALL),
+    Check("directories", _directories, _ALL),
+    Check("directories", _packages, _DOCTOR),
+    Check("jobs", _jobs, _ALL),
+    Check("kernel", _kernel, _DOCTOR),
+    Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
+    Check("service", _service, _DOCTOR),
+    Check("state", _state, _DOCTOR),
+)
+"""A check that ``serve`` is not asked for never stops it."""

@@ -1,0 +1,130 @@
+"""What a setting's text may say, and the value that it stands for. Each raises ``ValueError`` saying what to use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..domain import durations, sizes
+from ..domain.errors import InvalidRequest
+
+_LEAST_MEMORY = 64 * 1024**2
+
+
+def boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"false", "0", "no", "off"}:
+        return False
+    raise ValueError("use true or false")
+
+
+def positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise ValueError("use a whole number above 0")
+    return number
+
+
+def duration(text: str) -> float:
+    try:
+        return durations.seconds(text)
+    except InvalidRequest as exc:
+        raise ValueError("use seconds, or 90s, 2m, 1h") from exc
+
+
+def patience(text: str) -> float:
+    """A duration that is long enough to wait for anything at all."""
+    seconds = duration(text)
+    if seconds < 0.1:
+        raise ValueError("use at least 100ms")
+    return seconds
+
+
+def retention(text: str) -> float:
+    """How long something is kept: never so short that it could go before its runner's last step is written."""
+    seconds = duration(text)
+    if seconds < 60:
+        raise ValueError("use at least 1m")
+    return seconds
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+def backend(text: str) -> str:
+    if text in {"auto", "process", "systemd"}:
+        return text
+    raise ValueError("use auto, process or systemd")
+
+
+def job_users(text: str) -> tuple[str, ...]:
+    from ..host import job_users  # few hosts name any
+
+    return job_users.parse(text)
+
+
+def size(text: str) -> int:
+    try:
+        return sizes.count(text)
+    except InvalidRequest as exc:
+        raise ValueError("use bytes, or 500M, 2G") from exc
+
+
+def memory(text: str) -> int:
+    count = size(text)
+    if count < _LEAST_MEMORY:
+        raise ValueError("use at least 64M: a runner alone needs about that")
+    return count
+
+
+def processors(text: str) -> float:
+    """With at most two digits after the point."""
+    number = float(text) if re.fullmatch(r"\d{1,4}(\.\d{1,2})?", text, re.ASCII) else 0.0
+    if number <= 0:
+        raise ValueError("use a number of processors, such as 2 or 1.5")
+    return number
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+            raise ValueError(f"use a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def networks(text: str) -> str:
+    """Addresses and networks of proxies, and ``unix``; checked here, taken apart by the server."""
+    from ipaddress import ip_network
+
+    for word in text.split(","):
+        if word.strip() != "unix":
+            ip_network(word.strip(), strict=False)
+    return text
+
+
+def issuer(text: str) -> str:
+    from ..domain.trusted_addresses import is_trustworthy
+
+    if is_trustworthy(text):
+        return text.rstrip("/")
+    raise ValueError("use an https address; http is for this machine only")
+
+
+def workflow_rules(text: str) -> str:
+    """Checked here, taken apart by the server."""
+    from ..access.oidc.workflow_rules import parse  # few hosts have any
+
+    parse(text)
+    return text
+
+
+def url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
+        return text.rstrip("/")
+    raise ValueError("use an http or https address without a user name")
