@@ -17,7 +17,7 @@ from .machine import Machine
 @pytest.fixture
 def github(archive: Path) -> Iterator[Sandbox]:
     """Where persistent runners can be made too, if we are root."""
-    with Sandbox(**place(), archive=archive, poll_seconds=5) as running:
+    with Sandbox(**place(), archive=archive, poll_seconds=1) as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,17 +47,7 @@ class Crowd:
         return names
 
 
-    def press(self, method: str, path: str, *, number: int, until_answered: socket.socket) -> None:
-        """So many at once, and more of them until another client is answered, 10 s at most."""
-        for _ in range(number):
-            self.send(method, path)
-        for _ in range(200):
-            if select.select([until_answered], [], [], 0.05)[0]:
-                return
-            self.send(method, path)
-
-
 def status_line(client: socket.socket) -> int:
-    """The status that a client was answered, within 10 s."""
-    client.settimeout(10)
+    """The status that a client was answered, within 15 s."""
+    client.settimeout(15)
     return int(client.makefile("rb").readline().split()[1])
