@@ -49,6 +49,18 @@ def alive(pid: int) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Clock:
+    """How far ahead of ours it is, in a file that is replaced whole."""
+
+    path: Path
+
+    def set(self, seconds: float) -> None:
+        new = self.path.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self.path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ran:
     """A command that has ended."""
@@ -118,7 +130,7 @@ class Machine:
 
     # -- commands
 
-    def begin(self, *argv: str, ahead: float | Path | None = None) -> subprocess.Popen[str]:
+    def begin(self, *argv: str, ahead: float | None = None) -> subprocess.Popen[str]:
         """A command that is not waited for."""
         process = subprocess.Popen(
             [sys.executable, "-m", "runnerctl", *argv],
@@ -132,7 +144,7 @@ class Machine:
         self._begun.append(process)
         return process
 
-    def cli(self, *argv: str, ahead: float | Path | None = None, seconds: float = 60.0) -> Ran:
+    def cli(self, *argv: str, ahead: float | None = None, seconds: float = 60.0) -> Ran:
         """Fails the test if it takes longer than ``seconds``."""
         return ended(self.begin(*argv, ahead=ahead), seconds=seconds)
 
@@ -145,13 +157,19 @@ class Machine:
     def status(self, name: str, *, ahead: float | None = None) -> Any:
         return self.cli("--output", "json", "status", name, ahead=ahead).document
 
-    def serve(self, *, ahead: Path | None = None) -> Server:
+    def clock(self) -> Clock:
+        """For a server whose time goes on in leaps."""
+        clock = Clock(self.top / "clock")
+        clock.set(0)
+        return clock
+
+    def serve(self, *, ahead: Clock | None = None) -> Server:
         """A ``runnerctl serve`` of its own."""
         log = self.top / f"serve-{len(self._servers)}.log"
         with log.open("w") as stream:
             process = subprocess.Popen(
                 [sys.executable, "-m", "runnerctl", "serve"],
-                env=self.environment(ahead=ahead),
+                env=self.environment(ahead=None if ahead is None else ahead.path),
                 cwd=self.top,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -217,7 +235,6 @@ class Server:
     url: str
     token: str = field(repr=False)
     log: Path
-    session: requests.Session = field(default_factory=requests.Session, repr=False)
 
     def request(self, method: str, path: str, body: Any = None, *, seconds: float = 60.0) -> requests.Response:
         """Each on a connection of its own."""
@@ -250,7 +267,6 @@ class Server:
         return next((str(item["state"]) for item in reversed(items) if item["name"] == name), None)
 
     def stop(self) -> None:
-        self.session.close()
         if self.process.poll() is None:
             self.process.terminate()
             try:

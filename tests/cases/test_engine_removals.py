@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,9 @@ from .machine import Machine, alive, ended, holds_open, kill, stays, until
 NO_ANSWER = Fault(match="DELETE /repos", status=503, delay=20)
 
 
-def asks_to_deregister(machine: Machine, github: Sandbox, name: str, *, ahead: float | None = None) -> subprocess.Popen[str]:
+def asks_to_deregister(
+    machine: Machine, github: Sandbox, name: str, *, ahead: float | None = None
+) -> subprocess.Popen[str]:
     """A ``remove`` that waits for GitHub's answer, which will be that it is unavailable."""
     asked = deletions(github)
     github.add_fault(NO_ANSWER)
@@ -57,7 +58,9 @@ def test_a_removal_of_an_old_runner_never_touches_the_new_one_of_its_name(machin
     assert [runner.name for runner in github.runners()] == ["again"]
 
 
-def test_an_orphan_of_an_old_runner_never_takes_the_new_one_of_its_name_along(machine: Machine, github: Sandbox) -> None:
+def test_an_orphan_of_an_old_runner_never_takes_the_new_one_of_its_name_along(
+    machine: Machine, github: Sandbox
+) -> None:
     machine.create("again", "--wait", "online")
     github.add_fault(Fault(match="DELETE /repos", status=503, times=None))
     machine.cli("remove", "again", "--force")
@@ -79,8 +82,7 @@ def test_the_servers_own_sweep_does_not_cut_its_own_drain_short(machine: Machine
         RUNNERCTL_STOP_TERMINATE="0.2s",
         RUNNERCTL_STOP_KILL="1s",
     )
-    clock = machine.top / "clock"
-    clock.write_text("0")
+    clock = machine.clock()
     server = machine.serve(ahead=clock)
     server.made("slow")
     listener = machine.listener("slow")
@@ -90,7 +92,7 @@ def test_the_servers_own_sweep_does_not_cut_its_own_drain_short(machine: Machine
     assert server.remove("slow", "?drain=true").status_code == 202
     until(lambda: not github.runners())
     listed = listings(github)
-    clock.write_text("65")
+    clock.set(65)
     machine.poke()
     until(lambda: listings(github) > listed or not alive(listener))  # the sweep has come round
     assert stays(lambda: alive(listener), seconds=1.5)
@@ -103,7 +105,9 @@ def listings(github: Sandbox) -> int:
     return sum(call.method == "GET" and call.path.endswith("/actions/runners") for call in github.calls)
 
 
-def test_a_runner_is_removed_from_where_it_was_made_whatever_the_settings_say_now(machine: Machine, github: Sandbox) -> None:
+def test_a_runner_is_removed_from_where_it_was_made_whatever_the_settings_say_now(
+    machine: Machine, github: Sandbox
+) -> None:
     machine.create("here", "--wait", "online")
     made = machine.root("here")
     machine.set(GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR=str(machine.top / "elsewhere"))
@@ -160,6 +164,6 @@ def test_a_directory_that_was_restored_from_a_copy_is_never_called_removed_while
     root = machine.root("restored")
     subprocess.run(["cp", "-a", str(root), str(machine.top / "copy")], check=True)
     shutil.rmtree(root)
-    os.rename(machine.top / "copy", root)
+    (machine.top / "copy").rename(root)
     ran = machine.cli("remove", "restored")
     assert str(root) in ran.said or not root.exists(), ran

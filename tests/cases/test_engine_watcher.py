@@ -72,7 +72,7 @@ def test_a_github_that_never_answers_two_hundred_runners_delays_no_death_and_no_
     server = machine.serve()
     for name in ("dies", "stops"):
         server.made(name)
-        until(lambda name=name: server.recorded(name) == "idle")
+    until(lambda: (server.recorded("dies"), server.recorded("stops")) == ("idle", "idle"))
     github.add_fault(Fault(match="/api/v3/", status=503, delay=120, times=None))
     with crowd(server) as clients:
         clients.creates("waits", 200)

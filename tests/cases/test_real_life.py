@@ -209,13 +209,12 @@ def test_githubs_word_is_shown_as_unknown_once_a_listing_is_overdue(machine: Mac
 def test_the_server_too_shows_it_as_unknown_when_github_does_not_answer_any_more(
     machine: Machine, github: Sandbox
 ) -> None:
-    clock = machine.top / "clock"
-    clock.write_text("0")
+    clock = machine.clock()
     server = machine.serve(ahead=clock)
     server.made(NAME)
     assert machine.cli("reconcile").status == 0
     github.add_fault(Fault(match="/api/v3/", status=503, times=None))
-    clock.write_text("115")
+    clock.set(115)
     overdue = server.status(NAME)["github"]
     assert (overdue or {}).get("status") in {None, "unknown"}
 
@@ -244,6 +243,15 @@ def test_a_frozen_runner_that_was_stopped_now_is_stopped_and_can_be_started(
     assert (status["status"], status["state"]) == ("installed_not_running", "stopped")
     assert machine.cli("start", NAME).status == 0
     github.wait_runner(NAME)
+
+
+def test_a_frozen_runner_without_a_job_is_not_waited_for(machine: Machine) -> None:
+    """It hears nothing, and has nothing to report: the patience after SIGINT and SIGTERM is for others."""
+    machine.create(NAME, "--wait", "online")
+    listener = machine.listener(NAME)
+    kill(listener, signal.SIGSTOP)
+    assert machine.cli("stop", NAME, "--now", seconds=15).status == 0
+    assert not alive(listener)
 
 
 def test_a_frozen_runner_over_http_too(machine: Machine, github: Sandbox) -> None:

@@ -1,24 +1,23 @@
 """A clock that is ahead of the host's (or behind it), for Python processes that have this directory in PYTHONPATH.
 
-``CLOCK_AHEAD`` is a number of seconds, or the path of a file that holds one and may be changed while they run.
+``CLOCK_AHEAD`` is a number of seconds, or the path of a file that holds one and may be replaced while they run.
 """
 
 import os
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 _AHEAD = os.environ.get("CLOCK_AHEAD", "0")
 _CLOCKS = (time.CLOCK_REALTIME, time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME)
 _gettime = time.clock_gettime
 
 
-def _ahead():
-    if not _AHEAD.startswith("/"):
-        return float(_AHEAD)
-    with open(_AHEAD, encoding="ascii") as file:
-        return float(file.read() or 0)
+def _ahead() -> float:
+    return float(Path(_AHEAD).read_text(encoding="ascii") if _AHEAD.startswith("/") else _AHEAD)
 
 
-def _shifted(clock):
+def _shifted(clock: int) -> Callable[[], float]:
     return lambda: _gettime(clock) + _ahead()
 
 
