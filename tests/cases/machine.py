@@ -43,10 +43,15 @@ def stays(condition: Callable[[], Any], *, seconds: float) -> bool:
 
 def alive(pid: int) -> bool:
     """A zombie is not."""
+    return _state(pid) not in "ZX"
+
+
+def _state(pid: int) -> str:
+    """The kernel's letter for it; X for one that is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return "X"
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,  # as a shell does: what belongs to no job of a shell cannot be stopped by Ctrl-Z
         )
         self._begun.append(process)
         return process
@@ -291,6 +297,12 @@ def ended(process: subprocess.Popen[str], *, seconds: float = 60.0) -> Ran:
 def kill(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def freeze(pid: int, number: signal.Signals = signal.SIGSTOP) -> None:
+    """Returns once the process stands still."""
+    os.kill(pid, number)
+    until(lambda: _state(pid) in "TZX")
 
 
 def holds_open(pid: int, below: Path) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd, status_line
-from .machine import Machine, descriptors, kill, until
+from .machine import Machine, descriptors, freeze, kill, stays, until
 
 DOWNLOAD = "GET /sandbox/downloads"
 
@@ -49,18 +49,23 @@ def test_a_removal_that_has_begun_is_not_refused_as_overload(machine: Machine, g
     machine.set(RUNNERCTL_REMOVE_SETTLE="60s")
     server = machine.serve()
     server.made("begun")
-    kill(machine.listener("begun"), signal.SIGSTOP)  # or it would end at once, being told of the deletion
+    freeze(machine.listener("begun"))  # or it would end at once, being told of the deletion
     github.add_fault(Fault(match="generate-jitconfig", status=503, delay=30, times=None))
     with crowd(server) as clients:
         removal = clients.send("DELETE", "/api/v1/runners/begun")
         until(lambda: not github.runners())
         clients.creates("waits", 40)
+        stays(lambda: asked_for(github) < 32, seconds=3)
         requests = [clients.send("GET", "/api/v1/runners/begun") for _ in range(700)]
         status_line(requests[-1])  # refused or not: all of them have come
         kill(machine.listener("begun"), signal.SIGCONT)
         assert status_line(removal) == 200
     assert server.recorded("begun") == "removed"
     assert not machine.root("begun").exists()
+
+
+def asked_for(github: Sandbox) -> int:
+    return sum("generate-jitconfig" in call.path for call in github.calls)
 
 
 def test_a_runner_that_belongs_to_the_server_leaves_it_no_pipe(machine: Machine) -> None:

@@ -13,7 +13,7 @@ import pytest
 from runnerctl.sandbox import Fault, Sandbox
 
 from .jobs import Job
-from .machine import Machine, alive, ended, holds_open, kill, stays, until
+from .machine import Machine, alive, ended, freeze, holds_open, kill, stays, until
 
 NO_ANSWER = Fault(match="DELETE /repos", status=503, delay=20)
 
@@ -43,7 +43,7 @@ def test_a_removal_of_an_old_runner_never_touches_the_new_one_of_its_name(machin
     other = asks_to_deregister(machine, github, "again")
     sweep = machine.begin("reconcile", "--local")
     until(lambda: sweep.poll() is not None or holds_open(sweep.pid, machine.state_dir / "locks"))
-    kill(sweep.pid, signal.SIGSTOP)
+    freeze(sweep.pid)
     kill(other.pid, signal.SIGKILL)
     other.wait()
     github.clear_faults()
@@ -88,7 +88,7 @@ def test_the_servers_own_sweep_does_not_cut_its_own_drain_short(machine: Machine
     listener = machine.listener("slow")
     github.dispatch_on_delete = True
     job = Job.submit(machine, github, "slow")
-    kill(listener, signal.SIGSTOP)  # it does not hear of the job for a while
+    freeze(listener)  # it does not hear of the job for a while
     assert server.remove("slow", "?drain=true").status_code == 202
     until(lambda: not github.runners())
     listed = listings(github)

@@ -15,7 +15,7 @@ import pytest
 from runnerctl.sandbox import Sandbox
 
 from .jobs import Job
-from .machine import REPO, Machine, alive, kill, stays, until
+from .machine import REPO, Machine, Server, alive, kill, stays, until
 
 
 @contextmanager
@@ -66,9 +66,19 @@ def test_a_directory_that_the_settings_name_later_is_kept_from_jobs_too(
     machine.set(GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR=str(elsewhere))
     kill(server.process.pid, signal.SIGHUP)
     until(lambda: "reloaded" in server.log.read_text())
+    none_reads_anothers_identity(server, github, elsewhere)
+
+
+def test_the_directory_that_they_name_from_the_start_is_kept_from_jobs(
+    machine: Machine, github: Sandbox, landlock: None
+) -> None:
+    none_reads_anothers_identity(machine.serve(), github, machine.base_dir)
+
+
+def none_reads_anothers_identity(server: Server, github: Sandbox, base_dir: Path) -> None:
     server.made("victim")
     server.made("thief")
-    secret = elsewhere / "victim" / ".credentials"
+    secret = base_dir / "victim" / ".credentials"
     assert secret.exists()
     job = github.submit_job(REPO, ["thief"], [{"run": f"if cat {secret} >/dev/null; then exit 1; fi"}])
     assert github.wait_job(job).conclusion == "success"

@@ -9,7 +9,7 @@ import pytest
 from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd, status_line
-from .machine import REPO, Machine, alive, ended, kill, stays, until
+from .machine import REPO, Machine, alive, ended, freeze, kill, stays, until
 
 
 def leaves_nothing(machine: Machine, github: Sandbox, name: str) -> None:
@@ -54,8 +54,9 @@ def test_a_forced_removal_does_not_wait_for_github_to_make_the_registration(mach
     leaves_nothing(machine, github, "unwanted")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
 def test_a_removal_whose_command_was_stopped_by_ctrl_z_is_finished_by_the_server(
-    machine: Machine, github: Sandbox
+    machine: Machine, github: Sandbox, number: signal.Signals
 ) -> None:
     machine.set(
         RUNNERCTL_REMOVE_SETTLE="1s",
@@ -65,10 +66,10 @@ def test_a_removal_whose_command_was_stopped_by_ctrl_z_is_finished_by_the_server
     )
     server = machine.serve()
     server.made("left")
-    kill(machine.listener("left"), signal.SIGSTOP)  # or it would end by itself, being told of the deletion
+    freeze(machine.listener("left"))  # or it would end by itself, being told of the deletion
     command = machine.begin("remove", "left")
     until(lambda: not github.runners())
-    kill(command.pid, signal.SIGSTOP)
+    freeze(command.pid, number)
     until(lambda: server.recorded("left") == "removed", seconds=15)
     assert not machine.root("left").exists()
     kill(command.pid, signal.SIGCONT)
@@ -80,7 +81,7 @@ def test_who_is_held_up_by_a_command_that_stands_still_is_told_which(machine: Ma
     github.add_fault(Fault(match="generate-jitconfig", delay=1))
     create = machine.begin("create", "stuck", "--repo", REPO)
     until(github.runners)
-    kill(create.pid, signal.SIGSTOP)
+    freeze(create.pid)
     ran = machine.cli("remove", "stuck", seconds=12)
     assert ran.status == 0 or str(create.pid) in ran.stderr, ran
     kill(create.pid, signal.SIGCONT)
@@ -95,7 +96,7 @@ def test_a_command_that_stands_still_holds_up_nobody_elses_runner(machine: Machi
     github.add_fault(Fault(match="generate-jitconfig", delay=1))
     create = machine.begin("create", "stuck", "--repo", REPO)
     until(lambda: len(github.runners()) == 2)
-    kill(create.pid, signal.SIGSTOP)
+    freeze(create.pid)
     assert machine.status("stuck")["status"] == "installed_not_running"
     assert server.remove("other").status_code == 200
     machine.create("another")
@@ -124,7 +125,7 @@ def test_a_reaper_waits_longer_than_half_a_minute_for_who_stands_still(machine: 
     github.add_fault(Fault(match="DELETE /repos", status=503, delay=60))
     command = machine.begin("remove", "dying")
     until(lambda: any(call.method == "DELETE" for call in github.calls))
-    kill(command.pid, signal.SIGSTOP)
+    freeze(command.pid)
     kill(listener, signal.SIGKILL)
     stays(lambda: machine.root("dying").exists(), seconds=33)
     kill(command.pid, signal.SIGKILL)

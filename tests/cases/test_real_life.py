@@ -14,7 +14,7 @@ from runnerctl.sandbox.state import Settings
 from tests.loopback import place
 
 from .jobs import Job
-from .machine import Machine, alive, kill, until
+from .machine import Machine, alive, freeze, kill, until
 
 NAME = "steady"
 persistent = pytest.mark.persistent
@@ -106,16 +106,14 @@ def test_a_job_that_was_given_up_without_a_line_leaves_nobody_busy(machine: Mach
 
 
 @persistent
-@pytest.mark.parametrize("command", ["stop", "remove"])
-def test_such_a_runner_can_be_stopped_and_removed(machine: Machine, github: Sandbox, command: str) -> None:
+def test_such_a_runner_can_be_stopped(machine: Machine, github: Sandbox) -> None:
     machine.create(NAME, "--persistent", "--wait", "online")
     github.add_fault(Fault(match="POST .*renewjob", status=404, body={"message": "gone"}, times=None))
     job = Job.submit(machine, github, NAME)
     github.wait_job_started(job.id)
     until(lambda: not machine.workers())
-    github.cancel_job(job.id)
     listener = machine.listener(NAME)
-    ran = machine.cli(command, NAME, seconds=20)
+    ran = machine.cli("stop", NAME, seconds=20)
     assert ran.status == 0, ran
     assert "drain" not in ran.said
     assert not alive(listener)
@@ -156,7 +154,7 @@ def offline(machine: Machine, github: Sandbox, request: pytest.FixtureRequest) -
     )
     machine.create(NAME, request.param, "--wait", "online")
     listener = machine.listener(NAME)
-    kill(listener, signal.SIGSTOP)
+    freeze(listener)
     github.wait_runner(NAME, "offline")
     return Frozen(machine=machine, github=github, listener=listener)
 
@@ -182,7 +180,7 @@ def test_one_that_works_is_left_alone_though_it_is_listed_as_offline(machine: Ma
     machine.create(NAME, "--wait", "online")
     job = Job.running(machine, github, NAME)
     listener = machine.listener(NAME)
-    kill(listener, signal.SIGSTOP)
+    freeze(listener)
     github.wait_runner(NAME, "offline")
     for ahead in (100, 165, 230):
         machine.cli("reconcile", ahead=ahead)
@@ -233,7 +231,7 @@ def test_a_frozen_runner_that_was_stopped_now_is_stopped_and_can_be_started(
     )
     machine.create(NAME, kind, "--wait", "online")
     listener = machine.listener(NAME)
-    kill(listener, signal.SIGSTOP)
+    freeze(listener)
     ran = machine.cli("--output", "json", "stop", NAME, "--now")
     assert ran.status == 0, ran
     assert not alive(listener)
@@ -249,7 +247,7 @@ def test_a_frozen_runner_without_a_job_is_not_waited_for(machine: Machine) -> No
     """It hears nothing, and has nothing to report: the patience after SIGINT and SIGTERM is for others."""
     machine.create(NAME, "--wait", "online")
     listener = machine.listener(NAME)
-    kill(listener, signal.SIGSTOP)
+    freeze(listener)
     assert machine.cli("stop", NAME, "--now", seconds=15).status == 0
     assert not alive(listener)
 
@@ -262,7 +260,7 @@ def test_a_frozen_runner_over_http_too(machine: Machine, github: Sandbox) -> Non
     )
     server = machine.serve()
     server.made(NAME)
-    kill(machine.listener(NAME), signal.SIGSTOP)
+    freeze(machine.listener(NAME))
     answer = server.request("POST", f"/api/v1/runners/{NAME}/stop?now=true")
     assert (answer.status_code, answer.json()["status"]) == (200, "stopped")
     until(lambda: server.recorded(NAME) not in {"stopping", "idle"})

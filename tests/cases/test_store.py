@@ -17,7 +17,7 @@ import pytest
 
 from runnerctl.sandbox import Fault, Sandbox
 
-from .machine import REPO, Machine, kill, until
+from .machine import REPO, Machine, freeze, kill, until
 
 DATABASE = "runnerctl.db"
 OF_BEFORE = Path(__file__).with_name("data") / "version-1.sql"
@@ -72,7 +72,7 @@ def killed_behind_its_launch(machine: Machine, github: Sandbox, name: str) -> su
     github.add_fault(Fault(match="generate-jitconfig", delay=0.5))
     create = machine.begin("create", name, "--repo", REPO)
     (supervisor,) = until(lambda: set(machine.supervisors()) - others)
-    kill(supervisor, signal.SIGSTOP)
+    freeze(supervisor)
     until(lambda: machine.status(name)["state"] == "starting")
     with writer(machine):
         kill(supervisor, signal.SIGCONT)
@@ -130,7 +130,8 @@ FOUR_THREADS = """
     from runnerctl import core
     from runnerctl.core import settings
 
-    services = core.Services.open(settings.load())
+    load = settings.load if callable(settings.load) else settings.load.load
+    services = core.Services.open(load())
     together = threading.Barrier(4)
 
     def look(port):
