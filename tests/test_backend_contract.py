@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
 from runnerctl.core.backends import units
-from runnerctl.core.backends.base import Configured, Launch, Outcome, Phase
-from runnerctl.core.errors import BackendFailed, RunnerctlError
-from runnerctl.core.models import Runner
+from runnerctl.core.backends.base import Configured, Launch
+from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.observation import Outcome, Phase
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 
@@ -173,7 +174,7 @@ def test_what_a_job_left_is_dead_and_deleted_when_its_runner_has_ended(
     )
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     assert current(services).state is RunnerState.COMPLETED
     nothing_is_left(services, host, runner)
 
@@ -183,7 +184,7 @@ def test_the_log_can_be_read_while_it_runs_and_after(services: Services, host: H
     assert "Listening for Jobs" in services.backend.log(runner.id).read_text()
     assert sandbox.wait_job(a_job(sandbox, "true"), timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     assert "Running job: build" in services.backend.log(runner.id).read_text()
 
 
@@ -201,7 +202,7 @@ def test_a_job_outlives_its_supervisor(services: Services, host: Host, sandbox: 
     assert not gone(services, runner)
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     assert current(services).state is RunnerState.COMPLETED
     nothing_is_left(services, host, runner)
 

@@ -11,15 +11,16 @@ from threading import Event
 
 import pytest
 
-from runnerctl.core import instance, version_policy
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import GitHubUnavailable
-from runnerctl.core.lifecycle import packaging
-from runnerctl.core.lifecycle.unpacking import with_package
-from runnerctl.core.locks import file_lock
-from runnerctl.core.models import Scope
-from runnerctl.core.packages import Package
-from runnerctl.core.releases import platform_of_machine
+from runnerctl.core.backends import directory
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import GitHubUnavailable
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.engine.steps.unpacking import with_package
+from runnerctl.core.host.locks import file_lock
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.packages import version_policy
+from runnerctl.core.packages.releases import platform_of_machine
+from runnerctl.core.packages.store import Package
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
@@ -202,9 +203,9 @@ def test_a_package_that_is_linked_while_it_is_removed_stays(services: Services, 
     assert partial(host) == []
 
 
-def build(services: Services, package: Package) -> instance.Root:
+def build(services: Services, package: Package) -> directory.Root:
     services.settings.base_dir.mkdir(exist_ok=True)
-    return instance.build(
+    return directory.build(
         services.settings.base_dir,
         runner_id="row",
         name="one",
@@ -216,7 +217,7 @@ def build(services: Services, package: Package) -> instance.Root:
 
 @pytest.mark.parametrize("version", ["latest", "2.336.0"])
 def test_a_package_is_not_pruned_while_it_is_linked(services: Services, version: str) -> None:
-    def use(package: Package) -> instance.Root:
+    def use(package: Package) -> directory.Root:
         assert not services.packages.remove(package, used=lambda: False)
         root = build(services, package)
         assert not services.packages.remove(package, used=lambda: False)

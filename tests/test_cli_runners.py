@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.cli_running import Ran, on_a_terminal
 from tests.cli_running import cli as run_here

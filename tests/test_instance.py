@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import instance
-from runnerctl.core.directories import check_directory
-from runnerctl.core.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
-from runnerctl.core.identity import MAX_BLOB
-from runnerctl.core.instance import build, discard, publish, remove_identity, write_identity
-from runnerctl.core.packages import Package
-from runnerctl.core.syscalls import claim_and_rename, rename_new
-from runnerctl.core.trash import mounts_below
+from runnerctl.core.backends import directory
+from runnerctl.core.backends.directory import build, discard, publish, remove_identity, write_identity
+from runnerctl.core.backends.identity import MAX_BLOB
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
+from runnerctl.core.host.directories import check_directory
+from runnerctl.core.host.syscalls import claim_and_rename, rename_new
+from runnerctl.core.host.trash import mounts_below
+from runnerctl.core.packages.store import Package
 from tests.mounting import WAYS, mounting
 
 ROW = "k3v9"
@@ -55,7 +55,7 @@ def package(tmp_path):
 
 @pytest.fixture
 def make(base_dir, package, tmp_path):
-    def made(name: str = "one", *, package: Package = package, runner_id: str = ROW, **owner) -> instance.Root:
+    def made(name: str = "one", *, package: Package = package, runner_id: str = ROW, **owner) -> directory.Root:
         return build(
             base_dir,
             runner_id=runner_id,
@@ -180,7 +180,7 @@ def test_a_stranger_of_that_name_is_refused_and_untouched(make, base_dir, strang
         make("one", runner_id="other")
     after = (base_dir / "one").lstat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    assert instance.is_taken(base_dir / "one")
+    assert directory.is_taken(base_dir / "one")
 
 
 def test_only_what_was_built_is_published(make, base_dir):
@@ -290,7 +290,7 @@ def test_another_lifes_directories_stay(make, base_dir):
 CLOSED = """
 import os, sys
 from pathlib import Path
-from runnerctl.core.instance import discard
+from runnerctl.core.backends.directory import discard
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 base_dir = Path(sys.argv[1])
@@ -426,7 +426,7 @@ def test_what_is_no_directory_is_said(tmp_path, path):
 UNWRITABLE = """
 import os, sys
 from pathlib import Path
-from runnerctl.core.directories import check_directory
+from runnerctl.core.host.directories import check_directory
 if os.geteuid() == 0:
     import pwd
     pwd.getpwuid(0)

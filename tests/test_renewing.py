@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import instance
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.lifecycle import packaging
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import sweep
-from runnerctl.core.releases import platform_of_machine
+from runnerctl.core.backends import directory
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.packages.releases import platform_of_machine
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, until
@@ -129,7 +129,7 @@ def test_a_change_of_package_that_was_cut_short_is_done_again(
     (root / f"bin.{NEW}").mkdir()
     (root / ".bin.new").symlink_to("nowhere")
     for _ in range(2):
-        instance.change_package(root, inode, package)
+        directory.change_package(root, inode, package)
         assert bins(host) == ["bin", f"bin.{NEW}"]
         assert (root / "bin" / "Runner.Listener").exists()
         assert (root / "externals").resolve() == package.path.resolve() / "externals"
@@ -146,5 +146,5 @@ def test_another_directory_in_the_place_of_its_own_is_left_as_it_is(services: Se
     (host.base_dir / "r").rename(host.top / "elsewhere")
     (host.base_dir / "r").mkdir()
     with pytest.raises(BackendFailed):
-        instance.change_package(host.base_dir / "r", runner.root_inode, package)
+        directory.change_package(host.base_dir / "r", runner.root_inode, package)
     assert list((host.base_dir / "r").iterdir()) == []

@@ -10,11 +10,11 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import Runner
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import Runner, RunnerQuery
+from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState as S
 from tests.host import Host
 
 DAY = 86400.0
@@ -70,7 +70,7 @@ def is_known(services: Services, runner: Runner) -> bool:
 def test_a_token_that_was_revoked_or_expired_is_known_as_long_as_a_runner_that_ended(
     services: Services, clock: HeldClock
 ) -> None:
-    rights, limits = [Right.RUNNERS_READ], Limits(tenant="acme")
+    rights, limits = [Right.RUNNERS_READ], TokenLimits(tenant="acme")
     for name, life in {"revoked": 90, "expired": 1, "rotated": 90, "counts": 90}.items():
         issuing.issue(services, name, rights=rights, limits=limits, life=life * DAY)
     issuing.revoke(services, "revoked")
@@ -179,7 +179,7 @@ def test_more_lives_than_one_transaction_takes_go_in_one_call(services: Services
         services.store.transition(runner, S.REMOVING, S.REMOVED)
     clock.at += 31 * DAY
     assert core.prune(services).lives == 203
-    assert services.store.page(core.models.RunnerQuery(every=True)).items == []
+    assert services.store.page(RunnerQuery(every=True)).items == []
 
 
 def test_a_live_row_is_not_forgotten_even_if_it_is_asked_for(services: Services, host: Host) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from runnerctl import core
-from runnerctl.core.errors import RunnerctlError
-from runnerctl.core.lifecycle.operation import Operation, Pause
+from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.engine.operation import Operation, Pause
 from runnerctl.core.services import Services
 
 from .offload import Offload
@@ -38,4 +38,4 @@ def _end(services: Services, runner_id: str) -> Operation[None]:
             until=lambda: backend.poll(runner_id).gone,
             seconds=ladder.interrupt + ladder.terminate + ladder.kill,
         )
-    core.reap(services, runner_id)
+    core.reconcile_runner(services, runner_id)

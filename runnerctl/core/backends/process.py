@@ -14,15 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import processes
-from ..errors import BackendFailed, DiskFull
-from ..models import ProcessId
-from . import cgroups, supervisors
-from .base import Backend, Configured, Launch, Observation, Phase
+from ..domain.errors import BackendFailed, DiskFull
+from ..domain.models import ProcessId
+from ..domain.observation import Observation, Phase
+from ..host import cgroups, processes
+from . import supervisors
+from .base import Backend, Configured, Launch
 from .records import Records
 
 if TYPE_CHECKING:
-    from .limits import Limit
+    from .limits import CgroupLimit
 
 _SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor" / "__main__.py"
 _REMOVE_SECONDS = 1.0
@@ -69,7 +70,7 @@ class ProcessBackend(Backend):
     most_processes: int | None = None
     no_new_privs: bool = True
     """No program can give those users' jobs rights, be it ``sudo``."""
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[CgroupLimit, ...] = ()
     """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
     nice: int = 0
     oom_score_adj: int = 0
@@ -176,7 +177,7 @@ class ProcessBackend(Backend):
             cgroups.kill(cgroup)
         user = _launched(self.run_dir(runner_id)).user
         if user is not None:
-            from . import user_processes
+            from ..host import user_processes
 
             user_processes.kill_all(user, seconds=self.ladder.kill)
         while tree := self._tree(runner_id, cgroup):

@@ -16,10 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackendFailed
-from ..models import ProcessId
-from . import cgroups, config_sh, units
-from .base import NOTHING, Configured, Launch, Observation, Phase
+from ..domain.errors import BackendFailed
+from ..domain.models import ProcessId
+from ..domain.observation import NOTHING, Observation, Phase
+from ..host import cgroups
+from . import config_sh, units
+from .base import Configured, Launch
 from .process import ProcessBackend
 from .records import Records
 

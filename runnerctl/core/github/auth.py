@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from ..clock import Clock
-from ..errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
-from ..models import Scope
-from . import protocol
+from ..domain.clock import Clock
+from ..domain.errors import GitHubCredentials, GitHubNotFound
+from ..domain.models import Scope
+from ..settings.private_key import load_private_key
+from . import requests as protocol
 from .answers import WireApp, WireInstallation, WireToken
+from .cache import Contents, Token, TokenFile
 from .config import GitHubSettings
-from .protocol import Answer, Request
-from .refusals import blames_our_clock, decode, server_time
-from .sharing import Shared
-from .tokens import Contents, Token, TokenFile
+from .errors import blames_our_clock, decode, server_time
+from .requests import Answer, Request
+from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -50,26 +51,6 @@ class Credentials(Protocol):
 
     def identify(self) -> Identity:
         """Asks GitHub, in one call. Raises ``GitHubError`` when it does not take us for anybody."""
-
-
-def load_private_key(pem: str) -> RSAPrivateKey:
-    """The App's key; raises ``ConfigInvalid`` saying what is wrong with it, and never quoting it."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    hint = "Use the .pem file that GitHub gave for the App, as it was downloaded"
-    if "PUBLIC KEY-----" in pem or "CERTIFICATE-----" in pem:
-        raise ConfigInvalid("The App's private key is a public key or certificate", hint=hint)
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except TypeError:
-        raise ConfigInvalid("The App's private key is encrypted", hint="Give it without a passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise ConfigInvalid("The App's private key is not a PEM key", hint=hint) from None
-    if not isinstance(key, RSAPrivateKey):
-        raise ConfigInvalid("The App's private key is not an RSA key", hint=hint)
-    return key
 
 
 def credentials(settings: GitHubSettings, *, send: Send, clock: Clock) -> Credentials:
@@ -121,7 +102,7 @@ class AppCredentials:
         self._clock = clock
         self._file = TokenFile(settings.token_file, clock=clock)
         self._known = Contents()
-        self._renewals: Shared[str] = Shared()
+        self._renewals: SingleFlight[str] = SingleFlight()
         self._key: RSAPrivateKey | None = None
         self._skew = 0.0
 

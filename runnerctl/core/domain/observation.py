@@ -1,0 +1,64 @@
+"""What was seen of a runner's processes: no backend shows anything else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Phase(StrEnum):
+    """What the Listener is doing, by its own lines and by its Worker."""
+
+    STARTING = "starting"
+    LISTENING = "listening"
+    BUSY = "busy"
+    UPDATING = "updating"
+    STOPPING = "stopping"
+    EXITED = "exited"
+
+
+class Outcome(StrEnum):
+    """How the processes ended for good."""
+
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DELETED = "deleted"
+    """GitHub has no registration of it any more, and its Listener was told so."""
+    OUTDATED = "outdated"
+    """GitHub refuses that version of the runner, and it had no job yet or may have more."""
+
+
+class Observation(NamedTuple):
+    """What was seen of a runner's processes at one moment."""
+
+    running: bool
+    """Its Listener or Worker lives."""
+    supervised: bool | None
+    """Its supervisor lives; None: not looked at, since the Listener runs."""
+    pid: int | None
+    phase: Phase | None
+    """None: nothing was ever started."""
+    job: str | None = None
+    job_started_at: float | None = None
+    last_job: str | None = None
+    last_job_result: str | None = None
+    last_job_ended_at: float | None = None
+    jobs_run: int = 0
+    online_at: float | None = None
+    error: str | None = None
+    """What the Listener said last of why it is not online."""
+    stop_asked: bool = False
+    """The supervisor was told to end it, now or after its job."""
+    ended: bool = False
+    """The supervisor finished its work and wrote the last word."""
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+    @property
+    def gone(self) -> bool:
+        """No process is left and none will be started."""
+        return not self.running and not self.supervised
+
+
+NOTHING = Observation(running=False, supervised=False, pid=None, phase=None)

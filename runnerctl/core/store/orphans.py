@@ -1,0 +1,75 @@
+"""Registrations that could not be cleared yet, and runners that lost theirs and are to be made again."""
+
+from __future__ import annotations
+
+from ..domain.clock import Clock
+from ..domain.models import Orphan, Runner
+from . import rows
+from .connection import Database
+
+LONGEST_WAIT = 3600.0
+"""Between two tries at a registration, in seconds."""
+_OF_NAME = "runner_id IN (SELECT id FROM runner WHERE lower(name) = ?)"
+
+
+class Orphans(Database):
+    """Part of the store."""
+
+    _clock: Clock
+
+    # -- orphaned registrations
+
+    def keep_orphan(self, runner: Runner, *, reason: str) -> None:
+        """Remembers that a registration may be left at GitHub. Twice for one life is once."""
+        now = self._clock.now()
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO orphan (runner_id, scope, name, labels, github_id, reason, created_at, next_try_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (runner_id) DO NOTHING",
+                rows.orphan_values(runner, reason=reason, now=now),
+            )
+
+    def orphans(self, *, due_at: float | None = None) -> list[Orphan]:
+        """The registrations still to be cleared; only those due, if a time is given."""
+        query = "SELECT id, runner_id, scope, name, labels, github_id, reason, tries, next_try_at FROM orphan"
+        if due_at is None:
+            return [rows.orphan(row) for row in self._read(f"{query} ORDER BY id")]
+        # One that is due later than any can be was put off before the clock was set back.
+        due = f"{query} WHERE next_try_at <= ? OR next_try_at > ? ORDER BY id"
+        return [rows.orphan(row) for row in self._read(due, due_at, due_at + LONGEST_WAIT)]
+
+    def has_orphan(self, runner_id: str) -> bool:
+        return bool(self._read("SELECT 1 FROM orphan WHERE runner_id = ?", runner_id))
+
+    def postpone_orphan(self, orphan: Orphan, *, until: float) -> None:
+        """For ``LONGEST_WAIT`` at the most."""
+        until = min(until, self._clock.now() + LONGEST_WAIT)
+        with self._transaction() as db:
+            db.execute("UPDATE orphan SET tries = tries + 1, next_try_at = ? WHERE id = ?", (until, orphan.id))
+
+    def forget_orphan(self, runner_id: str) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM orphan WHERE runner_id = ?", (runner_id,))
+
+    # -- runners that lost their registration, to be made again
+
+    def keep_replacement(self, runner: Runner) -> None:
+        """Remembers that this life, once it has ended, is to be followed by another of its name."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO replacement (runner_id, created_at) VALUES (?, ?) ON CONFLICT (runner_id) DO NOTHING",
+                (runner.id, self._clock.now()),
+            )
+
+    def replacements(self) -> list[str]:
+        """The lives to be followed by another, oldest first."""
+        return [str(row[0]) for row in self._read("SELECT runner_id FROM replacement ORDER BY created_at, runner_id")]
+
+    def has_replacement(self, name: str) -> bool:
+        """Whether a life of that name is to be followed by another."""
+        return bool(self._read(f"SELECT 1 FROM replacement WHERE {_OF_NAME}", name.lower()))
+
+    def forget_replacement(self, name: str) -> None:
+        if self.has_replacement(name):
+            with self._transaction() as db:
+                db.execute(f"DELETE FROM replacement WHERE {_OF_NAME}", (name.lower(),))

@@ -1,0 +1,61 @@
+"""Where a request came from: the peer's address, or what a trusted proxy says of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from aiohttp import web
+
+UNIX = "unix"
+"""A peer at a unix socket, and the word by which ``server.trusted_proxies`` trusts it."""
+
+
+class Sources:
+    """``trusted``: networks, and ``unix``, separated by commas. Nobody else's ``X-Forwarded-For`` counts."""
+
+    def __init__(self, trusted: str | None) -> None:
+        self.trust(trusted)
+
+    def trust(self, trusted: str | None) -> None:
+        """Others from now on."""
+        words = [word.strip() for word in (trusted or "").split(",") if word.strip()]
+        self._unix = UNIX in words
+        self._networks = [ipaddress.ip_network(word, strict=False) for word in words if word != UNIX]
+
+    def of(self, request: web.Request) -> str:
+        """The last address on the way here that is no trusted proxy."""
+        address = _peer(request)
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+        while forwarded and self._is_proxy(address):
+            before = _address(forwarded.pop())
+            if before is None:
+                break
+            address = before
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        if address == UNIX:
+            return self._unix
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in network for network in self._networks)
+
+
+def _peer(request: web.Request) -> str:
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return (_address(peer[0]) if isinstance(peer, tuple) else None) or UNIX
+
+
+def _address(text: str) -> str | None:
+    try:
+        parsed = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def unix_peer(request: web.Request) -> socket.socket | None:
+    """The socket of a caller at our unix socket."""
+    found = request.transport.get_extra_info("socket") if request.transport else None
+    return found if found is not None and found.family == socket.AF_UNIX else None
