@@ -128,9 +128,8 @@ FOUR_THREADS = """
     from concurrent.futures import ThreadPoolExecutor
 
     from runnerctl import core
-    from runnerctl.core import settings
+    from runnerctl.core.settings.load import load
 
-    load = settings.load if callable(settings.load) else settings.load.load
     services = core.Services.open(load())
     together = threading.Barrier(4)
 
