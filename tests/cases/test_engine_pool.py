@@ -1,0 +1,99 @@
+"""However many operations wait, the server answers, carries on with what it began, and ends when told to."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+
+import pytest
+
+from runnerctl.sandbox import Fault, Sandbox
+
+from .crowd import crowd, status_line
+from .machine import Machine, descriptors, freeze, kill, stays, until
+
+DOWNLOAD = "GET /sandbox/downloads"
+
+
+@pytest.fixture
+def unpacked_nothing(machine: Machine, github: Sandbox) -> Machine:
+    """The package must be fetched first, and its download takes a minute to begin."""
+    machine.set(RUNNERCTL_PACKAGE_DIR=str(machine.top / "packages"))
+    github.add_fault(Fault(match=DOWNLOAD, delay=60, times=None))
+    return machine
+
+
+def test_creates_that_wait_for_a_package_keep_nobody_from_an_answer(unpacked_nothing: Machine) -> None:
+    server = unpacked_nothing.serve()
+    with crowd(server) as clients:
+        clients.creates("waits", 40)
+        until(lambda: len(server.request("GET", "/api/v1/runners").json()["items"]) >= 30)
+        answer = server.request("GET", "/api/v1/runners/waits-0", seconds=2)
+        assert answer.json()["state"] == "pending"
+        assert server.remove("never-was").status_code == 404
+
+
+@pytest.mark.timeout(150)
+def test_creates_that_wait_for_a_package_do_not_hold_up_the_servers_end(unpacked_nothing: Machine) -> None:
+    """Requests in flight have 20 s; a package that comes in a minute is not waited for."""
+    server = unpacked_nothing.serve()
+    with crowd(server) as clients:
+        clients.creates("waits", 40)
+        until(lambda: len(server.request("GET", "/api/v1/runners").json()["items"]) >= 30)
+        kill(server.process.pid, signal.SIGTERM)
+        assert server.process.wait(timeout=28) == 0
+
+
+def test_a_removal_that_has_begun_is_not_refused_as_overload(machine: Machine, github: Sandbox) -> None:
+    """It waits for a job that may have been sent; meanwhile more requests come than the server has room for."""
+    machine.set(RUNNERCTL_REMOVE_SETTLE="60s")
+    server = machine.serve()
+    server.made("begun")
+    freeze(machine.listener("begun"))  # or it would end at once, being told of the deletion
+    github.add_fault(Fault(match="generate-jitconfig", status=503, delay=30, times=None))
+    with crowd(server) as clients:
+        removal = clients.send("DELETE", "/api/v1/runners/begun")
+        until(lambda: not github.runners())
+        clients.creates("waits", 40)
+        stays(lambda: asked_for(github) < 32, seconds=3)
+        requests = [clients.send("GET", "/api/v1/runners/begun") for _ in range(700)]
+        status_line(requests[-1])  # refused or not: all of them have come
+        kill(machine.listener("begun"), signal.SIGCONT)
+        assert status_line(removal) == 200
+    assert server.recorded("begun") == "removed"
+    assert not machine.root("begun").exists()
+
+
+def asked_for(github: Sandbox) -> int:
+    return sum("generate-jitconfig" in call.path for call in github.calls)
+
+
+def test_a_runner_that_belongs_to_the_server_leaves_it_no_pipe(machine: Machine) -> None:
+    server = machine.serve()
+    pipes: list[int] = []
+    for number in range(4):
+        server.made(f"owned-{number}", daemonize=False)
+        assert server.remove(f"owned-{number}").status_code == 200
+        pipes.append(pipes_of(server.process.pid))
+    assert pipes[1:] == pipes[:1] * 3
+
+
+def pipes_of(pid: int) -> int:
+    return sum(target.startswith("pipe:") for target in descriptors(pid))
+
+
+def test_a_server_ends_its_own_runners_though_one_of_them_has_left_nothing_behind(
+    machine: Machine, github: Sandbox
+) -> None:
+    """The logs of one that was removed have been pruned."""
+    server = machine.serve()
+    gone = server.made("gone", daemonize=False)
+    server.made("stays", daemonize=False)
+    assert server.remove("gone").status_code == 200
+    shutil.rmtree(machine.state_dir / "runners" / gone["id"])
+    listener = machine.listener("stays")
+    kill(server.process.pid, signal.SIGTERM)
+    assert server.process.wait(timeout=20) == 0, server.log.read_text()[-2000:]
+    until(lambda: not machine.root("stays").exists(), seconds=10)
+    assert not any(str(listener) == str(pid) for pid in machine.processes())
+    assert github.runners() == []
