@@ -144,7 +144,7 @@ def test_a_persistent_runner_that_died_right_after_its_start_is_not_started_agai
 @pytest.mark.parametrize("outcome", [Outcome.OUTDATED, Outcome.STOPPED, Outcome.FAILED])
 @pytest.mark.parametrize("ephemeral", [True, False])
 def test_a_start_that_was_interrupted_is_not_judged_by_what_was_there_before(outcome: Outcome, ephemeral: bool) -> None:
-    row = runner(S.STARTING, handle=None, ephemeral=ephemeral)
+    row = runner(S.STARTING, started_at=None, ephemeral=ephemeral)
     assert decided(row, ended(outcome)).step is Step.START
 
 
@@ -266,7 +266,7 @@ def test_a_creation_that_was_interrupted_behind_its_registration_goes_on_if_it_i
 
 
 def test_a_start_whose_starter_died_is_done_again_at_once() -> None:
-    row = runner(S.STARTING, ephemeral=False, handle=None, started_at=None)
+    row = runner(S.STARTING, ephemeral=False, started_at=None)
     assert decided(row, NOTHING).step is Step.START
 
 
@@ -358,5 +358,5 @@ def test_what_is_shown_follows_the_processes_to_their_end(
 
 
 def test_what_is_not_started_yet_is_starting() -> None:
-    assert shown_state(runner(S.STARTING, handle=None, started_at=None), NOTHING) is S.STARTING
-    assert shown_state(runner(S.STARTING, handle=None), ended(Outcome.STOPPED)) is S.STARTING
+    assert shown_state(runner(S.STARTING, started_at=None), NOTHING) is S.STARTING
+    assert shown_state(runner(S.STARTING, started_at=None), ended(Outcome.STOPPED)) is S.STARTING

@@ -83,7 +83,8 @@ def test_a_root_holds_what_the_runner_needs(make, package, tmp_path):
     assert (root / "runner.log").readlink() == tmp_path / "state" / "runner.log"
     assert (root / "runner.pid").readlink() == tmp_path / "state" / "runner.pid"
     assert " ".join(names_in(root)) == (
-        ".runnerctl _diag bin bin.2.336.0 config.sh externals home run-helper.sh.template run.sh runner.log runner.pid tmp"
+        ".runnerctl _diag bin bin.2.336.0 config.sh externals home"
+        " run-helper.sh.template run.sh runner.log runner.pid tmp"
     )
 
 

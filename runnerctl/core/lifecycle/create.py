@@ -117,27 +117,21 @@ def _provision(services: Services, runner: Runner, package: Package) -> str:
 
 
 def _registered(services: Services, runner: Runner) -> Runner:
+    """GitHub knows it, and it has its identity, before that is written down: a crash loses neither."""
     try:
-        registered = _register(services, runner)
+        jit = registration.ask(services, runner) if runner.ephemeral else None
+        accepted = _configured(services, runner) if jit is None else None
     except (GitHubError, RunnerExists, ConfigInvalid) as exc:
         if not isinstance(exc, GitHubNoAnswer):
             services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
-    return services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
-
-
-def _register(services: Services, runner: Runner) -> dict[str, Any]:
-    """What is to be written of the registration, whose identity the runner has by then."""
-    github_id: int | None
-    if runner.ephemeral:
-        jit = registration.ask(services, runner)
+    if jit is not None:
         backend, handle = services.backends.reach(runner)
-        github_id, handle = jit.runner.id, backend.accept(handle, Jit(jit.encoded)).handle
-    else:
-        accepted = _configured(services, runner)
-        github_id, handle = accepted.github_id, accepted.handle
-    seen = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
-    return {**seen, "github_id": github_id, "handle": handle}
+        accepted = backend.accept(handle, Jit(jit.encoded))._replace(github_id=jit.runner.id)
+    assert accepted is not None  # noqa: S101 - one of the two it is
+    seen: dict[str, Any] = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
+    states = (RunnerState.REGISTERED, RunnerState.STARTING)
+    return services.store.transition(runner, *states, github_id=accepted.github_id, handle=accepted.handle, **seen)
 
 
 def _configured(services: Services, runner: Runner) -> Accepted:
