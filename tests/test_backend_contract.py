@@ -152,8 +152,9 @@ def nothing_is_left(services: Services, host: Host, runner: Runner) -> None:
 # --- All of them ---
 
 
-def never_made(services: Services, runner_id: str) -> Runner:
+def never_made(services: Services) -> Runner:
     """A row whose create came no further."""
+    runner_id = services.store.new_id()
     spec = core.RunnerSpec.of(name=f"never-{runner_id}", scope=Scope.of(repo=REPO), labels="linux")
     return services.store.admit(spec, root=services.root(spec.name), runner_id=runner_id)
 
@@ -197,14 +198,14 @@ def test_a_launched_runner_is_watched_and_tells_how_it_is(services: Services, ho
 def test_a_look_at_many_tells_of_each_what_a_look_at_one_does(services: Services, host: Host) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
     backend, handle = services.backends.reach(runner)
-    absent = handle_of(never_made(services, "nosuch2345"), backend=backend.name)
+    absent = handle_of(never_made(services), backend=backend.name)
     seen = backend.observe_all([handle, absent])
     assert {each: seen[each][:-1] for each in seen} == {each: backend.observe(each)[:-1] for each in (handle, absent)}
     assert seen[absent].gone
 
 
 def test_what_was_never_launched_is_gone_and_every_verb_lets_it_be(services: Services) -> None:
-    backend, handle = services.backends.reach(never_made(services, "nosuch2345"))
+    backend, handle = services.backends.reach(never_made(services))
     assert backend.observe(handle).gone
     assert backend.processes(handle) == ()
     assert backend.accepted(handle) is None
@@ -219,15 +220,16 @@ def test_what_was_never_launched_is_gone_and_every_verb_lets_it_be(services: Ser
 
 
 def test_a_launch_that_cannot_be_says_why_and_leaves_nothing(services: Services) -> None:
-    backend, handle = services.backends.reach(never_made(services, "nosuch2345"))
+    runner = never_made(services)
+    backend, handle = services.backends.reach(runner)
     with pytest.raises(BackendFailed, match=r"No such file or directory|is not there"):
         backend.launch(handle)
     assert backend.observe(handle).gone
-    assert processes.marked("nosuch2345") == []
+    assert processes.marked(runner.id) == []
 
 
 def test_what_is_provisioned_twice_is_there_once_and_is_found_by_its_mark(services: Services, host: Host) -> None:
-    runner, backend = never_made(services, "nosuch2345"), services.backend
+    runner, backend = never_made(services), services.backend
     first, second = (provisioned(services, host, runner) for _ in range(2))
     assert first == second
     assert [found.runner_id for found in backend.discover()] == [runner.id]
@@ -238,7 +240,7 @@ def test_what_is_provisioned_twice_is_there_once_and_is_found_by_its_mark(servic
 
 
 def test_who_died_before_the_handle_was_written_down_has_lost_nothing(services: Services, host: Host) -> None:
-    runner = never_made(services, "nosuch2345")
+    runner = never_made(services)
     provisioned(services, host, runner)
     backend, handle = services.backends.reach(runner)  # the row knows of no handle
     assert backend.accepted(handle) is False
@@ -248,7 +250,7 @@ def test_who_died_before_the_handle_was_written_down_has_lost_nothing(services: 
 
 
 def test_an_accepted_identity_is_there_and_no_secret_is_in_the_handle(services: Services, host: Host) -> None:
-    runner, backend = never_made(services, "nosuch2345"), services.backend
+    runner, backend = never_made(services), services.backend
     handle = provisioned(services, host, runner)
     assert backend.accepted(handle) is False
     encoded = jit_of(services, runner)
@@ -370,7 +372,7 @@ def test_what_it_takes_of_the_host_is_told_while_it_runs(here: Services, host: H
 
 
 def test_a_blob_that_is_none_is_githubs_fault_and_gives_no_identity(here: Services, host: Host) -> None:
-    runner = never_made(here, "nosuch2345")
+    runner = never_made(here)
     handle = provisioned(here, host, runner)
     with pytest.raises(GitHubRefused):
         here.backend.accept(handle, Jit("%"))
@@ -480,10 +482,11 @@ def test_a_config_sh_that_cannot_be_run_says_why(here: Services, host: Host) -> 
 
 def test_a_token_that_a_killed_server_left_goes_with_the_life(here: Services) -> None:
     """Where runners are units it is in a file for the moment in which their unit begins."""
-    left = Path("/run/runnerctl/token-nosuch2345")
+    runner = never_made(here)
+    left = Path(f"/run/runnerctl/token-{runner.id}")
     if UNITS is not None:
         left.write_text("AAT0KEN")
-    assert here.backend.cleanup(handle_of(never_made(here, "nosuch2345"))) == []
+    assert here.backend.cleanup(handle_of(runner, backend=here.backend.name)) == []
     assert not left.exists()
 
 
