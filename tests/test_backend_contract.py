@@ -62,7 +62,7 @@ def here(host: Host) -> Iterator[Services]:
     yield opened
     for runner in opened.store.live():
         with suppress(RunnerctlError):
-            remove(opened, runner.name, force=True)
+            removed(opened, runner, force=True)
     opened.close()
 
 

@@ -193,7 +193,7 @@ class SystemdBackend(SupervisedBackend):
         from . import usage
 
         inside = units.cgroup(place_of(handle).runner_id)
-        return None if inside is None else usage.of_cgroup(inside)
+        return None if inside is None else usage.of_cgroup(inside) or usage.of_processes(cgroups.pids(inside))
 
     # -- stopping
 
