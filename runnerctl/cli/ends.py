@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .. import core
 from ..core.errors import BackendFailed, DeadlineExceeded
-from ..core.lifecycle import routed
 from ..core.models import Runner
 from ..core.services import Services
 from ..core.states import RunnerState
@@ -31,7 +30,8 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
 
 def ended(services: Services, runner: Runner) -> Runner | None:
     """The runner once no process is left and nothing goes on by itself; None until then."""
-    if not routed.observe(services, runner).gone:
+    backend, handle = services.backends.reach(runner)
+    if not backend.observe(handle).gone:
         return None
     # Its supervisor asks for this too; whoever comes second finds it done.
     current = core.reap(services, runner.id) or runner

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import core
-from ..core.lifecycle import routed
 from ..core.logs import LogReader
 from ..core.models import Runner, RunnerSpec
 from ..core.services import Services
@@ -80,10 +79,11 @@ def run(front: Front, services: Services, spec: RunnerSpec) -> int:
 def _attend(front: Front, services: Services, runner: Runner, requests: _Requests) -> None:
     # With a document on standard output, the log is talk.
     stream = sys.stdout if front.output is Output.TABLE else sys.stderr
-    log = LogReader(routed.logs(services, runner))
+    backend, handle = services.backends.reach(runner)
+    log = LogReader(backend.logs(handle))
     answered = 0
     while True:
-        gone = routed.observe(services, runner).gone  # first: what was written before the end is shown, too
+        gone = backend.observe(handle).gone  # first: what was written before the end is shown, too
         render.lines(log.lines(), stream)
         if gone:
             log.close()
@@ -95,13 +95,14 @@ def _attend(front: Front, services: Services, runner: Runner, requests: _Request
 
 
 def _answer(front: Front, services: Services, runner: Runner, count: int) -> None:
+    backend, handle = services.backends.reach(runner)
     if count < _STOP_NOW:
-        working = routed.working(services, runner)
-        routed.drain(services, runner)
+        working = backend.working(handle)
+        backend.drain(handle)
         text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
         render.talk(front, f"Ending runner {runner.name!r}. {text}")
         return
-    routed.interrupt(services, runner)
+    backend.interrupt(handle)
     render.talk(front, f"Stopping runner {runner.name!r} now")
 
 

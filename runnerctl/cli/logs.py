@@ -6,7 +6,6 @@ import click
 
 from .. import core
 from ..core import logs
-from ..core.lifecycle import routed
 from ..core.logs import LogReader
 from ..core.models import Runner
 from ..core.services import Services
@@ -45,7 +44,8 @@ def command(front: Front, name: str, follow: bool, tail: int | None) -> None:
     services = front.services()
     runner = core.get_runner(services, name).runner
     assert runner is not None  # noqa: S101 - get_runner raises for a name never known
-    path = routed.logs(services, runner)
+    backend, handle = services.backends.reach(runner)
+    path = backend.logs(handle)
     lines, reader = logs.read(path, tail=tail)
     if documented:
         render.document(front.output, {"name": runner.name, "lines": lines})

@@ -11,15 +11,16 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from runnerctl import core
 from runnerctl.core import reconcile
 from runnerctl.core.errors import RunnerBusy, RunnerctlError
-from runnerctl.core.lifecycle import retention, routed
+from runnerctl.core.lifecycle import retention
 from runnerctl.core.lifecycle.replacing import replace_lost
 from runnerctl.core.listings import Listings
+from runnerctl.core.models import ProcessId
 from runnerctl.core.services import Services
 
 from .deaths import Deaths
@@ -172,10 +173,14 @@ class Watcher:
         """Whether a process of it died before it could be followed."""
         if self._stopped.is_set():
             return False
+        return self._deaths.follow(runner_id, self._processes(runner_id))
+
+    def _processes(self, runner_id: str) -> Sequence[ProcessId]:
         runner = self._services.store.get(runner_id)
-        # Whose life has ended has no process that matters.
-        named = routed.processes(self._services, runner) if runner is not None and runner.live else ()
-        return self._deaths.follow(runner_id, named)
+        if runner is None or not runner.live:
+            return ()  # whose life has ended has no process that matters
+        backend, handle = self._services.backends.reach(runner)
+        return backend.processes(handle)
 
     def _ask_github(self) -> None:
         """One at a time: an answer that takes longer than the next look is waited for by one thread only."""
