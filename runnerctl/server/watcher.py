@@ -173,9 +173,9 @@ class Watcher:
         """Whether a process of it died before it could be followed."""
         if self._stopped.is_set():
             return False
-        return self._deaths.follow(runner_id, self._processes(runner_id))
+        return self._deaths.follow(runner_id, self._processes_of(runner_id))
 
-    def _processes(self, runner_id: str) -> Sequence[ProcessId]:
+    def _processes_of(self, runner_id: str) -> Sequence[ProcessId]:
         runner = self._services.store.get(runner_id)
         if runner is None or not runner.live:
             return ()  # whose life has ended has no process that matters
