@@ -23,7 +23,7 @@ from runnerctl.core import processes
 from runnerctl.core.backends import units
 from runnerctl.core.backends.base import Backend, ConfigSh, Configured, Jit, Outcome, Phase, Provision
 from runnerctl.core.backends.registry import Backends, handle_of
-from runnerctl.core.errors import BackendFailed, GitHubRefused, RunnerctlError
+from runnerctl.core.errors import BackendFailed, GitHubRefused, InvalidRequest, RunnerctlError
 from runnerctl.core.lifecycle import routed
 from runnerctl.core.lifecycle.unpacking import package_for
 from runnerctl.core.models import Runner, Scope
@@ -348,6 +348,15 @@ def test_the_log_can_be_read_while_it_runs_and_after(
     assert ends(services, runner) is RunnerState.COMPLETED
     assert "Running job: build" in routed.logs(services, runner).read_text()
     nothing_is_left(services, host, runner)
+
+
+def test_a_persistent_runner_is_refused_where_none_can_be_had(here: Services, host: Host, cluster: Cluster) -> None:
+    remote = RemoteBackend(cluster, logs=host.top / "logs")
+    here.__dict__["backends"] = Backends({"remote": lambda: remote}, default="remote", runs_dir=host.top)
+    with pytest.raises(InvalidRequest, match="remote has no persistent runners"):
+        create(here, host.spec("one", ephemeral=False))
+    assert here.store.live() == []
+    assert cluster.pods == []
 
 
 # --- Those of this host ---

@@ -15,6 +15,7 @@ from ..backends.base import Accepted, Jit, Provision
 from ..directories import check_directory
 from ..errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..models import Runner, RunnerSpec
+from ..names import invalid
 from ..packages import Package
 from ..services import Services
 from ..states import RunnerState
@@ -72,7 +73,7 @@ def _create(
     check_directory(services.settings.base_dir)
     listable.check(services)
     if not spec.ephemeral:
-        check_reachable(services.settings)
+        _check_persistent(services)
     _ = services.github  # no usable credentials: refused before anything is made
     with hold_for_create(services, spec.name):
         _make_room(services, spec)
@@ -85,6 +86,13 @@ def _create(
             raise
 
 
+def _check_persistent(services: Services) -> None:
+    """Raises ``InvalidRequest`` where none can be had."""
+    if not services.backend.capabilities.persistent:
+        raise invalid("ephemeral", f"The backend {services.backend.name} has no persistent runners")
+    check_reachable(services.settings)
+
+
 def _make_room(services: Services, spec: RunnerSpec) -> None:
     """A runner of that name that finished or died is cleared away; one that lives, or a stranger's file, is not."""
     previous = services.store.latest(spec.name)
@@ -95,16 +103,24 @@ def _make_room(services: Services, spec: RunnerSpec) -> None:
 
 def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
     exposure.check(services, runner)
-    package, handle = with_package(
-        services, runner.scope, runner.version, progress, lambda package: _provision(services, runner, package)
-    )
-    runner = services.store.amend(runner, version=package.version, handle=handle, asked_at=services.clock.now())
+    version, handle = _provisioned(services, runner, progress)
+    runner = services.store.amend(runner, version=version, handle=handle, asked_at=services.clock.now())
     # A leased one is started with its lease: what waited could not be given it.
     with nullcontext() if leased else services.backends.of(runner).prepare(handle):
         return start_processes(services, _registered(services, runner), leased=leased)
 
 
-def _provision(services: Services, runner: Runner, package: Package) -> str:
+def _provisioned(services: Services, runner: Runner, progress: Progress | None) -> tuple[str, str]:
+    """Its version and its handle."""
+    if not services.backends.of(runner).capabilities.package:
+        return runner.version, _provision(services, runner, None)
+    package, handle = with_package(
+        services, runner.scope, runner.version, progress, lambda package: _provision(services, runner, package)
+    )
+    return package.version, handle
+
+
+def _provision(services: Services, runner: Runner, package: Package | None) -> str:
     spec = Provision(
         runner_id=runner.id,
         name=runner.name,
