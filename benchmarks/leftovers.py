@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from runnerctl.core import processes
-from runnerctl.core.backends import cgroups
-from runnerctl.core.states import TERMINAL
+from runnerctl.core.domain.states import TERMINAL
+from runnerctl.core.host import cgroups, processes
 from runnerctl.sandbox import Sandbox
 
 _ENDED = ", ".join(repr(str(state)) for state in sorted(TERMINAL))

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import requests
 
-from runnerctl.core import processes
+from runnerctl.core.host import processes
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.state import Settings
 

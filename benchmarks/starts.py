@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import RunnerSpec, Scope
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.store import Store
 
 from .figure import Figure, median

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.states import RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.store import Store
 
 from .figure import Figure, median

@@ -16,12 +16,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from runnerctl.core import processes, reconcile, settings
 from runnerctl.core.backends.registry import handle_of
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import sweep
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
+from runnerctl.core.settings import load as settings
 
 from .figure import Figure, median, percentile
 from .ground import REPO, GitHubProcess, Ground, github, ground
@@ -60,8 +62,8 @@ def _sweep(top: Path) -> Iterator[Figure]:
         seconds, calls = [], []
         for _ in range(_ROUNDS):
             # A new one lists GitHub at once, as the first sweep of every process does.
-            listings, asked, began = Listings(services), sandbox.calls(), time.process_time()
-            found = reconcile.sweep(services, listings)
+            poller, asked, began = RegistrationPoller(services), sandbox.calls(), time.process_time()
+            found = sweep.sweep(services, poller)
             seconds.append(time.process_time() - began)
             calls.append(sandbox.calls() - asked)
             if found.findings:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.states import RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.store import Store
 from tests.cli_running import cli
 

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from runnerctl import core
-from runnerctl.core import settings
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.lifecycle.replacing import replace_lost
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.engine.replacing import replace_lost
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 from runnerctl.core.store import Store
 
 
@@ -62,7 +62,7 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
     "remove by force": lambda services, name: core.remove_runner(services, name, force=True),
     "stop": core.stop_runner,
     "start": core.start_runner,
-    "reap": lambda services, name: core.reap(services, services.store.latest(name).id),  # type: ignore[union-attr]
+    "reap": lambda services, name: core.reconcile_runner(services, services.store.latest(name).id),  # type: ignore[union-attr]
     "sweep": lambda services, _: sweep(services),
     "replace": lambda services, _: replace_lost(services),
 }

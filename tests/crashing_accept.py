@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from runnerctl import core
-from runnerctl.core import settings
 from runnerctl.core.backends.base import Accepted, Backend, ConfigSh, Jit
 from runnerctl.core.backends.registry import Backends
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 from tests.crashing import in_a_process, spec
 from tests.remote_backend import RemoteBackend
 

@@ -16,10 +16,10 @@ from typing import Any
 import requests
 
 from runnerctl import core
-from runnerctl.core import processes, settings
-from runnerctl.core.backends import cgroups
-from runnerctl.core.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How much longer than usual all may take, as on the machine of ``make e2e``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from runnerctl.core.settings_table import SETTINGS as ALL
+from runnerctl.core.settings.table import SETTINGS as ALL
 from runnerctl.sandbox import Fault
 from tests.planted import Secret
 

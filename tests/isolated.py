@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import job_traces, job_users
-from runnerctl.core.backends import user_processes
+from runnerctl.core.host import job_traces, job_users, user_processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from runnerctl import core
-from runnerctl.core import processes
-from runnerctl.core.backends.base import Phase
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.lifecycle.operation import Operation
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import ProcessId, Runner
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import ProcessId, Runner
+from runnerctl.core.domain.observation import Phase
+from runnerctl.core.domain.states import RunnerState, may_follow
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.operation import Operation
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState, may_follow
 from runnerctl.sandbox import Sandbox
 from tests.cutting import mortal
 from tests.host import Host, until
@@ -240,10 +240,10 @@ class Lives:
         self.clock.wrong_by = 0.0
         for job in self.open_jobs():
             self.end_job(job)
-        listings = Listings(self.services)
+        poller = RegistrationPoller(self.services)
         for seconds in (0.0, 61.0, 61.0, 61.0, 61.0, 3700.0, 61.0):
             self.clock.passed += seconds
-            sweep(self.services, listings)
+            sweep(self.services, poller)
             # A Listener whose predecessor was killed finds its session taken, and tries again after 30 s.
             until(self._is_quiet, seconds=60)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.syscalls import detach_mount
-from runnerctl.core.trash import mounts_below
+from runnerctl.core.host.syscalls import detach_mount
+from runnerctl.core.host.trash import mounts_below
 
 
 class Mounting:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import requests
 
-from runnerctl.core import processes
-from runnerctl.core.models import ProcessId, Runner
-from runnerctl.core.states import RunnerState
+from runnerctl.core.domain.models import ProcessId, Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.host import processes
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, until
 

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from runnerctl import core
-from runnerctl.core import processes
+from runnerctl.core.host import processes
 from runnerctl.core.redact import redact
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runnerctl.core.backends.base import (
-    NOTHING,
     UNKNOWN,
     Accepted,
     Backend,
@@ -23,14 +22,12 @@ from runnerctl.core.backends.base import (
     Found,
     Jit,
     Left,
-    Observation,
-    Outcome,
-    Phase,
     Problem,
     Provision,
     StopLadder,
 )
-from runnerctl.core.errors import BackendFailed
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
 
 INSTALLATION = "ours"
 

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
 from runnerctl.core.backends import units
 from runnerctl.core.backends.registry import Backends
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.models import Runner
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests import crashing_accept
 from tests.host import Host, create, remove, stop, until

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from runnerctl.core.archives import unpack
-from runnerctl.core.errors import PackageInvalid
+from runnerctl.core.domain.errors import PackageInvalid
+from runnerctl.core.packages.unpack import unpack
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, *, link: str = "", data: bytes = b"x", mode: int = 0o644):

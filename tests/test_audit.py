@@ -16,9 +16,9 @@ import pytest
 import requests
 
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.audit import OK, Audit, Deed
-from runnerctl.core.clock import SystemClock
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.audit import OK, Audit, AuditEntry
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.redact import MASK
 from tests.cli_running import cli
 from tests.host import Host, Server, until
@@ -98,7 +98,7 @@ def test_whatever_is_changed_by_command_is_written_down(host: Host) -> None:
 def test_whoever_is_refused_is_written_down(serve: Callable[..., Server], host: Host) -> None:
     server = serve(RUNNERCTL_TRUSTED_PROXIES="127.0.0.0/8")
     services = host.services()
-    limits = Limits(tenant="acme", repositories=(REPO,))
+    limits = TokenLimits(tenant="acme", repositories=(REPO,))
     kept, token = issuing.issue(services, "reader", rights=[Right.RUNNERS_READ], limits=limits)
     forwarded = {"X-Forwarded-For": "192.0.2.7"}
 
@@ -135,8 +135,8 @@ def an_audit(path: Path, *, max_bytes: int = 10**6, files: int = 3) -> Audit:
     return Audit(path=path, clock=SystemClock(), max_bytes=max_bytes, files=files)
 
 
-def a_deed(number: int = 0, **fields: str) -> Deed:
-    return Deed(
+def a_deed(number: int = 0, **fields: str) -> AuditEntry:
+    return AuditEntry(
         **{"actor": "operator", "source": "local", "action": "test", "object": f"{number}", "result": OK, **fields}
     )
 

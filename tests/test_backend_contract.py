@@ -19,16 +19,17 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
 from runnerctl.core.backends import units
-from runnerctl.core.backends.base import Backend, ConfigSh, Configured, Jit, Outcome, Phase, Provision
+from runnerctl.core.backends.base import Backend, ConfigSh, Configured, Jit, Provision
 from runnerctl.core.backends.registry import Backends, handle_of
-from runnerctl.core.errors import BackendFailed, GitHubRefused, InvalidRequest, RunnerctlError
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.lifecycle.unpacking import package_for
-from runnerctl.core.models import Runner, Scope
+from runnerctl.core.domain.errors import BackendFailed, GitHubRefused, InvalidRequest, RunnerctlError
+from runnerctl.core.domain.models import Runner, Scope
+from runnerctl.core.domain.observation import Outcome, Phase
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.steps.unpacking import package_for
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.remote_backend import Cluster, RemoteBackend
@@ -116,7 +117,7 @@ def ends(services: Services, runner: Runner) -> RunnerState:
 
     def over() -> bool:
         with suppress(BackendFailed):
-            core.reap(services, runner.id)
+            core.reconcile_runner(services, runner.id)
         return not current(services, runner.name).live
 
     until(over)
@@ -400,7 +401,7 @@ def test_what_a_job_left_is_dead_and_deleted_when_its_runner_has_ended(
     )
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(here, runner))
-    core.reap(here, runner.id)
+    core.reconcile_runner(here, runner.id)
     assert current(here).state is RunnerState.COMPLETED
     nothing_is_left(here, host, runner)
 
@@ -419,7 +420,7 @@ def test_a_job_outlives_its_supervisor(here: Services, host: Host, sandbox: Sand
     assert not gone(here, runner)
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: gone(here, runner))
-    core.reap(here, runner.id)
+    core.reconcile_runner(here, runner.id)
     assert current(here).state is RunnerState.COMPLETED
     nothing_is_left(here, host, runner)
 

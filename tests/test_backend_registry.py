@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
 from runnerctl.core.backends.place import place_of
 from runnerctl.core.backends.registry import handle_of
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.models import Runner
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 
@@ -95,7 +95,7 @@ def test_a_runner_of_the_version_before_goes_on_works_and_is_removed(
     create(services, host.spec("one"), wait=core.Wait.ONLINE)
     runner = as_before(services, "one")
     pid = routed.observe(services, runner).pid
-    assert core.reap(services, runner.id).state is RunnerState.IDLE  # type: ignore[union-attr]
+    assert core.reconcile_runner(services, runner.id).state is RunnerState.IDLE  # type: ignore[union-attr]
     assert core.runner_status(services, "one").seen.pid == pid  # type: ignore[union-attr]
     job = sandbox.submit_job("acme/widgets", ["one"], [{"run": "true"}])
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"

@@ -14,7 +14,7 @@ import yaml
 
 from runnerctl.cli.failures import PartlyDone, as_error, document, text, wanted_output
 from runnerctl.cli.main import COMMANDS, HIDDEN, root
-from runnerctl.core.errors import FieldError, InvalidRequest, RunnerBusy, RunnerctlError
+from runnerctl.core.domain.errors import FieldError, InvalidRequest, RunnerBusy, RunnerctlError
 from tests.cli_running import cli
 
 BUILT = sorted(set(COMMANDS) - {"demo"})

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runnerctl.core.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.services import Services
-from runnerctl.core.settings import load
-from runnerctl.core.states import RunnerState as S
+from runnerctl.core.settings.load import load
 from runnerctl.sandbox.keys import private_key, to_pem
 from tests.cli_running import cli, on_a_terminal
 

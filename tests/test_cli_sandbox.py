@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import requests
 
-from runnerctl.cli import job_log
+from runnerctl.rehearsal import job_log
 from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.values import StepView
 

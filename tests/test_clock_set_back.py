@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from runnerctl import core
-from runnerctl.core.errors import GitHubUnavailable
-from runnerctl.core.lifecycle import breaker
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import Scope
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import GitHubUnavailable
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import breaker
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove
 from tests.test_reconcile import JumpingClock, steps
@@ -68,10 +68,10 @@ def test_a_ghost_is_noticed(services: Services, host: Host, sandbox: Sandbox, cl
     sweep(services)
     clock.ahead = 0.0
     sandbox.add_fault(Fault(match="GET /repos", body={"total_count": 0, "runners": []}, status=200, times=None))
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for times in (1, 2):
-        sweep(services, listings)
-        assert listings.absences(runner) == times
+        sweep(services, poller)
+        assert poller.absences(runner) == times
         clock.ahead += 61
 
 

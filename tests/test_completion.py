@@ -18,7 +18,7 @@ from runnerctl.cli.completing import SHELLS, bash, table, values, words
 from runnerctl.cli.completing import state as completing_state
 from runnerctl.cli.main import root
 from runnerctl.cli.options import Word
-from runnerctl.core import settings
+from runnerctl.core.settings import load as settings
 from tests.completing import RUNNERCTL, Answer, ask, fill, make_busy, open_store
 
 Ask = Callable[..., Answer]

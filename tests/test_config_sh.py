@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.errors import InvalidRequest
-from runnerctl.core.lifecycle.configure import unreachable
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.core.engine.steps.configure import unreachable
 from runnerctl.core.services import Services
-from runnerctl.core.settings import load
+from runnerctl.core.settings.load import load
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create
 from tests.strictness import strict_sandbox

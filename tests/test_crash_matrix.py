@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from runnerctl import core
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests import crashing
 from tests.crashing import OPERATIONS
@@ -55,7 +55,7 @@ def a_runner_to_be_made_again(services: Services, host: Host, name: str) -> None
     runner = create(services, host.spec(name), wait=ONLINE)
     services.store.keep_replacement(runner)
     routed.kill(services, runner)
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
 
 
 GIVEN: dict[str, Callable[[Services, Host, str], None]] = {

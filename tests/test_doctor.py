@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
 from runnerctl.core.doctor import Level, diagnose
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core import hooks
+from runnerctl.core.host import job_hooks
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, until
@@ -77,7 +77,7 @@ SPELLINGS = {"compact": {"separators": (",", ":")}, "indented": {"indent": 2}}
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    return hooks.fork_guard(tmp_path / "packages")
+    return job_hooks.fork_guard(tmp_path / "packages")
 
 
 def judged(script: Path, shell: str, event: Path | None) -> tuple[int, str]:
@@ -157,12 +157,12 @@ def test_without_the_setting_nothing_is_asked_before_a_job(services: Services, h
 
 
 def test_the_script_is_made_once_for_all_and_made_good_if_it_was_changed(tmp_path: Path) -> None:
-    script = hooks.fork_guard(tmp_path)
+    script = job_hooks.fork_guard(tmp_path)
     assert script.stat().st_mode & 0o777 == 0o555
     inode = script.stat().st_ino
-    assert hooks.fork_guard(tmp_path).stat().st_ino == inode
+    assert job_hooks.fork_guard(tmp_path).stat().st_ino == inode
     content = script.read_bytes()
     script.chmod(0o755)
     script.write_text("exit 0\n")
-    assert hooks.fork_guard(tmp_path).read_bytes() == content
+    assert job_hooks.fork_guard(tmp_path).read_bytes() == content
     assert [path.name for path in script.parent.iterdir()] == [script.name]

@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from multidict import CIMultiDict
 
-from runnerctl.core.errors import ConfigInvalid
-from runnerctl.server import addresses, connections, front_door, peers
-from runnerctl.server.sources import Sources
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.server.auth import unix_peers
+from runnerctl.server.auth.sources import Sources
+from runnerctl.server.listening import addresses, connections, listen_policy
 from tests.host import Host, Server, until
 
 PROTECTION = {
@@ -68,7 +69,9 @@ def certificate(top: Path, name: str) -> tuple[Path, Path]:
 @pytest.mark.parametrize("bind", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080", "example.org:80"])
 def test_where_others_reach_us_it_does_not_speak_in_the_clear(host: Host, bind: str) -> None:
     with pytest.raises(ConfigInvalid, match="tokens would travel there in the clear") as refused:
-        front_door.check(host.settings(RUNNERCTL_BIND=bind, GITHUB_WFA_RUNNER_SERVER__BIND=""), addresses.parse(bind))
+        listen_policy.check(
+            host.settings(RUNNERCTL_BIND=bind, GITHUB_WFA_RUNNER_SERVER__BIND=""), addresses.parse(bind)
+        )
     assert refused.value.hint is not None
     assert {"--tls-cert", "--insecure-bind", "RUNNERCTL_INSECURE_BIND=true"} <= set(
         refused.value.hint.replace(",", " ").split()
@@ -77,7 +80,7 @@ def test_where_others_reach_us_it_does_not_speak_in_the_clear(host: Host, bind: 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:80", "127.8.8.8:1", "localhost:1", "LOCALHOST:1", "[::1]:80", "unix:/x"])
 def test_where_nobody_else_hears_it_needs_nothing(host: Host, bind: str) -> None:
-    front_door.check(host.settings(), addresses.parse(bind))
+    listen_policy.check(host.settings(), addresses.parse(bind))
 
 
 def test_serve_refuses_and_makes_nothing(host: Host) -> None:
@@ -164,7 +167,7 @@ def test_files_that_make_no_tls_are_refused(host: Host, cert: str, key: str, say
     names = {"RUNNERCTL_TLS_CERT": cert, "RUNNERCTL_TLS_KEY": key}
     settings = host.settings(**{name: str(host.top / file) if file else "" for name, file in names.items()})
     with pytest.raises(ConfigInvalid, match=says):
-        front_door.tls(settings)
+        listen_policy.tls(settings)
 
 
 # --- The unix socket ---
@@ -238,7 +241,7 @@ def test_the_managers_own_user_is_no_operator_by_its_uid() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     request: Any = SimpleNamespace(transport=SimpleNamespace(get_extra_info=lambda _: ours), headers={})
     with ours, theirs:
-        assert (peers.operator(request, os.getgid()) is not None) is (os.geteuid() == 0)
+        assert (unix_peers.operator(request, os.getgid()) is not None) is (os.geteuid() == 0)
 
 
 def test_a_group_that_is_not_there_is_refused(host: Host) -> None:
@@ -356,7 +359,8 @@ def with_constants(host: Host, code: str) -> Server:
 
 
 def test_a_connection_that_says_too_little_too_slowly_is_closed(host: Host) -> None:
-    code = "from runnerctl.server import connections, bodies\nconnections.HEAD_SECONDS = bodies.BODY_SECONDS = 0.5"
+    code = "from runnerctl.server import bodies\nfrom runnerctl.server.listening import connections\n"
+    code += "connections.HEAD_SECONDS = bodies.BODY_SECONDS = 0.5"
     server = with_constants(host, code)
     try:
         began = time.monotonic()
@@ -373,7 +377,7 @@ def test_a_connection_that_says_too_little_too_slowly_is_closed(host: Host) -> N
 
 
 def test_connections_beyond_the_most_are_closed_unheard_and_the_others_served(host: Host) -> None:
-    server = with_constants(host, "from runnerctl.server import connections\nconnections.MOST = 5")
+    server = with_constants(host, "from runnerctl.server.listening import connections\nconnections.MOST = 5")
     port = int(server.url.rpartition(":")[2])
     held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(5)]
     try:

@@ -20,9 +20,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from runnerctl.core.settings.private_key import load_private_key
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import (
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import (
     ConfigInvalid,
     GitHubBusy,
     GitHubConflict,
@@ -34,10 +35,9 @@ from runnerctl.core.errors import (
     GitHubRefused,
     GitHubUnavailable,
 )
-from runnerctl.core.github.auth import load_private_key
+from runnerctl.core.domain.models import Scope
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
-from runnerctl.core.models import Scope
 from runnerctl.sandbox import Fault, Sandbox
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
@@ -487,10 +487,10 @@ def test_processes_that_need_a_token_at_once_make_one(given, tmp_path):
     script = f"""
 import random, sys
 from pathlib import Path
-from runnerctl.core.clock import SystemClock
+from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
-from runnerctl.core.models import Scope
+from runnerctl.core.domain.models import Scope
 from runnerctl.sandbox import Fault, Sandbox
 import requests, jwt
 settings = GitHubSettings(api_url={fake.url!r}, server_url={fake.url!r}, app_id={APP_ID!r}, user_agent="t",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from runnerctl.core.errors import (
+from runnerctl.core.domain.errors import (
     GitHubBusy,
     GitHubConflict,
     GitHubCredentials,
@@ -18,7 +18,8 @@ from runnerctl.core.errors import (
     GitHubRefused,
     GitHubUnavailable,
 )
-from runnerctl.core.github import protocol
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.github import requests as protocol
 from runnerctl.core.github.answers import (
     WireDownload,
     WireInstallation,
@@ -27,9 +28,8 @@ from runnerctl.core.github.answers import (
     WireRunner,
     WireRunners,
 )
-from runnerctl.core.github.protocol import Answer, next_page
-from runnerctl.core.github.refusals import MAX_FOREIGN_TEXT, blames_our_clock, decode
-from runnerctl.core.models import Scope
+from runnerctl.core.github.errors import MAX_FOREIGN_TEXT, blames_our_clock, decode
+from runnerctl.core.github.requests import Answer, next_page
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
 ORG = Scope(owner="octo-org")

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import job_traces, job_users, settings
-from runnerctl.core.backends import user_processes
-from runnerctl.core.errors import BackendFailed, ConfigInvalid, QuotaExceeded
-from runnerctl.core.lifecycle import routed
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, QuotaExceeded
+from runnerctl.core.engine import routed
+from runnerctl.core.host import job_traces, job_users, user_processes
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, until
 from tests.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top, python_for_all
@@ -307,7 +307,7 @@ def test_an_adopted_runner_keeps_its_user_and_its_job(isolated: Isolated) -> Non
     supervisor, _ = routed.processes(services, runner)
     os.kill(supervisor.pid, 9)
     until(lambda: not routed.supervised(services, runner))
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)
     until(lambda: routed.supervised(services, runner))
     go.touch()
     seen = isolated.sandbox.wait_job(job, timeout=20)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from runnerctl.core import processes
+from runnerctl.core.host import processes
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, until
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
-from runnerctl.core.errors import (
+from runnerctl.core.domain.errors import (
     GitHubRefused,
     InvalidTransition,
     RunnerBusy,
@@ -20,11 +19,12 @@ from runnerctl.core.errors import (
     RunnerNotFound,
     ScopeMismatch,
 )
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.lifecycle.holding import hold
-from runnerctl.core.models import Scope
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.locking import lock_runner
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, stop, until
 
@@ -240,7 +240,7 @@ def test_one_that_has_done_its_job_is_not_starting_before_that_is_written_down(
 ) -> None:
     """No server writes down what is seen: the row says ``starting`` until the end is seen to."""
     runner = create(services, host.spec("once"), wait=ONLINE)
-    with hold(services, "once"):
+    with lock_runner(services, "once"):
         job = a_job(sandbox, "once")
         seen = set()
         while not routed.observe(services, runner).ended:

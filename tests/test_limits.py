@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import settings, sizes
-from runnerctl.core.errors import ConfigInvalid, DiskFull, InvalidRequest, QuotaExceeded
+from runnerctl.core.domain import sizes
+from runnerctl.core.domain.errors import ConfigInvalid, DiskFull, InvalidRequest, QuotaExceeded
+from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState as S
+from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create, remove
 from tests.test_refused_hosts import fill, tmpfs

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import listable
-from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.settings import listable
 from runnerctl.sandbox import Sandbox
 from tests.conftest import NEEDS_ROOT
 from tests.host import Host, Server

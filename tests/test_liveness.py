@@ -13,8 +13,8 @@ FILES = 64
 
 ASK = """
 import json, os, sys
-from runnerctl.core import processes
-from runnerctl.core.backends.liveness import Liveness
+from runnerctl.core.host import processes
+from runnerctl.core.host.liveness import Liveness
 
 known = [processes.identify(pid) for pid in json.loads(sys.argv[1])]
 liveness = Liveness()

@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 )
 
 from runnerctl import core
-from runnerctl.core.errors import ConfigInvalid, Overloaded, RunnerctlError
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import Runner
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at
@@ -87,7 +87,7 @@ class RandomLives(RuleBasedStateMachine):
         super().__init__()
         self.lives = make()
         self.services = self.lives.services
-        self.listings = Listings(self.services)
+        self.poller = RegistrationPoller(self.services)
         self.steps: list[str] = []
 
     # What can be done depends on real processes: a rule that finds nothing to do does nothing, so that hypothesis
@@ -152,11 +152,11 @@ class RandomLives(RuleBasedStateMachine):
     @step(choice=choices, cut=cuts)
     def reap(self, choice: int, cut: Cut | None) -> None:
         if (runner := self.one(choice)) is not None:
-            self.attempt(lambda: core.reap(self.services, runner.id, wait=0), cut)
+            self.attempt(lambda: core.reconcile_runner(self.services, runner.id, wait=0), cut)
 
     @step(listed=st.booleans(), cut=cuts)
     def sweep(self, listed: bool, cut: Cut | None) -> None:
-        self.attempt(lambda: sweep(self.services, self.listings if listed else None), cut)
+        self.attempt(lambda: sweep(self.services, self.poller if listed else None), cut)
 
     # -- jobs
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.errors import ConfigInvalid
-from runnerctl.core.locks import LockHeld, file_lock, name_lock
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.host.locks import LockHeld, file_lock, name_lock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from runnerctl.core.locks import name_lock
+from runnerctl.core.host.locks import name_lock
 with name_lock(Path(sys.argv[1]), sys.argv[2], wait=0):
     print("held", flush=True)
     sys.stdin.read()

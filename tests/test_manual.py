@@ -17,7 +17,7 @@ from runnerctl.cli.main import COMMANDS, HIDDEN, root
 from runnerctl.cli.manual import statuses, text, topics
 from runnerctl.cli.manual.commands import examples
 from runnerctl.cli.manual.page import Literal, Page, References
-from runnerctl.core.settings_table import SETTINGS
+from runnerctl.core.settings.table import SETTINGS
 from tests.cli_running import cli, on_a_terminal
 
 TOP = Path(__file__).parent.parent

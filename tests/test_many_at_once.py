@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.listings import Listings
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, until
 
@@ -181,4 +181,4 @@ def test_many_scopes_are_listed(services: Services, host: Host, sandbox: Sandbox
     services.github.list_runners(runners[0].scope)
     sandbox.add_fault(Fault(match="GET /repos/acme/.*/actions/runners", delay=SLOW, times=None))
     with much_less_than_the_sum():
-        assert len(Listings(services).refresh(runners)) == MANY
+        assert len(RegistrationPoller(services).refresh(runners)) == MANY

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
-from runnerctl.core.backends import cgroups
+from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runnerctl.core import durations, names
-from runnerctl.core.errors import InvalidRequest
-from runnerctl.core.models import RunnerSpec, Scope
+from runnerctl.core.domain import durations, names
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.core.domain.models import RunnerSpec, Scope
 
 
 @pytest.mark.parametrize("name", ["a", "A1", "runner-1234567890", "x.y_z-", "9", "a" * 64])

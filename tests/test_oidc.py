@@ -26,12 +26,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from runnerctl.core.access import id_tokens, issuer_keys, issuing, workflow_rules
-from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.access.id_tokens import SigningKey
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import IssuerUnavailable
-from runnerctl.core.settings import load
+from runnerctl.core.access import issuing
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.oidc import id_tokens, issuer_keys, workflow_rules
+from runnerctl.core.access.oidc.id_tokens import SigningKey
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import IssuerUnavailable
+from runnerctl.core.settings.load import load
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, until
@@ -175,26 +176,26 @@ def test_a_rule_may_name_other_repositories_and_its_runners_are_the_workflows_st
 @pytest.mark.parametrize("name", ["gpu-1", "GPU-a100", "Fleet-9", "press-1"])
 def test_a_name_that_a_rule_speaks_of_is_not_free_for_an_api_token(hall: Hall, name: str) -> None:
     """`runs-on: gpu-1` of a workflow would find it; a rule without a pattern speaks of its repository's name."""
-    refused = hall.create(api_token(hall, Limits(tenant="thief", repositories=("*/*",), labels=("*",))), name)
+    refused = hall.create(api_token(hall, TokenLimits(tenant="thief", repositories=("*/*",), labels=("*",))), name)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), refused.text
     assert "is not free for tenant 'thief'" in refused.json()["detail"]
 
 
 def test_a_narrower_pattern_has_its_names_within_those_of_a_rule(hall: Hall) -> None:
-    limits = Limits(tenant="api", repositories=("*/*",), labels=("linux",), name_pattern="press-api-*")
+    limits = TokenLimits(tenant="api", repositories=("*/*",), labels=("linux",), name_pattern="press-api-*")
     assert hall.create(api_token(hall, limits), "press-api-1").status_code == 201
     hall.server.remove("press-api-1", "?force=true")
 
 
 def test_a_name_that_an_api_token_speaks_of_is_not_free_for_a_workflow(hall: Hall) -> None:
     """The rule would let it be: its pattern is wider than the token's."""
-    api_token(hall, Limits(tenant="crew", repositories=("*/*",), name_pattern="fleet-crew-*"))
+    api_token(hall, TokenLimits(tenant="crew", repositories=("*/*",), name_pattern="fleet-crew-*"))
     token = hall.token("central/fleet", ref="refs/heads/any", job_workflow_ref=FLEET)
     refused = hall.create(token, "fleet-crew-1", repo="globex/site", labels="gpu-a100")
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
-def api_token(hall: Hall, limits: Limits) -> str:
+def api_token(hall: Hall, limits: TokenLimits) -> str:
     services = hall.host.services()
     try:
         return issuing.issue(services, f"t-{secrets.token_hex(4)}", rights=tuple(Right), limits=limits)[1]

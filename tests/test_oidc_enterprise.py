@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.access import issuer_keys
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import IssuerUnavailable
-from runnerctl.core.settings_table import issuer
+from runnerctl.core.access.oidc import issuer_keys
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import IssuerUnavailable
+from runnerctl.core.settings.table import issuer
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server
 from tests.strictness import strict_sandbox

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.lifecycle.until_online import SETTLE_SECONDS
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.steps.until_online import SETTLE_SECONDS
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server, create, until

@@ -20,19 +20,19 @@ from typing import NamedTuple
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.downloads import download
-from runnerctl.core.errors import ConfigInvalid, DiskFull, GitHubRefused, GitHubUnavailable, PackageInvalid
-from runnerctl.core.packages import PackageStore
-from runnerctl.core.releases import Release
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid, DiskFull, GitHubRefused, GitHubUnavailable, PackageInvalid
+from runnerctl.core.packages.download import download
+from runnerctl.core.packages.releases import Release
+from runnerctl.core.packages.store import PackageStore
 
 PLATFORM = "linux-x64"
 FETCHER = """
 import sys
 from pathlib import Path
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.packages import PackageStore
-from runnerctl.core.releases import Release
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.packages.store import PackageStore
+from runnerctl.core.packages.releases import Release
 directory, url, sha256 = sys.argv[1:]
 release = Release(version="2.336.0", platform="linux-x64", url=url, filename="runner.tar.gz", sha256=sha256)
 print("asking", flush=True)

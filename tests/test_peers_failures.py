@@ -27,13 +27,13 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
-from runnerctl.core.errors import RunnerExists
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.listings import Listings
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import RunnerExists
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, stop, until
 from tests.test_reconcile import JumpingClock
@@ -57,10 +57,10 @@ def current(services: Services, name: str) -> core.Runner:
 
 
 def listed_for_minutes(services: Services, clock: JumpingClock, *, times: int = 3) -> None:
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for _ in range(times):
         clock.ahead += 61
-        sweep(services, listings)
+        sweep(services, poller)
 
 
 # --- Ghosts, and runners that do not go
@@ -89,7 +89,7 @@ def test_two_listings_in_a_minute_are_one(
     sandbox.delete_runner(runner.github_id or 0)
     clock.ahead += 61
     for _ in range(3):  # as `runnerctl reconcile`, called three times: no process remembers when it listed last
-        sweep(services, Listings(services))
+        sweep(services, RegistrationPoller(services))
     assert current(services, "deleted").live
 
 

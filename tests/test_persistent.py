@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.errors import RunnerBusy
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import Absence
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import sweep
+from runnerctl.core.domain.errors import RunnerBusy
+from runnerctl.core.domain.models import Absence
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash
@@ -94,7 +94,7 @@ def test_it_waits_for_the_end_of_an_outage_and_says_why(  # noqa: PLR0917 - fixt
     assert "Runner connect error: " in (status.runner.reason or ""), "it is told before anybody has written it down"
     for _ in range(3):
         clock.ahead += 125
-        sweep(services, Listings(services))
+        sweep(services, RegistrationPoller(services))
     status = core.runner_status(services, NAME)
     assert (status.word, current(services).state) == ("running", S.STARTING)
     assert "not online after 2 min" in (current(services).reason or "")
@@ -129,7 +129,7 @@ def test_a_start_that_takes_long_is_not_cut_short(
     core.start_runner(services, NAME)
     pid = routed.observe(services, current(services)).pid
     clock.ahead += 300
-    assert steps(sweep(services)) == [(NAME, Step.EXPLAIN)]
+    assert steps(sweep(services)) == [(NAME, Step.RECORD_REASON)]
     assert steps(sweep(services)) == []
     until(lambda: online(services))
     assert routed.observe(services, current(services)).pid == pid
@@ -245,10 +245,10 @@ def test_a_list_that_does_not_hold_it_is_not_believed(
     sweep(services)
     nobody = {"total_count": 0, "runners": []}
     sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody, times=None))
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for _ in range(4):
         clock.ahead += 61
-        assert [finding for finding in sweep(services, listings).findings if finding.error] == []
+        assert [finding for finding in sweep(services, poller).findings if finding.error] == []
     assert routed.observe(services, current(services)).running
 
 
@@ -262,11 +262,11 @@ def test_a_404_by_its_id_is_not_believed_while_it_is_listed(
     nobody = {"total_count": 0, "runners": []}
     sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody, times=2))
     sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners/\d+$", status=404, times=None))
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     confirmed = []
     for _ in range(2):
         clock.ahead += 61
-        confirmed += steps(sweep(services, listings))
+        confirmed += steps(sweep(services, poller))
     assert confirmed == [(NAME, Step.CONFIRM)]
     assert routed.observe(services, current(services)).running
 
@@ -283,7 +283,7 @@ def test_one_that_dies_and_whose_registration_is_deleted_ends(
     for _ in range(2):
         until(lambda: current(services).state is S.STOPPED)
         clock.ahead += 61
-        taken += steps(sweep(services, Listings(services)))
+        taken += steps(sweep(services, RegistrationPoller(services)))
     assert taken == [(NAME, Step.START), (NAME, Step.CONFIRM)]
     assert (current(services).state, current(services).reason) == (S.FAILED, "GitHub does not know it any more")
     assert (host.processes(), host.roots()) == ([], [])
@@ -302,7 +302,7 @@ def test_one_that_rests_and_that_github_knows_after_all_is_started_again(
     nobody = {"total_count": 0, "runners": []}
     sandbox.add_fault(Fault(match=rf"GET /repos/{REPO}/actions/runners$", status=200, body=nobody))
     clock.ahead += 61
-    assert steps(sweep(services, Listings(services))) == [(NAME, Step.CONFIRM)]
+    assert steps(sweep(services, RegistrationPoller(services))) == [(NAME, Step.CONFIRM)]
     until(lambda: online(services))
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core import restarting
-from runnerctl.core.backends.base import NOTHING, Observation, Outcome, Phase
-from runnerctl.core.models import Event, Runner, Scope
-from runnerctl.core.observed import shown_state
-from runnerctl.core.plan import Action, Limits, Seen, Step, plan
-from runnerctl.core.states import LIVE, Desired, RunnerState
+from runnerctl.core.domain.models import Event, Runner, Scope
+from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
+from runnerctl.core.domain.observed_state import shown_state
+from runnerctl.core.domain.states import LIVE, Desired, RunnerState
+from runnerctl.core.engine import restarting
+from runnerctl.core.engine.plan import Action, Deadlines, Seen, Step, plan
 
 S = RunnerState
 NOW = 10_000.0
@@ -67,16 +67,16 @@ def ended(outcome: Outcome | None, **changes: Any) -> Observation:
 
 def decided(row: Runner, processes: Observation, **more: Any) -> Action:
     facts = {"supervised": processes.running, "working": processes.phase is Phase.BUSY, **more}
-    return plan(Seen(runner=row, processes=processes, **facts), now=NOW, limits=Limits())
+    return plan(Seen(runner=row, processes=processes, **facts), now=NOW, deadlines=Deadlines())
 
 
 @pytest.mark.parametrize(
     ("state", "phase", "step", "new"),
     [
-        (S.STARTING, Phase.LISTENING, Step.NOTE, S.IDLE),
-        (S.IDLE, Phase.BUSY, Step.NOTE, S.BUSY),
-        (S.BUSY, Phase.LISTENING, Step.NOTE, S.IDLE),
-        (S.IDLE, Phase.UPDATING, Step.NOTE, S.STARTING),
+        (S.STARTING, Phase.LISTENING, Step.RECORD_STATE, S.IDLE),
+        (S.IDLE, Phase.BUSY, Step.RECORD_STATE, S.BUSY),
+        (S.BUSY, Phase.LISTENING, Step.RECORD_STATE, S.IDLE),
+        (S.IDLE, Phase.UPDATING, Step.RECORD_STATE, S.STARTING),
         (S.IDLE, Phase.LISTENING, Step.KEEP, None),
         (S.BUSY, Phase.BUSY, Step.KEEP, None),
         (S.STOPPING, Phase.BUSY, Step.DRAIN, None),
@@ -100,23 +100,23 @@ def test_a_worker_that_outlived_all_else_is_adopted_and_never_cleared(state: Run
 @pytest.mark.parametrize(
     ("processes", "desired", "ephemeral", "expected"),
     [
-        (ended(Outcome.COMPLETED, jobs_run=1), Desired.RUNNING, True, (Step.FINISH, S.COMPLETED)),
-        (ended(Outcome.FAILED), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
-        (ended(Outcome.STOPPED), Desired.STOPPED, True, (Step.REST, None)),
-        (ended(Outcome.STOPPED, jobs_run=1), Desired.STOPPED, True, (Step.FINISH, S.FAILED)),
-        (ended(None), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
-        (ended(None), Desired.STOPPED, True, (Step.REST, None)),
-        (ended(Outcome.STOPPED), Desired.STOPPED, False, (Step.REST, None)),
-        (ended(Outcome.FAILED), Desired.RUNNING, False, (Step.REST, None)),
+        (ended(Outcome.COMPLETED, jobs_run=1), Desired.RUNNING, True, (Step.END_LIFE, S.COMPLETED)),
+        (ended(Outcome.FAILED), Desired.RUNNING, True, (Step.END_LIFE, S.FAILED)),
+        (ended(Outcome.STOPPED), Desired.STOPPED, True, (Step.MARK_STOPPED, None)),
+        (ended(Outcome.STOPPED, jobs_run=1), Desired.STOPPED, True, (Step.END_LIFE, S.FAILED)),
+        (ended(None), Desired.RUNNING, True, (Step.END_LIFE, S.FAILED)),
+        (ended(None), Desired.STOPPED, True, (Step.MARK_STOPPED, None)),
+        (ended(Outcome.STOPPED), Desired.STOPPED, False, (Step.MARK_STOPPED, None)),
+        (ended(Outcome.FAILED), Desired.RUNNING, False, (Step.MARK_STOPPED, None)),
         (ended(None), Desired.RUNNING, False, (Step.START, None)),
-        (ended(None), Desired.STOPPED, False, (Step.REST, None)),
-        (ended(Outcome.FAILED), Desired.GONE, False, (Step.FINISH, S.REMOVED)),
-        (NOTHING, Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
-        (ended(Outcome.DELETED), Desired.RUNNING, True, (Step.FINISH, S.FAILED)),
-        (ended(Outcome.DELETED), Desired.RUNNING, False, (Step.FINISH, S.FAILED)),
+        (ended(None), Desired.STOPPED, False, (Step.MARK_STOPPED, None)),
+        (ended(Outcome.FAILED), Desired.GONE, False, (Step.END_LIFE, S.REMOVED)),
+        (NOTHING, Desired.RUNNING, True, (Step.END_LIFE, S.FAILED)),
+        (ended(Outcome.DELETED), Desired.RUNNING, True, (Step.END_LIFE, S.FAILED)),
+        (ended(Outcome.DELETED), Desired.RUNNING, False, (Step.END_LIFE, S.FAILED)),
         (ended(Outcome.OUTDATED), Desired.RUNNING, True, (Step.RENEW, None)),
         (ended(Outcome.OUTDATED), Desired.RUNNING, False, (Step.RENEW, None)),
-        (ended(Outcome.OUTDATED), Desired.STOPPED, False, (Step.REST, None)),
+        (ended(Outcome.OUTDATED), Desired.STOPPED, False, (Step.MARK_STOPPED, None)),
     ],
 )
 def test_how_processes_ended_decides_what_becomes_of_the_runner(
@@ -127,7 +127,7 @@ def test_how_processes_ended_decides_what_becomes_of_the_runner(
 
 @pytest.mark.parametrize(
     ("ephemeral", "jobs_run", "expected"),
-    [(True, 1, (Step.FINISH, S.COMPLETED)), (True, 0, (Step.FINISH, S.FAILED)), (False, 1, (Step.START, None))],
+    [(True, 1, (Step.END_LIFE, S.COMPLETED)), (True, 0, (Step.END_LIFE, S.FAILED)), (False, 1, (Step.START, None))],
 )
 def test_a_runner_that_took_its_identity_away_after_a_job_has_completed_though_nobody_saw_it_end(
     ephemeral: bool, jobs_run: int, expected: tuple[Step, RunnerState | None]
@@ -138,7 +138,7 @@ def test_a_runner_that_took_its_identity_away_after_a_job_has_completed_though_n
 
 def test_a_persistent_runner_that_died_right_after_its_start_is_not_started_again() -> None:
     row = runner(S.STARTING, ephemeral=False, started_at=NOW - 5)
-    assert decided(row, ended(None)).step is Step.REST
+    assert decided(row, ended(None)).step is Step.MARK_STOPPED
 
 
 @pytest.mark.parametrize("outcome", [Outcome.OUTDATED, Outcome.STOPPED, Outcome.FAILED])
@@ -151,12 +151,12 @@ def test_a_start_that_was_interrupted_is_not_judged_by_what_was_there_before(out
 @pytest.mark.parametrize("state", [S.PENDING, S.REGISTERED])
 def test_an_interrupted_creation_fails(state: RunnerState) -> None:
     action = decided(runner(state, started_at=None), NOTHING)
-    assert action[:2] == (Step.FINISH, S.FAILED)
+    assert action[:2] == (Step.END_LIFE, S.FAILED)
     assert "interrupted" in (action.reason or "")
 
 
 @pytest.mark.parametrize(
-    ("age", "online", "step"), [(119, False, Step.KEEP), (121, False, Step.FINISH), (121, True, Step.KEEP)]
+    ("age", "online", "step"), [(119, False, Step.KEEP), (121, False, Step.END_LIFE), (121, True, Step.KEEP)]
 )
 def test_an_ephemeral_start_has_a_deadline_that_being_online_once_meets(age: float, online: bool, step: Step) -> None:
     processes = alive(Phase.STARTING, online_at=NOW if online else None)
@@ -167,7 +167,7 @@ def test_a_persistent_start_has_none_and_says_why_it_takes_so_long_once() -> Non
     row = runner(S.STARTING, ephemeral=False, started_at=NOW - 121)
     processes = alive(Phase.STARTING, error="Runner connect error: 503")
     action = decided(row, processes)
-    assert action.step is Step.EXPLAIN
+    assert action.step is Step.RECORD_REASON
     assert "Runner connect error: 503" in (action.reason or "")
     assert decided(row._replace(reason=action.reason), processes).step is Step.KEEP
 
@@ -178,7 +178,7 @@ def test_a_persistent_start_has_none_and_says_why_it_takes_so_long_once() -> Non
         (0, Phase.LISTENING, Step.KEEP),
         (1, Phase.LISTENING, Step.KEEP),
         (2, Phase.LISTENING, Step.REPLACE),
-        (9, Phase.BUSY, Step.NOTE),
+        (9, Phase.BUSY, Step.RECORD_STATE),
     ],
 )
 def test_github_must_miss_a_runner_twice_and_a_job_outweighs_it(absences: int, phase: Phase, step: Step) -> None:
@@ -189,9 +189,9 @@ def test_github_must_miss_a_runner_twice_and_a_job_outweighs_it(absences: int, p
     ("changes", "step"),
     [
         ({"ephemeral": False}, Step.CONFIRM),
-        ({"daemonize": False}, Step.FINISH),
-        ({"desired": Desired.STOPPED}, Step.FINISH),
-        ({"jobs_run": 1}, Step.FINISH),
+        ({"daemonize": False}, Step.END_LIFE),
+        ({"desired": Desired.STOPPED}, Step.END_LIFE),
+        ({"jobs_run": 1}, Step.END_LIFE),
     ],
 )
 def test_only_an_ephemeral_runner_that_somebody_still_waits_for_is_made_again(
@@ -262,7 +262,7 @@ def test_what_ends_in_a_row_is_counted_from_the_history(history: list[Event], en
 def test_a_creation_that_was_interrupted_behind_its_registration_goes_on_if_it_is_to_last() -> None:
     half_made = runner(S.PENDING, ephemeral=False, started_at=None, github_id=None)
     assert decided(half_made, NOTHING, configured=True).step is Step.START
-    assert decided(half_made, NOTHING, configured=False).step is Step.FINISH
+    assert decided(half_made, NOTHING, configured=False).step is Step.END_LIFE
 
 
 def test_a_start_whose_starter_died_is_done_again_at_once() -> None:
@@ -306,7 +306,7 @@ def test_a_removal_without_its_command_goes_on_unless_a_job_or_a_task_is_in_the_
 
 def test_a_removal_ends_as_it_was_meant_to() -> None:
     row = runner(S.REMOVING, ending=S.COMPLETED, reason="done")
-    assert decided(row, ended(Outcome.STOPPED)) == Action(Step.FINISH, S.COMPLETED, "done")
+    assert decided(row, ended(Outcome.STOPPED)) == Action(Step.END_LIFE, S.COMPLETED, "done")
 
 
 def test_a_stopped_runner_is_left_alone() -> None:
@@ -316,17 +316,17 @@ def test_a_stopped_runner_is_left_alone() -> None:
 @pytest.mark.parametrize("processes", [alive(), alive(Phase.BUSY, job="build"), alive(Phase.STARTING)])
 def test_a_runner_whose_repository_has_become_public_is_withdrawn_once(processes: Observation) -> None:
     exposed = runner(S.STARTING, exposed_at=NOW, started_at=NOW)
-    assert decided(exposed, processes).step is Step.WITHDRAW
+    assert decided(exposed, processes).step is Step.DRAIN_EXPOSED
     asked = exposed._replace(state=S.STOPPING, desired=Desired.STOPPED, changed_at=NOW)
     assert decided(asked, processes._replace(stop_asked=True)).step is Step.KEEP
 
 
 def test_an_exposed_runner_is_neither_started_nor_made_again_by_itself() -> None:
     persistent = runner(ephemeral=False, exposed_at=NOW)
-    assert decided(persistent, NOTHING).step is Step.REST
-    assert decided(persistent, ended(Outcome.OUTDATED)).step is Step.REST
+    assert decided(persistent, NOTHING).step is Step.MARK_STOPPED
+    assert decided(persistent, ended(Outcome.OUTDATED)).step is Step.MARK_STOPPED
     ghost = Seen(runner=runner(exposed_at=NOW), processes=alive(), supervised=True, working=False, absences=2)
-    assert plan(ghost, now=NOW, limits=Limits()).step is Step.FINISH
+    assert plan(ghost, now=NOW, deadlines=Deadlines()).step is Step.END_LIFE
 
 
 STOPPING = NOTHING._replace(supervised=True, phase=Phase.STOPPING)

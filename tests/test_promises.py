@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import errors
-from runnerctl.core.errors import RunnerctlError
-from runnerctl.core.settings_table import BY_KEY, SETTINGS, Setting
+from runnerctl.core.domain import errors
+from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.settings.table import BY_KEY, SETTINGS, Setting
 from tests import lowest_versions
 
 TOP = Path(__file__).parent.parent

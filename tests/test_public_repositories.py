@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.access.grants import Limits
-from runnerctl.core.access.workflow_rules import Policy, parse
-from runnerctl.core.errors import (
+from runnerctl.core.access.grants import TokenLimits
+from runnerctl.core.access.oidc.workflow_rules import Policy, parse
+from runnerctl.core.domain.errors import (
     Forbidden,
     GitHubCredentials,
     GitHubNotFound,
@@ -23,13 +23,13 @@ from runnerctl.core.errors import (
     GitHubUnavailable,
     RunnerctlError,
 )
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import Sweep, sweep
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, until
 from tests.test_reconcile import JumpingClock, steps
@@ -37,7 +37,7 @@ from tests.test_reconcile import JumpingClock, steps
 REPO = "acme/widgets"
 LOOK = f"/repos/{REPO}"
 ALLOWED = {"RUNNERCTL_PUBLIC_REPOSITORIES": "true"}
-LIMITS = Limits(tenant="acme", repositories=("acme/*",), labels=("linux", "self-hosted"), persistent=True)
+LIMITS = TokenLimits(tenant="acme", repositories=("acme/*",), labels=("linux", "self-hosted"), persistent=True)
 PUBLIC = replace(LIMITS, public_repositories=True)
 HOUR = 3600
 
@@ -221,7 +221,7 @@ def test_a_lost_runner_that_a_token_allowed_is_made_again_and_no_other(
         if swept:
             sandbox.publish(REPO)
             clock.ahead += HOUR
-        swept.append(sweep(services, Listings(services)))
+        swept.append(sweep(services, RegistrationPoller(services)))
     assert [runner.name for runner in swept[-1].replaced] == ["allowed"]
     assert current(services, "allowed").may_be_public
     assert services.store.replacements() == []
@@ -233,7 +233,7 @@ def test_a_lost_runner_that_a_token_allowed_is_made_again_and_no_other(
 
 def an_hour_later(services: Services, clock: JumpingClock) -> Sweep:
     clock.ahead += HOUR
-    return sweep(services, Listings(services))
+    return sweep(services, RegistrationPoller(services))
 
 
 def a_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> tuple[int, Path]:
@@ -251,7 +251,7 @@ def test_an_idle_runner_whose_repository_became_public_is_withdrawn_and_says_so(
 ) -> None:
     runner = create(services, host.spec("idle", ephemeral=ephemeral), wait=core.Wait.ONLINE)
     sandbox.publish(REPO)
-    assert steps(an_hour_later(services, clock)) == [("idle", Step.WITHDRAW)]
+    assert steps(an_hour_later(services, clock)) == [("idle", Step.DRAIN_EXPOSED)]
     until(lambda: sweep(services) and current(services, "idle").state is RunnerState.STOPPED)
     status = core.runner_status(services, "idle")
     assert status.word == "installed_not_running"
@@ -266,7 +266,7 @@ def test_an_idle_runner_whose_repository_became_public_is_withdrawn_and_says_so(
     core.start_runner(services, "idle")
     sandbox.wait_runner("idle", status="online", timeout=20)
     assert "public" not in (core.runner_status(services, "idle").degraded or "")
-    assert steps(sweep(services)) in ([], [("idle", Step.NOTE)])
+    assert steps(sweep(services)) in ([], [("idle", Step.RECORD_STATE)])
 
 
 @pytest.mark.persistent
@@ -277,7 +277,7 @@ def test_a_job_that_runs_is_finished_and_none_comes_after_it(
     create(services, host.spec("busy", ephemeral=ephemeral), wait=core.Wait.ONLINE)
     job, go = a_job(sandbox, services, host, "busy")
     sandbox.publish(REPO)
-    assert ("busy", Step.WITHDRAW) in steps(an_hour_later(services, clock))
+    assert ("busy", Step.DRAIN_EXPOSED) in steps(an_hour_later(services, clock))
     status = core.runner_status(services, "busy")
     assert status.word == "running"
     assert "has become public" in (status.degraded or "")
@@ -297,10 +297,10 @@ def test_the_sweep_looks_once_an_hour_and_what_it_is_not_told_changes_nothing(
     for name in ("a", "b"):
         create(services, host.spec(name), wait=core.Wait.ONLINE)
     sweep(services)
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for _ in range(10):
         clock.ahead += HOUR / 5
-        sweep(services, listings)
+        sweep(services, poller)
     assert looks(sandbox) == 1 + 2
     sandbox.publish(REPO)
     sandbox.add_fault(Fault(match=f"GET /.*{LOOK}$", status=403, times=None))
@@ -315,7 +315,7 @@ def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     create(services, host.spec("allowed", tenant="acme"), limits=PUBLIC, wait=core.Wait.ONLINE)
     create(services, host.spec("other", ephemeral=False), wait=core.Wait.ONLINE)
     sandbox.publish(REPO)
-    assert steps(an_hour_later(services, clock)) == [("allowed", Step.NOTE), ("other", Step.WITHDRAW)]
+    assert steps(an_hour_later(services, clock)) == [("allowed", Step.RECORD_STATE), ("other", Step.DRAIN_EXPOSED)]
     until(lambda: sweep(services) and current(services, "other").state is RunnerState.STOPPED)
     assert "public" in (core.runner_status(services, "other").degraded or "")
     assert core.runner_status(allowing, "other").degraded is None

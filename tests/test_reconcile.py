@@ -13,13 +13,13 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.backends import directory
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.listings import Listings
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import Sweep, glance, put_right, sweep
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import Sweep, observe_runners, reconcile_finding, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, until
 
@@ -63,7 +63,7 @@ def test_when_all_is_well_nothing_is_done_and_one_call_lists_a_scope(
         create(services, host.spec(name), wait=ONLINE)
     sweep(services)
     before = len(sandbox.calls)
-    assert sweep(services, Listings(services)).findings == ()
+    assert sweep(services, RegistrationPoller(services)).findings == ()
     assert len(sandbox.calls) - before == 1
     seen = services.store.latest("a")
     assert seen is not None
@@ -74,13 +74,13 @@ def test_github_is_listed_at_most_once_a_minute(
     services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
 ) -> None:
     create(services, host.spec("a"), wait=ONLINE)
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     before = len(sandbox.calls)
     for _ in range(5):
-        sweep(services, listings)
+        sweep(services, poller)
     assert len(sandbox.calls) - before == 1
     clock.ahead += 61
-    sweep(services, listings)
+    sweep(services, poller)
     assert len(sandbox.calls) - before == 2
 
 
@@ -107,10 +107,10 @@ def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, hos
     stranger = host.services()
     runners = stranger.store.live()
     with no_descriptor_left():
-        (finding,) = glance(stranger, runners)
+        (finding,) = observe_runners(stranger, runners)
         assert finding.action.step is Step.KEEP
-        assert put_right(stranger, finding).error is not None
-    assert glance(stranger, runners) == []
+        assert reconcile_finding(stranger, finding).error is not None
+    assert observe_runners(stranger, runners) == []
     stranger.close()
 
 
@@ -123,12 +123,12 @@ def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
     create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
     sweep(services)
     sandbox.delete_runner(sandbox.runners()[0].id)
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     clock.ahead += 61
-    assert steps(sweep(services, listings)) == []
-    assert listings.absences(services.store.latest("ghost")) == 1  # type: ignore[arg-type]
+    assert steps(sweep(services, poller)) == []
+    assert poller.absences(services.store.latest("ghost")) == 1  # type: ignore[arg-type]
     clock.ahead += 61
-    assert steps(sweep(services, listings)) == [("ghost", Step.CONFIRM)]
+    assert steps(sweep(services, poller)) == [("ghost", Step.CONFIRM)]
     assert state_of(services, "ghost") is RunnerState.FAILED
     assert not services.store.has_replacement("ghost")
     assert host.processes() == []
@@ -147,10 +147,10 @@ def test_a_job_outweighs_what_github_lists(
             match=f"GET /repos/{REPO}/actions/runners", body={"total_count": 0, "runners": []}, status=200, times=None
         )
     )
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for _ in range(4):
         clock.ahead += 61
-        sweep(services, listings)
+        sweep(services, poller)
     assert routed.working(services, services.store.latest("busy"))  # type: ignore[union-attr]
     go.touch()
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
@@ -164,10 +164,10 @@ def test_a_listing_that_fails_is_unknown_and_never_acted_on(
     sweep(services)
     services.github.list_runners(services.store.latest("steady").scope)  # type: ignore[union-attr]
     sandbox.add_fault(Fault(match=f"GET /repos/{REPO}/actions/runners", times=None, **trouble))  # type: ignore[arg-type]
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for _ in range(3):
         clock.ahead += 3700
-        assert sweep(services, listings).findings == ()
+        assert sweep(services, poller).findings == ()
     assert core.runner_status(services, "steady").word == "running"
 
 
@@ -176,10 +176,10 @@ def test_strangers_are_never_touched_and_a_hundred_are_paged_through(
 ) -> None:
     strangers = [sandbox.add_runner(REPO, f"stranger-{number}", labels=["linux"]) for number in range(130)]
     create(services, host.spec("ours"), wait=ONLINE)
-    listings = Listings(services)
+    poller = RegistrationPoller(services)
     for _ in range(3):
         clock.ahead += 61
-        sweep(services, listings)
+        sweep(services, poller)
     assert core.runner_status(services, "ours").word == "running"
     assert len(sandbox.runners()) == len(strangers) + 1
 
@@ -187,7 +187,7 @@ def test_strangers_are_never_touched_and_a_hundred_are_paged_through(
 def test_a_dry_run_tells_and_does_nothing(services: Services, host: Host) -> None:
     runner = services.store.admit(host.spec("half"), root=services.root("half"))
     swept = sweep(services, dry_run=True)
-    assert steps(swept) == [("half", Step.FINISH)]
+    assert steps(swept) == [("half", Step.END_LIFE)]
     assert services.store.get(runner.id) == runner
 
 
@@ -203,7 +203,7 @@ def test_a_half_made_runner_is_cleared_with_its_directory_and_registration(
     github = services.github
     github.generate_jitconfig(runner.scope, name="half", group_id=1, labels=runner.labels, workdir="_work")
     assert len(sandbox.runners()) == 1
-    assert steps(sweep(services)) == [("half", Step.FINISH)]
+    assert steps(sweep(services)) == [("half", Step.END_LIFE)]
     assert state_of(services, "half") is RunnerState.FAILED
     assert (sandbox.runners(), host.roots(), services.store.orphans()) == ([], [], [])
 

@@ -24,7 +24,7 @@ import requests
 
 from runnerctl.core import logs
 from runnerctl.core.redact import redact
-from runnerctl.core.service import layout
+from runnerctl.install import layout
 from runnerctl.sandbox import Sandbox
 from tests import planted
 from tests.cli_running import cli

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from runnerctl.core import processes
-from runnerctl.core.states import RunnerState
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.host import processes
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import Ran
 from tests.host import Host, until

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runnerctl.core.errors import ConfigInvalid, GitHubUnavailable, PackageInvalid
-from runnerctl.core.releases import platform_of_machine, resolve
+from runnerctl.core.domain.errors import ConfigInvalid, GitHubUnavailable, PackageInvalid
+from runnerctl.core.packages.releases import platform_of_machine, resolve
 
 SHA = "a" * 64
 OTHER_SHA = "b" * 64

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.backends.base import Jit, Provision
-from runnerctl.core.errors import BackendFailed
+from runnerctl.core.domain.errors import BackendFailed
 from tests.remote_backend import (
     INSTALLATION,
     Cluster,

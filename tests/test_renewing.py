@@ -11,13 +11,14 @@ from runnerctl import core
 from runnerctl.core.backends import directory
 from runnerctl.core.backends.place import place_of
 from runnerctl.core.backends.registry import handle_of
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.lifecycle import packaging, routed
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import sweep
-from runnerctl.core.releases import platform_of_machine
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.packages.releases import platform_of_machine
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, until

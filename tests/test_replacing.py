@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from runnerctl import core
-from runnerctl.core.lifecycle import breaker
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import RunnerSpec, Scope
-from runnerctl.core.plan import Step
-from runnerctl.core.reconcile import Sweep, sweep
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import breaker
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, until
 from tests.test_reconcile import JumpingClock, steps
@@ -51,7 +51,7 @@ def found_out(services: Services, clock: JumpingClock) -> Sweep:
     """Two listings, a minute apart, by a process of its own each: `runnerctl reconcile`, twice."""
     for _ in range(2):
         clock.ahead += 61
-        swept = sweep(services, Listings(services))
+        swept = sweep(services, RegistrationPoller(services))
     return swept
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.lifecycle.restarts import see_through
-from runnerctl.core.models import Absence, Runner
+from runnerctl.core.domain.models import Absence, Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.restarts import wait_and_restart
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import JumpingClock
@@ -177,6 +177,6 @@ def test_a_renewal_is_tried_until_github_answers_again(services: Services, host:
             sandbox.clear_faults()
 
     services.clock = HurryingClock(back_after_a_minute)
-    see_through(services, runner.id)
+    wait_and_restart(services, runner.id)
     until(lambda: routed.observe(services, runner).online_at)
     assert routed.observe(services, runner).running

@@ -10,11 +10,11 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.models import Runner
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState as S
 from tests.host import Host
 
 DAY = 86400.0
@@ -74,7 +74,7 @@ def is_known(services: Services, runner: Runner) -> bool:
 def test_a_token_that_was_revoked_or_expired_is_known_as_long_as_a_runner_that_ended(
     services: Services, clock: HeldClock
 ) -> None:
-    rights, limits = [Right.RUNNERS_READ], Limits(tenant="acme")
+    rights, limits = [Right.RUNNERS_READ], TokenLimits(tenant="acme")
     for name, life in {"revoked": 90, "expired": 1, "rotated": 90, "counts": 90}.items():
         issuing.issue(services, name, rights=rights, limits=limits, life=life * DAY)
     issuing.revoke(services, "revoked")

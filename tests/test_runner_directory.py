@@ -18,11 +18,11 @@ import pytest
 from runnerctl.core.backends import directory
 from runnerctl.core.backends.directory import build, discard, publish
 from runnerctl.core.backends.identity import MAX_BLOB, write_identity
-from runnerctl.core.directories import check_directory
-from runnerctl.core.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
-from runnerctl.core.packages import Package
-from runnerctl.core.syscalls import claim_and_rename, rename_new
-from runnerctl.core.trash import mounts_below
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
+from runnerctl.core.host.directories import check_directory
+from runnerctl.core.host.syscalls import claim_and_rename, rename_new
+from runnerctl.core.host.trash import mounts_below
+from runnerctl.core.packages.store import Package
 from tests.mounting import WAYS, mounting
 
 ROW = "k3v9"
@@ -419,7 +419,7 @@ def test_what_is_no_directory_is_said(tmp_path, path):
 UNWRITABLE = """
 import os, sys
 from pathlib import Path
-from runnerctl.core.directories import check_directory
+from runnerctl.core.host.directories import check_directory
 if os.geteuid() == 0:
     import pwd
     pwd.getpwuid(0)

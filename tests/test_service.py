@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.service.files import all_files
-from runnerctl.core.service.layout import Backend, Layout
+from runnerctl.install.files import all_files
+from runnerctl.install.layout import Backend, Layout
 from tests.booted import VENV, Booted, boot, installation, require_systemd
 from tests.cli_running import cli
 from tests.host import until
@@ -242,8 +242,8 @@ def test_a_dry_run_tells_what_an_install_does_and_does_nothing(service: Service)
         (f"{VENV}/lib", "chown nobody", "chown root"),
         ("/opt", "chmod o+w", "chmod o-w"),
         (f"{SITE}/runnerctl", "chmod g+w", "chmod g-w"),
-        (f"{SITE}/runnerctl/core/errors.py", "chmod 664", "chmod 644"),
-        (f"{SITE}/runnerctl/core/errors.py", "chown nobody", "chown root"),
+        (f"{SITE}/runnerctl/core/domain/errors.py", "chmod 664", "chmod 644"),
+        (f"{SITE}/runnerctl/core/domain/errors.py", "chown nobody", "chown root"),
         (f"{VENV}/lib", "chmod 700", "chmod 755"),
     ],
 )

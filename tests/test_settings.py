@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import credentials, settings
-from runnerctl.core.errors import ConfigInvalid
+from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
+from runnerctl.core.settings import credentials
+from runnerctl.core.settings import load as settings
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
 

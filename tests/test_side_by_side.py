@@ -7,28 +7,28 @@ from collections.abc import Iterator
 
 import pytest
 
-from runnerctl.core.side_by_side import SideBySide
+from runnerctl.core.host.worker_pool import WorkerPool
 
 PATIENCE = 10
 
 
 @pytest.fixture
-def beside() -> Iterator[SideBySide]:
-    made = SideBySide(4)
+def beside() -> Iterator[WorkerPool]:
+    made = WorkerPool(4)
     yield made
     made.close()
 
 
-def test_the_results_come_in_order(beside: SideBySide) -> None:
+def test_the_results_come_in_order(beside: WorkerPool) -> None:
     assert beside.each(str, range(50)) == [str(number) for number in range(50)]
 
 
-def test_as_many_steps_run_at_once_as_there_are_threads(beside: SideBySide) -> None:
+def test_as_many_steps_run_at_once_as_there_are_threads(beside: WorkerPool) -> None:
     all_here = threading.Barrier(4, timeout=PATIENCE)
     beside.each(lambda _: all_here.wait(), range(4))
 
 
-def test_the_threads_stay(beside: SideBySide) -> None:
+def test_the_threads_stay(beside: WorkerPool) -> None:
     def together(_: object) -> str:
         all_here.wait()
         return threading.current_thread().name
@@ -37,15 +37,15 @@ def test_the_threads_stay(beside: SideBySide) -> None:
     assert set(beside.each(together, range(4))) == set(beside.each(together, range(4)))
 
 
-def test_one_step_needs_no_thread(beside: SideBySide) -> None:
+def test_one_step_needs_no_thread(beside: WorkerPool) -> None:
     assert beside.each(lambda _: threading.current_thread(), [1]) == [threading.current_thread()]
 
 
-def test_steps_that_have_many_steps_themselves_do_not_wait_for_each_other(beside: SideBySide) -> None:
+def test_steps_that_have_many_steps_themselves_do_not_wait_for_each_other(beside: WorkerPool) -> None:
     assert beside.each(lambda _: sum(beside.each(lambda number: number, range(5))), range(20)) == [10] * 20
 
 
-def test_a_step_that_fails_is_told_when_all_are_done(beside: SideBySide) -> None:
+def test_a_step_that_fails_is_told_when_all_are_done(beside: WorkerPool) -> None:
     done: list[int] = []
 
     def step(number: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runnerctl.core import processes
+from runnerctl.core.host import processes
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.values import JobView
 

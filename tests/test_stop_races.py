@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runnerctl import core
-from runnerctl.core.lifecycle import routed
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 
@@ -65,7 +65,7 @@ def test_the_next_job_of_a_draining_runner_is_finished_too(services: Services, h
     assert stop(services, "busy").draining
     go.touch()
     until(lambda: not host.processes())
-    core.reap(services, life.id)
+    core.reconcile_runner(services, life.id)
     assert services.store.latest("busy").state is RunnerState.STOPPED  # type: ignore[union-attr]
     conclusions = [sandbox.job(job).conclusion for job in jobs]
     assert conclusions[0] == "success"

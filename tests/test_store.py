@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.clock import SystemClock
-from runnerctl.core.errors import ConfigInvalid, InvalidTransition, RunnerExists
-from runnerctl.core.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope
-from runnerctl.core.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, RunnerExists
+from runnerctl.core.domain.models import Absence, Runner, RunnerQuery, RunnerSpec, Scope
+from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
 from runnerctl.core.store import Store
 
 S = RunnerState

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core import processes
-from runnerctl.core.models import ProcessId
+from runnerctl.core.domain.models import ProcessId
+from runnerctl.core.host import processes
 
 PROGRAM = Path(__file__).resolve().parents[1] / "runnerctl" / "supervisor" / "__main__.py"
 PATIENCE = 15.0

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core import processes
-from runnerctl.core.lifecycle import routed
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create
 from tests.test_supervisor import until

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core import processes
+from runnerctl.core.host import processes
 from tests.test_supervisor import until
 
 pytest_plugins = ("tests.orphans",)

@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from runnerctl.core.errors import GitHubRefused
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.models import Runner
+from runnerctl.core.domain.errors import GitHubRefused
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, until

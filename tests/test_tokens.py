@@ -15,21 +15,21 @@ import pytest
 import requests
 
 from runnerctl.core.access import issuing, tokens
-from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.errors import Forbidden, TokenExists, TokenNotFound
-from runnerctl.core.lifecycle import replacing
-from runnerctl.core.models import Runner
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.domain.errors import Forbidden, TokenExists, TokenNotFound
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import replacing
 from runnerctl.core.redact import MASK, redact
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from runnerctl.server.app import ROUTES, build_app
 from runnerctl.server.keys import RULES
-from runnerctl.server.routing import Door, Route
+from runnerctl.server.routing import Access, Route
 from tests.cli_running import cli
 from tests.host import Host, Server, until
 from tests.strictness import strict_sandbox
 
-ANY = Limits(tenant="acme", repositories=("acme/*",), labels=("linux", "self-hosted"), name_pattern="acme-*")
+ANY = TokenLimits(tenant="acme", repositories=("acme/*",), labels=("linux", "self-hosted"), name_pattern="acme-*")
 
 
 class Hall(NamedTuple):
@@ -39,7 +39,7 @@ class Hall(NamedTuple):
     services: Services
     host: Host
 
-    def token(self, *rights: Right, limits: Limits = ANY, **options: Any) -> str:
+    def token(self, *rights: Right, limits: TokenLimits = ANY, **options: Any) -> str:
         name = f"t-{secrets.token_hex(4)}"
         return issuing.issue(self.services, name, rights=rights or tuple(Right), limits=limits, **options)[1]
 
@@ -79,7 +79,7 @@ def hall(archive: Path, package_dir: Path, tmp_path_factory: pytest.TempPathFact
 def test_every_route_says_what_it_needs(services: Services) -> None:
     app = build_app(services, token="x")
     assert {route.handler for route in app.router.routes()} == set(app[RULES])
-    assert all(isinstance(rule.needs, Right | Door) for rule in app[RULES].values())
+    assert all(isinstance(rule.needs, Right | Access) for rule in app[RULES].values())
     changing = {rule.path for rule in ROUTES if rule.method != "GET"}
     assert {rule.path for rule in ROUTES if rule.action} == changing
 
@@ -123,7 +123,7 @@ def test_a_route_opens_to_its_scope_alone_and_shows_no_foreign_runner(hall: Hall
     hall.server.remove(name, "?force=true")
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if isinstance(route.needs, Door)], ids=lambda r: r.path)
+@pytest.mark.parametrize("route", [route for route in ROUTES if isinstance(route.needs, Access)], ids=lambda r: r.path)
 @pytest.mark.parametrize("right", Right)
 def test_what_needs_no_scope_opens_to_any_token(hall: Hall, route: Route, right: Right) -> None:
     assert hall.ask(hall.token(right), route.method, route.path).status_code == 200
@@ -177,7 +177,9 @@ def test_what_is_beyond_a_tenants_limits_is_forbidden(hall: Hall, fields: dict[s
 
 
 def test_patterns_regard_no_case_and_stop_at_the_slash(hall: Hall) -> None:
-    limits = Limits(tenant="acme", repositories=("Acme/w*",), labels=("GPU-?",), name_pattern="ACME-*", persistent=True)
+    limits = TokenLimits(
+        tenant="acme", repositories=("Acme/w*",), labels=("GPU-?",), name_pattern="ACME-*", persistent=True
+    )
     spec = hall.host.spec
     limits.check_create(spec("acme-x", repo="ACME/Widgets", labels="gpu-1", ephemeral=False))
     for repo in ("acme/x", "acmew/w", "w/acme"):
@@ -186,7 +188,7 @@ def test_patterns_regard_no_case_and_stop_at_the_slash(hall: Hall) -> None:
 
 
 def test_any_number_of_creates_at_once_stay_within_the_tenants_number(hall: Hall) -> None:
-    limits = Limits(tenant="crowd", repositories=("acme/*",), labels=("linux",), max_runners=2)
+    limits = TokenLimits(tenant="crowd", repositories=("acme/*",), labels=("linux",), max_runners=2)
     token = hall.token(limits=limits)
     hall.stopped("of-others", "acme")
     with ThreadPoolExecutor(8) as pool:
@@ -199,8 +201,8 @@ def test_any_number_of_creates_at_once_stay_within_the_tenants_number(hall: Hall
 
 def test_a_name_that_is_a_label_of_others_is_not_free(hall: Hall) -> None:
     """`runs-on: deploy` of others would find it."""
-    token = hall.token(limits=Limits(tenant="thief", repositories=("*/*",), labels=("*",)))
-    owner = Limits(tenant="owner", labels=("signing-*", "linux"), name_pattern="vault-*")
+    token = hall.token(limits=TokenLimits(tenant="thief", repositories=("*/*",), labels=("*",)))
+    owner = TokenLimits(tenant="owner", labels=("signing-*", "linux"), name_pattern="vault-*")
     hall.token(Right.RUNNERS_READ, limits=owner)
     hall.stopped("gpu-host", None, labels="linux,Deploy")
     for name in ("deploy", "Signing-1", "Vault-1", "Self-Hosted"):  # the last is one of the host's default labels
@@ -245,7 +247,7 @@ def test_tokens_are_listed_and_revoked_within_the_tenant_by_those_who_may(hall: 
     asker = hall.token(right)
     made = {
         tenant: issuing.issue(
-            hall.services, f"of-{tenant}-{right[:2]}", rights=[Right.RUNNERS_READ], limits=Limits(tenant=tenant)
+            hall.services, f"of-{tenant}-{right[:2]}", rights=[Right.RUNNERS_READ], limits=TokenLimits(tenant=tenant)
         )
         for tenant in ("acme", "globex")
     }

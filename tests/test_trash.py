@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.trash import delete_tree, empty, mounts_below
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.host.trash import delete_tree, empty, mounts_below
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts")
 
@@ -150,7 +150,7 @@ def test_a_tree_that_somebody_fills_meanwhile_goes_once_they_stop(tree):
 UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
-from runnerctl.core.trash import delete_tree
+from runnerctl.core.host.trash import delete_tree
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 tree = Path(sys.argv[1])
@@ -187,7 +187,7 @@ def test_files_of_another_user_are_named_and_left(open_to_all):
     (tree / "theirs" / "file").touch()
     os.chown(tree, 65534, 65534)
     script = (
-        "import os, sys; from pathlib import Path; from runnerctl.core.trash import delete_tree;"
+        "import os, sys; from pathlib import Path; from runnerctl.core.host.trash import delete_tree;"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534); delete_tree(Path(sys.argv[1]))"
     )
     run = subprocess.run(

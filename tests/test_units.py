@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.service import runner_units
-from runnerctl.core.service.layout import Layout
+from runnerctl.install import runner_units
+from runnerctl.install.layout import Layout
 from tests.booted import VENV, Booted, boot, installation, require_systemd
 from tests.host import until
 from tests.test_service import ENV_FILE, SITE, UNIT_DIR, Service, started_github

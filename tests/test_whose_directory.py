@@ -14,11 +14,11 @@ from runnerctl.core.backends import marks
 from runnerctl.core.backends.marks import Whose
 from runnerctl.core.backends.place import place_of
 from runnerctl.core.backends.registry import handle_of
-from runnerctl.core.errors import BackendFailed
-from runnerctl.core.lifecycle import routed
-from runnerctl.core.models import Runner
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
-from runnerctl.core.states import RunnerState
 from tests.host import Host, create, remove
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ..core import logs
+from runnerctl.core import logs
+
 from . import render
-from .options import Front, Output, Verb, pass_front
+from .options import CliContext, Output, Verb, pass_cli
 
 _LOOK_SECONDS = 0.2
 _COLUMNS = ("time", "actor", "source", "action", "object", "result", "request_id")
@@ -30,36 +31,36 @@ Examples:
 @click.option(
     "-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Print only the last N lines.  [default: all]"
 )
-@pass_front
-def command(front: Front, follow: bool, tail: int | None) -> None:
+@pass_cli
+def command(cli: CliContext, follow: bool, tail: int | None) -> None:
     """Show who asked for what, over HTTP and on the command line, and the result.
 
     Use it to find out who created, stopped or removed a runner, and who was refused. Each line has the time, the
     caller, the action, the object and the result.
     """
-    if follow and front.output in {Output.JSON, Output.YAML}:
-        raise click.UsageError(f"--follow has no end that --output {front.output} could wait for")
-    services = front.services()
+    if follow and cli.output in {Output.JSON, Output.YAML}:
+        raise click.UsageError(f"--follow has no end that --output {cli.output} could wait for")
+    services = cli.services()
     lines, reader = logs.read(services.audit.path, tail=tail)
-    deeds = _deeds(lines)
-    render.items(front, deeds, lambda: [_row(deed) for deed in deeds], key="action")
+    entries = _entries(lines)
+    render.items(cli, entries, lambda: [_row(entry) for entry in entries], key="action")
     while follow:
-        for deed in _deeds(list(reader.lines())):
-            render.lines(["\t".join(map(render.cell, _row(deed).values()))])
+        for entry in _entries(list(reader.lines())):
+            render.lines(["\t".join(map(render.cell, _row(entry).values()))])
         services.clock.sleep(_LOOK_SECONDS)
     reader.close()
 
 
-def _deeds(lines: list[str]) -> list[dict[str, Any]]:
+def _entries(lines: list[str]) -> list[dict[str, Any]]:
     """A line that a full disk cut short is left out."""
-    deeds = []
+    entries = []
     for line in lines:
         try:
-            deeds.append(json.loads(line))
+            entries.append(json.loads(line))
         except ValueError:
             continue
-    return deeds
+    return entries
 
 
-def _row(deed: dict[str, Any]) -> render.Row:
-    return {name.upper(): deed.get(name) for name in _COLUMNS}
+def _row(entry: dict[str, Any]) -> render.Row:
+    return {name.upper(): entry.get(name) for name in _COLUMNS}

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import click
 
-from ..core.audit import OK, Audit, Deed
-from ..core.errors import SomeFailed
-from ..core.services import Services
+from runnerctl.core.audit import OK, Audit, AuditEntry
+from runnerctl.core.domain.errors import SomeFailed
+from runnerctl.core.services import Services
+
 from .failures import as_error
 from .options import AUDITED, UID
 
@@ -24,13 +25,13 @@ class _Intent(NamedTuple):
     objects: tuple[str, ...]
 
 
-def concerning(services: Services, action: str, objects: Iterable[str]) -> None:
+def audited(services: Services, action: str, objects: Iterable[str]) -> None:
     """The command does ``action`` to these; to be said before it does."""
     # A context's meta is that of all above it.
     click.get_current_context().meta[AUDITED] = _Intent(services.audit, action, tuple(objects))
 
 
-def settle(ctx: click.Context, exc: BaseException | None) -> None:
+def write_entries(ctx: click.Context, exc: BaseException | None) -> None:
     """A line for each of them."""
     intent: _Intent = ctx.meta[AUDITED]
     error = None if exc is None else as_error(exc)
@@ -38,8 +39,8 @@ def settle(ctx: click.Context, exc: BaseException | None) -> None:
     for name in intent.objects:
         refusal = failed.get(name)
         result = OK if refusal is None else refusal.code
-        deed = Deed(actor=_actor(ctx), source=SOURCE, action=intent.action, object=name, result=result)
-        intent.audit.write(deed)
+        entry = AuditEntry(actor=_actor(ctx), source=SOURCE, action=intent.action, object=name, result=result)
+        intent.audit.write(entry)
 
 
 def _actor(ctx: click.Context) -> str:

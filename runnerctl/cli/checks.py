@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core import credentials, readable_secrets
-from ..core.access import workflow_rules
-from ..core.errors import ConfigInvalid
-from ..core.job_users import check_job_users
-from ..core.settings import Settings
+from runnerctl.core.access.oidc import workflow_rules
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.settings import credentials, readable_secrets
+from runnerctl.core.settings.load import Settings
+from runnerctl.core.settings.run_as import check_job_users
 
 
 def check(settings: Settings) -> list[str]:
@@ -19,7 +19,7 @@ def check(settings: Settings) -> list[str]:
     return [
         *_credentials(settings),
         *_persistent(settings),
-        *readable_secrets.told(settings),
+        *readable_secrets.world_readable_secret_files(settings),
         *_token(settings),
         *_workflows(settings),
         *_directories(settings),
@@ -28,10 +28,10 @@ def check(settings: Settings) -> list[str]:
 
 
 def _front_door(settings: Settings) -> None:
-    from ..server import addresses, front_door
+    from runnerctl.server.listening import addresses, listen_policy
 
-    front_door.check(settings, addresses.parse(settings.get("server.bind")))
-    front_door.tls(settings)
+    listen_policy.check(settings, addresses.parse(settings.get("server.bind")))
+    listen_policy.tls(settings)
 
 
 def _credentials(settings: Settings) -> Iterator[str]:
@@ -41,7 +41,7 @@ def _credentials(settings: Settings) -> Iterator[str]:
 
 
 def _persistent(settings: Settings) -> Iterator[str]:
-    from ..core.lifecycle.configure import unreachable
+    from runnerctl.core.engine.steps.configure import unreachable
 
     if not settings.get("defaults.ephemeral") and (why := unreachable(settings)) is not None:
         yield why
@@ -75,8 +75,8 @@ def _directories(settings: Settings) -> Iterator[str]:
 
 def _job_users(settings: Settings) -> Iterator[str]:
     """As whom, and within which limits."""
-    from ..core import listable
-    from ..core.services import Services
+    from runnerctl.core.services import Services
+    from runnerctl.core.settings import listable
 
     check_job_users(settings)
     services = Services(settings=settings)

@@ -9,7 +9,7 @@ import click
 
 from . import render
 from .completing import SHELLS, of
-from .options import Front, Output, Verb, pass_front
+from .options import CliContext, Output, Verb, pass_cli
 
 
 @click.command(
@@ -32,8 +32,8 @@ Examples:
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.option("--install", "wanted", flag_value="install", help="Write the script where the shell finds it.")
 @click.option("--uninstall", "wanted", flag_value="uninstall", help="Remove what --install wrote.")
-@pass_front
-def command(front: Front, *, shell: str, wanted: str | None) -> None:
+@pass_cli
+def command(cli: CliContext, *, shell: str, wanted: str | None) -> None:
     """Print the tab completion script for SHELL (bash, zsh or fish), or install it.
 
     Use it once, and the tabulator completes commands, options, the names of runners with their states, repositories,
@@ -42,27 +42,27 @@ def command(front: Front, *, shell: str, wanted: str | None) -> None:
     """
     text = of(shell).source()
     if wanted is None:
-        _print(front, shell, text)
+        _print(cli, shell, text)
         return
     from .completing import installing
 
     where = installing.place(shell, system_wide=os.geteuid() == 0, environ=os.environ, home=Path.home())
     if wanted == "install":
-        _report(front, "Wrote", installing.install(where, text), f"Completion for {shell} was installed already")
-        render.talk(front, where.next)
+        _report(cli, "Wrote", installing.install(where, text), f"Completion for {shell} was installed already")
+        render.talk(cli, where.next)
     else:
-        _report(front, "Removed", installing.uninstall(where), f"Completion for {shell} is not installed")
+        _report(cli, "Removed", installing.uninstall(where), f"Completion for {shell} is not installed")
 
 
-def _print(front: Front, shell: str, text: str) -> None:
-    if front.output is Output.TABLE:
+def _print(cli: CliContext, shell: str, text: str) -> None:
+    if cli.output is Output.TABLE:
         render.verbatim(text)
     else:
-        render.item(front, {"shell": shell, "script": text}, {}, key="shell")
+        render.item(cli, {"shell": shell, "script": text}, {}, key="shell")
 
 
-def _report(front: Front, verb: str, changed: list[Path], nothing: str) -> None:
+def _report(cli: CliContext, verb: str, changed: list[Path], nothing: str) -> None:
     if not changed:
-        render.talk(front, nothing)
+        render.talk(cli, nothing)
     rows = [{"ACTION": verb.lower(), "PATH": str(path)} for path in changed]
-    render.items(front, [{"action": row["ACTION"], "path": row["PATH"]} for row in rows], lambda: rows, key="path")
+    render.items(cli, [{"action": row["ACTION"], "path": row["PATH"]} for row in rows], lambda: rows, key="path")

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from ..core.errors import InvalidRequest
-from ..core.settings import Settings
-from ..core.settings_table import BY_KEY
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.core.settings.load import Settings
+from runnerctl.core.settings.table import BY_KEY
+
 from . import render
-from .options import SETTING, Front, Output, Verb, pass_front
+from .options import SETTING, CliContext, Output, Verb, pass_cli
 
 
 @click.group("config", no_args_is_help=False, short_help="Show or check the settings in force")
@@ -34,12 +35,12 @@ Examples:
   runnerctl --env-file ./rehearsal.env config show --output json""",
 )
 @click.argument("keys", metavar="[KEY...]", nargs=-1, type=SETTING)
-@pass_front
-def show(front: Front, keys: tuple[str, ...]) -> None:
+@pass_cli
+def show(cli: CliContext, keys: tuple[str, ...]) -> None:
     """Show every setting, or those named, with value and origin. Secrets are masked."""
     _known(keys)
-    documents = [each for each in _documents(front.settings()) if not keys or each["key"] in keys]
-    render.items(front, documents, lambda: [_row(each) for each in documents], key="key")
+    documents = [each for each in _documents(cli.settings()) if not keys or each["key"] in keys]
+    render.items(cli, documents, lambda: [_row(each) for each in documents], key="key")
 
 
 @command.command(
@@ -49,19 +50,19 @@ def show(front: Front, keys: tuple[str, ...]) -> None:
 Example:
   runnerctl config validate && sudo systemctl restart runnerctl-server""",
 )
-@pass_front
-def validate(front: Front) -> None:
+@pass_cli
+def validate(cli: CliContext) -> None:
     """Check that settings, key, token and directories can be used. Does not ask GitHub."""
     from .checks import check
 
-    settings = front.settings()
+    settings = cli.settings()
     for note in check(settings):
-        render.warn(front, note)
+        render.warn(cli, note)
     content: dict[str, Any] = {"status": "ok", "env_file": str(settings.env_file) if settings.env_file else None}
-    if front.output is Output.TABLE:
+    if cli.output is Output.TABLE:
         render.lines(["OK"])
     else:
-        render.item(front, content, {}, key="status")
+        render.item(cli, content, {}, key="status")
 
 
 def _known(keys: tuple[str, ...]) -> None:

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 import click
 
-from .. import core
-from ..core.lifecycle.create import Wait
-from ..core.models import Runner, RunnerSpec, Scope
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.engine.create import Wait
+from runnerctl.core.services import Services
+
 from . import render, runners
-from .auditing import concerning
-from .options import LABELS, ORGANIZATION, REPOSITORY, Front, Verb, duration, pass_front
+from .auditing import audited
+from .options import LABELS, ORGANIZATION, REPOSITORY, CliContext, Verb, duration, pass_cli
 from .package import warn_of
 
 COMPLETED = "completed"
@@ -77,9 +78,9 @@ Examples:
     help="Stop waiting after this long (90, 90s, 2m, 1h); the runner goes on.  "
     "[default: 60s for online, none for completed]",
 )
-@pass_front
+@pass_cli
 def command(
-    front: Front,
+    cli: CliContext,
     *,
     name: str,
     repo: str | None,
@@ -106,8 +107,8 @@ def command(
     if foreground and wait is not None:
         raise click.UsageError("--foreground waits until the end already; leave out --wait")
     scope = Scope.of(repo=repo, org=org)
-    services = front.services()
-    concerning(services, "runner.create", [name])
+    services = cli.services()
+    audited(services, "runner.create", [name])
     get = services.settings.get
     spec = RunnerSpec.of(
         name=name,
@@ -122,11 +123,11 @@ def command(
     if foreground:
         from . import foreground as attached
 
-        return attached.run(front, services, spec)
+        return attached.run(cli, services, spec)
     with _terminated_as_interrupted():
-        runner = _create(front, services, spec, wait=wait, timeout=timeout)
-    status = core.see(services, runner)
-    render.item(front, runners.document(status), runners.short_row(status), key="name")
+        runner = _create(cli, services, spec, wait=wait, timeout=timeout)
+    status = core.observe(services, runner)
+    render.item(cli, runners.document(status), runners.short_row(status), key="name")
     return 0
 
 
@@ -140,20 +141,22 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _create(front: Front, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None) -> Runner:
+def _create(
+    cli: CliContext, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None
+) -> Runner:
     deadline = None if timeout is None else services.clock.monotonic() + timeout
     operation = core.create_runner(
         services,
         spec,
         wait=Wait.ONLINE if wait == Wait.ONLINE else Wait.STARTED,
         timeout=_ONLINE_SECONDS if timeout is None else timeout,
-        progress=render.download_meter(front),
+        progress=render.download_meter(cli),
     )
     runner = core.finish(operation, clock=services.clock)
-    render.talk(front, f"Created runner {runner.name!r} for {runner.scope}")
-    warn_of(front, services, runner.version, runner.scope)
+    render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}")
+    warn_of(cli, services, runner.version, runner.scope)
     if wait != COMPLETED:
         return runner
-    from .ends import until_completed
+    from .waiting import until_completed
 
     return until_completed(services, runner, deadline=deadline)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from runnerctl.core.errors import BackendFailed
+from runnerctl.core.domain.errors import BackendFailed
+from runnerctl.rehearsal import report
 
-from . import playbill
 from .options import Verb
 
 
@@ -28,8 +28,8 @@ def command() -> None:
     directory, makes runners over HTTP, runs jobs on them and removes them. It needs no account and no network, takes
     about half a minute and leaves nothing.
     """
-    from . import rehearsal
+    from runnerctl.rehearsal import demo
 
-    problem = playbill.show(rehearsal.play())
+    problem = report.show(demo.play())
     if problem:
         raise BackendFailed(f"The demo failed: {problem}", hint="Please report this with the lines above")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..core.errors import SomeFailed
+from runnerctl.core.domain.errors import SomeFailed
+
 from . import render
-from .options import Front, Verb, pass_front
+from .options import CliContext, Verb, pass_cli
 
 
 @click.command(
@@ -21,18 +22,18 @@ Examples:
   runnerctl doctor --offline --output json""",
 )
 @click.option("--offline", is_flag=True, help="Do not ask GitHub.")
-@pass_front
-def command(front: Front, *, offline: bool) -> int:
+@pass_cli
+def command(cli: CliContext, *, offline: bool) -> int:
     """Check settings, secrets, directories, kernel, service and GitHub, and say what to fix.
 
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
     one question: whether the credentials are good.
     """
-    from ..core import doctor
+    from runnerctl.core import doctor
 
-    findings = list(doctor.diagnose(front.services_to_look_at(), ask_github=not offline))
+    findings = list(doctor.diagnose(cli.services_to_look_at(), ask_github=not offline))
     render.items(
-        front,
+        cli,
         [finding._asdict() for finding in findings],
         lambda: [{name.upper(): value for name, value in finding._asdict().items()} for finding in findings],
         key="check",

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from ..core.errors import FieldError, Interrupted, InvalidRequest, RunnerctlError, SomeFailed
-from ..core.redact import redact
+from runnerctl.core.domain.errors import FieldError, Interrupted, InvalidRequest, RunnerctlError, SomeFailed
+from runnerctl.core.redact import redact
+
 from . import render
 from .options import Output
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from .. import core
-from ..core.logs import LogReader
-from ..core.models import Runner, RunnerSpec
-from ..core.services import Services
-from ..core.states import RunnerState
+from runnerctl import core
+from runnerctl.core.domain.models import Runner, RunnerSpec
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.logs import LogReader
+from runnerctl.core.services import Services
+
 from . import render, runners
-from .ends import LOOK_SECONDS, not_completed
-from .options import Front, Output
+from .options import CliContext, Output
 from .package import warn_of
+from .waiting import LOOK_SECONDS, not_completed
 
 EXIT_INTERRUPTED = 130
 _STOP_NOW = 2
@@ -52,33 +53,33 @@ def _listening() -> Iterator[_Requests]:
             signal.signal(number, handler)
 
 
-def run(front: Front, services: Services, spec: RunnerSpec) -> int:
+def run(cli: CliContext, services: Services, spec: RunnerSpec) -> int:
     """Makes the runner, shows its log until it ends, removes it; 0 if it completed, 130 if the user ended it.
 
     Raises ``BackendFailed`` when it ended in any other way.
     """
     with _listening() as requests:
-        operation = core.create_runner(services, spec, leased=True, progress=render.download_meter(front))
+        operation = core.create_runner(services, spec, leased=True, progress=render.download_meter(cli))
         runner = core.finish(operation, clock=services.clock)
         requests.attending = True
-        render.talk(front, f"Created runner {runner.name!r} for {runner.scope}; Ctrl-C ends it")
-        warn_of(front, services, runner.version, runner.scope)
+        render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}; Ctrl-C ends it")
+        warn_of(cli, services, runner.version, runner.scope)
         try:
-            _attend(front, services, runner, requests)
+            _attend(cli, services, runner, requests)
         finally:
             ended, runner = _removed(services, runner)
-    render.talk(front, f"Removed runner {runner.name!r}")
+    render.talk(cli, f"Removed runner {runner.name!r}")
     completed = ended.state is RunnerState.COMPLETED
     if not completed and not requests.count:
         raise not_completed(ended)
-    if front.output is not Output.TABLE:
-        render.item(front, runners.document(core.see(services, runner)), {}, key="name")
+    if cli.output is not Output.TABLE:
+        render.item(cli, runners.document(core.observe(services, runner)), {}, key="name")
     return 0 if completed and requests.count < _STOP_NOW else EXIT_INTERRUPTED
 
 
-def _attend(front: Front, services: Services, runner: Runner, requests: _Requests) -> None:
+def _attend(cli: CliContext, services: Services, runner: Runner, requests: _Requests) -> None:
     # With a document on standard output, the log is talk.
-    stream = sys.stdout if front.output is Output.TABLE else sys.stderr
+    stream = sys.stdout if cli.output is Output.TABLE else sys.stderr
     backend, handle = services.backends.reach(runner)
     log = LogReader(backend.logs(handle))
     answered = 0
@@ -90,25 +91,25 @@ def _attend(front: Front, services: Services, runner: Runner, requests: _Request
             return
         if requests.count > answered:
             answered = requests.count
-            _answer(front, services, runner, answered)
+            _answer(cli, services, runner, answered)
         services.clock.sleep(LOOK_SECONDS)
 
 
-def _answer(front: Front, services: Services, runner: Runner, count: int) -> None:
+def _answer(cli: CliContext, services: Services, runner: Runner, count: int) -> None:
     backend, handle = services.backends.reach(runner)
     if count < _STOP_NOW:
         working = backend.working(handle)
         backend.drain(handle)
         text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
-        render.talk(front, f"Ending runner {runner.name!r}. {text}")
+        render.talk(cli, f"Ending runner {runner.name!r}. {text}")
         return
     backend.interrupt(handle)
-    render.talk(front, f"Stopping runner {runner.name!r} now")
+    render.talk(cli, f"Stopping runner {runner.name!r} now")
 
 
 def _removed(services: Services, runner: Runner) -> tuple[Runner, Runner]:
     """(as it ended, as it is left): whatever is still there is removed, with force."""
-    ended = core.reap(services, runner.id) or runner
+    ended = core.reconcile_runner(services, runner.id) or runner
     if not ended.live:
         return ended, ended
     removal = core.finish(core.remove_runner(services, runner.name, force=True), clock=services.clock)

@@ -8,9 +8,10 @@ import sys
 
 import click
 
-from ..core.errors import InvalidRequest
+from runnerctl.core.domain.errors import InvalidRequest
+
 from . import render
-from .options import TOPIC, Front, Output, Verb, pass_front
+from .options import TOPIC, CliContext, Output, Verb, pass_cli
 
 
 @click.command(
@@ -25,9 +26,9 @@ Examples:
   runnerctl help exit-status""",
 )
 @click.argument("topic", metavar="[TOPIC...]", nargs=-1, type=TOPIC)
-@pass_front
+@pass_cli
 @click.pass_context
-def command(ctx: click.Context, front: Front, topic: tuple[str, ...]) -> None:
+def command(ctx: click.Context, cli: CliContext, topic: tuple[str, ...]) -> None:
     """Show the page of the manual about TOPIC: a command, `env`, `yaml` or `exit-status`.
 
     Without TOPIC, show the page about runnerctl as a whole. On a terminal the page is shown by `$PAGER`, or `less`. For
@@ -40,11 +41,11 @@ def command(ctx: click.Context, front: Front, topic: tuple[str, ...]) -> None:
     page = topics.find(root, " ".join(topic))
     if page is None:
         raise _no_such_topic(" ".join(topic), [*topics.BESIDE_COMMANDS, *root.list_commands(ctx)])  # type: ignore[attr-defined]
-    terminal = sys.stdout.isatty() and front.output is Output.TABLE
+    terminal = sys.stdout.isatty() and cli.output is Output.TABLE
     styled = terminal and not os.environ.get("NO_COLOR")
     shown = text.shown(page, width=shutil.get_terminal_size().columns, styled=styled)
-    if front.output is not Output.TABLE:
-        render.item(front, {"page": page.file_name, "text": shown}, {}, key="page")
+    if cli.output is not Output.TABLE:
+        render.item(cli, {"page": page.file_name, "text": shown}, {}, key="page")
     elif terminal:
         os.environ.setdefault("LESS", "FRX")  # as git does: what fits on the screen is not paged
         click.echo_via_pager(shown)

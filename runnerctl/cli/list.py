@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import click
 
-from .. import core
-from ..core.describe import Status
-from ..core.models import RunnerQuery, Scope
-from ..core.services import Services
-from ..core.states import RunnerState
+from runnerctl import core
+from runnerctl.core.domain.documents import Status
+from runnerctl.core.domain.models import RunnerQuery, Scope
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.services import Services
+
 from . import render, runners
-from .options import REPOSITORY, Front, Verb, pass_front
+from .options import REPOSITORY, CliContext, Verb, pass_cli
 
 _PAGE = 1000
 _OBSERVED = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
@@ -37,20 +38,20 @@ Examples:
     help="Only runners in this state.",
 )
 @click.option("--repo", type=REPOSITORY, metavar="OWNER/REPO", help="Only runners of this repository.")
-@pass_front
-def command(front: Front, every: bool, state: str | None, repo: str | None) -> None:
+@pass_cli
+def command(cli: CliContext, every: bool, state: str | None, repo: str | None) -> None:
     """List the runners of this host, oldest first.
 
     Use it to see what is there: each runner's name, state, process, scope, labels, job and age. In a pipe the table is
     separated by tabs; `--output name` prints names alone.
     """
     scope = None if repo is None else str(Scope.of(repo=repo))
-    services = front.services()
+    services = cli.services()
     wanted = None if state is None else RunnerState(state)
     found = list(_found(services, every=every, state=wanted, scope=scope))
     if not found:
-        render.talk(front, "There are no runners")
-    render.items(front, list(map(runners.document, found)), lambda: list(map(runners.row, found)), key="name")
+        render.talk(cli, "There are no runners")
+    render.items(cli, list(map(runners.document, found)), lambda: list(map(runners.row, found)), key="name")
 
 
 def _found(services: Services, *, every: bool, state: RunnerState | None, scope: str | None) -> Iterator[Status]:
@@ -60,7 +61,7 @@ def _found(services: Services, *, every: bool, state: RunnerState | None, scope:
     while True:
         page = services.store.page(query)
         for runner in page.items:
-            status = core.see(services, runner)
+            status = core.observe(services, runner)
             if not lags or (status.runner is not None and status.runner.state is state):
                 yield status
         if page.next is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from .. import core
-from ..core import logs
-from ..core.logs import LogReader
-from ..core.models import Runner
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core import logs
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.logs import LogReader
+from runnerctl.core.services import Services
+
 from . import render
-from .ends import LOOK_SECONDS
-from .options import KNOWN_RUNNER, Front, Output, Verb, pass_front
+from .options import KNOWN_RUNNER, CliContext, Output, Verb, pass_cli
+from .waiting import LOOK_SECONDS
 
 
 @click.command(
@@ -31,28 +32,28 @@ Examples:
 @click.option(
     "-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Print only the last N lines.  [default: all]"
 )
-@pass_front
-def command(front: Front, name: str, follow: bool, tail: int | None) -> None:
+@pass_cli
+def command(cli: CliContext, name: str, follow: bool, tail: int | None) -> None:
     """Show the log of runner NAME, also after the runner has ended.
 
     Use it to see what a runner does, or why it failed. The log holds what the runner itself prints: connections, jobs
     with their results, errors. Secrets are masked. Logs of ended runners stay for the setting log_retention (7 days).
     """
-    documented = front.output in {Output.JSON, Output.YAML}
+    documented = cli.output in {Output.JSON, Output.YAML}
     if follow and documented:
-        raise click.UsageError(f"--follow has no end that --output {front.output} could wait for")
-    services = front.services()
+        raise click.UsageError(f"--follow has no end that --output {cli.output} could wait for")
+    services = cli.services()
     runner = core.get_runner(services, name).runner
     assert runner is not None  # noqa: S101 - get_runner raises for a name never known
     backend, handle = services.backends.reach(runner)
     path = backend.logs(handle)
     lines, reader = logs.read(path, tail=tail)
     if documented:
-        render.document(front.output, {"name": runner.name, "lines": lines})
+        render.document(cli.output, {"name": runner.name, "lines": lines})
     else:
         render.lines(lines)
         if not path.exists():
-            render.talk(front, f"Runner {runner.name!r} has no log" + ("" if runner.live else " any more"))
+            render.talk(cli, f"Runner {runner.name!r} has no log" + ("" if runner.live else " any more"))
     if follow:
         _follow(services, runner, reader)
     reader.close()

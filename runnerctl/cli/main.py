@@ -15,8 +15,9 @@ from typing import NoReturn
 
 import click
 
-from .. import __version__
-from .options import AUDITED, Front, env_file_option, output_option, quiet_option, verbose_option
+from runnerctl import __version__
+
+from .options import AUDITED, CliContext, env_file_option, output_option, quiet_option, verbose_option
 
 COMMANDS = {
     "create": "Register a runner and start it",
@@ -75,7 +76,7 @@ class LazyGroup(click.Group):
 def _no_such_command(name: str) -> Exception:
     from difflib import get_close_matches
 
-    from ..core.errors import InvalidRequest
+    from runnerctl.core.domain.errors import InvalidRequest
 
     close = get_close_matches(name, [known for known in COMMANDS if known not in HIDDEN], n=1)
     hint = f"Did you mean {close[0]!r}?" if close else "`runnerctl --help` lists the commands"
@@ -146,15 +147,15 @@ def _invoked(ctx: click.Context) -> int:
 
 def _settle(ctx: click.Context, exc: BaseException | None) -> None:
     if AUDITED in ctx.meta:
-        from .auditing import settle
+        from .auditing import write_entries
 
-        settle(ctx, exc)
+        write_entries(ctx, exc)
 
 
 def _run(args: Sequence[str]) -> int:
     try:
         # Not root.main(): it would make exit 1 of a broken pipe.
-        with root.make_context("runnerctl", list(args), obj=Front()) as ctx:
+        with root.make_context("runnerctl", list(args), obj=CliContext()) as ctx:
             return _invoked(ctx)
     except click.exceptions.Exit as exc:
         return exc.exit_code

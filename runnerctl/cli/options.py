@@ -12,8 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..core.services import Services
-    from ..core.settings import Settings
+    from runnerctl.core.services import Services
+    from runnerctl.core.settings.load import Settings
 
 
 class Output(StrEnum):
@@ -24,7 +24,7 @@ class Output(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Front:
+class CliContext:
     """How this command line talks, and its way into the core."""
 
     output: Output = Output.TABLE
@@ -34,7 +34,7 @@ class Front:
 
     def settings(self, flags: Mapping[str, str] | None = None, *, warn: bool = True) -> Settings:
         """The settings in force; ``flags`` are by key. Doubts about them are told once, unless quiet."""
-        from ..core import settings
+        from runnerctl.core.settings import load as settings
 
         loaded = settings.load(flags=flags, env_file=self.env_file)
         if warn:
@@ -46,7 +46,7 @@ class Front:
 
     def services(self, *, warn: bool = True, existing: bool = False) -> Services:
         """The core's services, closed when the command ends. ``existing``: no state directory is made."""
-        from ..core.services import Services
+        from runnerctl.core.services import Services
 
         context = click.get_current_context()
         # First: root takes the identity of the state directory's owner.
@@ -57,8 +57,8 @@ class Front:
 
     def services_to_look_at(self) -> Services:
         """The same where a state directory is; without one nothing is opened, so that nothing is made."""
-        from ..core.directories import disk_errors
-        from ..core.services import Services
+        from runnerctl.core.host.directories import disk_errors
+        from runnerctl.core.services import Services
 
         settings = self.settings(warn=False)
         with disk_errors(settings.state_dir):
@@ -73,7 +73,7 @@ AUDITED = "runnerctl.audited"
 UID = "runnerctl.uid"
 """In a context's ``meta``: whose command it is."""
 
-pass_front = click.make_pass_decorator(Front)
+pass_cli = click.make_pass_decorator(CliContext)
 
 
 class Verb(click.Command):
@@ -186,8 +186,8 @@ def _amend(field: str, kind: Any) -> Any:
 
 def duration(text: str) -> float:
     """Seconds, from ``90``, ``90s``, ``2m`` or ``1h``: a parameter type."""
-    from ..core import durations
-    from ..core.errors import InvalidRequest
+    from runnerctl.core.domain import durations
+    from runnerctl.core.domain.errors import InvalidRequest
 
     try:
         return durations.seconds(text)

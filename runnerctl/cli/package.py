@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
-from ..core import sizes
-from ..core.lifecycle import packaging
-from ..core.lifecycle.packaging import PackageFacts
-from ..core.models import Scope
-from ..core.packages import Package
-from ..core.services import Services
+from runnerctl.core.domain import sizes
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.housekeeping.packaging import PackageFacts
+from runnerctl.core.packages.store import Package
+from runnerctl.core.services import Services
+
 from . import render, runners
-from .auditing import concerning
-from .options import ORGANIZATION, PACKAGE, REPOSITORY, Front, Verb, pass_front
+from .auditing import audited
+from .options import ORGANIZATION, PACKAGE, REPOSITORY, CliContext, Verb, pass_cli
 
 
 @click.group("package", no_args_is_help=False, short_help="List, fetch, prune and verify runner packages")
@@ -37,17 +38,17 @@ Examples:
   runnerctl package list
   runnerctl package list --output json""",
 )
-@pass_front
-def list_(front: Front) -> None:
+@pass_cli
+def list_(cli: CliContext) -> None:
     """List the packages, oldest version first, with their size and how many runners use each."""
-    services = front.services()
+    services = cli.services()
     found = packaging.describe(services)
     if not found:
-        render.talk(front, "There are no packages")
-    _show(front, services, found)
+        render.talk(cli, "There are no packages")
+    _show(cli, services, found)
     for facts in found:
         if facts.runners:
-            warn_of(front, services, facts.package.version)
+            warn_of(cli, services, facts.package.version)
 
 
 @command.command(
@@ -66,20 +67,20 @@ Examples:
 @click.option(
     "--org", type=ORGANIZATION, metavar="ORG", help="Take the version that GitHub offers to this organization."
 )
-@pass_front
-def fetch(front: Front, version: str | None, repo: str | None, org: str | None) -> None:
+@pass_cli
+def fetch(cli: CliContext, version: str | None, repo: str | None, org: str | None) -> None:
     """Download, verify and unpack VERSION ahead of time.
 
     Without VERSION, take the setting defaults.version: the latest, unless you set another. An interrupted download
     continues where it stopped.
     """
     scope = Scope.of(repo=repo, org=org) if repo or org else None
-    services = front.services()
+    services = cli.services()
     version = version or services.settings.get("defaults.version")
-    concerning(services, "package.fetch", [version])
-    package = packaging.fetch(services, version, scope=scope, progress=render.download_meter(front))
+    audited(services, "package.fetch", [version])
+    package = packaging.fetch(services, version, scope=scope, progress=render.download_meter(cli))
     (facts,) = [facts for facts in packaging.describe(services) if facts.package == package]
-    render.item(front, _document(services, facts), _row(services, facts), key="name")
+    render.item(cli, _document(services, facts), _row(services, facts), key="name")
 
 
 @command.command(
@@ -99,17 +100,17 @@ Examples:
     help="Keep this many of the newest versions.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
-@pass_front
-def prune(front: Front, keep: int, dry_run: bool) -> None:
+@pass_cli
+def prune(cli: CliContext, keep: int, dry_run: bool) -> None:
     """Remove versions that no runner uses, and leftovers of interrupted downloads. Shows what was removed."""
-    services = front.services()
+    services = cli.services()
     if not dry_run:
-        concerning(services, "package.prune", ["host"])
+        audited(services, "package.prune", ["host"])
     done = packaging.prune(services, keep=keep, dry_run=dry_run)
-    _show(front, services, done.packages)
+    _show(cli, services, done.packages)
     freed = sizes.shown(sum(facts.size or 0 for facts in done.packages))
     verb = "Would remove" if dry_run else "Removed"
-    render.talk(front, f"{verb} {len(done.packages)} packages ({freed}), {len(done.leftovers)} leftovers of downloads")
+    render.talk(cli, f"{verb} {len(done.packages)} packages ({freed}), {len(done.leftovers)} leftovers of downloads")
 
 
 @command.command(
@@ -121,31 +122,31 @@ Example:
   runnerctl package verify 2.336.0""",
 )
 @click.argument("version", required=False, type=PACKAGE)
-@pass_front
-def verify(front: Front, version: str | None) -> None:
+@pass_cli
+def verify(cli: CliContext, version: str | None) -> None:
     """Check that no file of a package has changed since it was unpacked.
 
     Compares names, inodes, sizes, times and the SHA-256 of every file. Without VERSION, check all packages. The first
     file that differs is named, and the exit status is 8.
     """
-    services = front.services()
+    services = cli.services()
     packages = packaging.verify(services, version)
     documents = [{**_identity(package), "status": "ok"} for package in packages]
     render.items(
-        front, documents, lambda: [{"NAME": package.path.name, "STATUS": "ok"} for package in packages], key="name"
+        cli, documents, lambda: [{"NAME": package.path.name, "STATUS": "ok"} for package in packages], key="name"
     )
 
 
-def warn_of(front: Front, services: Services, version: str, scope: Scope | None = None) -> None:
+def warn_of(cli: CliContext, services: Services, version: str, scope: Scope | None = None) -> None:
     """Says, if so, that GitHub will soon give that version no jobs."""
     doubt = packaging.doubt(services, version, scope=scope)
     if doubt is not None:
-        render.warn(front, doubt)
+        render.warn(cli, doubt)
 
 
-def _show(front: Front, services: Services, found: Any) -> None:
+def _show(cli: CliContext, services: Services, found: Any) -> None:
     documents = [_document(services, facts) for facts in found]
-    render.items(front, documents, lambda: [_row(services, facts) for facts in found], key="name")
+    render.items(cli, documents, lambda: [_row(services, facts) for facts in found], key="name")
 
 
 def _identity(package: Package) -> dict[str, Any]:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import click
 
-from .. import core
-from ..core.errors import RunnerctlError
-from .options import Front, Verb, pass_front
+from runnerctl import core
+from runnerctl.core.domain.errors import RunnerctlError
+
+from .options import CliContext, Verb, pass_cli
 
 
 @click.command("reap", cls=Verb, hidden=True, short_help="Bring one life up to date (used by supervisors)")
 @click.argument("row_id")
-@pass_front
-def command(front: Front, row_id: str) -> int:
+@pass_cli
+def command(cli: CliContext, row_id: str) -> int:
     """Bring the life ROW_ID up to date with what is true of its processes; one that moved on is left alone.
 
     Where no server runs, a persistent runner rests before it is started again: this waits for that.
     """
     try:
-        if not front.settings(warn=False).state_dir.exists():
+        if not cli.settings(warn=False).state_dir.exists():
             return 0  # cleared away meanwhile, as rehearsals are
-        services = front.services(warn=False, existing=True)
-        core.see_through(services, row_id)
+        services = cli.services(warn=False, existing=True)
+        core.wait_and_restart(services, row_id)
         core.finish_orphans(services, only=row_id)
     except RunnerctlError as exc:
-        if front.verbose:
+        if cli.verbose:
             raise
         return exc.exit_code  # nobody listens to a supervisor's child
     return 0

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from .. import core
-from ..core.errors import SomeFailed
-from ..core.reconcile import Finding
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core.domain.errors import SomeFailed
+from runnerctl.core.engine.sweep import Finding
+from runnerctl.core.services import Services
+
 from . import render
-from .auditing import concerning
-from .options import Front, Verb, pass_front
+from .auditing import audited
+from .options import CliContext, Verb, pass_cli
 
 
 @click.command(
@@ -29,34 +30,34 @@ Examples:
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--local", is_flag=True, help="Check this host only; do not ask GitHub.")
-@pass_front
-def command(front: Front, *, dry_run: bool, local: bool) -> None:
+@pass_cli
+def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
     """Compare the known runners with their processes and with GitHub, and repair what differs.
 
     Use it where no server runs: `runnerctl serve` does the same every ten seconds. It replaces dead supervisors,
     finishes removals that waited for GitHub, and removes runners that GitHub no longer knows. It never touches a
     running job.
     """
-    from ..core.listings import Listings
-    from ..core.reconcile import sweep
+    from runnerctl.core.engine.registration_poller import RegistrationPoller
+    from runnerctl.core.engine.sweep import sweep
 
-    services = front.services()
+    services = cli.services()
     if not dry_run:
-        concerning(services, "reconcile", ["host"])
-    swept = sweep(services, None if local else Listings(services), dry_run=dry_run)
+        audited(services, "reconcile", ["host"])
+    swept = sweep(services, None if local else RegistrationPoller(services), dry_run=dry_run)
     told = {finding.runner.id for finding in swept.findings} if dry_run else set()
     resting = list(_resting(services, told))
     if not (swept.findings or resting):
-        render.talk(front, "Everything is as it should be")
-    render.items(front, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
+        render.talk(cli, "Everything is as it should be")
+    render.items(cli, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
     for runner in swept.replaced:
-        render.talk(front, f"{runner.name} was made again: GitHub had lost it")
+        render.talk(cli, f"{runner.name} was made again: GitHub had lost it")
     for sentence in resting:
-        render.talk(front, sentence)
+        render.talk(cli, sentence)
     for reason in core.held_back(services):
-        render.talk(front, reason)
+        render.talk(cli, reason)
     if swept.orphans:
-        render.talk(front, f"{swept.orphans} registrations are still to be cleared at GitHub; they are tried again")
+        render.talk(cli, f"{swept.orphans} registrations are still to be cleared at GitHub; they are tried again")
     failures = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
     if failures:
         raise SomeFailed(f"{len(failures)} runners could not be put right", failures)
@@ -64,11 +65,11 @@ def command(front: Front, *, dry_run: bool, local: bool) -> None:
 
 def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
     """Those that should run and do not, until their time has come; those aside of whom it was ``told`` otherwise."""
-    from ..core.lifecycle import restarts
+    from runnerctl.core.engine import restarts
 
     absent = services.store.absences()
     for runner in services.store.live():
-        if runner.id not in told and (when := restarts.told(services, runner)) is not None:
+        if runner.id not in told and (when := restarts.restart_text(services, runner)) is not None:
             listed = "; GitHub did not list it when it was asked last" if runner.id in absent else ""
             yield f"{runner.name} {when}: {runner.reason}{listed}"
 

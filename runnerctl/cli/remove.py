@@ -10,14 +10,15 @@ from typing import Any
 
 import click
 
-from .. import core
-from ..core.clock import Clock, SystemClock
-from ..core.errors import Interrupted, InvalidRequest, RunnerctlError
-from ..core.lifecycle.remove import Removal
-from ..core.services import Services
+from runnerctl import core
+from runnerctl.core.domain.clock import Clock, SystemClock
+from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
+from runnerctl.core.engine.remove import Removal
+from runnerctl.core.services import Services
+
 from . import render
-from .auditing import concerning
-from .options import RUNNER, Front, Output, Verb, duration, pass_front
+from .auditing import audited
+from .options import RUNNER, CliContext, Output, Verb, duration, pass_cli
 
 _AT_ONCE = 64
 """Most of a removal is waiting."""
@@ -66,9 +67,9 @@ Examples:
     help="With --drain, stop waiting after this long (90, 90s, 2m, 1h).  [default: none]",
 )
 @click.option("--yes", is_flag=True, help="With --all, do not ask.")
-@pass_front
+@pass_cli
 def command(
-    front: Front, *, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool
+    cli: CliContext, *, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool
 ) -> None:
     """Deregister runners at GitHub, stop their processes and delete their directories.
 
@@ -77,25 +78,25 @@ def command(
     `runnerctl stop` instead.
     """
     _check(names=names, force=force, drain=drain, every=every, timeout=timeout, yes=yes)
-    services = front.services()
+    services = cli.services()
     chosen = list({name.lower(): name for name in names}.values())
     if every:
         chosen = [runner.name for runner in services.store.live()]
         if not chosen:
-            render.talk(front, "There is no runner to remove")
+            render.talk(cli, "There is no runner to remove")
         elif not yes:
             _ask(chosen)
-    concerning(services, "runner.remove", chosen)
+    audited(services, "runner.remove", chosen)
 
     def remove(name: str, clock: Clock) -> Removal:
         return core.finish(core.remove_runner(services, name, force=force, drain=drain, timeout=timeout), clock=clock)
 
     if len(chosen) == 1 and not every:
         removal = remove(chosen[0], services.clock)
-        _tell(front, removal)
-        render.item(front, _document(removal), _row(removal), key="name")
+        _tell(cli, removal)
+        render.item(cli, _document(removal), _row(removal), key="name")
     else:
-        _several(front, services, chosen, remove)
+        _several(cli, services, chosen, remove)
 
 
 def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool) -> None:
@@ -120,16 +121,16 @@ def _ask(names: list[str]) -> None:
         raise click.Abort
 
 
-def _several(front: Front, services: Services, names: list[str], remove: Remove) -> None:
+def _several(cli: CliContext, services: Services, names: list[str], remove: Remove) -> None:
     results = _at_once(services, names, remove)
     done = [result.removal for result in results if result.removal is not None]
     failures = [(result.name, result.error) for result in results if result.error is not None]
     documents = [_document(removal) for removal in done]
     for removal in done:
-        _tell(front, removal)
+        _tell(cli, removal)
     # Of failures there is one document, which holds the others' results as well.
-    if not failures or front.output in {Output.TABLE, Output.NAME}:
-        render.items(front, documents, lambda: [_row(removal) for removal in done], key="name")
+    if not failures or cli.output in {Output.TABLE, Output.NAME}:
+        render.items(cli, documents, lambda: [_row(removal) for removal in done], key="name")
     if failures:
         from .failures import PartlyDone
 
@@ -170,14 +171,14 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
             raise
 
 
-def _tell(front: Front, removal: Removal) -> None:
+def _tell(cli: CliContext, removal: Removal) -> None:
     name = removal.runner.name
     if removal.draining:
-        render.talk(front, f"Runner {name!r} took a job just before; it is finished first, then the runner is removed")
+        render.talk(cli, f"Runner {name!r} took a job just before; it is finished first, then the runner is removed")
     else:
-        render.talk(front, f"Removed runner {name!r}")
+        render.talk(cli, f"Removed runner {name!r}")
     if removal.warning:
-        render.warn(front, removal.warning)
+        render.warn(cli, removal.warning)
 
 
 def _document(removal: Removal) -> dict[str, Any]:

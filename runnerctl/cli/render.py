@@ -12,37 +12,38 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from ..core.redact import redact
-from .options import Front, Output
+from runnerctl.core.redact import redact
+
+from .options import CliContext, Output
 
 Row = Mapping[str, Any]
 """Column → value; the columns of the first row are those of the table."""
 
 
-def items(front: Front, documents: Sequence[dict[str, Any]], rows: Callable[[], Sequence[Row]], *, key: str) -> None:
+def items(cli: CliContext, documents: Sequence[dict[str, Any]], rows: Callable[[], Sequence[Row]], *, key: str) -> None:
     """Several things: a table of ``rows``, ``{"items": […]}``, or the ``key`` of each."""
-    if front.output is Output.NAME:
+    if cli.output is Output.NAME:
         lines(str(each[key]) for each in documents)
-    elif front.output is Output.TABLE:
+    elif cli.output is Output.TABLE:
         table(rows())
     else:
-        document(front.output, {"items": list(documents)})
+        document(cli.output, {"items": list(documents)})
 
 
-def item(front: Front, content: dict[str, Any], row: Row, *, key: str) -> None:
+def item(cli: CliContext, content: dict[str, Any], row: Row, *, key: str) -> None:
     """One thing: its ``row`` as a table of one line, its document, or its ``key``."""
-    if front.output is Output.NAME:
+    if cli.output is Output.NAME:
         lines([str(content[key])])
-    elif front.output is Output.TABLE:
+    elif cli.output is Output.TABLE:
         table([row])
     else:
-        document(front.output, content)
+        document(cli.output, content)
 
 
-def card(front: Front, content: dict[str, Any], row: Row, *, key: str) -> None:
+def card(cli: CliContext, content: dict[str, Any], row: Row, *, key: str) -> None:
     """Like ``item``, but on a terminal one line for each column that has a value."""
-    if front.output is not Output.TABLE or not sys.stdout.isatty():
-        item(front, content, row, key=key)
+    if cli.output is not Output.TABLE or not sys.stdout.isatty():
+        item(cli, content, row, key=key)
         return
     width = max(map(len, row))
     lines(f"{name.capitalize():{width}}  {cell(value)}" for name, value in row.items() if cell(value))
@@ -107,21 +108,21 @@ def verbatim(text: str) -> None:
     _write(sys.stdout, text)
 
 
-def disclosed(front: Front, content: dict[str, Any], key: str, secret: str) -> None:
+def disclosed(cli: CliContext, content: dict[str, Any], key: str, secret: str) -> None:
     """A secret that is shown once, and nothing else on standard output; or its document, of which it is a part."""
-    if front.output in {Output.TABLE, Output.NAME}:
+    if cli.output in {Output.TABLE, Output.NAME}:
         _write(sys.stdout, f"{secret}\n")
         return
-    _write(sys.stdout, _text(front.output, {**content, key: secret}))
+    _write(sys.stdout, _text(cli.output, {**content, key: secret}))
 
 
-def talk(front: Front, message: str) -> None:
-    if not front.quiet:
+def talk(cli: CliContext, message: str) -> None:
+    if not cli.quiet:
         lines([message], sys.stderr)
 
 
-def warn(front: Front, message: str) -> None:
-    talk(front, f"Warning: {message}")
+def warn(cli: CliContext, message: str) -> None:
+    talk(cli, f"Warning: {message}")
 
 
 def agreed(question: str) -> bool:
@@ -131,9 +132,9 @@ def agreed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def download_meter(front: Front) -> Callable[[int, int | None], None] | None:
+def download_meter(cli: CliContext) -> Callable[[int, int | None], None] | None:
     """Shows how far a download came; None where nobody would see it."""
-    if front.quiet or not sys.stderr.isatty():
+    if cli.quiet or not sys.stderr.isatty():
         return None
     shown = ""
 

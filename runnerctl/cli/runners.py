@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import describe
-from ..core.describe import Status
-from ..core.models import Runner
+from runnerctl.core.domain import documents
+from runnerctl.core.domain.documents import Status
+from runnerctl.core.domain.models import Runner
+
 from .render import Row
 
 
 def document(status: Status) -> dict[str, Any]:
-    return describe.full_document(status)
+    return documents.full_document(status)
 
 
 def row(status: Status) -> Row:
@@ -47,7 +48,7 @@ def short_row(status: Status) -> Row:
 def status_row(status: Status) -> Row:
     """All that ``status`` tells of one runner."""
     runner, seen = _runner(status), status.seen
-    facts = describe.status_document(status)
+    facts = documents.status_document(status)
     github = facts["github"] or {}
     return {
         "NAME": runner.name,

@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core import trash
-from ..core.clock import SystemClock
-from ..core.errors import ConfigInvalid
-from ..core.models import Scope
-from . import job_log, render
-from .options import FILE, REPOSITORY, Front, Verb, pass_front
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.domain.models import Scope
+from runnerctl.core.host import trash
+from runnerctl.rehearsal import job_log
+
+from . import render
+from .options import FILE, REPOSITORY, CliContext, Verb, pass_cli
 from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, loopback_host, package_of
 
 if TYPE_CHECKING:
-    from ..sandbox import Sandbox
+    from runnerctl.sandbox import Sandbox
 
 _LOOK_SECONDS = 0.2
 _AUDIENCE = "runnerctl-rehearsal"
@@ -96,9 +98,9 @@ Examples:
     metavar="A,B",
     help="Make the jobs ask for these labels.",
 )
-@pass_front
+@pass_cli
 def command(
-    front: Front,
+    cli: CliContext,
     *,
     host: str,
     port: int,
@@ -115,19 +117,19 @@ def command(
     temporary directory, which is deleted at the end unless runners are still running.
     """
     scope = str(Scope.of(repo=repo))
-    with _asked_to_end() as end, _rehearsal_directory(front) as directory:
-        served = package_of(front, package, directory) if package else None
+    with _asked_to_end() as end, _rehearsal_directory(cli) as directory:
+        served = package_of(cli, package, directory) if package else None
         sandbox = _opened(host, port, served, actions)
         try:
             render.assignments(_environment(sandbox, directory, scope))
-            _explain(front, sandbox, scope, served)
-            _attend(front, sandbox, [sandbox.submit_job(scope, runs_on, [{"run": job}]) for job in jobs], end)
+            _explain(cli, sandbox, scope, served)
+            _attend(cli, sandbox, [sandbox.submit_job(scope, runs_on, [{"run": job}]) for job in jobs], end)
         finally:
             sandbox.stop()
 
 
 def _opened(host: str, port: int, served: ServedPackage | None, actions: Mapping[str, Path]) -> Sandbox:
-    from ..sandbox import Sandbox
+    from runnerctl.sandbox import Sandbox
 
     package: dict[str, Any] = {"archive": served.archive, "version": served.version} if served else {}
     sandbox = Sandbox(host, port, actions=actions, **package)
@@ -160,29 +162,29 @@ def _environment(sandbox: Sandbox, directory: Path, repo: str) -> dict[str, str]
     }
 
 
-def _explain(front: Front, sandbox: Sandbox, repo: str, served: ServedPackage | None) -> None:
+def _explain(cli: CliContext, sandbox: Sandbox, repo: str, served: ServedPackage | None) -> None:
     job = json.dumps({"repo": repo, "runs_on": ["self-hosted"], "steps": [{"run": "echo hello"}]})
-    render.talk(front, f"A local GitHub listens on {sandbox.server_url}; Ctrl-C ends it")
+    render.talk(cli, f"A local GitHub listens on {sandbox.server_url}; Ctrl-C ends it")
     offered = f"runner package {served.version} from {served.source}" if served else "a stand-in for actions/runner"
-    render.talk(front, f"It offers {offered}")
-    render.talk(front, "Paste the export lines into another terminal. There, make a runner:")
-    render.talk(front, f"  runnerctl create ci-1 --repo {repo} --wait online")
-    render.talk(front, "and queue a job for it:")
-    render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
-    render.talk(front, "Its log, once it runs:")
-    render.talk(front, """  curl -H "$SANDBOX_AUTHORIZATION" "$SANDBOX_CONTROL_URL/jobs/1/log\"""")
+    render.talk(cli, f"It offers {offered}")
+    render.talk(cli, "Paste the export lines into another terminal. There, make a runner:")
+    render.talk(cli, f"  runnerctl create ci-1 --repo {repo} --wait online")
+    render.talk(cli, "and queue a job for it:")
+    render.talk(cli, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
+    render.talk(cli, "Its log, once it runs:")
+    render.talk(cli, """  curl -H "$SANDBOX_AUTHORIZATION" "$SANDBOX_CONTROL_URL/jobs/1/log\"""")
     if sandbox.serves_config_sh:
-        render.talk(front, "A persistent runner:")
-        render.talk(front, f"  runnerctl create ci-2 --repo {repo} --persistent --wait online")
+        render.talk(cli, "A persistent runner:")
+        render.talk(cli, f"  runnerctl create ci-2 --repo {repo} --persistent --wait online")
     else:
-        render.talk(front, "A persistent runner needs a sandbox on port 80, as config.sh drops other ports. As root:")
-        render.talk(front, "  runnerctl sandbox --host 127.0.0.2 --port 80")
+        render.talk(cli, "A persistent runner needs a sandbox on port 80, as config.sh drops other ports. As root:")
+        render.talk(cli, "  runnerctl sandbox --host 127.0.0.2 --port 80")
     claims = json.dumps({"repository": repo, "aud": _AUDIENCE})
-    render.talk(front, "A workflow's OIDC token, for `runnerctl serve`:")
-    render.talk(front, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{claims}' "$SANDBOX_CONTROL_URL/oidc-tokens\"""")
+    render.talk(cli, "A workflow's OIDC token, for `runnerctl serve`:")
+    render.talk(cli, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{claims}' "$SANDBOX_CONTROL_URL/oidc-tokens\"""")
 
 
-def _attend(front: Front, sandbox: Sandbox, jobs: list[int], end: threading.Event) -> None:
+def _attend(cli: CliContext, sandbox: Sandbox, jobs: list[int], end: threading.Event) -> None:
     """Until the end is asked for; tells how the jobs come out."""
     waiting = set(jobs)
     while not end.wait(_LOOK_SECONDS):
@@ -190,9 +192,9 @@ def _attend(front: Front, sandbox: Sandbox, jobs: list[int], end: threading.Even
             seen = sandbox.job(job)
             if seen.status == "completed":
                 waiting.discard(job)
-                render.talk(front, f"Job {job} on runner {seen.runner_name or 'nobody'}: {seen.conclusion}")
+                render.talk(cli, f"Job {job} on runner {seen.runner_name or 'nobody'}: {seen.conclusion}")
                 for line in job_log.by_step(seen):
-                    render.talk(front, f"  {line}")
+                    render.talk(cli, f"  {line}")
 
 
 @contextmanager
@@ -209,21 +211,21 @@ def _asked_to_end() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _rehearsal_directory(front: Front) -> Iterator[Path]:
+def _rehearsal_directory(cli: CliContext) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="runnerctl-rehearsal-"))
     try:
         yield directory
     finally:
         living = _living(directory)
         if living:
-            render.talk(front, f"Runners still live in {str(directory)!r}, which is left: {', '.join(living)}")
+            render.talk(cli, f"Runners still live in {str(directory)!r}, which is left: {', '.join(living)}")
         else:
             trash.delete_tree(directory)
 
 
 def _living(directory: Path) -> list[str]:
     """The names of the runners whose life in that directory has not ended."""
-    from ..core.store import Store
+    from runnerctl.core.store import Store
 
     database = directory / "state" / "runnerctl.db"
     if not database.exists():

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from ..core.clock import SystemClock
-from ..core.errors import ConfigInvalid, InvalidRequest
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest
+
 from . import render
-from .options import Front
+from .options import CliContext
 
 _DEFINITIONS = ("action.yml", "action.yaml", "Dockerfile")
 
@@ -61,7 +62,7 @@ def _action(value: str) -> tuple[str, Path]:
     return name, Path(directory).absolute()
 
 
-def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
+def package_of(cli: CliContext, asked: str, directory: Path) -> ServedPackage:
     """``asked`` is a file, or a version that is downloaded to ``directory``."""
     path = Path(asked)
     if path.is_file():
@@ -72,22 +73,22 @@ def package_of(front: Front, asked: str, directory: Path) -> ServedPackage:
         raise InvalidRequest(
             f"{asked!r} is neither a file nor a version", hint="--package takes a file, or a version such as 2.336.0"
         )
-    from ..core.lifecycle import public_archives
+    from runnerctl.core.housekeeping import public_archives
 
-    settings = front.settings()
+    settings = cli.settings()
     version, archive = public_archives.download(
         asked,
         directory,
         settings=settings,
         clock=SystemClock(),
         rng=random.SystemRandom(),
-        progress=render.download_meter(front),
+        progress=render.download_meter(cli),
     )
     return ServedPackage(version=version, archive=archive, source=settings.github_urls[0])
 
 
 def _from_file(path: Path) -> ServedPackage:
-    from ..sandbox.package_versions import version_of
+    from runnerctl.sandbox.package_versions import version_of
 
     try:
         return ServedPackage(version=version_of(path), archive=path.absolute(), source=str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import FILE, Front, Verb, pass_front
+from .options import FILE, CliContext, Verb, pass_cli
 
 
 @click.command(
@@ -29,9 +29,9 @@ Examples:
 @click.option(
     "--insecure-bind", is_flag=True, default=None, help="Allow an address that other machines reach, without TLS."
 )
-@pass_front
+@pass_cli
 def command(
-    front: Front, *, bind: str | None, tls_cert: str | None, tls_key: str | None, insecure_bind: bool | None
+    cli: CliContext, *, bind: str | None, tls_cert: str | None, tls_key: str | None, insecure_bind: bool | None
 ) -> None:
     """Serve the REST API until SIGTERM or Ctrl-C.
 
@@ -39,7 +39,7 @@ def command(
     an API token: the setting server.api_token, or tokens of `runnerctl token`. Runners outlive the server; start it
     again and it knows them. To run it as a systemd service, use `runnerctl service install`.
     """
-    from ..server.run import serve
+    from runnerctl.server.run import serve
 
     given = {
         "server.bind": bind,
@@ -47,4 +47,4 @@ def command(
         "server.tls_key": tls_key,
         "server.insecure_bind": None if insecure_bind is None else "true",
     }
-    serve(front.settings({key: value for key, value in given.items() if value is not None}))
+    serve(cli.settings({key: value for key, value in given.items() if value is not None}))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from ..core.errors import InvalidRequest
-from ..core.service.files import File, Link, all_files
-from ..core.service.install import plan_install
-from ..core.service.layout import UNIT, Backend, Layout, here
-from ..core.service.steps import Step, take
-from ..core.service.uninstall import left_behind, plan_uninstall
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.install.files import File, Link, all_files
+from runnerctl.install.install import plan_install
+from runnerctl.install.layout import UNIT, Backend, Layout, here
+from runnerctl.install.steps import Step, take
+from runnerctl.install.uninstall import left_behind, plan_uninstall
+
 from . import render
-from .options import UNIT_FILE, Front, Output, Verb, pass_front
+from .options import UNIT_FILE, CliContext, Output, Verb, pass_cli
 
 _user = click.option(
     "--user", default="runnerctl", show_default=True, metavar="USER", help="Run the server as this user."
@@ -45,12 +46,12 @@ Examples:
 @click.argument("name", required=False, type=UNIT_FILE)
 @_backend
 @_user
-@pass_front
-def print_(front: Front, name: str | None, backend: str, user: str) -> None:
+@pass_cli
+def print_(cli: CliContext, name: str | None, backend: str, user: str) -> None:
     """Print the files that `service install` would write: all of them, or the one named NAME."""
     files = all_files(here(user=user, backend=Backend(backend)))
     if name is None:
-        _show_files(front, files)
+        _show_files(cli, files)
         return
     found = next((each for each in files if each.path.name == name), None)
     if found is None:
@@ -78,17 +79,17 @@ Examples:
 @click.option("--now", is_flag=True, help="Also start the server, or restart it if its unit changed.")
 @_backend
 @_user
-@pass_front
-def install(front: Front, dry_run: bool, now: bool, backend: str, user: str) -> None:
+@pass_cli
+def install(cli: CliContext, dry_run: bool, now: bool, backend: str, user: str) -> None:
     """Make the user, directories, settings and units, and enable the server. Needs root.
 
     Shows what was missing or different. Running it again is safe: it never changes an env file that exists.
     """
     layout = here(user=user, backend=Backend(backend))
     steps = plan_install(layout, start=now)
-    _carry_out(front, steps, dry_run=dry_run)
+    _carry_out(cli, steps, dry_run=dry_run)
     if not dry_run:
-        _say_next(front, layout, steps, now=now)
+        _say_next(cli, layout, steps, now=now)
 
 
 @command.command(
@@ -104,45 +105,45 @@ Examples:
 @click.option(
     "--force", is_flag=True, help="Uninstall even if runners are running; they continue unmanaged. Not with --purge."
 )
-@pass_front
-def uninstall(front: Front, dry_run: bool, purge: bool, force: bool) -> None:
+@pass_cli
+def uninstall(cli: CliContext, dry_run: bool, purge: bool, force: bool) -> None:
     """Stop and disable the server and remove its units. Settings, state and user stay, unless --purge. Needs root."""
     layout = here()
-    _carry_out(front, plan_uninstall(layout, purge=purge, force=force), dry_run=dry_run)
+    _carry_out(cli, plan_uninstall(layout, purge=purge, force=force), dry_run=dry_run)
     if purge and not dry_run:
         for path in left_behind(layout):
-            render.warn(front, f"{str(path)!r} stays: it does not belong to the service's user")
+            render.warn(cli, f"{str(path)!r} stays: it does not belong to the service's user")
 
 
-def _carry_out(front: Front, steps: list[Step], *, dry_run: bool) -> None:
+def _carry_out(cli: CliContext, steps: list[Step], *, dry_run: bool) -> None:
     if not dry_run:
         take(steps)
     if not steps:
-        render.talk(front, "There is nothing to do")
+        render.talk(cli, "There is nothing to do")
     documents = [{"action": step.action, "target": step.target, "done": not dry_run} for step in steps]
     rows = [{"ACTION": step.action, "TARGET": step.target} for step in steps]
-    render.items(front, documents, lambda: rows, key="target")
+    render.items(cli, documents, lambda: rows, key="target")
 
 
-def _say_next(front: Front, layout: Layout, steps: list[Step], *, now: bool) -> None:
+def _say_next(cli: CliContext, layout: Layout, steps: list[Step], *, now: bool) -> None:
     name = UNIT.removesuffix(".service")
     actions = {step.action for step in steps}
     if "make user" in actions or "write" in actions:
-        render.talk(front, f"Settings, and the API token, are in {layout.env_file}")
+        render.talk(cli, f"Settings, and the API token, are in {layout.env_file}")
     if not now and "replace" in actions:
-        render.talk(front, f"A server that runs goes on as it is until: systemctl restart {name}")
+        render.talk(cli, f"A server that runs goes on as it is until: systemctl restart {name}")
     elif not now and steps:
-        render.talk(front, f"When GitHub's credentials are set there: systemctl start {name}")
+        render.talk(cli, f"When GitHub's credentials are set there: systemctl start {name}")
 
 
-def _show_files(front: Front, files: tuple[File | Link, ...]) -> None:
-    if front.output is Output.TABLE:
+def _show_files(cli: CliContext, files: tuple[File | Link, ...]) -> None:
+    if cli.output is Output.TABLE:
         render.verbatim("\n".join(f"### {_heading(each)}\n{each.text}" for each in files))
         return
     documents = [
         {"name": each.path.name, "path": str(each.path), "is": _heading(each), "text": each.text} for each in files
     ]
-    render.items(front, documents, list, key="name")
+    render.items(cli, documents, list, key="name")
 
 
 def _heading(file: File | Link) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from .. import core
+from runnerctl import core
+
 from . import render, runners
-from .auditing import concerning
-from .options import STOPPED_RUNNER, Front, Verb, pass_front
+from .auditing import audited
+from .options import STOPPED_RUNNER, CliContext, Verb, pass_cli
 
 
 @click.command(
@@ -22,16 +23,16 @@ Examples:
   runnerctl start ci-1 --output json""",
 )
 @click.argument("name", type=STOPPED_RUNNER)
-@pass_front
-def command(front: Front, name: str) -> None:
+@pass_cli
+def command(cli: CliContext, name: str) -> None:
     """Start the processes of the stopped runner NAME.
 
     Use it after `runnerctl stop`. The runner keeps its registration, its labels and its directory. A runner that
     already runs is left as it is.
     """
-    services = front.services()
-    concerning(services, "runner.start", [name])
+    services = cli.services()
+    audited(services, "runner.start", [name])
     runner = core.start_runner(services, name)
-    status = core.see(services, runner)
-    render.talk(front, f"Started runner {runner.name!r}")
-    render.item(front, runners.document(status), runners.short_row(status), key="name")
+    status = core.observe(services, runner)
+    render.talk(cli, f"Started runner {runner.name!r}")
+    render.item(cli, runners.document(status), runners.short_row(status), key="name")

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from .. import core
-from ..core import describe, sizes
-from ..core.services import Services
-from . import render, runners
-from .options import KNOWN_RUNNER, Front, Verb, pass_front
+from runnerctl import core
+from runnerctl.core.domain import documents, sizes
+from runnerctl.core.services import Services
 
-EXIT_STATUS = {describe.RUNNING: 0, describe.INSTALLED: 3, describe.NOT_INSTALLED: 5}
+from . import render, runners
+from .options import KNOWN_RUNNER, CliContext, Verb, pass_cli
+
+EXIT_STATUS = {documents.RUNNING: 0, documents.INSTALLED: 3, documents.NOT_INSTALLED: 5}
 """systemctl's number for what is there and does not run."""
 
 
@@ -34,28 +35,28 @@ Examples:
   runnerctl status""",
 )
 @click.argument("name", required=False, type=KNOWN_RUNNER)
-@pass_front
-def command(front: Front, name: str | None) -> int:
+@pass_cli
+def command(cli: CliContext, name: str | None) -> int:
     """Show the state of runner NAME: its process, its job, and what GitHub last said.
 
     Without NAME, show this host: how many runners there are, in which states, the limits, the disk space in use, and
     what is degraded. Use it in scripts for its exit status.
     """
-    services = front.services()
+    services = cli.services()
     if name is None:
         overview = _overview(services)
-        render.card(front, overview, _overview_row(overview), key="state_dir")
+        render.card(cli, overview, _overview_row(overview), key="state_dir")
         return 0
     status = core.get_runner(services, name)
-    render.card(front, describe.status_document(status), runners.status_row(status), key="name")
+    render.card(cli, documents.status_document(status), runners.status_row(status), key="name")
     return EXIT_STATUS[status.word]
 
 
 def _overview(services: Services) -> dict[str, Any]:
-    seen = [core.see(services, runner) for runner in services.store.live()]
+    seen = [core.observe(services, runner) for runner in services.store.live()]
     return {
         "runners": len(seen),
-        "running": sum(status.word == describe.RUNNING for status in seen),
+        "running": sum(status.word == documents.RUNNING for status in seen),
         "states": dict(Counter(str(status.runner.state) for status in seen if status.runner)),
         "state_dir": str(services.settings.state_dir),
         "base_dir": str(services.settings.base_dir),

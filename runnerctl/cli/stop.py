@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from .. import core
+from runnerctl import core
+
 from . import render, runners
-from .auditing import concerning
-from .options import RUNNER, Front, Verb, pass_front
+from .auditing import audited
+from .options import RUNNER, CliContext, Verb, pass_cli
 
 
 @click.command(
@@ -23,21 +24,21 @@ Examples:
 )
 @click.argument("name", type=RUNNER)
 @click.option("--now", is_flag=True, help="Cancel a running job instead of letting it finish.")
-@pass_front
-def command(front: Front, name: str, now: bool) -> None:
+@pass_cli
+def command(cli: CliContext, name: str, now: bool) -> None:
     """Stop the processes of runner NAME; its registration and its directory stay.
 
     Use it to pause a persistent runner; `runnerctl start` continues it. A running job finishes first, and the command
     does not wait for that; --now cancels the job, which has the setting stop.interrupt to tell GitHub of its end.
     """
-    services = front.services()
-    concerning(services, "runner.stop", [name])
+    services = cli.services()
+    audited(services, "runner.stop", [name])
     stop = core.finish(core.stop_runner(services, name, now=now), clock=services.clock)
     if stop.draining:
-        render.talk(front, f"Runner {stop.runner.name!r} finishes its job first, then it stops")
+        render.talk(cli, f"Runner {stop.runner.name!r} finishes its job first, then it stops")
     else:
-        render.talk(front, f"Stopped runner {stop.runner.name!r}")
+        render.talk(cli, f"Stopped runner {stop.runner.name!r}")
     if stop.warning:
-        render.warn(front, stop.warning)
-    status = core.see(services, stop.runner)
-    render.item(front, runners.document(status), runners.short_row(status), key="name")
+        render.warn(cli, stop.warning)
+    status = core.observe(services, stop.runner)
+    render.item(cli, runners.document(status), runners.short_row(status), key="name")

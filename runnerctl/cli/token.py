@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from ..core.access import issuing
-from ..core.access.documents import token_document
-from ..core.access.grants import Limits, Right
-from ..core.access.keeping import ApiToken
-from ..core.services import Services
+from runnerctl.core.access import issuing
+from runnerctl.core.access.documents import token_document
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.services import Services
+from runnerctl.core.store.api_tokens import ApiToken
+
 from . import render, runners
-from .auditing import concerning
-from .options import LABELS, TOKEN, Front, Verb, duration, pass_front
+from .auditing import audited
+from .options import LABELS, TOKEN, CliContext, Verb, duration, pass_cli
 
 
 @click.group("token", no_args_is_help=False, short_help="Create, list, rotate and revoke API tokens")
@@ -66,9 +67,9 @@ Examples:
 @click.option(
     "--expires", type=duration, default="90d", metavar="DURATION", help="Valid for this long.  [default: 90d]"
 )
-@pass_front
+@pass_cli
 def create(
-    front: Front,
+    cli: CliContext,
     *,
     name: str,
     scopes: tuple[str, ...],
@@ -86,10 +87,10 @@ def create(
     """Create token NAME and print it, once: only its digest is stored."""
     if tenant is not None and every_tenant:
         raise click.UsageError("--tenant and --every-tenant exclude each other")
-    services = front.services()
-    concerning(services, "token.create", [name])
+    services = cli.services()
+    audited(services, "token.create", [name])
     whose = None if every_tenant else tenant or name
-    limits = Limits(
+    limits = TokenLimits(
         tenant=whose,
         repositories=repos,
         organizations=orgs,
@@ -101,7 +102,7 @@ def create(
     )
     usual = (Right.RUNNERS_READ, Right.RUNNERS_WRITE, Right.LOGS_READ)
     made, token = issuing.issue(services, name, rights=tuple(map(Right, scopes)) or usual, limits=limits, life=expires)
-    _disclose(front, services, made, token)
+    _disclose(cli, services, made, token)
 
 
 @command.command(
@@ -112,16 +113,16 @@ Example:
   runnerctl token list --all""",
 )
 @click.option("--all", "every", is_flag=True, help="Also list tokens that are revoked or expired.")
-@pass_front
-def list_(front: Front, every: bool) -> None:
+@pass_cli
+def list_(cli: CliContext, every: bool) -> None:
     """List the tokens with their tenants, limits and expiry. The secrets themselves are not stored."""
-    services = front.services()
+    services = cli.services()
     found = services.store.tokens(every=every)
     now = services.clock.now()
     if not found:
-        render.talk(front, "There are no tokens")
+        render.talk(cli, "There are no tokens")
     documents = [token_document(token, now=now) for token in found]
-    render.items(front, documents, lambda: [_row(token, now) for token in found], key="name")
+    render.items(cli, documents, lambda: [_row(token, now) for token in found], key="name")
 
 
 @command.command(
@@ -142,13 +143,13 @@ Example:
 @click.option(
     "--expires", type=duration, metavar="DURATION", help="Valid for this long.  [default: as long as the old one]"
 )
-@pass_front
-def rotate(front: Front, name: str, grace: float, expires: float | None) -> None:
+@pass_cli
+def rotate(cli: CliContext, name: str, grace: float, expires: float | None) -> None:
     """Replace token NAME by a new one with the same rights and limits, and print the new one, once."""
-    services = front.services()
-    concerning(services, "token.rotate", [name])
+    services = cli.services()
+    audited(services, "token.rotate", [name])
     made, token = issuing.rotate(services, name, life=expires, grace=grace)
-    _disclose(front, services, made, token)
+    _disclose(cli, services, made, token)
 
 
 @command.command(
@@ -159,21 +160,21 @@ Example:
   runnerctl token revoke web""",
 )
 @click.argument("name", type=TOKEN)
-@pass_front
-def revoke(front: Front, name: str) -> None:
+@pass_cli
+def revoke(cli: CliContext, name: str) -> None:
     """Revoke token NAME, or the token with that id. Servers refuse it at once; its runners stay."""
-    services = front.services()
-    concerning(services, "token.revoke", [name])
+    services = cli.services()
+    audited(services, "token.revoke", [name])
     revoked = issuing.revoke(services, name)
     now = services.clock.now()
-    render.talk(front, f"Revoked token {revoked.name!r}")
-    render.item(front, token_document(revoked, now=now), _row(revoked, now), key="name")
+    render.talk(cli, f"Revoked token {revoked.name!r}")
+    render.item(cli, token_document(revoked, now=now), _row(revoked, now), key="name")
 
 
-def _disclose(front: Front, services: Services, made: ApiToken, token: str) -> None:
+def _disclose(cli: CliContext, services: Services, made: ApiToken, token: str) -> None:
     now = services.clock.now()
-    render.disclosed(front, token_document(made, now=now), "token", token)
-    render.talk(front, f"This is token {made.name!r}; it cannot be shown again")
+    render.disclosed(cli, token_document(made, now=now), "token", token)
+    render.talk(cli, f"This is token {made.name!r}; it cannot be shown again")
 
 
 def _row(token: ApiToken, now: float) -> render.Row:

@@ -10,47 +10,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .lifecycle.breaker import held_back
-    from .lifecycle.create import Wait, create_runner
-    from .lifecycle.operation import Operation, Pause, finish
-    from .lifecycle.orphans import finish_orphans
-    from .lifecycle.reap import decide, reap, seconds_to_restart
-    from .lifecycle.remove import Removal, remove_runner
-    from .lifecycle.restarts import is_attended, see_through
-    from .lifecycle.retention import Pruned, prune
-    from .lifecycle.sizing import disk_sizes
-    from .lifecycle.status import get_runner, runner_status, see
-    from .lifecycle.stop import Stop, start_runner, stop_runner
-    from .models import Runner, RunnerSpec, Scope
+    from .domain.models import Runner, RunnerSpec, Scope
+    from .engine.breaker import held_back
+    from .engine.create import Wait, create_runner
+    from .engine.operation import Operation, Pause, finish
+    from .engine.orphans import finish_orphans
+    from .engine.reconcile_runner import decide, reconcile_runner, seconds_to_restart
+    from .engine.remove import Removal, remove_runner
+    from .engine.restarts import is_attended, wait_and_restart
+    from .engine.status import get_runner, observe, runner_status
+    from .engine.stop import Stop, start_runner, stop_runner
+    from .housekeeping.retention import Pruned, prune
+    from .housekeeping.sizing import disk_sizes
     from .services import Services
 
 _HOME = {
-    "held_back": "lifecycle.breaker",
-    "Wait": "lifecycle.create",
-    "create_runner": "lifecycle.create",
-    "Operation": "lifecycle.operation",
-    "Pause": "lifecycle.operation",
-    "finish": "lifecycle.operation",
-    "decide": "lifecycle.reap",
-    "reap": "lifecycle.reap",
-    "seconds_to_restart": "lifecycle.reap",
-    "finish_orphans": "lifecycle.orphans",
-    "Removal": "lifecycle.remove",
-    "remove_runner": "lifecycle.remove",
-    "is_attended": "lifecycle.restarts",
-    "see_through": "lifecycle.restarts",
-    "Pruned": "lifecycle.retention",
-    "prune": "lifecycle.retention",
-    "disk_sizes": "lifecycle.sizing",
-    "get_runner": "lifecycle.status",
-    "runner_status": "lifecycle.status",
-    "see": "lifecycle.status",
-    "Stop": "lifecycle.stop",
-    "start_runner": "lifecycle.stop",
-    "stop_runner": "lifecycle.stop",
-    "Runner": "models",
-    "RunnerSpec": "models",
-    "Scope": "models",
+    "held_back": "engine.breaker",
+    "Wait": "engine.create",
+    "create_runner": "engine.create",
+    "Operation": "engine.operation",
+    "Pause": "engine.operation",
+    "finish": "engine.operation",
+    "decide": "engine.reconcile_runner",
+    "reconcile_runner": "engine.reconcile_runner",
+    "seconds_to_restart": "engine.reconcile_runner",
+    "finish_orphans": "engine.orphans",
+    "Removal": "engine.remove",
+    "remove_runner": "engine.remove",
+    "is_attended": "engine.restarts",
+    "wait_and_restart": "engine.restarts",
+    "Pruned": "housekeeping.retention",
+    "prune": "housekeeping.retention",
+    "disk_sizes": "housekeeping.sizing",
+    "get_runner": "engine.status",
+    "runner_status": "engine.status",
+    "observe": "engine.status",
+    "Stop": "engine.stop",
+    "start_runner": "engine.stop",
+    "stop_runner": "engine.stop",
+    "Runner": "domain.models",
+    "RunnerSpec": "domain.models",
+    "Scope": "domain.models",
     "Services": "services",
 }
 
@@ -74,12 +74,12 @@ __all__ = [
     "is_attended",
     "decide",
     "prune",
-    "reap",
+    "reconcile_runner",
     "remove_runner",
     "runner_status",
     "seconds_to_restart",
-    "see",
-    "see_through",
+    "observe",
+    "wait_and_restart",
     "start_runner",
     "stop_runner",
 ]

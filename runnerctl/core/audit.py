@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .clock import Clock
-from .locks import LockHeld, file_lock
+from .domain.clock import Clock
+from .host.locks import LockHeld, file_lock
 from .redact import redact
 
 log = logging.getLogger("runnerctl.core")
@@ -25,7 +25,7 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
+class AuditEntry:
     """One line. ``result`` is ``ok`` or the error's code."""
 
     actor: str
@@ -49,9 +49,9 @@ class Audit:
     files: int
     """How many are kept, the current one included."""
 
-    def write(self, deed: Deed) -> None:
+    def write(self, entry: AuditEntry) -> None:
         try:
-            if self._append(_line(deed, self.clock.now())) > self.max_bytes:
+            if self._append(_line(entry, self.clock.now())) > self.max_bytes:
                 self._rotate()
         except OSError as exc:
             log.error("the audit log %s cannot be written: %s", self.path, exc.strerror)
@@ -83,16 +83,16 @@ class Audit:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
 
 
-def _line(deed: Deed, now: float) -> bytes:
+def _line(entry: AuditEntry, now: float) -> bytes:
     at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z"
     told = {
         "time": at,
-        "request_id": deed.request_id,
-        "actor": deed.actor,
-        "source": deed.source,
-        "action": deed.action,
-        "object": deed.object,
-        "result": deed.result,
+        "request_id": entry.request_id,
+        "actor": entry.actor,
+        "source": entry.source,
+        "action": entry.action,
+        "object": entry.object,
+        "result": entry.result,
     }
     # Masked before it is cut: half a secret has no form to be known by.
     masked = {name: None if text is None else redact(text[:_MOST_READ])[:_LONGEST] for name, text in told.items()}

@@ -7,13 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from . import credentials, disk, listable, readable_secrets
-from .directories import check_directory, disk_errors
-from .errors import RunnerctlError
-from .job_users import check_job_users
-from .lifecycle.breaker import held_back
-from .lifecycle.configure import unreachable
+from .domain.errors import RunnerctlError
+from .engine.breaker import held_back
+from .engine.steps.configure import unreachable
+from .host import disk
+from .host.directories import check_directory, disk_errors
 from .services import Services
+from .settings import credentials, listable, readable_secrets
+from .settings.run_as import check_job_users
 
 _MOST_SKEW = 30.0
 """Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
@@ -57,7 +58,7 @@ def _settings(services: Services) -> Iterator[Finding]:
 
 
 def _secrets(services: Services) -> Iterator[Finding]:
-    left = readable_secrets.told(services.settings)
+    left = readable_secrets.world_readable_secret_files(services.settings)
     for sentence in left:
         yield Finding("secrets", Level.ERROR, sentence)
     if not left:
@@ -116,7 +117,7 @@ def _jobs(services: Services) -> Iterator[Finding]:
 
 def _kernel(services: Services) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
-    from .backends import cgroups
+    from .host import cgroups
 
     if services.backend.name == "systemd" or cgroups.own() is not None:
         yield Finding("kernel", Level.OK, "Runners have cgroups of their own")
@@ -132,7 +133,7 @@ def _kernel(services: Services) -> Iterator[Finding]:
 
 
 def _service(services: Services) -> Iterator[Finding]:
-    from .service import upkeep
+    from runnerctl.install import upkeep
 
     left = upkeep.outdated(services.settings.state_dir)
     if left is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..supervisor.masking import MASK, mask
+from runnerctl.supervisor.masking import MASK, mask
 
 __all__ = ["MASK", "looks_secret", "redact"]
 

@@ -15,24 +15,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
-from . import state_directory
+from runnerctl import __version__
+
 from .backends.base import Backend, StopLadder
 from .backends.registry import PROCESS, SYSTEMD, Backends
-from .clock import Clock, SystemClock
-from .errors import ConfigInvalid
-from .settings import SYSTEMD_CREDENTIAL, Settings
+from .domain.clock import Clock, SystemClock
+from .domain.errors import ConfigInvalid
+from .host import state_directory
+from .settings.load import SYSTEMD_CREDENTIAL, Settings
 from .store import Store
 
 if TYPE_CHECKING:
     from .audit import Audit
     from .backends.launch_document import LaunchOptions
-    from .backends.limits import Limit
+    from .backends.limits import CgroupLimit
     from .github.client import GitHub
-    from .packages import PackageStore
-    from .side_by_side import SideBySide
+    from .host.worker_pool import WorkerPool
+    from .packages.store import PackageStore
 
-_AT_ONCE = 32
+_WORKERS = 32
 _UNITS_EVENTS = Path("/run/runnerctl/events.sock")
 USER_AGENT = f"runnerctl/{__version__}"
 
@@ -100,12 +101,12 @@ class Services:
         }
 
     def _job_users(self) -> Sequence[tuple[int, int]] | None:
-        from .job_users import check_job_users
+        from .settings.run_as import check_job_users
 
         return check_job_users(self.settings)
 
     def _check_listable(self) -> None:
-        from . import listable
+        from .settings import listable
 
         listable.check(self)
 
@@ -139,9 +140,9 @@ class Services:
     def _job_started(self) -> Path | None:
         if not self.settings.get("fork_guard"):
             return None
-        from . import hooks
+        from .host import job_hooks
 
-        return hooks.fork_guard(self.settings.package_dir)
+        return job_hooks.fork_guard(self.settings.package_dir)
 
     def check_fitting(self) -> None:
         """Raises ``ConfigInvalid`` for settings that do not go together."""
@@ -176,7 +177,7 @@ class Services:
         if run_as is None and not units and self.settings.get("run_as_groups"):
             raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
 
-    def _limits(self) -> tuple[Limit, ...]:
+    def _limits(self) -> tuple[CgroupLimit, ...]:
         get = self.settings.get
         if all(get(f"limits.{name}") is None for name in ("memory_max", "cpu_max", "io_weight", "processes")):
             return ()
@@ -189,7 +190,7 @@ class Services:
             if not self.settings.get("landlock"):
                 return {}
             return {"hidden": self.settings.files_of_ours(), "package_dir": self.settings.package_dir}
-        from .job_users import groups
+        from .host.job_users import groups
 
         return {
             "groups": groups(self.settings.get("run_as_groups") or ()),
@@ -200,9 +201,9 @@ class Services:
     @cached_property
     def github(self) -> GitHub:
         """Raises ``ConfigInvalid`` when no usable credentials are set."""
-        from .credentials import required_key_pem
         from .github.client import GitHub
         from .github.config import GitHubSettings
+        from .settings.credentials import required_key_pem
 
         with self._building:
             api_url, server_url = self.settings.github_urls
@@ -221,17 +222,17 @@ class Services:
 
     @cached_property
     def packages(self) -> PackageStore:
-        from .packages import PackageStore
+        from .packages.store import PackageStore
 
         return PackageStore(self.settings.package_dir, clock=self.clock)
 
     @cached_property
-    def at_once(self) -> SideBySide:
+    def worker_pool(self) -> WorkerPool:
         """For what is done to many runners or scopes at the same time."""
-        from .side_by_side import SideBySide
+        from .host.worker_pool import WorkerPool
 
         with self._building:
-            return SideBySide(_AT_ONCE)
+            return WorkerPool(_WORKERS)
 
     @cached_property
     def audit(self) -> Audit:
@@ -260,8 +261,8 @@ class Services:
             self.__dict__.pop(built, None)
 
     def close(self) -> None:
-        if "at_once" in self.__dict__:
-            self.at_once.close()
+        if "worker_pool" in self.__dict__:
+            self.worker_pool.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -20,8 +20,8 @@ sys.path.insert(1, os.path.dirname(os.path.dirname(sys.path[0])))
 
 from places import IDENTITY, OWN_DIRECTORIES, Acting, Places, Refused, is_jobs
 
-from runnerctl.core import trash
-from runnerctl.core.errors import RunnerctlError
+from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.host import trash
 
 _MOST = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

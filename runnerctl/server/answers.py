@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from runnerctl.core.errors import Forbidden, RunnerctlError, Unauthorized
+from runnerctl.core.domain.errors import Forbidden, RunnerctlError, Unauthorized
 
 PROTECTION: CIMultiDict[str] = CIMultiDict(
     {

@@ -6,17 +6,17 @@ from aiohttp import web
 
 from runnerctl.core.services import Services
 
-from .auth import Authenticator
+from .auth.authenticator import Authenticator
+from .auth.sources import Sources
+from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
-from .keys import DOOR, FAILED_LOGINS, LOOKS, OFFLOAD, READINESS, RULES, SERVICES, SOURCES
-from .looks import Looks
+from .keys import AUTHENTICATOR, FAILED_LOGINS, OFFLOAD, READINESS, RULES, SERVICES, SOURCES, STATUS_CACHE
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .routes import health, logs, runners, tokens, whoami
 from .routing import add
-from .sources import Sources
-from .throttle import FailedLogins
+from .status_cache import StatusCache
 
 ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
 
@@ -26,10 +26,10 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app = web.Application(middlewares=[boundary], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
-    app[DOOR] = Authenticator(services, app[OFFLOAD], token)
+    app[AUTHENTICATOR] = Authenticator(services, app[OFFLOAD], token)
     app[SOURCES] = Sources(services.settings.get("server.trusted_proxies"))
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
-    app[LOOKS] = Looks(services)
+    app[STATUS_CACHE] = StatusCache(services)
     app[READINESS] = Readiness(services=services)
     app[RULES] = add(app, ROUTES)
     return app

@@ -9,22 +9,22 @@ from aiohttp import web
 from runnerctl.core.services import Services
 
 if TYPE_CHECKING:
-    from .auth import Authenticator
-    from .looks import Looks
+    from .auth.authenticator import Authenticator
+    from .auth.sources import Sources
+    from .auth.throttle import FailedLogins
     from .offload import Offload
     from .readiness import Readiness
     from .routing import Rules
-    from .sources import Sources
-    from .throttle import FailedLogins
+    from .status_cache import StatusCache
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")
-DOOR: web.AppKey[Authenticator] = web.AppKey("door")
+AUTHENTICATOR: web.AppKey[Authenticator] = web.AppKey("authenticator")
 RULES: web.AppKey[Rules] = web.AppKey("rules")
 SOURCES: web.AppKey[Sources] = web.AppKey("sources")
 FAILED_LOGINS: web.AppKey[FailedLogins] = web.AppKey("failed_logins")
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
-LOOKS: web.AppKey[Looks] = web.AppKey("looks")
+STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"
 """Of a request: its own id."""

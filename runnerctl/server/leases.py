@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from runnerctl import core
-from runnerctl.core.errors import RunnerctlError
-from runnerctl.core.lifecycle.operation import Operation, Pause
-from runnerctl.core.models import Runner
+from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.engine.operation import Operation, Pause
 from runnerctl.core.services import Services
 
 from .offload import Offload
@@ -40,4 +40,4 @@ def _end(services: Services, runner: Runner) -> Operation[None]:
             until=lambda: backend.observe(handle).gone,
             seconds=ladder.interrupt + ladder.terminate + ladder.kill,
         )
-    core.reap(services, runner.id)
+    core.reconcile_runner(services, runner.id)

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from runnerctl.core import audit
 from runnerctl.core.access.grants import Right
-from runnerctl.core.errors import (
+from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,
@@ -27,8 +27,8 @@ from runnerctl.core.errors import (
 from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
-from .keys import ACTOR, CLAIMED, DOOR, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
-from .routing import Door, Route
+from .keys import ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
+from .routing import Access, Route
 
 log = logging.getLogger("runnerctl.server")
 
@@ -50,8 +50,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     allow = None
     result = audit.OK
     try:
-        if rule is None or rule.needs is not Door.OPEN:
-            actor = request[ACTOR] = await app[DOOR].who(request)
+        if rule is None or rule.needs is not Access.OPEN:
+            actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
             if rule is not None and isinstance(rule.needs, Right):
                 actor.require(rule.needs)
         answer = await handler(request)
@@ -70,7 +70,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         log.exception("request failed", extra={"request_id": request_id, "path": request.path})
         answer = problem(RunnerctlError(""), request_id=request_id)
     if result is not audit.OK or request.method in _CHANGING:
-        _tell(request, rule, result)
+        _audit(request, rule, result)
     if not answer.prepared:
         headers = answer.headers
         headers.extend(PROTECTION)
@@ -87,7 +87,7 @@ async def _hold_back(request: web.Request, exc: Unauthorized) -> None:
     await asyncio.sleep(request.app[FAILED_LOGINS].delay(source))
 
 
-def _tell(request: web.Request, rule: Route | None, result: str) -> None:
+def _audit(request: web.Request, rule: Route | None, result: str) -> None:
     """What was to be changed, and whom we did not let in or let do it."""
     refused = result in {Unauthorized.code, Forbidden.code}
     changing = rule is not None and rule.action is not None
@@ -96,7 +96,7 @@ def _tell(request: web.Request, rule: Route | None, result: str) -> None:
     actor = request.get(ACTOR)
     claimed = request.get(CLAIMED, "nobody")
     request.app[SERVICES].audit.write(
-        audit.Deed(
+        audit.AuditEntry(
             actor=actor.id if actor is not None else claimed,
             source=request.app[SOURCES].of(request),
             action=(rule.action if rule is not None else None) or f"{request.method} {request.path}",

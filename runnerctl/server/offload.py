@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from runnerctl.core.errors import Overloaded
-from runnerctl.core.lifecycle.operation import Operation, Pause
+from runnerctl.core.domain.errors import Overloaded
+from runnerctl.core.engine.operation import Operation, Pause
 
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512
@@ -30,18 +30,18 @@ class _Done(Generic[T]):
     value: T
 
 
-class Bells:
-    """Rung when a runner may have changed; whoever waits for that runner then looks."""
+class RunnerEvents:
+    """Tells whoever waits for a runner that it may have changed; they then observe it."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def ring(self, runner_id: str) -> None:
+    def notify(self, runner_id: str) -> None:
         for event in self._waiting.get(runner_id, ()):
             event.set()
 
     async def wait(self, pause: Pause) -> bool:
-        """True once ``pause.until()`` holds, False after its seconds. A lost ring costs half a second."""
+        """True once ``pause.until()`` holds, False after its seconds. A lost notification costs half a second."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + pause.seconds
         event = asyncio.Event()
@@ -72,7 +72,7 @@ class Offload:
     """Runs core calls and operations for the routes."""
 
     def __init__(self) -> None:
-        self.bells = Bells()
+        self.runner_events = RunnerEvents()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="core")
         self._under_way: set[asyncio.Task[Any]] = set()
         self._queued = 0
@@ -103,7 +103,7 @@ class Offload:
     async def _drive(self, operation: Operation[T]) -> T:
         step = await self.call(_step, operation, None)
         while isinstance(step, Pause):
-            came = await self.bells.wait(step)
+            came = await self.runner_events.wait(step)
             step = await self.call(_step, operation, came)
         value: T = step.value
         return value

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runnerctl import core
-from runnerctl.core.errors import RunnerctlError
-from runnerctl.core.service import own_unit
+from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.services import Services
+from runnerctl.install import own_unit
 
 
 @dataclass(kw_only=True)

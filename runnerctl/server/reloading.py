@@ -7,15 +7,16 @@ import ssl
 
 from aiohttp import web
 
-from runnerctl.core import settings as settings_module
-from runnerctl.core.access import workflow_rules
-from runnerctl.core.credentials import api_token
-from runnerctl.core.errors import ConfigInvalid, RunnerctlError
+from runnerctl.core.access.oidc import workflow_rules
+from runnerctl.core.domain.errors import ConfigInvalid, RunnerctlError
 from runnerctl.core.services import Services
-from runnerctl.core.settings import Settings
+from runnerctl.core.settings import load as settings_module
+from runnerctl.core.settings.credentials import api_token
+from runnerctl.core.settings.load import Settings
 
-from . import front_door, peers
-from .keys import DOOR, SOURCES
+from .auth import unix_peers
+from .keys import AUTHENTICATOR, SOURCES
+from .listening import listen_policy
 
 log = logging.getLogger("runnerctl.server")
 
@@ -28,14 +29,14 @@ def reload(app: web.Application, services: Services, context: ssl.SSLContext | N
         policy = workflow_rules.policy(fresh)
         if token is None and policy is None and not services.store.tokens():
             raise ConfigInvalid("No API token is set any more")
-        peers.group_id(fresh.get("server.socket_group"))
+        unix_peers.group_id(fresh.get("server.socket_group"))
         if context is not None:
-            front_door.renew(context, fresh)
+            listen_policy.renew(context, fresh)
     except RunnerctlError as exc:
         log.error("settings were not reloaded: %s", exc.message)
         return
     services.adopt(fresh)
-    app[DOOR].change(token)
+    app[AUTHENTICATOR].change(token)
     app[SOURCES].trust(fresh.get("server.trusted_proxies"))
     log.info("settings were reloaded")
 

@@ -13,7 +13,7 @@ from runnerctl.core.access.grants import Right
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Door(Enum):
+class Access(Enum):
     """For routes that need no certain right."""
 
     OPEN = "open"
@@ -26,7 +26,7 @@ class Route(NamedTuple):
     method: str
     path: str
     handler: Handler
-    needs: Right | Door
+    needs: Right | Access
     action: str | None = None
     """What it does, if it changes anything."""
 

@@ -17,21 +17,23 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core import listable, readable_secrets
-from runnerctl.core.access import workflow_rules
-from runnerctl.core.credentials import api_token, check_github
-from runnerctl.core.directories import check_directory
-from runnerctl.core.errors import ConfigInvalid, DiskFull
-from runnerctl.core.job_users import check_job_users
-from runnerctl.core.locks import LockHeld, file_lock
+from runnerctl.core.access.oidc import workflow_rules
+from runnerctl.core.domain.errors import ConfigInvalid, DiskFull
+from runnerctl.core.host.directories import check_directory
+from runnerctl.core.host.locks import LockHeld, file_lock
 from runnerctl.core.services import Services
-from runnerctl.core.settings import Settings
-from runnerctl.core.settings_files import read_env_file
+from runnerctl.core.settings import listable, readable_secrets
+from runnerctl.core.settings.credentials import api_token, check_github
+from runnerctl.core.settings.files import read_env_file
+from runnerctl.core.settings.load import Settings
+from runnerctl.core.settings.run_as import check_job_users
 
-from . import addresses, front_door, leases, logs, peers
+from . import leases, logs
 from .app import build_app
-from .connections import Site
+from .auth import unix_peers
 from .keys import OFFLOAD, READINESS
+from .listening import addresses, listen_policy
+from .listening.connections import Site
 from .reloading import reload
 from .sd_notify import notify, watchdog_seconds
 from .watcher import Watcher
@@ -52,9 +54,9 @@ def serve(settings: Settings) -> None:
     token = api_token(settings)
     handed = addresses.inherited()
     address = addresses.parse(settings.get("server.bind")) if handed is None else addresses.of(handed)
-    front_door.check(settings, address)
-    context = front_door.tls(settings)
-    group = peers.group_id(settings.get("server.socket_group"))
+    listen_policy.check(settings, address)
+    context = listen_policy.tls(settings)
+    group = unix_peers.group_id(settings.get("server.socket_group"))
     policy = workflow_rules.policy(settings)
     services = Services.open(settings)
     if token is None and policy is None and not services.store.tokens():
@@ -150,7 +152,7 @@ def _keep_room(services: Services) -> None:
 def _say_where(where: str, services: Services, degraded: str | None) -> None:
     sys.stdout.write(f"Listening on {where}\n")
     sys.stdout.flush()
-    for warning in (*services.settings.warnings, *readable_secrets.told(services.settings)):
+    for warning in (*services.settings.warnings, *readable_secrets.world_readable_secret_files(services.settings)):
         log.warning(warning)
     if degraded:
         log.warning("degraded: %s", degraded)

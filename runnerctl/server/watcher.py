@@ -1,6 +1,6 @@
-"""Keeps the store true to the runners: hears the supervisors' pokes, notices deaths, and looks at all now and then.
+"""Keeps the store true to the runners: receives the supervisors' pokes, notices deaths, and observes all now and then.
 
-A poke is a hint; a lost one is made good by the next look.
+A poke is a hint; a lost one is made good by the next sweep.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from runnerctl import core
-from runnerctl.core import reconcile
-from runnerctl.core.errors import RunnerBusy, RunnerctlError
-from runnerctl.core.lifecycle import retention
-from runnerctl.core.lifecycle.replacing import replace_lost
-from runnerctl.core.listings import Listings
-from runnerctl.core.models import ProcessId
+from runnerctl.core.domain.errors import RunnerBusy, RunnerctlError
+from runnerctl.core.domain.models import ProcessId
+from runnerctl.core.engine import sweep
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.replacing import replace_lost
+from runnerctl.core.housekeeping import retention
 from runnerctl.core.services import Services
 
-from .deaths import Deaths
 from .offload import Offload
+from .process_watcher import ProcessWatcher
 
 log = logging.getLogger("runnerctl.server")
 
@@ -43,8 +43,8 @@ class Watcher:
         self._offload = offload
         self._loop = loop
         self._socket = _bind(services)
-        self._deaths = Deaths(self._socket.fileno())
-        self._listings = Listings(services)
+        self._processes = ProcessWatcher(self._socket.fileno())
+        self._poller = RegistrationPoller(services)
         self._healers = ThreadPoolExecutor(_HEALERS, thread_name_prefix="heal")
         self._at_work: set[str] = set()
         self._again: set[str] = set()
@@ -56,10 +56,10 @@ class Watcher:
         self._next_prune = 0.0
 
     def start(self) -> None:
-        """Looks at every live runner once, so that what outlived the last server is known again; then watches."""
+        """Observes every live runner once, so that what outlived the last server is known again; then watches."""
         for runner in self._services.store.live():
             self._follow(runner.id)
-        self._look()
+        self._observe()
         self._thread.start()
 
     def stop(self) -> None:
@@ -69,24 +69,24 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         self._healers.shutdown(wait=False, cancel_futures=True)
-        self._deaths.close()
+        self._processes.close()
         self._socket.close()
 
     def _watch(self) -> None:
         clock = self._services.clock
         next_look = clock.monotonic() + LOOK_SECONDS
         while not self._stopped.is_set():
-            poked, lost = self._deaths.wait(max(0.01, next_look - clock.monotonic()))
+            poked, lost = self._processes.wait(max(0.01, next_look - clock.monotonic()))
             for runner_id in lost:
-                self._ring(runner_id)
+                self._notify(runner_id)
                 self._heal(runner_id)
             if poked:
-                self._hear()
+                self._receive()
             if clock.monotonic() >= next_look:
-                self._look()
+                self._observe()
                 next_look = clock.monotonic() + LOOK_SECONDS
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         """All that was poked so far."""
         while True:
             try:
@@ -97,17 +97,17 @@ class Watcher:
                 runner_id = str(json.loads(poke)["id"])
             except (ValueError, KeyError, TypeError):
                 continue
-            self._ring(runner_id)
+            self._notify(runner_id)
             self._heal(runner_id)
 
-    def _ring(self, runner_id: str) -> None:
+    def _notify(self, runner_id: str) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._offload.bells.ring, runner_id)
+            self._loop.call_soon_threadsafe(self._offload.runner_events.notify, runner_id)
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         try:
-            for finding in reconcile.glance(self._services, self._services.store.live(), self._listings):
-                self._submit(finding.runner.id, self._put_right, finding)
+            for finding in sweep.observe_runners(self._services, self._services.store.live(), self._poller):
+                self._submit(finding.runner.id, self._reconcile, finding)
             if self._services.store.orphans(due_at=self._services.clock.now()):
                 self._healers.submit(self._finish_orphans)
             if self._services.store.replacements():
@@ -125,7 +125,7 @@ class Watcher:
         self._submit(runner_id, self._reap, runner_id)
 
     def _submit(self, runner_id: str, work: Callable[..., None], *args: object) -> None:
-        """Once at a time for a runner, however often it pokes; a poke during that work is followed by another look."""
+        """Once at a time for a runner, however often it pokes; a poke meanwhile is followed by another observation."""
         with self._lock:
             if self._stopped.is_set():
                 return
@@ -146,7 +146,7 @@ class Watcher:
             log.exception("runner could not be brought up to date", extra={"runner_id": runner_id})
         finally:
             died = self._follow(runner_id)
-            self._ring(runner_id)
+            self._notify(runner_id)
             with self._lock:
                 self._at_work.discard(runner_id)
                 again = died or runner_id in self._again
@@ -159,13 +159,13 @@ class Watcher:
             self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._heal, runner_id)
 
     def _reap(self, runner_id: str) -> None:
-        runner = core.reap(self._services, runner_id, wait=0)
+        runner = core.reconcile_runner(self._services, runner_id, wait=0)
         seconds = None if runner is None else core.seconds_to_restart(self._services, runner)
         if seconds is not None:
             self._later(runner_id, seconds)
 
-    def _put_right(self, finding: reconcile.Finding) -> None:
-        done = reconcile.put_right(self._services, finding, self._listings)
+    def _reconcile(self, finding: sweep.Finding) -> None:
+        done = sweep.reconcile_finding(self._services, finding, self._poller)
         if done.error is not None:
             raise done.error
 
@@ -173,7 +173,7 @@ class Watcher:
         """Whether a process of it died before it could be followed."""
         if self._stopped.is_set():
             return False
-        return self._deaths.follow(runner_id, self._processes_of(runner_id))
+        return self._processes.follow(runner_id, self._processes_of(runner_id))
 
     def _processes_of(self, runner_id: str) -> Sequence[ProcessId]:
         runner = self._services.store.get(runner_id)
@@ -183,11 +183,11 @@ class Watcher:
         return backend.processes(handle)
 
     def _ask_github(self) -> None:
-        """One at a time: an answer that takes longer than the next look is waited for by one thread only."""
+        """One at a time: an answer that takes longer than the next sweep is waited for by one thread only."""
         if not self._asking.acquire(blocking=False):
             return
         try:
-            for runner_id in reconcile.ask_github(self._services, self._listings, self._services.store.live()):
+            for runner_id in sweep.ask_github(self._services, self._poller, self._services.store.live()):
                 self._heal(runner_id)
         except RunnerctlError as exc:
             log.warning("GitHub could not be asked for its runners: %s", exc.message)
@@ -213,8 +213,8 @@ class Watcher:
 
     def _finish_orphans(self) -> None:
         try:
-            for finding in reconcile.released(self._services):
-                self._submit(finding.runner.id, self._put_right, finding)
+            for finding in sweep.released(self._services):
+                self._submit(finding.runner.id, self._reconcile, finding)
         except RunnerctlError as exc:
             log.warning("orphan tasks wait: %s", exc.message)
 

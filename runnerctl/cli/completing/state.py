@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import click
 
-from ...core import settings, settings_files
-from ...core.settings_table import BY_KEY, DEFAULT_CONFIG_FILE
+from runnerctl.core.settings import files as settings_files
+from runnerctl.core.settings import load as settings
+from runnerctl.core.settings.table import BY_KEY, DEFAULT_CONFIG_FILE
 
 _VARIABLE = BY_KEY["state_dir"].variables[0]
 _NAMING = (_VARIABLE, "RUNNERCTL_CONFIG")

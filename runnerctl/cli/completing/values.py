@@ -71,7 +71,7 @@ def _scopes(ctx: click.Context, which: str) -> Pairs:
 
 def _labels(ctx: click.Context, incomplete: str) -> Pairs:
     """One more behind the last comma: the default ones, and those that runners had."""
-    from ...core.settings_table import BY_KEY
+    from runnerctl.core.settings.table import BY_KEY
 
     before, comma, _ = incomplete.rpartition(",")
     given = {label.lower() for label in before.split(",")}
@@ -88,21 +88,21 @@ def _tokens(ctx: click.Context, _incomplete: str) -> Pairs:
 
 
 def _packages(ctx: click.Context, _incomplete: str) -> Pairs:
-    from ...core import settings
+    from runnerctl.core.settings import load as settings
 
     directory = settings.load(env_file=state.env_file(ctx)).package_dir
     return [(entry.name.partition("-")[0], None) for entry in sorted(directory.iterdir()) if entry.name[:1].isdigit()]
 
 
 def _settings(_ctx: click.Context, _incomplete: str) -> Pairs:
-    from ...core.settings_table import SETTINGS
+    from runnerctl.core.settings.table import SETTINGS
 
     return [(setting.key, setting.help) for setting in SETTINGS]
 
 
 def _unit_files(_ctx: click.Context, _incomplete: str) -> Pairs:
-    from ...core.service.files import all_files
-    from ...core.service.layout import here
+    from runnerctl.install.files import all_files
+    from runnerctl.install.layout import here
 
     return [(each.path.name, str(each.path.parent)) for each in all_files(here())]
 

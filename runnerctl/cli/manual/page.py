@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ... import __version__
+from runnerctl import __version__
 
 DATE = "2026-11-30"
 """Of the pages; it is raised with the version."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.settings_table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, SETTINGS, STRUCTURED, Setting, boolean, words
+from runnerctl.core.settings.table import (
+    DEFAULT_CONFIG_FILE,
+    DEFAULT_ENV_FILE,
+    SETTINGS,
+    STRUCTURED,
+    Setting,
+    boolean,
+    words,
+)
+
 from .page import Block, Heading, Literal, Page, Paragraph, References, Section, Terms
 
 _GROUPS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core import errors
-from ...core.errors import RunnerctlError
+from runnerctl.core.domain import errors
+from runnerctl.core.domain.errors import RunnerctlError
+
 from .page import Page, Paragraph, References, Section, Terms
 
 MEANINGS = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..describe import timestamp
-from .grants import Actor, Limits, Right
-from .keeping import ApiToken
+from ..domain.documents import timestamp
+from ..store.api_tokens import ApiToken
+from .grants import Actor, Right, TokenLimits
 
 
 def actor_document(actor: Actor) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def actor_document(actor: Actor) -> dict[str, Any]:
     }
 
 
-def limits_document(limits: Limits) -> dict[str, Any]:
+def limits_document(limits: TokenLimits) -> dict[str, Any]:
     return {
         "tenant": limits.tenant,
         "repos": limits.repositories,

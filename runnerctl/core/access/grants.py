@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from .. import names
-from ..errors import FieldError, Forbidden
-from ..models import Runner, RunnerSpec, Scope
+from ..domain import names
+from ..domain.errors import FieldError, Forbidden
+from ..domain.models import Runner, RunnerSpec, Scope
 
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,100}", re.ASCII)
 _NOT_IN_LABELS = frozenset(",[]")
@@ -27,7 +27,7 @@ class Right(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class TokenLimits:
     """What a token may ask for. Patterns know ``*`` and ``?`` and regard no case; in a repository's, ``*`` stops at
     the slash.
     """
@@ -66,7 +66,7 @@ class Limits:
         patterns = [pattern.partition("/") for pattern in self.repositories]
         return any(_fits(scope.owner, (owner,)) and _fits(scope.repo, (repo,)) for owner, _, repo in patterns)
 
-    def claims(self, name: str, *, for_: Limits) -> bool:
+    def claims(self, name: str, *, for_: TokenLimits) -> bool:
         """Whether a runner of that name, made ``for_`` another tenant, would be found by jobs meant for this one's.
 
         By its labels; or by its names, unless the other was given some of them: the narrower pattern has the name.
@@ -85,7 +85,7 @@ class Actor:
     """``operator``, ``token:ID``, ``uid:NUMBER`` or ``oidc:REPOSITORY@REF``: as the audit log names it."""
     name: str
     rights: frozenset[Right]
-    limits: Limits | None = None
+    limits: TokenLimits | None = None
     """None: no limits at all."""
     expires_at: float | None = None
 
@@ -102,7 +102,7 @@ class Actor:
 OPERATOR = Actor(id="operator", name="operator", rights=frozenset(Right))
 
 
-def sees(limits: Limits | None, runner: Runner | None) -> bool:
+def sees(limits: TokenLimits | None, runner: Runner | None) -> bool:
     """Whether there is such a runner for a caller with these limits."""
     return runner is not None and (limits is None or limits.sees(runner))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from .. import names
-from ..errors import TokenNotFound
+from ..domain import names
+from ..domain.errors import TokenNotFound
 from ..services import Services
+from ..store.api_tokens import ApiToken
 from . import grants, tokens
-from .grants import Limits, Right
-from .keeping import ApiToken
+from .grants import Right, TokenLimits
 
 DEFAULT_LIFE = 90 * 86400.0
 _LONGEST_LIFE = 3650 * 86400.0
@@ -18,7 +18,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def issue(
-    services: Services, name: str, *, rights: Sequence[Right], limits: Limits, life: float = DEFAULT_LIFE
+    services: Services, name: str, *, rights: Sequence[Right], limits: TokenLimits, life: float = DEFAULT_LIFE
 ) -> tuple[ApiToken, str]:
     """What is kept of it, and the token. Raises ``InvalidRequest`` or ``TokenExists``."""
     made = _made(services, names.runner_name(name), rights, _checked(limits, rights), life)
@@ -61,14 +61,14 @@ def alive(services: Services, name_or_id: str) -> ApiToken:
     return token
 
 
-def _made(services: Services, name: str, rights: Sequence[Right], limits: Limits, life: float) -> ApiToken:
+def _made(services: Services, name: str, rights: Sequence[Right], limits: TokenLimits, life: float) -> ApiToken:
     if not 0 < life <= _LONGEST_LIFE:
         raise names.invalid("expires", "A token must live, and at most ten years", hint="Use a duration such as 90d")
     now = services.clock.now()
     return ApiToken(_new_id(services.rng), name, tuple(dict.fromkeys(rights)), limits, now, now + life, None, None)
 
 
-def _checked(limits: Limits, rights: Sequence[Right]) -> Limits:
+def _checked(limits: TokenLimits, rights: Sequence[Right]) -> TokenLimits:
     if not rights:
         raise names.invalid("scope", "A token without a scope is good for nothing", hint=f"Use {', '.join(Right)}")
     if limits.max_runners is not None and limits.max_runners < 1:
@@ -80,7 +80,7 @@ def _checked(limits: Limits, rights: Sequence[Right]) -> Limits:
             "For which repositories is not said",
             hint="Name them by patterns, such as octo-org/*; */* means any",
         )
-    return Limits(
+    return TokenLimits(
         tenant=None if limits.tenant is None else names.runner_name(limits.tenant).lower(),
         repositories=tuple(map(grants.repository_pattern, limits.repositories)),
         organizations=grants.patterns("org", limits.organizations),

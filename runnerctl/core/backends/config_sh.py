@@ -7,7 +7,7 @@ import signal
 import subprocess
 from typing import Any
 
-from ..errors import BackendFailed
+from ..domain.errors import BackendFailed
 from .base import ConfigSh, Configured
 from .place import Place
 

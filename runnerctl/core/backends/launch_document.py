@@ -9,13 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import processes
-from . import cgroups
+from ..host import cgroups, processes
 from .base import StopLadder
 from .place import Place
 
 if TYPE_CHECKING:
-    from .limits import Limit
+    from .limits import CgroupLimit
 
 _TMP, _VAR_TMP = "/tmp", "/var/tmp"  # noqa: S108 - a runner with a user of its own sees others in their place
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,7 +48,7 @@ class LaunchOptions:
     most_processes: int | None = None
     no_new_privs: bool = True
     """No program can give those users' jobs rights, be it ``sudo``."""
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[CgroupLimit, ...] = ()
     """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
     nice: int = 0
     oom_score_adj: int = 0

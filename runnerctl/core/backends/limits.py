@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from . import cgroups
+from ..host import cgroups
 
 _PERIOD = 100_000
 """Microseconds in which a runner may use its share of the processors."""
 
 
-class Limit(NamedTuple):
+class CgroupLimit(NamedTuple):
     """A setting, and what is written where to enforce it."""
 
     key: str
@@ -22,21 +22,21 @@ class Limit(NamedTuple):
     value: str
 
 
-def asked(get: Callable[[str], Any]) -> tuple[Limit, ...]:
+def asked(get: Callable[[str], Any]) -> tuple[CgroupLimit, ...]:
     """Those that the settings name."""
     memory, processors, weight, processes = (
         get(f"limits.{name}") for name in ("memory_max", "cpu_max", "io_weight", "processes")
     )
     every = (
-        None if memory is None else Limit("limits.memory_max", "memory", "memory.max", str(memory)),
-        None if processors is None else Limit("limits.cpu_max", "cpu", "cpu.max", _share(processors)),
-        None if weight is None else Limit("limits.io_weight", "io", "io.weight", str(weight)),
-        None if processes is None else Limit("limits.processes", "pids", "pids.max", str(processes)),
+        None if memory is None else CgroupLimit("limits.memory_max", "memory", "memory.max", str(memory)),
+        None if processors is None else CgroupLimit("limits.cpu_max", "cpu", "cpu.max", _share(processors)),
+        None if weight is None else CgroupLimit("limits.io_weight", "io", "io.weight", str(weight)),
+        None if processes is None else CgroupLimit("limits.processes", "pids", "pids.max", str(processes)),
     )
     return tuple(limit for limit in every if limit is not None)
 
 
-def enforceable(limits: Iterable[Limit]) -> tuple[Limit, ...]:
+def enforceable(limits: Iterable[CgroupLimit]) -> tuple[CgroupLimit, ...]:
     """Those for which the kernel gives our runners' cgroups a controller, and one that knows them."""
     limits = tuple(limits)
     parent = cgroups.own() if limits else None
@@ -46,7 +46,7 @@ def enforceable(limits: Iterable[Limit]) -> tuple[Limit, ...]:
     return tuple(limit for limit in limits if limit.controller in enabled and cgroups.knows(parent, limit.file))
 
 
-def unenforced(limits: Iterable[Limit], *, isolates: bool) -> str | None:
+def unenforced(limits: Iterable[CgroupLimit], *, isolates: bool) -> str | None:
     """What cannot be enforced here, in words. Processes are counted by user, too, where each runner has its own."""
     limits = tuple(limits)
     enforced = enforceable(limits)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import BackendFailed
+from ..domain.errors import BackendFailed
 
 
 class Place(NamedTuple):

@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import processes
-from ..errors import BackendFailed
-from ..models import ProcessId
-from . import cgroups, run_directory, supervisors
-from .base import Capabilities, ConfigSh, Configured, Observation, Phase, Usage
+from ..domain.errors import BackendFailed
+from ..domain.models import ProcessId
+from ..domain.observation import Observation, Phase
+from ..host import cgroups, processes
+from . import run_directory, supervisors
+from .base import Capabilities, ConfigSh, Configured, Usage
 from .place import Place, place_of
 from .supervised import SupervisedBackend
 
@@ -54,7 +55,7 @@ class ProcessBackend(SupervisedBackend):
         named = self.job_users()
         if named is None:
             return None
-        from ..job_users import with_processes
+        from ..host.job_users import with_processes
 
         in_use = with_processes(zombies=True)
         return [(uid, gid) for uid, gid in named if uid not in in_use]
@@ -220,7 +221,7 @@ class ProcessBackend(SupervisedBackend):
         if cgroup is not None:
             cgroups.kill(cgroup)
         if (user := self._user(place)) is not None:
-            from . import user_processes
+            from ..host import user_processes
 
             user_processes.kill_all(user, seconds=self.ladder.kill)
         while tree := self._tree(place, cgroup):

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..errors import BackendFailed
-from ..models import ProcessId
-from .base import NOTHING, Observation, Outcome, Phase
-from .liveness import Liveness
+from ..domain.errors import BackendFailed
+from ..domain.models import ProcessId
+from ..domain.observation import NOTHING, Observation, Outcome, Phase
+from ..host.liveness import Liveness
 
 _MAX_SIZE = 64 * 1024
 

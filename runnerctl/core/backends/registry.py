@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import BackendFailed
-from ..models import Runner
+from ..domain.errors import BackendFailed
+from ..domain.models import Runner
 from . import run_directory
 from .base import Backend
 from .place import Place

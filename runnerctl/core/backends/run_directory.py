@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import DiskFull
+from ..domain.errors import DiskFull
 
 UNIT = "unit"
 """A file that is there for a life that was started as a unit."""

@@ -15,17 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..directories import check_directory
-from ..errors import BackendFailed, RunnerctlError, RunnerExists
+from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
+from ..domain.observation import Observation
+from ..host.directories import check_directory
 from . import diagnostics, directory, identity, marks, run_directory
-from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Observation, Problem, Provision, StopLadder
+from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Problem, Provision, StopLadder
 from .launch_document import LaunchOptions
 from .leases import Leases
 from .place import Place, place_of
 from .records import Records
 
 if TYPE_CHECKING:
-    from ..packages import Package
+    from ..packages.store import Package
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -209,7 +210,7 @@ class SupervisedBackend(Backend):
                     yield path.name, changed_at
 
     def forget(self, runner_id: str) -> bool:
-        from ..trash import delete_tree
+        from ..host.trash import delete_tree
 
         path = self.run_dir(runner_id)
         if not os.path.lexists(path):
@@ -238,7 +239,7 @@ def _left(act: Callable[[], object]) -> Iterator[Left]:
 
 def _clear_traces(place: Place) -> None:
     if place.user is not None:
-        from .. import job_traces
+        from ..host import job_traces
 
         job_traces.clear(place.user[0])
 

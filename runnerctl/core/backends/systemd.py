@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import processes
-from ..errors import BackendFailed
-from ..models import ProcessId
-from . import cgroups, config_sh, run_directory, units
-from .base import Capabilities, ConfigSh, Configured, Observation, Phase, Usage
+from ..domain.errors import BackendFailed
+from ..domain.models import ProcessId
+from ..domain.observation import Observation, Phase
+from ..host import cgroups, processes
+from . import config_sh, run_directory, units
+from .base import Capabilities, ConfigSh, Configured, Usage
 from .place import Place, place_of
 from .records import Records
 from .supervised import SupervisedBackend

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from ..errors import BackendFailed
-from . import cgroups
-from .limits import Limit
+from ..domain.errors import BackendFailed
+from ..host import cgroups
+from .limits import CgroupLimit
 
 TEMPLATE = Path("/etc/systemd/system/runnerctl-runner@.service")
 SLICE = "runnerctl.slice"
@@ -47,12 +47,12 @@ def _options(name: str) -> set[str]:
     return {after for word, after in pairwise(words) if word == name}
 
 
-def limit_lines(limits: Iterable[Limit]) -> tuple[str, ...]:
+def limit_lines(limits: Iterable[CgroupLimit]) -> tuple[str, ...]:
     """What stands for them in the template."""
     return tuple(line for limit in limits for line in _lines(limit))
 
 
-def _lines(limit: Limit) -> tuple[str, ...]:
+def _lines(limit: CgroupLimit) -> tuple[str, ...]:
     if limit.controller == "cpu":
         quota, period = map(int, limit.value.split())
         return (f"CPUQuota={100 * quota // period}%",)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from ..clock import Clock
-from ..errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
-from ..models import Scope
-from . import protocol
+from ..domain.clock import Clock
+from ..domain.errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
+from ..domain.models import Scope
+from . import requests as protocol
 from .answers import WireApp, WireInstallation, WireToken
+from .cache import Contents, Token, TokenFile
 from .config import GitHubSettings
-from .protocol import Answer, Request
-from .refusals import blames_our_clock, decode, server_time
-from .sharing import Shared
-from .tokens import Contents, Token, TokenFile
+from .errors import blames_our_clock, decode, server_time
+from .requests import Answer, Request
+from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -121,7 +121,7 @@ class AppCredentials:
         self._clock = clock
         self._file = TokenFile(settings.token_file, clock=clock)
         self._known = Contents()
-        self._renewals: Shared[str] = Shared()
+        self._renewals: SingleFlight[str] = SingleFlight()
         self._key: RSAPrivateKey | None = None
         self._skew = 0.0
 

@@ -6,10 +6,10 @@ import random
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from ..clock import Clock
-from ..errors import GitHubConflict, GitHubNotFound, GitHubRefused
-from ..models import Scope
-from . import protocol
+from ..domain.clock import Clock
+from ..domain.errors import GitHubConflict, GitHubNotFound, GitHubRefused
+from ..domain.models import Scope
+from . import requests as protocol
 from .answers import (
     Download,
     JitConfig,
@@ -25,18 +25,18 @@ from .answers import (
     WireToken,
 )
 from .auth import Identity, credentials
+from .cache import VISIBILITY_SECONDS
 from .config import GitHubSettings
-from .groups import Groups
+from .errors import decode, refusal
 from .pages import RunnerPages, follow
-from .protocol import DEFAULT_GROUP_ID, Answer, Request
-from .refusals import decode, refusal
-from .sharing import Shared
-from .tokens import VISIBILITY_SECONDS
-from .visibilities import Visibilities
+from .repo_visibility import RepoVisibility
+from .requests import DEFAULT_GROUP_ID, Answer, Request
+from .runner_groups import RunnerGroups
+from .single_flight import SingleFlight
 
 if TYPE_CHECKING:
+    from .retry import Retry
     from .transport import RateLimit, Transport
-    from .tries import Tries
 
 T = TypeVar("T")
 
@@ -53,13 +53,13 @@ class GitHub:
         self._clock = clock
         self._rng = rng
         self._credentials = credentials(settings, send=self._send, clock=clock)
-        self._groups = Groups(settings, clock=clock)
-        self._visibilities = Visibilities(settings, clock=clock)
-        self._looks: Shared[bool] = Shared()
+        self._groups = RunnerGroups(settings, clock=clock)
+        self._visibilities = RepoVisibility(settings, clock=clock)
+        self._looks: SingleFlight[bool] = SingleFlight()
         self._pages = RunnerPages()
         self._mutex = threading.Lock()
         self._transport: Transport | None = None
-        self._tries: Tries | None = None
+        self._tries: Retry | None = None
 
     @property
     def calls(self) -> int:
@@ -192,14 +192,14 @@ class GitHub:
     def _send(self, request: Request, bearer: str | None) -> Answer:
         return self._connected().send(request, bearer)
 
-    def _connected(self) -> Tries:
+    def _connected(self) -> Retry:
         """The transport is made by the first call, so that commands without one do not pay for ``requests``."""
         if self._tries is None:
             with self._mutex:
                 if self._tries is None:
+                    from .retry import Retry
                     from .transport import Transport
-                    from .tries import Tries
 
                     self._transport = Transport(self._settings, clock=self._clock)
-                    self._tries = Tries(self._transport, clock=self._clock, rng=self._rng)
+                    self._tries = Retry(self._transport, clock=self._clock, rng=self._rng)
         return self._tries

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from ..errors import GitHubRefused
-from ..models import Scope
+from ..domain.errors import GitHubRefused
+from ..domain.models import Scope
 from .answers import RemoteRunner, WireRunners
-from .protocol import Answer, Request, list_runners, next_page
-from .refusals import decode
+from .errors import decode
+from .requests import Answer, Request, list_runners, next_page
 
 MAX_PAGES = 200
 """Twice what a full runner group (10,000 runners) needs."""

@@ -23,10 +23,10 @@ from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, Missi
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from ..clock import Clock
-from ..errors import ConfigInvalid, GitHubNoAnswer, GitHubRefused, GitHubUnavailable
+from ..domain.clock import Clock
+from ..domain.errors import ConfigInvalid, GitHubNoAnswer, GitHubRefused, GitHubUnavailable
 from .config import GitHubSettings
-from .protocol import Answer, Request
+from .requests import Answer, Request
 
 MAX_REDIRECTS = 3
 MAX_BODY = 32 * 1024 * 1024

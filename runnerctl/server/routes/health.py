@@ -6,7 +6,7 @@ from aiohttp import web
 
 from ..answers import json_answer
 from ..keys import READINESS
-from ..routing import Door, Route
+from ..routing import Access, Route
 
 
 async def health(_: web.Request) -> web.Response:
@@ -21,7 +21,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    Route("GET", "/health", health, Door.OPEN),
-    Route("GET", "/livez", health, Door.OPEN),
-    Route("GET", "/readyz", ready, Door.OPEN),
+    Route("GET", "/health", health, Access.OPEN),
+    Route("GET", "/livez", health, Access.OPEN),
+    Route("GET", "/readyz", ready, Access.OPEN),
 )

@@ -8,9 +8,10 @@ import contextlib
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import durations, logs, names
+from runnerctl.core import logs
 from runnerctl.core.access.grants import Right
-from runnerctl.core.describe import timestamp
+from runnerctl.core.domain import durations, names
+from runnerctl.core.domain.documents import timestamp
 
 from .. import bodies
 from ..answers import PROTECTION

@@ -10,14 +10,14 @@ import time
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import describe, names
-from runnerctl.core.access.grants import Limits, Right
-from runnerctl.core.models import Listed, RunnerPage, RunnerQuery
-from runnerctl.core.states import RunnerState
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.domain import documents, names
+from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
+from runnerctl.core.domain.states import RunnerState
 
 from .. import bodies
 from ..answers import encoded_answer, json_answer
-from ..keys import ACTOR, LOOKS, OBJECT, OFFLOAD, SERVICES
+from ..keys import ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
 from ..routing import Route
 
 _INLINE_ROWS = 200
@@ -40,7 +40,7 @@ async def create(request: web.Request) -> web.Response:
         limits=actor.limits,
     )
     runner = await offload.run(operation)
-    document = {**describe.full_document(core.see(services, runner)), "status": "started"}
+    document = {**documents.full_document(core.observe(services, runner)), "status": "started"}
     return json_answer(document, status=201, headers={"Location": f"/api/v1/runners/{runner.name}"})
 
 
@@ -79,7 +79,7 @@ def _warning(text: str | None) -> dict[str, str]:
 
 async def status(request: web.Request) -> web.Response:
     """A query at most and a look at two processes: quick enough for the loop itself."""
-    return encoded_answer(request.app[LOOKS].status(_name(request), request[ACTOR].limits))
+    return encoded_answer(request.app[STATUS_CACHE].status(_name(request), request[ACTOR].limits))
 
 
 async def get(request: web.Request) -> web.Response:
@@ -89,10 +89,10 @@ async def get(request: web.Request) -> web.Response:
     )
 
 
-def _full(services: core.Services, name: str, limits: Limits | None) -> dict[str, object]:
+def _full(services: core.Services, name: str, limits: TokenLimits | None) -> dict[str, object]:
     seen = core.get_runner(services, name, limits=limits)
     assert seen.runner is not None  # noqa: S101 - get_runner raised otherwise
-    return describe.full_document(seen, services.store.history(seen.runner.id))
+    return documents.full_document(seen, services.store.history(seen.runner.id))
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -119,7 +119,7 @@ async def listing(request: web.Request) -> web.Response:
 
 def _page(page: RunnerPage[Listed]) -> web.Response:
     cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
-    return json_answer({"items": [describe.runner_document(runner) for runner in page.items], "next": cursor})
+    return json_answer({"items": [documents.runner_document(runner) for runner in page.items], "next": cursor})
 
 
 def _state(request: web.Request) -> RunnerState | None:
@@ -144,7 +144,7 @@ async def start(request: web.Request) -> web.Response:
     bodies.only(request)
     services = request.app[SERVICES]
     runner = await request.app[OFFLOAD].call(core.start_runner, services, _name(request), limits=request[ACTOR].limits)
-    return json_answer({**describe.full_document(core.see(services, runner)), "status": "started"})
+    return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
 
 async def stop(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from runnerctl.core.access.documents import actor_document
 from .. import bodies
 from ..answers import json_answer
 from ..keys import ACTOR
-from ..routing import Door, Route
+from ..routing import Access, Route
 
 
 async def whoami(request: web.Request) -> web.Response:
@@ -17,4 +17,4 @@ async def whoami(request: web.Request) -> web.Response:
     return json_answer(actor_document(request[ACTOR]))
 
 
-ROUTES = (Route("GET", "/api/v1/whoami", whoami, Door.ANY_CALLER),)
+ROUTES = (Route("GET", "/api/v1/whoami", whoami, Access.ANY_CALLER),)

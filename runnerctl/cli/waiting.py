@@ -1,0 +1,54 @@
+"""Waiting for the end of a runner's life."""
+
+from __future__ import annotations
+
+from runnerctl import core
+from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.services import Services
+
+LOOK_SECONDS = 0.1
+
+
+def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Runner:
+    """Waits until its life has ended. Raises ``BackendFailed`` when it did not complete.
+
+    ``DeadlineExceeded`` at ``deadline`` (monotonic) undoes nothing.
+    """
+    while (current := ended(services, runner)) is None:
+        if deadline is not None and services.clock.monotonic() >= deadline:
+            raise DeadlineExceeded(
+                f"Runner {runner.name!r} has not completed in time",
+                hint="It goes on; `runnerctl status` tells how it is",
+            )
+        services.clock.sleep(LOOK_SECONDS)
+    if current.state is not RunnerState.COMPLETED:
+        raise not_completed(current)
+    return current
+
+
+def ended(services: Services, runner: Runner) -> Runner | None:
+    """The runner once no process is left and nothing goes on by itself; None until then."""
+    backend, handle = services.backends.reach(runner)
+    if not backend.observe(handle).gone:
+        return None
+    # Its supervisor asks for this too; whoever comes second finds it done.
+    current = core.reconcile_runner(services, runner.id) or runner
+    rests = current.state is RunnerState.STOPPED and core.seconds_to_restart(services, current) is None
+    return current if not current.live or rests else None
+
+
+def not_completed(runner: Runner) -> BackendFailed:
+    reason = f": {runner.reason}" if runner.reason else ""
+    return BackendFailed(
+        f"Runner {runner.name!r} {_WORDS[runner.state]} before it completed{reason}",
+        hint=f"`runnerctl logs {runner.name}` shows what it said",
+    )
+
+
+_WORDS = {
+    RunnerState.FAILED: "failed",
+    RunnerState.REMOVED: "was removed",
+    RunnerState.STOPPED: "was stopped",
+}

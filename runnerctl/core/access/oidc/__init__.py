@@ -1,0 +1,1 @@
+"""Tokens of GitHub's workflows, and which workflow may ask for what."""

@@ -1,0 +1,1 @@
+"""Values: they import nothing of ours but how secrets are masked."""

@@ -1,0 +1,122 @@
+"""Runners as documents: the JSON that both front ends give out (interface.md §2)."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from .models import Event, Listed, Runner
+from .observation import Observation
+
+RUNNING = "running"
+INSTALLED = "installed_not_running"
+NOT_INSTALLED = "not_installed"
+
+
+class Status(NamedTuple):
+    """A runner's row together with what was seen of its processes at that moment; both None for a name never known."""
+
+    name: str
+    runner: Runner | None
+    seen: Observation | None
+    degraded: str | None
+    """What is not as it should be with a runner that runs, or holds back one that does not."""
+    now: float
+
+    @property
+    def word(self) -> str:
+        """The guide's three words."""
+        if self.seen is not None and self.seen.running:
+            return RUNNING
+        return INSTALLED if self.runner is not None and self.runner.live else NOT_INSTALLED
+
+
+def unknown(name: str) -> Status:
+    """Of a name never known."""
+    return Status(name=name, runner=None, seen=None, degraded=None, now=0.0)
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    """``{"status", "name", "pid"}`` and more."""
+    runner, seen = status.runner, status.seen
+    if runner is None:
+        return {"status": NOT_INSTALLED, "name": status.name, "pid": None}
+    running = seen is not None and seen.running
+    return {
+        "status": status.word,
+        "name": status.name,
+        "pid": seen.pid if seen else None,
+        "state": runner.state,
+        "phase": seen.phase if running and seen else runner.state,
+        "job": job_document(seen),
+        "github": github_document(runner, status.now),
+        "degraded": status.degraded,
+        "reason": runner.reason,
+    }
+
+
+def job_document(seen: Observation | None) -> dict[str, Any] | None:
+    if seen is None or seen.job is None:
+        return None
+    return {"name": seen.job, "started_at": timestamp(seen.job_started_at)}
+
+
+def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
+    """GitHub's word about the registration as it was last seen, and how many seconds ago that was."""
+    age = github_age(runner, now)
+    return None if age is None else {"status": runner.github_status, "busy": runner.github_busy, "age": age}
+
+
+def github_age(runner: Runner, now: float) -> float | None:
+    """In tenths of a second; None for one of whom GitHub has nothing to say."""
+    if runner.github_seen_at is None or runner.deregistered_at is not None:
+        return None
+    return round(max(0.0, now - runner.github_seen_at), 1)
+
+
+def runner_document(runner: Runner | Listed) -> dict[str, Any]:
+    """All that the row tells; no process is looked at."""
+    return {
+        "name": runner.name,
+        "id": runner.id,
+        ("repo" if runner.scope.repo else "org"): runner.scope.text,
+        "tenant": runner.tenant,
+        "state": runner.state,
+        "desired": runner.desired,
+        "labels": runner.labels,
+        "ephemeral": runner.ephemeral,
+        "daemonize": runner.daemonize,
+        "group": runner.group,
+        "version": runner.version,
+        "workdir": runner.workdir,
+        "github_id": runner.github_id,
+        "reason": runner.reason,
+        "created_at": timestamp(runner.created_at),
+        "changed_at": timestamp(runner.changed_at),
+        "started_at": timestamp(runner.started_at),
+        "ended_at": timestamp(runner.ended_at),
+    }
+
+
+def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:
+    """The row, what was seen of the processes, and the history if given. The status needs a runner."""
+    assert status.runner is not None  # noqa: S101 - callers look it up first
+    document = {**runner_document(status.runner), **status_document(status)}
+    if history is not None:
+        document["history"] = [event_document(event) for event in history]
+    return document
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    return {"at": timestamp(event.at), "from": event.old, "to": event.new, "reason": event.reason}
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """``2026-11-24T06:09:04Z``; None for a time that has not come."""
+    return None if seconds is None else _timestamp(int(seconds))
+
+
+@lru_cache(maxsize=8192)
+def _timestamp(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

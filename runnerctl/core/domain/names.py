@@ -1,0 +1,116 @@
+"""What runner names, labels, repositories and organizations may look like; everything else is refused.
+
+Each function takes what a caller typed, returns the accepted value and raises ``InvalidRequest`` that names
+the field and says what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from ..redact import looks_secret
+from .errors import FieldError, InvalidRequest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.
+_OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9])?", re.ASCII)
+_REPO = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+_WORKDIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_RESERVED = frozenset({"bin", "externals", "home", "tmp", "_diag"})
+_VERSION = re.compile(r"latest|v?\d{1,4}\.\d{1,6}\.\d{1,6}", re.ASCII)
+
+MAX_LABELS = 100
+MAX_LABEL_LENGTH = 256
+
+
+def invalid(field: str, message: str, *, hint: str | None = None) -> InvalidRequest:
+    """The refusal of one field."""
+    return InvalidRequest(message, hint=hint, errors=[FieldError(field, message)])
+
+
+def no_secret(field: str, value: str) -> str:
+    """For what is shown, logged and kept wherever a runner is."""
+    if looks_secret(value):
+        raise invalid(field, "It looks like a secret, and is shown to everybody", hint="Keep secrets out of names")
+    return value
+
+
+@lru_cache(4096)  # a status is asked for again and again, and must be quick; what is refused is not kept
+def runner_name(value: str) -> str:
+    if _NAME.fullmatch(value):
+        return no_secret("name", value)
+    raise invalid(
+        "name",
+        f"Runner name {value!r} is not allowed",
+        hint="Use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit",
+    )
+
+
+def repository(value: str) -> tuple[str, str]:
+    """``owner/repo`` as its two parts."""
+    owner, slash, repo = value.partition("/")
+    if slash and _OWNER.fullmatch(owner) and _REPO.fullmatch(repo) and repo not in {".", ".."}:
+        no_secret("repo", value)
+        return owner, repo
+    raise invalid("repo", f"Repository {value!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/octo-repo")
+
+
+def organization(value: str) -> str:
+    if _OWNER.fullmatch(value):
+        return no_secret("org", value)
+    raise invalid(
+        "org", f"Organization {value!r} is not allowed", hint="Use the organization's login, such as octo-org"
+    )
+
+
+def labels(value: str | Iterable[str], *, name: str) -> tuple[str, ...]:
+    """The labels of runner ``name``: trimmed, duplicates dropped without regard to case, the name among them.
+
+    GitHub schedules by label only, so the name is a label: ``runs-on: <runner name>`` must find the runner.
+    """
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    kept: dict[str, str] = {}
+    for label in [part.strip() for part in parts] + [name]:
+        _check_label(label)
+        kept.setdefault(label.lower(), label)
+    if len(kept) > MAX_LABELS:
+        raise invalid("labels", f"{len(kept)} labels are too many", hint=f"Use at most {MAX_LABELS}, the name included")
+    return tuple(kept.values())
+
+
+def _check_label(label: str) -> None:
+    if not label:
+        raise invalid("labels", "A label is empty", hint="Separate labels by single commas")
+    if len(label) > MAX_LABEL_LENGTH:
+        raise invalid(
+            "labels", f"Label {label[:20]!r}… has {len(label)} characters", hint=f"Use at most {MAX_LABEL_LENGTH}"
+        )
+    if "," in label or not label.isprintable():
+        raise invalid("labels", f"Label {label!r} is not allowed", hint="Labels hold no comma and no control character")
+    no_secret("labels", label)
+
+
+def workdir(value: str) -> str:
+    """The work directory below the runner's root: one plain name, so that it goes away with the root."""
+    if _WORKDIR.fullmatch(value) and value not in _RESERVED:
+        return no_secret("workdir", value)
+    raise invalid(
+        "workdir", f"Work directory {value!r} is not allowed", hint="Use one plain name below the root, such as _work"
+    )
+
+
+def runner_version(value: str) -> str:
+    """``latest``, or a version without its ``v``."""
+    if _VERSION.fullmatch(value):
+        return value.removeprefix("v")
+    raise invalid(
+        "version", f"Runner version {value!r} is not allowed", hint="Use 'latest' or a version such as 2.336.0"
+    )
+
+
+def group(value: str) -> str:
+    if value.strip() and len(value) <= 100 and value.isprintable():
+        return no_secret("group", value.strip())
+    raise invalid("group", f"Runner group {value!r} is not allowed", hint="Use the group's name as GitHub shows it")

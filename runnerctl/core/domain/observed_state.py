@@ -1,0 +1,32 @@
+"""The state that a runner's processes show."""
+
+from __future__ import annotations
+
+from .models import Runner
+from .observation import Observation, Outcome, Phase
+from .states import RunnerState as S
+
+_STATE_OF = {Phase.LISTENING: S.IDLE, Phase.BUSY: S.BUSY, Phase.STARTING: S.STARTING, Phase.UPDATING: S.STARTING}
+_OBSERVABLE = frozenset({S.STARTING, S.IDLE, S.BUSY})
+
+
+def observed_state(runner: Runner, processes: Observation) -> S:
+    """The row's own where seeing decides nothing."""
+    if processes.gone or processes.phase is None or runner.state not in _OBSERVABLE:
+        return runner.state
+    return _STATE_OF.get(processes.phase, runner.state)
+
+
+def shown_state(runner: Runner, processes: Observation) -> S:
+    """The same for who only looks: also of one that has ended, before anybody has written that down.
+
+    Without a server, a row says ``starting`` from its create to its end.
+    """
+    if runner.state not in _OBSERVABLE or processes.running or runner.started_at is None:
+        return observed_state(runner, processes)
+    if processes.supervised:
+        return S.STOPPING if processes.phase is Phase.STOPPING else observed_state(runner, processes)
+    if processes.outcome is Outcome.OUTDATED:
+        return runner.state  # it gets another version and goes on
+    unused = processes.outcome is Outcome.STOPPED and processes.jobs_run == 0
+    return S.REMOVING if runner.ephemeral and not unused else S.STOPPED

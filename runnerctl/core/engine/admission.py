@@ -1,0 +1,51 @@
+"""Whether this host takes one more runner, and whom its jobs run as."""
+
+from __future__ import annotations
+
+from ..access.grants import TokenLimits
+from ..domain.errors import Forbidden
+from ..domain.models import Runner, RunnerSpec
+from ..host import disk
+from ..services import Services
+from ..settings.load import Settings
+from ..store.api_tokens import not_free
+
+
+def admit(services: Services, spec: RunnerSpec, limits: TokenLimits | None = None, *, runner_id: str) -> Runner:
+    """A new life of that id in ``pending``, within the caller's ``limits``.
+
+    Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
+
+    The runners are counted, and the user is chosen, in the transaction that adds one: any number of creates at once
+    stay within the limit, and no two get one user. Raises ``ConfigInvalid`` when jobs cannot run as other users here.
+    """
+    settings = services.settings
+    if limits is not None and limits.tenant is not None:
+        _check_name(spec.name, settings.get("defaults.labels"))
+        _check_workflows(settings, spec.name, limits)
+    disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.get("min_free_space"))
+    return services.store.admit(
+        spec,
+        root=services.root(spec.name),
+        most=settings.get("max_runners"),
+        users=services.backend.users(),
+        limits=limits,
+        runner_id=runner_id,
+    )
+
+
+def _check_name(name: str, everybodys: str) -> None:
+    """Raises ``Forbidden`` for a tenant's runner that is named like a label that any runner here may have."""
+    if name.lower() in {label.strip().lower() for label in everybodys.split(",")}:
+        raise Forbidden(f"Runner name {name!r} is not allowed", hint="It is a label that runners of others have, too")
+
+
+def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None:
+    """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
+    if settings.get("oidc.rules") is None:
+        return
+    from ..access.oidc.workflow_rules import policy
+
+    rules = policy(settings)
+    if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
+        raise not_free(name, limits)

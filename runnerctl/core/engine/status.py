@@ -1,0 +1,68 @@
+"""Observing runners; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..domain.documents import Status, unknown
+from ..domain.models import Runner
+from ..domain.observed_state import shown_state
+from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
+from ..services import Services
+from . import breaker
+from .locking import find_runner
+
+if TYPE_CHECKING:
+    from ..access.grants import TokenLimits
+    from ..domain.observation import Observation
+
+
+def runner_status(services: Services, name: str) -> Status:
+    """The row and the processes of that name as they are now; a name never known is a status too."""
+    runner = services.store.latest(name)
+    return unknown(name) if runner is None else observe(services, runner)
+
+
+def get_runner(services: Services, name: str, *, limits: TokenLimits | None = None) -> Status:
+    """Like ``runner_status``, but raises ``RunnerNotFound`` for a name never known, or not to this caller."""
+    return observe(services, find_runner(services, name, limits))
+
+
+def observe(services: Services, runner: Runner) -> Status:
+    backend, handle = services.backends.reach(runner)
+    seen = backend.observe(handle) if runner.live else None
+    if seen is not None:
+        runner = _as_observed(runner, seen)
+    shared = backend.degraded if runner.job_uid is None else backend.unenforced
+    degraded = shared if seen is not None and seen.running else _held_back(services, runner)
+    if runner.exposed_at is not None:
+        from . import exposure  # seldom, and a status must be quick
+
+        degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
+    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
+
+
+def _as_observed(runner: Runner, seen: Observation) -> Runner:
+    """Without a server nobody has written it down yet. A reason is told with the state that it explains."""
+    state, reason = shown_state(runner, seen), runner.reason
+    if state in SERVING:
+        reason = None
+    elif state is not runner.state:
+        reason = seen.reason
+    elif state is RunnerState.STARTING:
+        reason = reason or seen.error
+    return runner if (state, reason) == (runner.state, runner.reason) else runner._replace(state=state, reason=reason)
+
+
+def _held_back(services: Services, runner: Runner) -> str | None:
+    """Why one that should run does not, and when it is tried again."""
+    if runner.state is RunnerState.STOPPED:
+        from . import restarts  # seldom, and a status must be quick
+
+        when = restarts.restart_text(services, runner)
+        held_back = next(iter(breaker.held_back(services, runner.scope)), None)
+        return None if when is None else held_back or f"It {when}"
+    waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS
+    if not waits and not (runner.state is RunnerState.FAILED and services.store.has_replacement(runner.name)):
+        return None
+    return next(iter(breaker.held_back(services, runner.scope)), None)

@@ -1,0 +1,1 @@
+"""The single steps of a runner's life, each of which may run twice."""

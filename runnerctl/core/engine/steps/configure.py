@@ -1,0 +1,89 @@
+"""Registering a persistent runner: its own ``config.sh`` does it, with a token that only its environment carries."""
+
+from __future__ import annotations
+
+import re
+import signal
+from urllib.parse import urlsplit
+
+from ...backends.base import Accepted, ConfigSh
+from ...domain.errors import BackendFailed, RunnerctlError, RunnerExists
+from ...domain.models import Runner
+from ...domain.names import invalid
+from ...redact import redact
+from ...services import Services
+from ...settings.load import Settings
+
+_USUAL_PORTS = {"http": 80, "https": 443}
+_TAKEN = re.compile(r"A runner exists with the same name")
+
+
+def unreachable(settings: Settings) -> str | None:
+    """Why no persistent runner can be registered there, in words; None if one can.
+
+    config.sh makes GitHub's address of scheme and host alone (actions/runner, ConfigurationManager.cs and
+    RunnerDotcomServer.cs).
+    """
+    _, server_url = settings.github_urls
+    url = urlsplit(server_url)
+    if url.port is None or url.port == _USUAL_PORTS.get(url.scheme):
+        return None
+    return f"No persistent runner can be registered at {server_url}: actions/runner's config.sh leaves out the port"
+
+
+def check_reachable(settings: Settings) -> None:
+    """Raises ``InvalidRequest``."""
+    if (why := unreachable(settings)) is not None:
+        raise invalid("ephemeral", why, hint="Create an ephemeral runner, or use a GitHub at port 443 (https) or 80")
+
+
+def configure(services: Services, runner: Runner) -> Accepted:
+    """Runs ``config.sh`` where the runner is, which gets GitHub's id by that.
+
+    Raises ``RunnerExists`` when GitHub has that name already, ``BackendFailed`` with the script's last words otherwise.
+    """
+    backend, handle = services.backends.reach(runner)
+    token = services.github.registration_token(runner.scope)
+    asked = ConfigSh(_arguments(services, runner), token=token, seconds=services.settings.start_timeout)
+    done = backend.accept(handle, asked)
+    if done.configured is not None and done.configured.status != 0:
+        raise _failure(runner, done.configured.status, done.configured.output.replace(token, "***"))
+    return done
+
+
+def _arguments(services: Services, runner: Runner) -> tuple[str, ...]:
+    _, server_url = services.settings.github_urls
+    group = ("--runnergroup", runner.group) if runner.group else ()
+    return (
+        "--unattended",
+        "--url",
+        f"{server_url}/{runner.scope}",
+        "--name",
+        runner.name,
+        "--labels",
+        ",".join(runner.labels),
+        "--no-default-labels",
+        "--disableupdate",
+        "--work",
+        runner.workdir,
+        *group,
+    )
+
+
+def _failure(runner: Runner, status: int, output: str) -> RunnerctlError:
+    if _TAKEN.search(output):
+        return RunnerExists(
+            f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
+        )
+    words = " ".join(line.strip() for line in output.splitlines() if line.strip())
+    why = redact(words)[-300:] or f"{_ending(status)}, without a word"
+    return BackendFailed(f"config.sh of runner {runner.name!r} failed: {why}")
+
+
+def _ending(status: int) -> str:
+    """A shell tells a signal as 128 and its number, and ``subprocess`` as less than 0."""
+    number = -status if status < 0 else status - 128
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"exit status {status}"

@@ -1,0 +1,114 @@
+"""Facts about processes, read from ``/proc``.
+
+A process is its pid together with its start ticks and the boot it belongs to; a zombie does not live.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from ..domain.models import ProcessId
+
+WORKER_COMM = "Runner.Worker"
+LIFE_VARIABLE = "RUNNERCTL_LIFE"
+"""In the environment of everything a runner starts: its life's id. A job may drop it; it is a mark of last resort."""
+
+_DEAD = {"Z", "X", "x"}
+
+
+@cache
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def stat(pid: int) -> tuple[str, int, int] | None:
+    """(state, parent pid, start ticks), or None when there is no such process."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    try:
+        text = os.read(descriptor, 1024)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
+    # The name stands in parentheses and may hold anything, also parentheses and blanks.
+    fields = text[text.rindex(b")") + 2 :].split(None, 20)
+    return fields[0].decode(), int(fields[1]), int(fields[19])
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Who lives under that pid now; None if nobody does."""
+    seen = stat(pid)
+    if seen is None or seen[0] in _DEAD:
+        return None
+    return ProcessId(pid=pid, start_ticks=seen[2], boot_id=boot_id())
+
+
+def alive(process: ProcessId) -> bool:
+    return identify(process.pid) == process
+
+
+def comm(pid: int) -> str:
+    try:
+        # A process names itself, in any bytes.
+        return Path(f"/proc/{pid}/comm").read_bytes().decode(errors="replace").rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below ``pid``, parents first. One pass over ``/proc``."""
+    children: dict[int, list[int]] = {}
+    for each in _pids():
+        seen = stat(each)
+        if seen is not None and seen[0] not in _DEAD:
+            children.setdefault(seen[1], []).append(each)
+    found = [pid]
+    for each in found:
+        found.extend(children.get(each, ()))
+    return found[1:]
+
+
+def marked(life: str) -> list[int]:
+    """Living processes that carry this life's mark, wherever they were re-parented to."""
+    return [pid for pid in _pids() if _carries(pid, life) and identify(pid) is not None]
+
+
+def worker(listener: int | None, life: str) -> ProcessId | None:
+    """The ``Runner.Worker`` that lives among the processes of that runner: a job is running."""
+    for pid in _pids():
+        if comm(pid) != WORKER_COMM or (seen := identify(pid)) is None:
+            continue
+        # By mark too: a Worker outlives a Listener that was killed, as nobody's child.
+        if _carries(pid, life) or (listener is not None and _is_below(pid, listener)):
+            return seen
+    return None
+
+
+def _carries(pid: int, life: str) -> bool:
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"{LIFE_VARIABLE}={life}".encode() in environment.split(b"\0")
+
+
+def _is_below(pid: int, ancestor: int) -> bool:
+    while pid > 1:
+        seen = stat(pid)
+        if seen is None:
+            return False
+        pid = seen[1]
+        if pid == ancestor:
+            return True
+    return False
+
+
+def _pids() -> Iterator[int]:
+    names = os.listdir("/proc")  # noqa: PTH208 - names are all that is wanted, and this is done often
+    return (int(name) for name in names if name.isdigit())

@@ -1,0 +1,1 @@
+"""What is done about what lies on the disk: packages, logs, history."""

@@ -1,0 +1,186 @@
+"""The packages of this host: what there is, one more, fewer, and whether they are still whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..domain import names
+from ..domain.errors import InvalidRequest, PackageInvalid
+from ..domain.models import Scope
+from ..engine.steps.unpacking import package_for
+from ..host import disk
+from ..packages import releases, version_policy
+from ..packages.store import Package
+from ..services import Services
+
+Progress = Callable[[int, int | None], None]
+_NAMED_FILES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageFacts:
+    """A package and what is made of it."""
+
+    package: Package
+    size: int | None
+    """Bytes on disk; None if they took too long to count."""
+    runners: int
+    """How many live runners are of it."""
+    unpacked_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """What a prune took away, or would."""
+
+    packages: Sequence[PackageFacts]
+    leftovers: Sequence[Path]
+
+
+def describe(services: Services) -> Sequence[PackageFacts]:
+    """Every package, oldest version first."""
+    using = _using(services)
+    return [_facts(services, package, using) for package in services.packages.list()]
+
+
+def fetch(services: Services, version: str, *, scope: Scope | None = None, progress: Progress | None = None) -> Package:
+    """The package, unpacked; ``latest`` is what GitHub rolled out to ``scope``, without one the newest release.
+
+    Raises ``PackageInvalid`` for a version that does not exist or cannot be verified, and what a download raises.
+    """
+    version = names.runner_version(version)
+    if scope is not None:
+        return package_for(services, scope, version, progress)
+    platform = releases.platform_of_machine()
+    if (ready := services.packages.ready(version, platform)) is not None:
+        return ready
+    public = services.github.release(version)
+    release = releases.resolve(
+        version if public is None else public.version,
+        platform=platform,
+        downloads=lambda: (),
+        release=lambda _: public,
+        cache=_offers(services),
+        key=f"{_api_url(services)} public",
+        clock=services.clock,
+    )
+    return services.packages.fetch(release, progress=progress)
+
+
+def prune(services: Services, *, keep: int = 1, dry_run: bool = False) -> Pruning:
+    """Takes away what no runner uses, but the ``keep`` newest versions of each platform; and what fetches left.
+
+    A create that finds its package meanwhile either keeps it from going or fetches it again.
+    """
+    gone = _would_go if dry_run else _goes
+    removed = [facts for facts in _beyond_newest(describe(services), keep) if gone(services, facts.package)]
+    return Pruning(packages=removed, leftovers=services.packages.remove_leftovers(dry_run=dry_run))
+
+
+def _would_go(services: Services, package: Package) -> bool:
+    return not is_used(services, package)
+
+
+def _goes(services: Services, package: Package) -> bool:
+    return services.packages.remove(package, used=lambda: is_used(services, package))
+
+
+def verify(services: Services, version: str | None = None) -> Sequence[Package]:
+    """Reads every file of the packages, or of one version's, and compares it with what was unpacked.
+
+    Compared are names, inodes, sizes, times and sha256. Raises ``PackageInvalid`` naming the first files that changed,
+    ``InvalidRequest`` for a version that is not here.
+    """
+    wanted = None if version is None else names.runner_version(version)
+    packages = [package for package in services.packages.list() if wanted in {None, package.version}]
+    if wanted is not None and not packages:
+        raise InvalidRequest(f"Runner package {wanted} is not here", hint="`runnerctl package list` shows what is")
+    changed = {package.path.name: services.packages.changed(package, contents=True) for package in packages}
+    bad = [f"{name} ({_some(files)})" for name, files in changed.items() if files]
+    if bad:
+        raise PackageInvalid(
+            f"Not what was unpacked: {', '.join(bad)}",
+            hint="Remove the runners that use it, delete its directory, and `runnerctl package fetch` it again",
+        )
+    return packages
+
+
+def doubt(services: Services, version: str, *, scope: Scope | None = None) -> str | None:
+    """What speaks against going on with that version, by what is known here; GitHub is not asked."""
+    platform = releases.platform_of_machine()
+    package = services.packages.ready(version, platform)
+    if package is None:
+        return None
+    now = services.clock.now()
+    unpacked_at = services.packages.unpacked_at(package)
+    key = f"{_api_url(services)} " if scope is None else f"{_api_url(services)} {scope} "
+    return version_policy.doubt(
+        package.version,
+        unpacked_at=now if unpacked_at is None else unpacked_at,
+        offered=releases.newest_offer(_offers(services), platform=platform, key=key),
+        now=now,
+    )
+
+
+def is_used(services: Services, package: Package) -> bool:
+    """A live runner is of that version, or a runner's directory, however old, leads to it."""
+    return _using(services)[package.version, package.platform] > 0 or _is_linked(services.settings.base_dir, package)
+
+
+def _using(services: Services) -> Counter[tuple[str, str]]:
+    platform = releases.platform_of_machine()
+    return Counter((runner.version, platform) for runner in services.store.live())
+
+
+def _is_linked(base_dir: Path, package: Package) -> bool:
+    try:
+        links = [_target(root / "externals") for root in base_dir.iterdir()]
+    except FileNotFoundError:
+        return False
+    # Not samefile(): while a prune has moved the package, nothing is there.
+    externals = package.path.resolve() / "externals"
+    return any(
+        link is not None and link.parent.name == package.path.name and link.resolve() == externals for link in links
+    )
+
+
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except OSError:
+        return None
+
+
+def _beyond_newest(packages: Sequence[PackageFacts], keep: int) -> Sequence[PackageFacts]:
+    newer: Counter[str] = Counter()
+    beyond = []
+    for facts in reversed(packages):
+        if newer[facts.package.platform] >= keep:
+            beyond.append(facts)
+        newer[facts.package.platform] += 1
+    return beyond[::-1]
+
+
+def _facts(services: Services, package: Package, using: Counter[tuple[str, str]]) -> PackageFacts:
+    return PackageFacts(
+        package=package,
+        size=disk.used(package.path),
+        runners=using[package.version, package.platform],
+        unpacked_at=services.packages.unpacked_at(package),
+    )
+
+
+def _some(files: Sequence[str]) -> str:
+    more = len(files) - _NAMED_FILES
+    return ", ".join(files[:_NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _offers(services: Services) -> Path:
+    return services.settings.state_dir / "releases.json"
+
+
+def _api_url(services: Services) -> str:
+    return services.settings.github_urls[0]

@@ -1,0 +1,1 @@
+"""GitHub's releases of actions/runner: found, downloaded, verified, unpacked, kept."""

@@ -1,0 +1,85 @@
+"""The secrets among the settings, read when they are needed and not before."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+from ..domain.errors import ConfigInvalid
+from .files import reason
+from .load import Settings
+from .table import BY_KEY
+
+_KEYS = ("github.private_key_file", "github.private_key", "github.private_key_b64")
+_MAX_FILE = 64 * 1024
+
+
+def private_key_pem(settings: Settings) -> str | None:
+    """The App's key as PEM text; None when no App is set. Raises ``ConfigInvalid`` for two or an unreadable one."""
+    given = [key for key in _KEYS if settings.get(key)]
+    if len(given) > 1:
+        names = " and ".join(BY_KEY[key].variables[0] for key in given)
+        raise ConfigInvalid(f"{names} are both set", hint="Keep exactly one of them")
+    if not given:
+        if settings.get("github.app_id"):
+            raise ConfigInvalid(
+                "GITHUB_APP_ID is set, but no private key",
+                hint="Set one of GITHUB_APP_PRIVATE_KEY_FILE, GITHUB_APP_PRIVATE_KEY, GITHUB_APP_PRIVATE_KEY_B64",
+            )
+        return None
+    if not settings.get("github.app_id"):
+        raise ConfigInvalid("A private key is set, but no GITHUB_APP_ID", hint="Set the App's id or client id")
+    key, text = given[0], str(settings.get(given[0]))
+    if key == "github.private_key_file":
+        return _file(Path(text), "the App's private key")
+    if key == "github.private_key_b64":
+        return _from_base64(text)
+    return text.replace("\\n", "\n")
+
+
+def required_key_pem(settings: Settings) -> str | None:
+    """The same, but None means that there is a personal access token. Raises ``ConfigInvalid`` for neither."""
+    pem = private_key_pem(settings)
+    if pem is None and not settings.get("github.pat"):
+        raise ConfigInvalid("No GitHub credentials are set", hint="Set GITHUB_APP_ID and a private key, or GITHUB_PAT")
+    return pem
+
+
+def check_github(settings: Settings) -> None:
+    """Raises ``ConfigInvalid`` unless there is something to show to GitHub, and a key that can sign."""
+    pem = required_key_pem(settings)
+    if pem is not None:
+        from .private_key import load_private_key
+
+        load_private_key(pem)
+
+
+def api_token(settings: Settings) -> str | None:
+    """The operator's bearer token, from its variable or its file."""
+    token, file = settings.get("server.api_token"), settings.get("server.api_token_file")
+    if token and file:
+        raise ConfigInvalid("The API token and a file for it are both set", hint="Keep exactly one of them")
+    text = _file(Path(file), "the API token").strip() if file else token
+    if text is None:
+        return None
+    if not text or not text.isascii() or any(char.isspace() for char in text):
+        raise ConfigInvalid("The API token is empty or holds blanks", hint="Make one with: openssl rand -hex 32")
+    return str(text)
+
+
+def _from_base64(text: str) -> str:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode("ascii")
+    except (binascii.Error, ValueError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(
+            "GITHUB_APP_PRIVATE_KEY_B64 is not the base64 of a PEM file", hint="Make it with: base64 -w0 key.pem"
+        ) from exc
+
+
+def _file(path: Path, what: str) -> str:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return stream.read(_MAX_FILE)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"The file of {what}, {str(path)!r}, cannot be read: {reason(exc)}") from exc

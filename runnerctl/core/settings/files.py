@@ -1,0 +1,102 @@
+"""The two files that settings are read from: an env file (``KEY=value``) and a config file (YAML)."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from ..domain.errors import ConfigInvalid
+from .table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, STRUCTURED
+
+
+def find_env_file(named: str | None) -> Path | None:
+    """The one that counts: the named one, the system's if readable, ``./.env`` if nobody else could have written it."""
+    if named is not None:
+        return Path(named)
+    system = Path(DEFAULT_ENV_FILE)
+    if os.access(system, os.R_OK):
+        return system
+    here = Path(".env")
+    try:
+        seen = here.stat()
+    except OSError:
+        return None
+    ours = seen.st_uid == os.geteuid() and not seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return here if ours and stat.S_ISREG(seen.st_mode) else None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Its variables, nothing interpolated. Raises ``ConfigInvalid`` naming file and line."""
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for binding in parse_stream(stream):
+                if binding.error:
+                    raise ConfigInvalid(
+                        f"{path}, line {binding.original.line} is not understood", hint="Use KEY=value lines"
+                    )
+                if binding.key is not None:
+                    values[binding.key] = binding.value or ""
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"The env file {str(path)!r} cannot be read: {reason(exc)}") from exc
+    return values
+
+
+def read_config_file(named: str | None) -> tuple[dict[str, str], str]:
+    """(text by key, origin). The default file may be missing, a named one may not."""
+    path = Path(named or DEFAULT_CONFIG_FILE)
+    # Not Path.exists, which raises where we may not look into the directory: it is the service's then, not ours.
+    if named is None and not os.path.exists(path):  # noqa: PTH110 - see above
+        return {}, ""
+    import yaml
+
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"The config file {str(path)!r} cannot be read: {reason(exc)}") from exc
+    except yaml.YAMLError as exc:
+        place = getattr(exc, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise ConfigInvalid(f"{path}{line} is not YAML") from exc
+    if document is None:
+        return {}, ""
+    return _flattened(document, path), f"config file {path}"
+
+
+def _flattened(document: Any, path: Path, above: str = "") -> dict[str, str]:
+    if not isinstance(document, dict):
+        raise ConfigInvalid(f"{path}: {above.rstrip('.') or 'the document'} is not a mapping")
+    texts: dict[str, str] = {}
+    for name, value in document.items():
+        key = f"{above}{name}"
+        if key in BY_KEY:
+            texts[key] = _text(value, key, path)
+        elif any(known.startswith(f"{key}.") for known in BY_KEY):
+            texts.update(_flattened(value, path, f"{key}."))
+        else:
+            raise ConfigInvalid(f"{path}: {key!r} is not a setting", hint="`runnerctl config show` lists them")
+    return {key: text for key, text in texts.items() if text}
+
+
+def _text(value: Any, key: str, path: Path) -> str:
+    if value is None:
+        return ""
+    if key in STRUCTURED and isinstance(value, list):
+        return json.dumps(value, default=str) if value else ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ConfigInvalid(f"{path}: {key!r} has a value of the wrong kind")
+
+
+def reason(exc: OSError | UnicodeDecodeError) -> str:
+    """The system's word for it, without the path that the message names already."""
+    return exc.strerror or str(exc) if isinstance(exc, OSError) else "it is not UTF-8 text"

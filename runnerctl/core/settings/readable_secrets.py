@@ -1,0 +1,37 @@
+"""Files that hold our secrets, and that every user of this host can read."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from .load import SYSTEMD_CREDENTIAL, Settings
+from .table import DEFAULT_CONFIG_FILE
+
+_FILES_OF_SECRETS = ("github.private_key_file", "server.api_token_file", "server.tls_key")
+
+
+def world_readable_secret_files(settings: Settings) -> list[str]:
+    """A sentence for each, with what mends it."""
+    files = {path: None for path in _files(settings) if _everybody_reads(path)}
+    return [f"Every user of this host can read {str(path)!r}, which holds secrets: chmod o= {path}" for path in files]
+
+
+def _files(settings: Settings) -> Iterator[Path]:
+    for value in settings.values.values():
+        if value.value is None:
+            continue
+        if value.setting.key in _FILES_OF_SECRETS and value.origin != SYSTEMD_CREDENTIAL:
+            yield Path(value.value)
+        if value.setting.secret and value.origin.startswith("env file") and settings.env_file:
+            yield settings.env_file
+        if value.setting.secret and value.origin.startswith("config file"):
+            yield Path(settings.environ.get("RUNNERCTL_CONFIG") or DEFAULT_CONFIG_FILE)
+
+
+def _everybody_reads(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False

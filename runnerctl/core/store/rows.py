@@ -1,0 +1,121 @@
+"""How runners, events and orphans are laid out in the store's rows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from ..domain.models import Backoff, Event, Listed, Orphan, Runner, RunnerSpec, Scope
+from ..domain.states import TERMINAL, Desired, RunnerState
+
+_COLUMNS = """
+    id seq name scope tenant state desired revision labels ephemeral daemonize runner_group version workdir root
+    root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
+    handle ending reason job_uid job_gid may_be_public exposed_at created_at changed_at started_at ended_at
+"""
+_LISTED = """
+    id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
+    github_id reason created_at changed_at started_at ended_at
+"""
+SELECT = f"SELECT {', '.join(_COLUMNS.split())} FROM runner"
+SELECT_LISTED = f"SELECT {', '.join(_LISTED.split())} FROM runner"
+
+LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
+
+_STATES = {str(state): state for state in RunnerState}
+_DESIRED = {str(desired): desired for desired in Desired}
+_scope = lru_cache(maxsize=1024)(Scope.parse)
+
+
+def runner(row: tuple[Any, ...]) -> Runner:
+    """From a row of ``SELECT``; unpacked by position because lists do this thousands of times."""
+    (
+        id_, seq, name, scope, tenant, state, desired, revision, labels, ephemeral, daemonize, group, version, workdir,
+        root, device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
+        handle, ending, reason, job_uid, job_gid, may_be_public, exposed_at,
+        created_at, changed_at, started_at, ended_at,
+    ) = row  # fmt: skip
+    # In the order of its fields: naming them costs as much again as all the rest.
+    return Runner._make((
+        id_, seq, name, _scope(scope), tenant, _STATES[state], _DESIRED[desired], revision, tuple(labels.split(",")),
+        ephemeral == 1, daemonize == 1, group, version, workdir, root,
+        None if inode is None else (device, inode), asked_at,
+        github_id, github_status, None if github_busy is None else github_busy == 1, github_seen_at, deregistered_at,
+        handle, None if ending is None else _STATES[ending], reason, job_uid, job_gid, may_be_public == 1, exposed_at,
+        created_at, changed_at, started_at, ended_at,
+    ))  # fmt: skip
+
+
+def listed(row: tuple[Any, ...]) -> Listed:
+    """From a row of ``SELECT_LISTED``."""
+    (
+        id_, seq, name, scope, tenant, state, desired, labels, ephemeral, daemonize, group, version, workdir,
+        github_id, reason, created_at, changed_at, started_at, ended_at,
+    ) = row  # fmt: skip
+    return Listed._make((
+        id_, seq, name, _scope(scope), tenant, _STATES[state], _DESIRED[desired], tuple(labels.split(",")),
+        ephemeral == 1, daemonize == 1, group, version, workdir,
+        github_id, reason, created_at, changed_at, started_at, ended_at,
+    ))  # fmt: skip
+
+
+def of_spec(spec: RunnerSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "scope": spec.scope,
+        "labels": spec.labels,
+        "ephemeral": spec.ephemeral,
+        "daemonize": spec.daemonize,
+        "group": spec.group,
+        "version": spec.version,
+        "workdir": spec.workdir,
+        "tenant": spec.tenant,
+        "may_be_public": spec.may_be_public,
+    }
+
+
+def encoded(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of ``Runner`` as columns and what SQLite keeps."""
+    columns: dict[str, Any] = {}
+    for field, value in fields.items():
+        if field == "root_inode":
+            columns["root_device"], columns["root_inode"] = value or (None, None)
+        elif field == "group":
+            columns["runner_group"] = value
+        elif field == "labels":
+            columns["labels"] = ",".join(value)
+        elif isinstance(value, Scope):
+            columns[field] = str(value)
+        else:
+            columns[field] = int(value) if isinstance(value, bool) else value
+    return columns
+
+
+def event(row: tuple[Any, ...]) -> Event:
+    runner_id, at, old, new, reason = row
+    return Event(runner_id=runner_id, at=at, old=None if old is None else _STATES[old], new=_STATES[new], reason=reason)
+
+
+def orphan(row: tuple[Any, ...]) -> Orphan:
+    id_, runner_id, scope, name, labels, github_id, reason, tries, next_try_at = row
+    return Orphan(
+        id=id_,
+        runner_id=runner_id,
+        scope=Scope.parse(scope),
+        name=name,
+        labels=tuple(labels.split(",")),
+        github_id=github_id,
+        reason=reason,
+        tries=tries,
+        next_try_at=next_try_at,
+    )
+
+
+def backoff(row: tuple[Any, ...]) -> Backoff:
+    scope, until, tries, reason = row
+    return Backoff(scope=Scope.parse(scope), until=until, tries=tries, reason=reason)
+
+
+def orphan_values(runner: Runner, *, reason: str, now: float) -> tuple[Any, ...]:
+    labels = ",".join(runner.labels)
+    return (runner.id, str(runner.scope), runner.name, labels, runner.github_id, reason, now, now)

@@ -1,0 +1,288 @@
+"""What is known of every runner: guarded transitions, an event log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..domain.clock import Clock
+from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
+from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
+from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
+from . import rows
+from .api_tokens import ApiTokens
+from .orphans import Duties
+
+if TYPE_CHECKING:
+    import random
+
+    from ..access.grants import TokenLimits
+
+_MOST_KNOWN = 4096
+REMOVE_FIRST = "Choose another name, or remove that runner first"
+_ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+T = TypeVar("T", Runner, Listed)
+_LIVE_SQL = rows.LIVE_SQL
+
+
+class Store(Duties, ApiTokens):
+    """The runners of one state directory. Safe for threads; each has a connection of its own."""
+
+    def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._host = host
+        self._known: dict[str, Runner] = {}
+        super().__init__(path, make=make)
+
+    # -- reading
+
+    def latest(self, name: str) -> Runner | None:
+        """The current or last life of that name."""
+        query = "SELECT id, revision FROM runner WHERE lower(name) = ? ORDER BY seq DESC LIMIT 1"
+        found = self._read(query, name.lower())
+        if not found:
+            return None
+        runner_id, revision = found[0]
+        # Most looks find a row that nobody has touched: reading and making it whole again costs more than the query.
+        known = self._known.get(runner_id)
+        return known if known is not None and known.revision == revision else self.get(runner_id)
+
+    def get(self, runner_id: str) -> Runner | None:
+        found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
+        if not found:
+            return None
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        runner = self._known[runner_id] = rows.runner(found[0])
+        return runner
+
+    def live(self) -> list[Runner]:
+        """Every runner whose life has not ended, oldest first."""
+        return [rows.runner(row) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY seq")]
+
+    def previous_github_id(self, runner: Runner) -> int | None:
+        """GitHub's id of the last registration of that name in that scope, made by an earlier life."""
+        found = self._read(
+            "SELECT github_id FROM runner WHERE lower(name) = ? AND lower(scope) = ? AND seq < ?"
+            " AND github_id IS NOT NULL ORDER BY seq DESC LIMIT 1",
+            runner.name.lower(),
+            str(runner.scope).lower(),
+            runner.seq,
+        )
+        return int(found[0][0]) if found else None
+
+    def page(self, query: RunnerQuery) -> RunnerPage[Runner]:
+        """The runners that fit, oldest first, up to the query's limit."""
+        return self._page(query, rows.SELECT, rows.runner)
+
+    def listed(self, query: RunnerQuery) -> RunnerPage[Listed]:
+        """The same for who only wants to tell them: half the time of a page."""
+        return self._page(query, rows.SELECT_LISTED, rows.listed)
+
+    def _page(self, query: RunnerQuery, select: str, make: Callable[[tuple[Any, ...]], T]) -> RunnerPage[T]:
+        wanted = ["seq > ?"]
+        values: list[object] = [query.after]
+        if query.state is not None:
+            wanted.append("state = ?")
+            values.append(str(query.state))
+        elif not query.every:
+            wanted.append(_LIVE_SQL)
+        if query.scope is not None:
+            wanted.append("lower(scope) = ?")
+            values.append(query.scope.lower())
+        if query.tenant is not None:
+            wanted.append("tenant = ?")
+            values.append(query.tenant)
+        if query.label is not None:
+            wanted.append("instr(',' || lower(labels) || ',', ',' || ? || ',') > 0")
+            values.append(query.label.lower())
+        statement = f"{select} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
+        found = self._read(statement, *values, query.limit + 1)
+        items = [make(row) for row in found[: query.limit]]
+        return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
+
+    def history(self, runner_id: str, *, last: int = -1) -> list[Event]:
+        """Oldest first; only so many of the ``last``, if given."""
+        query = "SELECT runner_id, at, old, new, reason FROM runner_event WHERE runner_id = ? ORDER BY id DESC LIMIT ?"
+        return [rows.event(row) for row in reversed(self._read(query, runner_id, last))]
+
+    # -- writing
+
+    def new_id(self) -> str:
+        """For a life that is to be admitted."""
+        return "".join(self._rng.choice(_ID_ALPHABET) for _ in range(10))
+
+    def admit(
+        self,
+        spec: RunnerSpec,
+        *,
+        root: Path,
+        most: int | None = None,
+        users: Sequence[tuple[int, int]] | None = None,
+        limits: TokenLimits | None = None,
+        runner_id: str | None = None,
+    ) -> Runner:
+        """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
+
+        ``runner_id`` is one of ``new_id``, for a caller that must know it whatever happens here. It gets the first of
+        ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. ``limits`` are the caller's.
+        Raises ``RunnerExists``, ``QuotaExceeded`` or ``Forbidden``.
+        """
+        now = self._clock.now()
+        runner_id = runner_id or self.new_id()
+        values = {
+            "id": runner_id,
+            "host": self._host,
+            "state": RunnerState.PENDING,
+            "desired": Desired.RUNNING,
+            "revision": 1,
+            "root": str(root),
+            "created_at": now,
+            "changed_at": now,
+            **rows.of_spec(spec),
+        }
+        with self._transaction() as db:
+            self._check_quota(db, most)
+            if limits is not None:
+                self._check_tenant(db, spec, limits)
+            if users is not None:
+                values["job_uid"], values["job_gid"] = self._free_user(db, users)
+            columns = rows.encoded(values)
+            marks = ", ".join("?" * len(columns))
+            try:
+                db.execute(f"INSERT INTO runner ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))
+            except sqlite3.IntegrityError as exc:
+                raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST) from exc
+            first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
+            self._record(db, first)
+        return self._must_get(runner_id)
+
+    def transition(self, runner: Runner, *states: RunnerState, why: str | None = None, **changes: Any) -> Runner:
+        """Moves ``runner`` along the table (through ``states`` in order) and writes ``changes`` with it, in one commit.
+
+        ``why`` goes into the history.
+        Raises ``InvalidTransition`` when the table forbids it or when the row moved on since ``runner`` was read.
+        """
+        now = self._clock.now()
+        old = runner.state
+        with self._transaction() as db:
+            for new in states:
+                if not may_follow(old, new):
+                    raise InvalidTransition(f"Runner {runner.name!r} cannot go from {old} to {new}")
+                self._record(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=why))
+                old = new
+            ended = {"ended_at": now} if old in TERMINAL else {}
+            self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})
+            if ended:
+                db.execute("DELETE FROM absence WHERE runner_id = ?", (runner.id,))
+        return self._must_get(runner.id)
+
+    def amend(self, runner: Runner, **changes: Any) -> Runner:
+        """Writes ``changes`` without a change of state; refused like a transition when the row moved on."""
+        with self._transaction() as db:
+            self._update(db, runner, changes)
+        return self._must_get(runner.id)
+
+    def note_sightings(self, sightings: Iterable[Sighting]) -> None:
+        """What GitHub listed, in one commit; no change of the rows that any writer could mind."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE runner SET github_status = ?, github_busy = ?, github_seen_at = ? WHERE id = ?",
+                [(seen.status, int(seen.busy), seen.at, seen.runner_id) for seen in sightings],
+            )
+        # The revision stays, so what is remembered by it must go.
+        self._known.clear()
+
+    def note_exposures(self, found: Mapping[str, float | None]) -> None:
+        """By life, when its repository was found to be public, None for one that is not; the same kind of note."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE runner SET exposed_at = ? WHERE id = ?", [(at, runner_id) for runner_id, at in found.items()]
+            )
+        self._known.clear()
+
+    def absences(self) -> dict[str, Absence]:
+        """By life; one that was seen again, or never missed, is not among them."""
+        found = self._read("SELECT runner_id, times, counted_at FROM absence")
+        return {runner_id: Absence(times, counted_at) for runner_id, times, counted_at in found}
+
+    def note_absences(self, missed: Mapping[str, Absence], *, seen: Iterable[str]) -> None:
+        """Lives that a listing did not hold, and such as it held again, in one commit."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM absence WHERE runner_id = ?", [(runner_id,) for runner_id in seen])
+            db.executemany(
+                # It may have ended since GitHub was asked.
+                "INSERT OR REPLACE INTO absence (runner_id, times, counted_at)"
+                f" SELECT id, ?, ? FROM runner WHERE id = ? AND {_LIVE_SQL}",
+                [(*absence, runner_id) for runner_id, absence in missed.items()],
+            )
+
+    # -- forgetting
+
+    def ended_before(self, when: float, *, limit: int) -> list[str]:
+        """The lives that ended before then and that nothing to be done needs, oldest first."""
+        query = (
+            f"SELECT id FROM runner WHERE NOT ({_LIVE_SQL}) AND ended_at < ?"
+            " AND NOT EXISTS (SELECT 1 FROM orphan WHERE orphan.runner_id = runner.id)"
+            " AND NOT EXISTS (SELECT 1 FROM replacement WHERE replacement.runner_id = runner.id) ORDER BY seq LIMIT ?"
+        )
+        return [str(row[0]) for row in self._read(query, when, limit)]
+
+    def forget(self, runner_ids: Sequence[str]) -> int:
+        """Deletes lives that have ended, with their history; says how many events that were."""
+        marks = ", ".join("?" * len(runner_ids))
+        ended = f"(SELECT id FROM runner WHERE id IN ({marks}) AND NOT ({_LIVE_SQL}))"
+        with self._transaction() as db:
+            events = db.execute(f"DELETE FROM runner_event WHERE runner_id IN {ended}", tuple(runner_ids)).rowcount
+            db.execute(f"DELETE FROM absence WHERE runner_id IN {ended}", tuple(runner_ids))
+            db.execute(f"DELETE FROM runner WHERE id IN {ended}", tuple(runner_ids))
+        return events
+
+    # -- inside
+
+    @staticmethod
+    def _check_quota(db: sqlite3.Connection, most: int | None) -> None:
+        if most is None:
+            return
+        living = db.execute(f"SELECT count(*) FROM runner WHERE {_LIVE_SQL}").fetchone()[0]
+        if living >= most:
+            raise QuotaExceeded(
+                f"This host has {living} runners, and max_runners allows {most}",
+                hint="Remove a runner or wait for one to end, or raise max_runners",
+            )
+
+    @staticmethod
+    def _free_user(db: sqlite3.Connection, users: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        taken = {row[0] for row in db.execute(f"SELECT job_uid FROM runner WHERE {_LIVE_SQL} AND job_uid IS NOT NULL")}
+        for uid, gid in users:
+            if uid not in taken:
+                return uid, gid
+        raise QuotaExceeded(
+            "Every user that jobs may run as has a runner, or processes of its own",
+            hint="Remove a runner or wait for one to end, or name more users in run_as",
+        )
+
+    def _update(self, db: sqlite3.Connection, runner: Runner, changes: dict[str, Any]) -> None:
+        columns = rows.encoded(changes)
+        assignments = ", ".join(f"{column} = ?" for column in columns)
+        done = db.execute(
+            f"UPDATE runner SET {assignments}, revision = revision + 1 WHERE id = ? AND revision = ?",
+            (*columns.values(), runner.id, runner.revision),
+        )
+        if done.rowcount != 1:
+            raise InvalidTransition(f"Runner {runner.name!r} was changed by someone else meanwhile", hint="Try again")
+
+    @staticmethod
+    def _record(db: sqlite3.Connection, event: Event) -> None:
+        db.execute(
+            "INSERT INTO runner_event (runner_id, at, old, new, reason) VALUES (?, ?, ?, ?, ?)",
+            (event.runner_id, event.at, event.old, event.new, event.reason),
+        )
+
+    def _must_get(self, runner_id: str) -> Runner:
+        runner = self.get(runner_id)
+        assert runner is not None, runner_id  # noqa: S101 - rows are deleted long after their end only
+        return runner

@@ -1,0 +1,1 @@
+"""The guide's workflow, played on a local GitHub, and its report."""

@@ -1,0 +1,124 @@
+"""Who calls: the operator by the token of the settings, a tenant by an API token, a workflow by its OIDC
+token, a member of the socket's group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+
+from aiohttp import web
+
+from runnerctl.core.access import tokens
+from runnerctl.core.access.grants import OPERATOR, Actor
+from runnerctl.core.access.oidc import id_tokens, workflow_rules
+from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
+from runnerctl.core.services import Services
+from runnerctl.core.store.api_tokens import USE_SECONDS, ApiToken
+
+from ..keys import CLAIMED
+from ..offload import Offload
+from . import unix_peers
+from .throttle import Rates
+from .workflow_tokens import WorkflowTokens
+
+log = logging.getLogger("runnerctl.server")
+
+_MOST_KNOWN = 4096
+
+
+class Authenticator:
+    """For the loop's thread alone. Compares in constant time, and keeps only the tokens' digests."""
+
+    def __init__(self, services: Services, offload: Offload, token: str | None) -> None:
+        self._services = services
+        self._offload = offload
+        self._rates = Rates(services.clock.monotonic)
+        self._mark: object = None
+        self._known: dict[str, ApiToken] = {}
+        self._noted: dict[str, float] = {}
+        self.change(token)
+
+    def change(self, token: str | None) -> None:
+        """Another token of the operator from now on; the settings are read again, too."""
+        settings = self._services.settings
+        self._group = unix_peers.group_id(settings.get("server.socket_group"))
+        policy = workflow_rules.policy(settings)
+        self._workflows = None if policy is None else WorkflowTokens(self._services, self._offload, policy)
+        # Without one, nothing that a header can hold has this digest.
+        self._expected = b"" if token is None else _digest(token)
+        self._usual = b"" if token is None else _digest(f"Bearer {token}")
+
+    async def authenticate(self, request: web.Request) -> Actor:
+        """Waits for none but workflows. Raises ``Unauthorized``, ``TooManyRequests`` for a token that asks too often,
+        or ``IssuerUnavailable``.
+        """
+        authorization = request.headers.get("Authorization")
+        # Digests have one length, so that a comparison tells nothing about the token's.
+        if authorization and hmac.compare_digest(_digest(authorization), self._usual):
+            return OPERATOR
+        if authorization is None and self._group is not None:
+            peer = unix_peers.operator(request, self._group)
+            if peer is not None:
+                return peer
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer":
+            raise Unauthorized("A bearer token is needed", hint="Send the header: Authorization: Bearer TOKEN")
+        if hmac.compare_digest(_digest(token), self._expected):
+            return OPERATOR
+        if self._workflows is not None and id_tokens.has_form(token):
+            return await self._workflow(self._workflows, request, token)
+        return self._bearer(request, token)
+
+    def _bearer(self, request: web.Request, token: str) -> Actor:
+        kept = self._find(tokens.digest(token)) if tokens.is_whole(token) else None
+        if kept is None:
+            raise Unauthorized("The bearer token is wrong", hint="Compare it with the server's API token")
+        actor = kept.actor
+        request[CLAIMED] = actor.id
+        now = self._services.clock.now()
+        refusal = kept.refusal(now)
+        if refusal is not None:
+            raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
+        self._rates.take(kept.id, a_minute=self._services.settings.get("server.rate_limit"))
+        self._note_use(kept, now)
+        return actor
+
+    async def _workflow(self, workflows: WorkflowTokens, request: web.Request, token: str) -> Actor:
+        actor = await workflows.authenticate(request, token)
+        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.get("server.rate_limit"))
+        return actor
+
+    def _find(self, digest: str) -> ApiToken | None:
+        """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""
+        mark = self._services.store.mark()
+        if mark != self._mark or len(self._known) > _MOST_KNOWN:
+            self._mark = mark
+            self._known.clear()
+        found = self._known.get(digest) or self._services.store.token_of(digest)
+        if found is not None:
+            self._known[digest] = found
+        return found
+
+    def _note_use(self, token: ApiToken, now: float) -> None:
+        """In a thread: a commit waits for the disk."""
+        if now - max(token.last_used_at or 0.0, self._noted.get(token.id, 0.0)) < USE_SECONDS:
+            return
+        self._noted[token.id] = now
+        noting = asyncio.get_running_loop().run_in_executor(None, self._services.store.note_use, token.id, now)
+        noting.add_done_callback(_tell_failure)
+
+
+def _tell_failure(noting: asyncio.Future[None]) -> None:
+    exc = None if noting.cancelled() else noting.exception()
+    if isinstance(exc, RunnerctlError):
+        log.warning("the use of a token was not noted: %s", exc.message)
+    elif exc is not None:
+        log.error("the use of a token was not noted", exc_info=exc)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()

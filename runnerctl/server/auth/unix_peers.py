@@ -1,0 +1,55 @@
+"""Callers at the unix socket whom the kernel vouches for: the members of ``server.socket_group``.
+
+Off unless that group is set. The manager's own user never counts, for jobs may run as it; and who passes a request on
+for somebody else must show a token.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+import struct
+
+from aiohttp import web
+
+from runnerctl.core.access.grants import OPERATOR, Actor
+from runnerctl.core.domain.errors import ConfigInvalid
+
+from .sources import unix_peer
+
+_CREDENTIALS = struct.Struct("3i")
+_SO_PEERGROUPS = getattr(socket, "SO_PEERGROUPS", 59)  # asm-generic/socket.h
+_MOST_BYTES = 1024
+"""All that Python gives a socket option."""
+_PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP", "Via")
+
+
+def group_id(name: str | None) -> int | None:
+    """Raises ``ConfigInvalid`` for a group that is not there."""
+    if name is None:
+        return None
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError as exc:
+        raise ConfigInvalid(f"server.socket_group {name!r} is no group of this host") from exc
+
+
+def operator(request: web.Request, group: int) -> Actor | None:
+    """The peer as operator, named by its uid; None if it is not one."""
+    peer = unix_peer(request)
+    if peer is None or any(name in request.headers for name in _PASSED_ON):
+        return None
+    uid, groups = _of(peer)
+    if uid != 0 and (uid == os.geteuid() or group not in groups):
+        return None
+    return Actor(id=f"uid:{uid}", name=f"uid {uid}", rights=OPERATOR.rights)
+
+
+def _of(peer: socket.socket) -> tuple[int, set[int]]:
+    _, uid, gid = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    try:
+        packed = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
+    except OSError:
+        packed = b""  # in more groups than fit: its first one counts
+    return uid, {gid, *struct.unpack(f"{len(packed) // 4}I", packed)}
