@@ -12,6 +12,10 @@ LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 LOWEST_TESTS := $(addprefix tests/test_, cli_boundary.py cli_looking.py completion.py front_door.py github_client.py github_protocol.py \
 	oidc.py packages.py promises.py redaction.py server.py settings.py tokens.py)
 
+# Fields of messages are the other side's, attributes of jsontext its scanner's; completion's table of words is made.
+VULTURE_OPTIONS := --exclude '*/schemas.py,*/standin/package/*,*/completing/words.py,*/jsontext.py' \
+	--ignore-decorators '@click.*,@web.*,@*.command' --ignore-names '__*__,traceback'
+
 # What a machine of its own is for: another kernel, cgroup v2 alone, limits that it keeps.
 E2E_TESTS := $(addprefix tests/test_, enforced_limits.py units.py service.py backend_contract.py isolation.py limits.py \
 	resource_limits.py marks.py fork_guard.py)
@@ -26,7 +30,7 @@ help:
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
 	@echo "make generate   completions/, man/ and the table of words, from the commands, settings and errors"
 	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
-	@echo "make lint    ruff and the import contract"
+	@echo "make lint    ruff, the import contracts and dead code"
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
 	@echo "make soak    thousands of lives while everything breaks, power cuts and long races; an hour"
@@ -65,7 +69,8 @@ generate: $(VENV)/run
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/lint-imports --no-cache --config setup.cfg
+	$(BIN)/vulture $(VULTURE_OPTIONS) runnerctl benchmarks .ci/used_elsewhere.py
 
 types: $(VENV)/dev
 	$(BIN)/mypy runnerctl benchmarks

@@ -20,7 +20,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from runnerctl.core.settings.private_key import load_private_key
 
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import (
@@ -36,6 +35,7 @@ from runnerctl.core.domain.errors import (
     GitHubUnavailable,
 )
 from runnerctl.core.domain.models import Scope
+from runnerctl.core.github.auth import load_private_key
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
 from runnerctl.sandbox import Fault, Sandbox

@@ -33,6 +33,7 @@ from runnerctl.core.access.oidc.id_tokens import SigningKey
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import IssuerUnavailable
 from runnerctl.core.settings.load import load
+from runnerctl.core.settings.workflow_policy import workflow_policy
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli
 from tests.host import Host, Server, until
@@ -542,7 +543,7 @@ def test_the_guides_rules_can_be_used_and_it_names_every_claim(tmp_path: Path) -
     guide = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
     file = tmp_path / "runnerctl.yaml"
     file.write_text(re.findall(r"```yaml\n(oidc:.*?)```", guide, re.DOTALL)[0])
-    policy = workflow_rules.policy(load(environ={"RUNNERCTL_CONFIG": str(file)}))
+    policy = workflow_policy(load(environ={"RUNNERCTL_CONFIG": str(file)}))
     assert policy is not None
     assert [rule.repos for rule in policy.rules] == [("octo-org/*",), None]
     (named,) = re.findall(r"Claims are (.*?);", guide, re.DOTALL)

@@ -343,7 +343,10 @@ def test_what_a_full_disk_of_the_state_keeps_from_being_written_down_is_made_goo
 _AS_NOBODY = """
 import os, sys
 from runnerctl.cli import create, doctor, failures, main, config, checks, render
-from runnerctl.core.settings import credentials, load as settings, files as settings_files; from runnerctl.core import services; from runnerctl.core.host import state_directory; from runnerctl.core.store import runners as store
+from runnerctl.core import services, store
+from runnerctl.core.backends import directory
+from runnerctl.core.host import state_directory
+from runnerctl.core.settings import credentials, files, load, private_key
 from runnerctl.core.github import auth, client, config
 import runnerctl.core.engine.create, runnerctl.core.packages.store, encodings.idna, difflib, dotenv.main
 import runnerctl.server.listening.addresses, runnerctl.server.listening.listen_policy

@@ -12,7 +12,7 @@ from runnerctl import core
 from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.models import Runner, RunnerQuery
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.services import Services
 from tests.host import Host
@@ -183,7 +183,7 @@ def test_more_lives_than_one_transaction_takes_go_in_one_call(services: Services
         services.store.transition(runner, S.REMOVING, S.REMOVED)
     clock.at += 31 * DAY
     assert core.prune(services).lives == 203
-    assert services.store.page(core.models.RunnerQuery(every=True)).items == []
+    assert services.store.page(RunnerQuery(every=True)).items == []
 
 
 def test_a_live_row_is_not_forgotten_even_if_it_is_asked_for(services: Services, host: Host) -> None:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from runnerctl.core.access.oidc import workflow_rules
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.settings import credentials, readable_secrets
 from runnerctl.core.settings.load import Settings
 from runnerctl.core.settings.run_as import check_job_users
+from runnerctl.core.settings.workflow_policy import workflow_policy
 
 
 def check(settings: Settings) -> list[str]:
@@ -48,12 +48,12 @@ def _persistent(settings: Settings) -> Iterator[str]:
 
 
 def _token(settings: Settings) -> Iterator[str]:
-    if credentials.api_token(settings) is None and workflow_rules.policy(settings) is None:
+    if credentials.api_token(settings) is None and workflow_policy(settings) is None:
         yield "No API token is set: `runnerctl serve` would refuse to start"
 
 
 def _workflows(settings: Settings) -> Iterator[str]:
-    policy = workflow_rules.policy(settings)
+    policy = workflow_policy(settings)
     if policy is not None and not policy.rules:
         yield "oidc.issuer is set, but no oidc.rules: no workflow gets in"
 
@@ -80,7 +80,7 @@ def _job_users(settings: Settings) -> Iterator[str]:
 
     check_job_users(settings)
     services = Services(settings=settings)
-    listable.check(services)
+    listable.check(settings, units=services.backend.name == "systemd")
     degraded = services.backend.degraded
     if degraded is not None:
         yield degraded

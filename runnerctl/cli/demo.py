@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runnerctl.core.domain.errors import BackendFailed
-from runnerctl.rehearsal import report
+from runnerctl.rehearsal import demo, report
 
 from .options import Verb
 
@@ -28,8 +28,6 @@ def command() -> None:
     directory, makes runners over HTTP, runs jobs on them and removes them. It needs no account and no network, takes
     about half a minute and leaves nothing.
     """
-    from runnerctl.rehearsal import demo
-
     problem = report.show(demo.play())
     if problem:
         raise BackendFailed(f"The demo failed: {problem}", hint="Please report this with the lines above")

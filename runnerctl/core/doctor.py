@@ -95,7 +95,7 @@ def _directories(services: Services) -> Iterator[Finding]:
     if _device(settings.base_dir) != _device(settings.package_dir):
         message = f"{str(settings.package_dir)!r} is on another file system than the runners: each gets a copy"
         yield Finding("directories", Level.WARNING, message, "Name a package_dir on the same file system")
-    listable.check(services)
+    listable.check(settings, units=services.backend.name == "systemd")
     disk.require_free(places, settings.get("min_free_space"))
     yield Finding("directories", Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 

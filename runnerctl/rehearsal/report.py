@@ -9,42 +9,42 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import demo
+from .demo import Progress, StepBegan, StepEnded, StepLine
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def show(scenes: Iterator[demo.Scene]) -> str | None:
-    """Shows every scene; returns the problem that ended the play, if one did."""
+def show(progress: Iterator[Progress]) -> str | None:
+    """Shows every step; returns the problem that ended them, if one did."""
     began = time.monotonic()
-    problem = _live(scenes) if sys.stdout.isatty() else _plain(scenes)
+    problem = _live(progress) if sys.stdout.isatty() else _plain(progress)
     if problem is None:
         click.echo(f"Everything did what it should, in {time.monotonic() - began:.1f} s")
     return problem
 
 
-def _plain(scenes: Iterator[demo.Scene]) -> str | None:
-    for scene in scenes:
-        if isinstance(scene, demo.Begun):
-            click.echo(f"== {scene.title}")
-        elif isinstance(scene, demo.Said):
-            click.echo(f"   {scene.text}")
-        elif scene.problem is not None:
-            click.echo(f"   FAILED after {scene.seconds:.2f} s: {scene.problem}")
-            return scene.problem
+def _plain(progress: Iterator[Progress]) -> str | None:
+    for seen in progress:
+        if isinstance(seen, StepBegan):
+            click.echo(f"== {seen.title}")
+        elif isinstance(seen, StepLine):
+            click.echo(f"   {seen.text}")
+        elif seen.problem is not None:
+            click.echo(f"   FAILED after {seen.seconds:.2f} s: {seen.problem}")
+            return seen.problem
         else:
-            click.echo(f"   ok, {scene.seconds:.2f} s")
+            click.echo(f"   ok, {seen.seconds:.2f} s")
     return None
 
 
-def _live(scenes: Iterator[demo.Scene]) -> str | None:
+def _live(progress: Iterator[Progress]) -> str | None:
     from rich.live import Live
 
     board = _Board()
     with Live(get_renderable=board.render, refresh_per_second=12) as live:
-        for scene in scenes:
-            board.take(scene)
+        for seen in progress:
+            board.take(seen)
             live.refresh()
     return board.problem
 
@@ -54,18 +54,18 @@ class _Board:
 
     def __init__(self) -> None:
         self.problem: str | None = None
-        self._steps: list[tuple[str, list[str], demo.Ended | None]] = []
+        self._steps: list[tuple[str, list[str], StepEnded | None]] = []
 
-    def take(self, scene: demo.Scene) -> None:
-        if isinstance(scene, demo.Begun):
-            self._steps.append((scene.title, [], None))
+    def take(self, seen: Progress) -> None:
+        if isinstance(seen, StepBegan):
+            self._steps.append((seen.title, [], None))
             return
         title, lines, _ = self._steps[-1]
-        if isinstance(scene, demo.Said):
-            lines.append(scene.text)
+        if isinstance(seen, StepLine):
+            lines.append(seen.text)
         else:
-            self._steps[-1] = (title, lines, scene)
-            self.problem = scene.problem
+            self._steps[-1] = (title, lines, seen)
+            self.problem = seen.problem
 
     def render(self) -> RenderableType:
         from rich.console import Group

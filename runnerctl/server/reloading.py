@@ -7,12 +7,12 @@ import ssl
 
 from aiohttp import web
 
-from runnerctl.core.access.oidc import workflow_rules
 from runnerctl.core.domain.errors import ConfigInvalid, RunnerctlError
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings_module
 from runnerctl.core.settings.credentials import api_token
 from runnerctl.core.settings.load import Settings
+from runnerctl.core.settings.workflow_policy import workflow_policy
 
 from .auth import unix_peers
 from .keys import AUTHENTICATOR, SOURCES
@@ -26,7 +26,7 @@ def reload(app: web.Application, services: Services, context: ssl.SSLContext | N
     try:
         fresh = _fresh(services.settings)
         token = api_token(fresh)
-        policy = workflow_rules.policy(fresh)
+        policy = workflow_policy(fresh)
         if token is None and policy is None and not services.store.tokens():
             raise ConfigInvalid("No API token is set any more")
         unix_peers.group_id(fresh.get("server.socket_group"))

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core.access.oidc import workflow_rules
 from runnerctl.core.domain.errors import ConfigInvalid, DiskFull
 from runnerctl.core.host.directories import check_directory
 from runnerctl.core.host.locks import LockHeld, file_lock
@@ -27,6 +26,7 @@ from runnerctl.core.settings.credentials import api_token, check_github
 from runnerctl.core.settings.files import read_env_file
 from runnerctl.core.settings.load import Settings
 from runnerctl.core.settings.run_as import check_job_users
+from runnerctl.core.settings.workflow_policy import workflow_policy
 
 from . import leases, logs
 from .app import build_app
@@ -57,7 +57,7 @@ def serve(settings: Settings) -> None:
     listen_policy.check(settings, address)
     context = listen_policy.tls(settings)
     group = unix_peers.group_id(settings.get("server.socket_group"))
-    policy = workflow_rules.policy(settings)
+    policy = workflow_policy(settings)
     services = Services.open(settings)
     if token is None and policy is None and not services.store.tokens():
         raise ConfigInvalid(
@@ -67,7 +67,7 @@ def serve(settings: Settings) -> None:
     check_directory(settings.base_dir)
     check_job_users(settings)
     services.check_fitting()
-    listable.check(services)
+    listable.check(services.settings, units=services.backend.name == "systemd")
     check_github(settings)
     with (
         _alone(services),

@@ -44,8 +44,8 @@ def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None
     """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
     if settings.get("oidc.rules") is None:
         return
-    from ..access.oidc.workflow_rules import policy
+    from ..settings.workflow_policy import workflow_policy
 
-    rules = policy(settings)
+    rules = workflow_policy(settings)
     if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
         raise not_free(name, limits)

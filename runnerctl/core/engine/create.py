@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..access.grants import TokenLimits
-from ..backends.base import Accepted, Jit, Provision
+from ..backends import directory
 from ..domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerctlError, RunnerExists
 from ..domain.models import Runner, RunnerSpec
-from ..domain.names import invalid
 from ..domain.states import RunnerState
-from ..host.directories import check_directory
 from ..packages.store import Package
 from ..services import Services
 from ..settings import listable
@@ -71,10 +69,10 @@ def create_runner(
 def _create(
     services: Services, spec: RunnerSpec, *, leased: bool, progress: Progress | None, limits: TokenLimits | None
 ) -> Runner:
-    check_directory(services.settings.base_dir)
-    listable.check(services)
+    directory.check_directory(services.settings.base_dir)
+    listable.check(services.settings, units=services.backend.name == "systemd")
     if not spec.ephemeral:
-        _check_persistent(services)
+        check_reachable(services.settings)
     _ = services.github  # no usable credentials: refused before anything is made
     with lock_for_create(services, spec.name):
         _make_room(services, spec)
@@ -87,77 +85,75 @@ def _create(
             raise
 
 
-def _check_persistent(services: Services) -> None:
-    """Raises ``InvalidRequest`` where none can be had."""
-    if not services.backend.capabilities.persistent:
-        raise invalid("ephemeral", f"The backend {services.backend.name} has no persistent runners")
-    check_reachable(services.settings)
-
-
 def _make_room(services: Services, spec: RunnerSpec) -> None:
     """A runner of that name that finished or died is cleared away; one that lives, or a stranger's file, is not."""
     previous = services.store.latest(spec.name)
     if previous is not None and previous.live and reconcile_locked(services, previous).live:
         raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST)
-    services.backend.check_free(spec.name, services.settings.base_dir)
+    if directory.is_taken(services.root(spec.name)):
+        raise RunnerExists(
+            f"{str(services.root(spec.name))!r} is there already and not ours", hint="Choose another name, or move it"
+        )
 
 
 def _bring_up(services: Services, runner: Runner, *, leased: bool, progress: Progress | None) -> Runner:
     exposure.check(services, runner)
-    version, handle = _provisioned(services, runner, progress)
-    runner = services.store.amend(runner, version=version, handle=handle, asked_at=services.clock.now())
+    package, root = with_package(
+        services, runner.scope, runner.version, progress, lambda package: _make_root(services, runner, package)
+    )
+    runner = services.store.amend(runner, version=package.version, root_inode=root.inode, asked_at=services.clock.now())
     # A leased one is started with its lease: what waited could not be given it.
-    with nullcontext() if leased else services.backends.of(runner).prepare(handle):
-        return start_processes(services, _registered(services, runner), leased=leased)
+    with nullcontext() if leased else services.backend.prepare(runner.id):
+        return start_processes(services, _registered(services, runner, root), leased=leased)
 
 
-def _provisioned(services: Services, runner: Runner, progress: Progress | None) -> tuple[str, str]:
-    """Its version and its handle."""
-    if not services.backends.of(runner).capabilities.package:
-        return runner.version, _provision(services, runner, None)
-    package, handle = with_package(
-        services, runner.scope, runner.version, progress, lambda package: _provision(services, runner, package)
-    )
-    return package.version, handle
-
-
-def _provision(services: Services, runner: Runner, package: Package | None) -> str:
-    spec = Provision(
-        runner_id=runner.id,
-        name=runner.name,
-        ephemeral=runner.ephemeral,
-        base_dir=Path(runner.root).parent,
-        package=package,
-        user=runner.job_user,
-    )
-    return services.backends.of(runner).provision(spec)
-
-
-def _registered(services: Services, runner: Runner) -> Runner:
-    """GitHub knows it, and it has its identity, before that is written down: a crash loses neither."""
+def _registered(services: Services, runner: Runner, root: directory.Root) -> Runner:
     try:
-        jit = registration.ask(services, runner) if runner.ephemeral else None
-        accepted = _configured(services, runner) if jit is None else None
+        directory.publish(root, runner.name)
+        registered, encoded = _register(services, runner)
     except (GitHubError, RunnerExists, ConfigInvalid) as exc:
         if not isinstance(exc, GitHubNoAnswer):
             services.store.amend(runner, asked_at=None)  # refused for certain: there is nothing to look for
         raise
-    if jit is not None:
-        backend, handle = services.backends.reach(runner)
-        accepted = backend.accept(handle, Jit(jit.encoded))._replace(github_id=jit.runner.id)
-    assert accepted is not None  # noqa: S101 - one of the two it is
-    seen: dict[str, Any] = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
-    states = (RunnerState.REGISTERED, RunnerState.STARTING)
-    return services.store.transition(runner, *states, github_id=accepted.github_id, handle=accepted.handle, **seen)
+    if encoded is not None:
+        directory.write_identity(services.root(runner.name), encoded, owner=runner.job_user)
+    return services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, **registered)
 
 
-def _configured(services: Services, runner: Runner) -> Accepted:
+def _make_root(services: Services, runner: Runner, package: Package) -> directory.Root:
+    run_dir = services.backend.run_dir(runner.id)
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_link, pid_link = services.backend.links(runner.id)
+    return directory.build(
+        services.settings.base_dir,
+        runner_id=runner.id,
+        name=runner.name,
+        package=package,
+        log_link=log_link,
+        pid_link=pid_link,
+        owner=runner.job_user,
+    )
+
+
+def _register(services: Services, runner: Runner) -> tuple[dict[str, Any], str | None]:
+    """What is to be written of the registration, and an ephemeral runner's JIT configuration."""
+    encoded = None
+    if runner.ephemeral:
+        jit = registration.ask(services, runner)
+        github_id, encoded = jit.runner.id, jit.encoded
+    else:
+        github_id = _configured(services, runner, services.root(runner.name))
+    seen = {"github_status": "offline", "github_busy": False, "github_seen_at": services.clock.now()}
+    return {**seen, "github_id": github_id}, encoded
+
+
+def _configured(services: Services, runner: Runner, root: Path) -> int:
     try:
-        return configure(services, runner)
+        return configure(services, runner, root)
     except RunnerExists:
         if not registration.make_way(services, runner):
             raise
-    return configure(services, runner)
+    return configure(services, runner, root)
 
 
 def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
@@ -169,7 +165,6 @@ def _undo(services: Services, runner_id: str, exc: BaseException) -> None:
     try:
         runner = teardown.begin(services, runner, RunnerState.FAILED, reason=reason)
     except RunnerctlError:
-        backend, handle = services.backends.reach(runner)
-        backend.kill(handle)  # it cannot be written down, but what was refused must not run
+        services.backend.kill(runner_id)  # it cannot be written down, but what was refused must not run
         raise
     teardown.clear(services, runner)

@@ -1,4 +1,4 @@
-"""Holding a runner's name: while it is held, nobody else on this host takes a step in that runner's life."""
+"""Locking a runner by its name: meanwhile nobody else on this host takes a step in that runner's life."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATIENCE_SECONDS = 30.0
 
 @contextmanager
 def lock_runner(services: Services, name: str, *, wait: float = _PATIENCE_SECONDS) -> Iterator[None]:
-    """Holds the name for one step. Raises ``RunnerBusy`` when another command keeps it longer than ``wait`` seconds."""
+    """Locks the name for one step. Raises ``RunnerBusy`` when another command keeps it longer than ``wait`` seconds."""
     with ExitStack() as held:
         try:
             held.enter_context(name_lock(services.locks_dir, names.runner_name(name), wait=wait))
@@ -31,7 +31,7 @@ def lock_runner(services: Services, name: str, *, wait: float = _PATIENCE_SECOND
 
 @contextmanager
 def lock_for_create(services: Services, name: str) -> Iterator[None]:
-    """Like ``hold``, but a name that another create is busy with is taken at once, however that create ends."""
+    """Like ``lock_runner``, but a name that another create works on is refused at once, however that ends."""
     with ExitStack() as held:
         try:
             held.enter_context(name_lock(services.locks_dir, name, wait=0))

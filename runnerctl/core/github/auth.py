@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from ..domain.clock import Clock
-from ..domain.errors import ConfigInvalid, GitHubCredentials, GitHubNotFound
+from ..domain.errors import GitHubCredentials, GitHubNotFound
 from ..domain.models import Scope
+from ..settings.private_key import load_private_key
 from . import requests as protocol
 from .answers import WireApp, WireInstallation, WireToken
 from .cache import Contents, Token, TokenFile
@@ -50,26 +51,6 @@ class Credentials(Protocol):
 
     def identify(self) -> Identity:
         """Asks GitHub, in one call. Raises ``GitHubError`` when it does not take us for anybody."""
-
-
-def load_private_key(pem: str) -> RSAPrivateKey:
-    """The App's key; raises ``ConfigInvalid`` saying what is wrong with it, and never quoting it."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    hint = "Use the .pem file that GitHub gave for the App, as it was downloaded"
-    if "PUBLIC KEY-----" in pem or "CERTIFICATE-----" in pem:
-        raise ConfigInvalid("The App's private key is a public key or certificate", hint=hint)
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except TypeError:
-        raise ConfigInvalid("The App's private key is encrypted", hint="Give it without a passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise ConfigInvalid("The App's private key is not a PEM key", hint=hint) from None
-    if not isinstance(key, RSAPrivateKey):
-        raise ConfigInvalid("The App's private key is not an RSA key", hint=hint)
-    return key
 
 
 def credentials(settings: GitHubSettings, *, send: Send, clock: Clock) -> Credentials:

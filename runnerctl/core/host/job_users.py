@@ -6,18 +6,13 @@ Written as names, ``runner-{1..32}``, ids or ``60001-60032``, with commas betwee
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..domain.errors import ConfigInvalid
-from .directories import check_passable
-
-if TYPE_CHECKING:
-    from ..settings.load import Settings
 
 _NAMES = re.compile(r"([a-z_][a-z0-9_.-]*)(?:\{(\d{1,5})\.\.(\d{1,5})\})?", re.ASCII)
 _IDS = re.compile(r"(\d{1,10})(?:-(\d{1,10}))?", re.ASCII)
@@ -69,21 +64,6 @@ def resolve(words: tuple[str, ...]) -> tuple[JobUser, ...]:
     if len({user.uid for user in users}) != len(users):
         raise ConfigInvalid(f"run_as names one user twice: {', '.join(words)}")
     return users
-
-
-def check_job_users(settings: Settings) -> tuple[JobUser, ...] | None:
-    """The users of ``run_as``, None if it is not set. Raises ``ConfigInvalid`` when jobs cannot run as them here."""
-    named = settings.get("run_as")
-    if named is None:
-        return None
-    if os.geteuid() != 0:
-        raise ConfigInvalid(
-            "run_as is set, and only root can start processes of other users",
-            hint="Run as root, with a state directory that root owns, or leave run_as out",
-        )
-    check_passable(settings.package_dir)  # of the base directory more is wanted: `listable`
-    groups(settings.get("run_as_groups") or ())
-    return resolve(named)
 
 
 def groups(names: tuple[str, ...]) -> tuple[int, ...]:

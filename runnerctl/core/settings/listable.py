@@ -13,16 +13,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..domain import names
 from ..domain.errors import ConfigInvalid, InvalidRequest
 from ..host.directories import owner_name, user_name
 from ..host.job_users import JobUser, groups
+from .load import Settings
 from .run_as import check_job_users
-
-if TYPE_CHECKING:
-    from ..services import Services
 
 _R_X = stat.S_IROTH | stat.S_IXOTH
 _AS_THAT_USER = """\
@@ -38,14 +35,16 @@ _UNITS_DO_NOT_SEE = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/va
 """``ProtectHome`` and ``PrivateTmp`` of the runners' units put others in their place."""
 
 
-def check(services: Services) -> None:
-    """Raises ``ConfigInvalid`` naming the first directory that jobs, as the user they will be, could not list."""
-    settings = services.settings
+def check(settings: Settings, *, units: bool) -> None:
+    """Raises ``ConfigInvalid`` naming the first directory that jobs, as the user they will be, could not list.
+
+    ``units``: runners are units of systemd.
+    """
     try:
         names.workdir(settings.get("defaults.workdir"))  # one plain name below the root: what is above it is the root's
     except InvalidRequest as exc:
         raise ConfigInvalid(exc.message, hint=exc.hint) from exc
-    if services.backend.name == "systemd":
+    if units:
         _check_units(settings.base_dir, (settings.state_dir,), groups(settings.get("run_as_groups") or ()))
     elif (users := check_job_users(settings)) is not None:
         _check_users(settings.base_dir, users, groups(settings.get("run_as_groups") or ()))

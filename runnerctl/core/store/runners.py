@@ -13,7 +13,8 @@ from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQu
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
 from .api_tokens import ApiTokens
-from .orphans import Duties
+from .backoff import Backoffs
+from .orphans import Orphans
 
 if TYPE_CHECKING:
     import random
@@ -27,7 +28,7 @@ T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Duties, ApiTokens):
+class Store(Orphans, Backoffs, ApiTokens):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(self, path: Path, *, clock: Clock, rng: random.Random, host: str, make: bool = True) -> None:

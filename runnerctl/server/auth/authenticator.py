@@ -13,9 +13,10 @@ from aiohttp import web
 
 from runnerctl.core.access import tokens
 from runnerctl.core.access.grants import OPERATOR, Actor
-from runnerctl.core.access.oidc import id_tokens, workflow_rules
+from runnerctl.core.access.oidc import id_tokens
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
 from runnerctl.core.services import Services
+from runnerctl.core.settings.workflow_policy import workflow_policy
 from runnerctl.core.store.api_tokens import USE_SECONDS, ApiToken
 
 from ..keys import CLAIMED
@@ -45,7 +46,7 @@ class Authenticator:
         """Another token of the operator from now on; the settings are read again, too."""
         settings = self._services.settings
         self._group = unix_peers.group_id(settings.get("server.socket_group"))
-        policy = workflow_rules.policy(settings)
+        policy = workflow_policy(settings)
         self._workflows = None if policy is None else WorkflowTokens(self._services, self._offload, policy)
         # Without one, nothing that a header can hold has this digest.
         self._expected = b"" if token is None else _digest(token)

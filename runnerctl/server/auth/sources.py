@@ -10,8 +10,6 @@ from aiohttp import web
 UNIX = "unix"
 """A peer at a unix socket, and the word by which ``server.trusted_proxies`` trusts it."""
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 class Sources:
     """``trusted``: networks, and ``unix``, separated by commas. Nobody else's ``X-Forwarded-For`` counts."""

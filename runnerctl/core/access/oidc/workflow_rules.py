@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from ...domain import names
-from ...domain.errors import ConfigInvalid, InvalidRequest
+from ...domain.errors import InvalidRequest
 from ...redact import redact
 from .. import grants
 from ..grants import Actor, Right, TokenLimits
-
-if TYPE_CHECKING:
-    from ...settings.load import Settings
 
 Claim = Literal[
     "repository",
@@ -161,22 +158,3 @@ def is_repository(claimed: object) -> bool:
     except InvalidRequest:
         return False
     return True
-
-
-def policy(settings: Settings) -> Policy | None:
-    """What the settings say; None without an issuer. Raises ``ConfigInvalid`` for half of it."""
-    issuer, audience, rules = (settings.get(f"oidc.{key}") for key in ("issuer", "audience", "rules"))
-    if issuer is None:
-        if audience is not None or rules is not None:
-            raise ConfigInvalid(
-                "oidc.audience or oidc.rules is set, but no oidc.issuer",
-                hint="GitHub's is https://token.actions.githubusercontent.com",
-            )
-        return None
-    if audience is None:
-        raise ConfigInvalid(
-            "oidc.issuer is set, but no oidc.audience",
-            hint="Choose a name for this server, such as its address; workflows ask for tokens with it",
-        )
-    labels = grants.label_patterns(settings.get("defaults.labels").split(","))
-    return Policy(issuer=issuer, audience=audience, rules=parse(rules or "[]"), labels=labels)

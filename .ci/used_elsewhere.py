@@ -1,0 +1,29 @@
+"""What vulture takes for unused and is not: each line says who uses it. Dead code is deleted, never listed here."""
+
+import asyncio
+import tarfile
+
+import yaml
+
+from runnerctl.cli.completing import bash, fish, tree, zsh
+from runnerctl.cli.main import LazyGroup
+from runnerctl.core import __getattr__
+from runnerctl.core.access.grants import Right
+from runnerctl.core.housekeeping.retention import Pruned
+from runnerctl.sandbox import Sandbox
+from runnerctl.server.listening.connections import Connection
+
+asyncio.Protocol.data_received  # asyncio, of the benchmark's protocol
+tarfile.TarInfo.mtime  # tarfile
+yaml.SafeLoader.yaml_implicit_resolvers  # PyYAML
+__getattr__  # Python: a name of the core is imported when it is first used
+LazyGroup.format_commands  # Click
+tree.Command.shell_complete, tree.Group.shell_complete, tree.Values.shell_complete  # Click
+bash.BashComplete.source_template, fish.FishComplete.source_template, zsh.ZshComplete.source_template  # Click
+Connection.handle_error  # aiohttp
+Right.METRICS_READ  # tokens: made from text
+Pruned.diag_files  # who reads the whole value
+
+# The sandbox's own interface: for tests, and for whoever rehearses.
+Sandbox.forgive, Sandbox.enterprise_issuer, Sandbox.oidc_token, Sandbox.rotate_oidc_key, Sandbox.add_release
+Sandbox.wait_job_started, Sandbox.wait_runner, Sandbox.wait_runner_gone, Sandbox.add_runner
