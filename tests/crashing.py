@@ -70,10 +70,15 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
 
 def run(operation: str, name: str, number: int, when: str, environment: Mapping[str, str]) -> int:
     """As ``subprocess`` tells it: 0 when the operation ended before that commit was reached, -N for a signal."""
+    return in_a_process(_operate, operation, name, number, when, dict(environment))
+
+
+def in_a_process(act: Callable[..., None], *given: Any) -> int:
+    """How it ended, as ``subprocess`` tells it."""
     # Forked off a process that has imported all this and has no threads: starting Python anew takes ten times as long.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=_operate, args=(operation, name, number, when, dict(environment)))
+    process = context.Process(target=act, args=given)
     process.start()
     process.join(60)
     assert process.exitcode is not None, "it does not end"

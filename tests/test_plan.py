@@ -358,5 +358,5 @@ def test_what_is_shown_follows_the_processes_to_their_end(
 
 
 def test_what_is_not_started_yet_is_starting() -> None:
-    assert shown_state(runner(S.STARTING, handle=None, started_at=None), NOTHING) is S.STARTING
-    assert shown_state(runner(S.STARTING, handle=None), ended(Outcome.STOPPED)) is S.STARTING
+    assert shown_state(runner(S.STARTING, started_at=None), NOTHING) is S.STARTING
+    assert shown_state(runner(S.STARTING, started_at=None), ended(Outcome.STOPPED)) is S.STARTING

@@ -17,7 +17,8 @@ import pytest
 
 from runnerctl.core.backends import directory
 from runnerctl.core.backends.directory import build, discard, publish
-from runnerctl.core.backends.identity import MAX_BLOB, remove_identity, write_identity
+from runnerctl.core.backends.identity import MAX_BLOB, write_identity
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
 from runnerctl.core.host.directories import check_directory
 from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
 from runnerctl.core.packages.store import Package
@@ -83,7 +84,8 @@ def test_a_root_holds_what_the_runner_needs(make, package, tmp_path):
     assert (root / "runner.log").readlink() == tmp_path / "state" / "runner.log"
     assert (root / "runner.pid").readlink() == tmp_path / "state" / "runner.pid"
     assert " ".join(names_in(root)) == (
-        ".runnerctl _diag bin bin.2.336.0 config.sh externals home run-helper.sh.template run.sh runner.log runner.pid tmp"
+        ".runnerctl _diag bin bin.2.336.0 config.sh externals home"
+        " run-helper.sh.template run.sh runner.log runner.pid tmp"
     )
 
 
@@ -348,7 +350,9 @@ def test_writing_again_replaces_and_follows_no_link(tmp_path):
     (tmp_path / "outside").write_text("kept")
     (tmp_path / "root" / ".runner").symlink_to(tmp_path / "outside")
     (tmp_path / "root" / ".credentials").hardlink_to(tmp_path / "outside")
+    (tmp_path / "root" / ".runner_migrated").touch()  # it would override the others
     write_identity(tmp_path / "root", encoded(jit()))
+    assert names_in(tmp_path / "root") == sorted(jit())
     assert (tmp_path / "outside").read_text() == "kept"
     assert (tmp_path / "root" / ".runner").read_text() == ".runner"
 
@@ -391,16 +395,6 @@ def test_a_malformed_blob_is_githubs_fault_and_changes_nothing(tmp_path, blob):
         write_identity(tmp_path, blob)
     assert "secret-key" not in repr(refused.value) + repr(refused.value.__cause__)
     assert names_in(tmp_path) == sorted(jit())
-
-
-def test_all_of_the_identity_is_removed_and_nothing_else(tmp_path):
-    write_identity(tmp_path, encoded(jit()))
-    for name in [".runner_migrated", ".credentials_migrated", ".env", ".path"]:
-        (tmp_path / name).touch()
-    for _ in range(2):
-        remove_identity(tmp_path)
-        assert names_in(tmp_path) == [".env", ".path"]
-    remove_identity(tmp_path / "missing")
 
 
 # -- directories we are told to use

@@ -89,11 +89,11 @@ def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
     run = (
         f"cd /opt/check; HOME={CHECK} RUNNERCTL_ENV_FILE=/dev/null RUNNERCTL_CHECK_UNITS={CHECK} {' '.join(MANAGER)}"
         f" {VENV}/bin/python -B -m pytest -q -p no:cacheprovider --basetemp={CHECK}/pytest"
-        " tests/test_backend_contract.py 2>&1"
+        " tests/test_backend_contract.py tests/test_accept_crashes.py 2>&1"
     )
-    done = service.inside.run("sh", "-c", run, timeout=110)
+    done = service.inside.run("sh", "-c", run, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "19 passed" in done.stdout
+    assert "passed" in done.stdout
     until(lambda: nothing_runs(service))
     service.inside.shell(f"cp /run/template {TEMPLATE}; systemctl daemon-reload; rm -rf {CHECK}")
 

@@ -81,10 +81,11 @@ def run(cli: CliContext, services: Services, spec: RunnerSpec) -> int:
 def _attend(cli: CliContext, services: Services, runner: Runner, requests: _Requests) -> None:
     # With a document on standard output, the log is talk.
     stream = sys.stdout if cli.output is Output.TABLE else sys.stderr
-    log = LogReader(routed.logs(services, runner))
+    backend, handle = services.backends.reach(runner)
+    log = LogReader(backend.logs(handle))
     answered = 0
     while True:
-        gone = routed.observe(services, runner).gone  # first: what was written before the end is shown, too
+        gone = backend.observe(handle).gone  # first: what was written before the end is shown, too
         render.lines(log.lines(), stream)
         if gone:
             log.close()
@@ -96,13 +97,14 @@ def _attend(cli: CliContext, services: Services, runner: Runner, requests: _Requ
 
 
 def _answer(cli: CliContext, services: Services, runner: Runner, count: int) -> None:
+    backend, handle = services.backends.reach(runner)
     if count < _STOP_NOW:
-        working = routed.working(services, runner)
-        routed.drain(services, runner)
+        working = backend.working(handle)
+        backend.drain(handle)
         text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
         render.talk(cli, f"Ending runner {runner.name!r}. {text}")
         return
-    routed.interrupt(services, runner)
+    backend.interrupt(handle)
     render.talk(cli, f"Stopping runner {runner.name!r} now")
 
 

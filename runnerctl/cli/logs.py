@@ -6,7 +6,6 @@ import click
 
 from runnerctl import core
 from runnerctl.core import logs
-from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.logs import LogReader
 from runnerctl.core.services import Services
@@ -46,7 +45,8 @@ def command(cli: CliContext, name: str, follow: bool, tail: int | None) -> None:
     services = cli.services()
     runner = core.get_runner(services, name).runner
     assert runner is not None  # noqa: S101 - get_runner raises for a name never known
-    path = routed.logs(services, runner)
+    backend, handle = services.backends.reach(runner)
+    path = backend.logs(handle)
     lines, reader = logs.read(path, tail=tail)
     if documented:
         render.document(cli.output, {"name": runner.name, "lines": lines})

@@ -31,7 +31,8 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
 
 def ended(services: Services, runner: Runner) -> Runner | None:
     """The runner once no process is left and nothing goes on by itself; None until then."""
-    if not routed.observe(services, runner).gone:
+    backend, handle = services.backends.reach(runner)
+    if not backend.observe(handle).gone:
         return None
     # Its supervisor asks for this too; whoever comes second finds it done.
     current = core.reconcile_runner(services, runner.id) or runner

@@ -232,7 +232,8 @@ class Backend(ABC):
     def launch(self, handle: str, *, leased: bool = False) -> str:
         """Starts it; returns its handle. ``leased``: it ends when the process that launched it does.
 
-        Raises ``BackendFailed`` when it cannot be started; then nothing runs.
+        When it returns, ``observe`` does not call it gone until it has ended, though it may not run yet. Raises
+        ``BackendFailed`` when it cannot be started; then nothing runs.
         """
 
     @abstractmethod

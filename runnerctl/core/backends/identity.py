@@ -44,19 +44,6 @@ def write_identity(root: Path, encoded_jit: str, *, owner: tuple[int, int] | Non
             os.close(directory)
 
 
-def remove_identity(root: Path) -> None:
-    """Delete the identity files, also those that the runner migrated to; what is gone is gone."""
-    with disk_errors(root):
-        try:
-            directory = os.open(root, _DIRECTORY)
-        except FileNotFoundError:
-            return
-        try:
-            _remove(directory)
-        finally:
-            os.close(directory)
-
-
 def is_missing(root: Path) -> bool:
     """The directory stands and is no registered runner: its Listener took the files away, as the last thing it did."""
     return root.is_dir() and not (root / NAMES[0]).exists()

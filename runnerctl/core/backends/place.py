@@ -22,14 +22,15 @@ class Place(NamedTuple):
     """(device, inode) of the root when it was made; None: whoever made it did not live to tell."""
     ephemeral: bool
     user: tuple[int, int] | None
+    mark: str | None = None
+    """What its tree is known by when its supervisor is gone: its cgroup, its user, or a walk over all processes."""
     cgroup: str | None = None
-    """Where its processes were put, if they were: the mark of its tree that outlives its supervisor."""
 
     @property
     def handle(self) -> str:
         document = {**self._asdict(), "root": str(self.root)}
         document["id"] = document.pop("runner_id")
-        return json.dumps({key: value for key, value in document.items() if value is not None})
+        return json.dumps(document)
 
 
 @lru_cache(maxsize=8192)
@@ -45,6 +46,7 @@ def place_of(handle: str) -> Place:
             inode=_pair(known.get("inode")),
             ephemeral=bool(known["ephemeral"]),
             user=_pair(known.get("user")),
+            mark=known.get("mark"),
             cgroup=known.get("cgroup"),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

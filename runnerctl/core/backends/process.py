@@ -111,7 +111,7 @@ class ProcessBackend(SupervisedBackend):
         report = self._start(run_dir, place.runner_id, leased=leased)
         if "error" in report:
             raise BackendFailed(f"Runner {place.name!r} could not be started: {report['error']}")
-        return place._replace(cgroup=report.get("cgroup")).handle
+        return place._replace(mark=report.get("mark"), cgroup=report.get("cgroup")).handle
 
     def _start(self, run_dir: Path, runner_id: str, *, leased: bool) -> dict[str, Any]:
         argv = self._supervisor_argv(run_dir)

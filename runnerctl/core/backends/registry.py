@@ -54,6 +54,9 @@ class Backends:
 
     def reach(self, runner: Runner) -> tuple[Backend, str]:
         """The same, with the handle that it wants."""
+        known = _known(runner.handle)
+        if known.whole and known.backend is not None and runner.handle is not None:
+            return self.named(known.backend), runner.handle  # nearly always, and a status must be quick
         name = self._name_of(runner)
         return self.named(name), handle_of(runner, backend=name)
 

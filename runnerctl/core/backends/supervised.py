@@ -68,6 +68,7 @@ class SupervisedBackend(Backend):
 
     def provision(self, spec: Provision) -> str:
         assert spec.package is not None, spec  # noqa: S101 - `Capabilities.package` asks for one
+        check_directory(spec.base_dir)
         self.run_dir(spec.runner_id).mkdir(mode=0o700, parents=True, exist_ok=True)
         root = directory.published(spec.base_dir, spec.name, spec.runner_id) or self._build(spec, spec.package)
         return self._place(spec, root).handle

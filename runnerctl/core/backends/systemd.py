@@ -126,9 +126,9 @@ class SystemdBackend(SupervisedBackend):
 
     def _environment(self, place: Place, *, job_started: Path | None = None) -> dict[str, str]:
         """The unit has a ``/tmp`` of its own; and it is never root's."""
-        environment = {**self.options.environment(place, job_started=job_started), "TMPDIR": "/tmp"}  # noqa: S108
+        environment = self.options.environment(place, job_started=job_started)
         environment.pop("RUNNER_ALLOW_RUNASROOT", None)
-        return environment
+        return {**environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own
 
     def _error(self, runner_id: str) -> str:
         told = run_directory.read(self.run_dir(runner_id) / "error")
@@ -195,7 +195,7 @@ class SystemdBackend(SupervisedBackend):
         from . import usage
 
         inside = units.cgroup(place_of(handle).runner_id)
-        return None if inside is None else usage.of_cgroup(inside)
+        return None if inside is None else usage.of_cgroup(inside) or usage.of_processes(cgroups.pids(inside))
 
     # -- stopping
 

@@ -14,7 +14,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def of_cgroup(place: str) -> Usage | None:
-    """Those that ended count, too. None where it has no account of memory."""
+    """Those that ended count, too. None where the kernel keeps no account of its memory."""
     with suppress(OSError, ValueError, KeyError):
         words = dict(line.split() for line in Path(place, "cpu.stat").read_text().splitlines())
         memory = int(Path(place, "memory.current").read_text())

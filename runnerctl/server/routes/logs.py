@@ -12,7 +12,6 @@ from runnerctl.core import logs
 from runnerctl.core.access.grants import Right
 from runnerctl.core.domain import durations, names
 from runnerctl.core.domain.documents import timestamp
-from runnerctl.core.engine import routed
 
 from .. import bodies
 from ..answers import PROTECTION
@@ -32,7 +31,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     since = _since(request)
     runner = (await request.app[OFFLOAD].call(core.get_runner, services, name, limits=limits)).runner
     assert runner is not None  # noqa: S101 - get_runner raised otherwise
-    path = routed.logs(services, runner)
+    backend, handle = services.backends.reach(runner)
+    path = await request.app[OFFLOAD].call(backend.logs, handle)
     lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=since)
     headers = {**PROTECTION, "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request[ID]}
     answer = web.StreamResponse(headers=headers)
