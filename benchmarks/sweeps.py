@@ -16,14 +16,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from runnerctl.core.host import processes
-from runnerctl.core.engine import sweep
-from runnerctl.core.settings import load as settings
 from runnerctl.core.backends.registry import handle_of
-from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import sweep
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.host import processes
+from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 
 from .figure import Figure, median, percentile
 from .ground import REPO, GitHubProcess, Ground, github, ground

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from runnerctl import core
-from runnerctl.core.host import processes
-from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.models import ProcessId, Runner
+from runnerctl.core.domain.observation import Phase
+from runnerctl.core.domain.states import RunnerState, may_follow
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.operation import Operation
 from runnerctl.core.engine.registration_poller import RegistrationPoller
-from runnerctl.core.domain.models import ProcessId, Runner
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState, may_follow
 from runnerctl.sandbox import Sandbox
 from tests.cutting import mortal
 from tests.host import Host, until

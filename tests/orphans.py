@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from runnerctl.core.host import processes
-from runnerctl.core.host import cgroups
 from runnerctl.core.backends.base import StopLadder
 from runnerctl.core.backends.launch_document import LaunchOptions
 from runnerctl.core.backends.place import Place
 from runnerctl.core.backends.process import ProcessBackend
 from runnerctl.core.domain.models import ProcessId
+from runnerctl.core.host import cgroups, processes
 from tests.conftest import NEEDS_ROOT
 from tests.test_supervisor import OBEDIENT, PROGRAM, Supervised, until
 

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from runnerctl.core.engine.steps.unpacking import package_for
 
 from runnerctl import core
-from runnerctl.core.host import processes
 from runnerctl.core.backends import units
 from runnerctl.core.backends.base import Backend, ConfigSh, Configured, Jit, Provision
 from runnerctl.core.backends.registry import Backends, handle_of
@@ -28,10 +28,8 @@ from runnerctl.core.domain.models import Runner, Scope
 from runnerctl.core.domain.observation import Outcome, Phase
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.steps.unpacking import package_for
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.remote_backend import Cluster, RemoteBackend

@@ -11,16 +11,16 @@ from threading import Event
 
 import pytest
 
-from runnerctl.core.packages import version_policy
 from runnerctl.core.backends import directory
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import GitHubUnavailable
-from runnerctl.core.housekeeping import packaging
+from runnerctl.core.domain.models import Scope
 from runnerctl.core.engine import packages
 from runnerctl.core.host.locks import file_lock
-from runnerctl.core.domain.models import Scope
-from runnerctl.core.packages.store import Package
+from runnerctl.core.housekeeping import packaging
+from runnerctl.core.packages import version_policy
 from runnerctl.core.packages.releases import platform_of_machine
+from runnerctl.core.packages.store import Package
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.cli_running import cli

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.cli_running import Ran, on_a_terminal
 from tests.cli_running import cli as run_here

@@ -9,9 +9,9 @@ from runnerctl.core.domain.errors import GitHubUnavailable
 from runnerctl.core.domain.models import Scope
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import breaker
-from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.engine.table import Step
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from runnerctl import core
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests import crashing
 from tests.crashing import OPERATIONS

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.host import job_traces, job_users
-from runnerctl.core.settings import load as settings
-from runnerctl.core.host import user_processes
 from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, QuotaExceeded
 from runnerctl.core.engine import routed
+from runnerctl.core.host import job_traces, job_users, user_processes
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, until
 from tests.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top, python_for_all

@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.host import processes
-from runnerctl.core.domain.errors import (GitHubRefused, InvalidTransition, RunnerBusy, RunnerExists, RunnerNotFound, ScopeMismatch)
-from runnerctl.core.engine import routed
-from runnerctl.core.host.row_locks import row_lock
+from runnerctl.core.domain.errors import (
+    GitHubRefused,
+    InvalidTransition,
+    RunnerBusy,
+    RunnerExists,
+    RunnerNotFound,
+    ScopeMismatch,
+)
 from runnerctl.core.domain.models import Scope
-from runnerctl.core.services import Services
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
+from runnerctl.core.host import processes
+from runnerctl.core.host.row_locks import row_lock
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, start, stop, until
 

@@ -9,9 +9,9 @@ import signal
 from typing import Any
 
 from runnerctl import core
-from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Sighting
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 from runnerctl.server.status_cache import StatusCache
 from tests.host import Host, create, until

@@ -16,12 +16,12 @@ from typing import TypeVar
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.errors import RunnerBusy
+from runnerctl.core.domain.observation import Phase
+from runnerctl.core.domain.states import TERMINAL
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import TERMINAL
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import JumpingClock

@@ -11,10 +11,10 @@ from runnerctl import core
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.domain.observation import Phase
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.until_online import SETTLE_SECONDS, Online
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, Server, create, until

@@ -27,13 +27,13 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.host import processes
 from runnerctl.core.domain.errors import RunnerExists
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, Server, create, remove, stop, until
 from tests.test_reconcile import JumpingClock

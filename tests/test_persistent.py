@@ -12,13 +12,13 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.errors import RunnerBusy
+from runnerctl.core.domain.models import Absence
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
-from runnerctl.core.domain.models import Absence
-from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.engine.table import Step
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, start, stop, until
 from tests.test_crash_matrix import MOST_COMMITS, crash

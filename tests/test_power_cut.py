@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.host import processes
+from runnerctl.core.domain.models import ProcessId, Runner, RunnerSpec
+from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.operation import Operation
-from runnerctl.core.domain.models import ProcessId, Runner, RunnerSpec
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.state import Settings
 from tests.cutting import Cut, When, cut_at, mortal

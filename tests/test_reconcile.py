@@ -14,12 +14,12 @@ import pytest
 from runnerctl import core
 from runnerctl.core.backends import directory
 from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.registration_poller import RegistrationPoller
-from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import Sweep, observe_runners, reconcile_finding, sweep
+from runnerctl.core.engine.table import Step
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, until
 

@@ -12,13 +12,13 @@ from runnerctl.core.backends import directory
 from runnerctl.core.backends.place import place_of
 from runnerctl.core.backends.registry import handle_of
 from runnerctl.core.domain.errors import BackendFailed
-from runnerctl.core.housekeeping import packaging
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.table import Step
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.engine.table import Step
+from runnerctl.core.housekeeping import packaging
 from runnerctl.core.packages.releases import platform_of_machine
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.host import Host, create, until

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.settings import load as settings
-from runnerctl.core.host import cgroups
 from runnerctl.core.backends import limits
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.engine import routed
+from runnerctl.core.host import cgroups
 from runnerctl.core.services import Services
+from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, Server, create, start, stop, until
 

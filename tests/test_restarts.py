@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from runnerctl import core
+from runnerctl.core.domain.models import Absence, Runner
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.restarts import wait_and_restart
-from runnerctl.core.domain.models import Absence, Runner
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, start, stop, until
 from tests.test_reconcile import JumpingClock

@@ -20,10 +20,9 @@ from runnerctl.core.backends.directory import build, discard, publish
 from runnerctl.core.backends.identity import MAX_BLOB, write_identity
 from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
 from runnerctl.core.host.directories import check_directory
-from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, GitHubRefused, RunnerctlError, RunnerExists
-from runnerctl.core.packages.store import Package
 from runnerctl.core.host.syscalls import claim_and_rename, rename_new
 from runnerctl.core.host.trash import mounts_below
+from runnerctl.core.packages.store import Package
 from tests.mounting import WAYS, mounting
 
 ROW = "k3v9"

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runnerctl import core
+from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
-from runnerctl.core.domain.states import RunnerState
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, start, stop, until
 

@@ -14,8 +14,8 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.host import processes
 from runnerctl.core.engine import routed
+from runnerctl.core.host import processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.host import processes
-from runnerctl.core.domain.observation import Phase
 from runnerctl.core.backends.registry import Backends, handle_of
 from runnerctl.core.domain.errors import BackendFailed
-from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner
-from runnerctl.core.engine.sweep import sweep
-from runnerctl.core.services import Services
+from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.states import RunnerState as S
+from runnerctl.core.engine import routed
+from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host import processes
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.host import Host, create, remove, stop, until
 from tests.test_reconcile import REPO, JumpingClock

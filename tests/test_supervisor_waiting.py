@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from runnerctl.core.domain.errors import GitHubRefused
-from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner
+from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.host import Host, create, remove, until

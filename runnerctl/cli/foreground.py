@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from runnerctl import core
-from runnerctl.core.engine import routed
 from runnerctl.core.domain.models import Runner, RunnerSpec
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.logs import LogReader
 from runnerctl.core.services import Services
 

@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..domain.errors import BackendFailed
-from ..domain.observation import Observation
 from ..domain.models import ProcessId
+from ..domain.observation import Observation
 
 if TYPE_CHECKING:
     from ..packages.store import Package
-
-
-
-
 
 
 class Capabilities(NamedTuple):
@@ -110,8 +106,6 @@ class Accepted(NamedTuple):
     """GitHub's id of the runner, as far as the identity tells it."""
     configured: Configured | None = None
     """Of a ``ConfigSh``: with any status but 0 the runner has no identity."""
-
-
 
 
 """Of what was never started. ``began`` is to be put in."""

@@ -20,12 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..host.directories import disk_errors
 from ..domain.errors import BackendFailed, RunnerExists
-from ..packages.store import Package
+from ..host.directories import disk_errors
 from ..host.hardlinks import copy, share_tree
 from ..host.syscalls import rename_new
 from ..host.trash import delete_tree, detach_mounts, is_mount_point, make_writable
+from ..packages.store import Package
 from . import marks
 from .marks import Whose
 

@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..host.directories import disk_errors
 from ..domain.errors import BackendFailed, GitHubRefused
+from ..host.directories import disk_errors
 
 NAMES = (".runner", ".credentials", ".credentials_rsaparams")
 _MIGRATED = (".runner_migrated", ".credentials_migrated")

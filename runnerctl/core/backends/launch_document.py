@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..host import processes
-from ..host import cgroups
+from ..host import cgroups, processes
 from .base import StopLadder
 from .place import Place
 

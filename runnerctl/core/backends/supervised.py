@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..host.directories import check_directory
 from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
-from . import diagnostics, directory, identity, marks, run_directory
-from .base import (Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Problem, Provision, StopLadder)
 from ..domain.observation import Observation
+from ..host.directories import check_directory
+from . import diagnostics, directory, identity, marks, run_directory
+from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Problem, Provision, StopLadder
 from .launch_document import LaunchOptions
 from .leases import Leases
 from .place import Place, place_of

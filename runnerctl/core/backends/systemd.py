@@ -13,13 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..host import processes
 from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
-from ..host import cgroups
+from ..domain.observation import Observation, Phase
+from ..host import cgroups, processes
 from . import config_sh, run_directory, units
 from .base import Capabilities, ConfigSh, Configured, Usage
-from ..domain.observation import Observation, Phase
 from .place import Place, place_of
 from .records import Records
 from .supervised import SupervisedBackend

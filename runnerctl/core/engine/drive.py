@@ -40,9 +40,7 @@ def drive(
         services.clock.sleep(LOOK_SECONDS)
 
 
-def _advanced(
-    services: Services, runner_id: str, *, wait: float, absences: Callable[[Runner], int] | None
-) -> Progress:
+def _advanced(services: Services, runner_id: str, *, wait: float, absences: Callable[[Runner], int] | None) -> Progress:
     deadline = services.clock.monotonic() + wait
     while True:
         try:

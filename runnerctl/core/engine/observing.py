@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import restarting
 from ..domain.errors import BackendFailed
 from ..domain.models import Runner
 from ..domain.observation import NOTHING as NO_PROCESSES
 from ..domain.observation import Outcome
 from ..domain.states import UNLAUNCHED, RunnerState
-from . import failures
+from . import failures, restarting
 from .plan import Action, Deadlines, Now, Seen, plan
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..domain.errors import ConfigInvalid, RunnerBusy
 from ..domain.clock import Clock
+from ..domain.errors import ConfigInvalid, RunnerBusy
 from ..host.row_locks import RowHeld
 from .advance import Progress, advance
 from .making import Making

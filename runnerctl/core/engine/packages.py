@@ -12,6 +12,7 @@ from ..packages.store import Package
 from ..services import Services
 from .making import Progress
 
+
 def is_at_hand(services: Services, scope: Scope, version: str) -> bool:
     """Whether it is unpacked here, as far as that is known without asking GitHub."""
     exact = version

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from . import restarting
-from ..domain.observation import Observation, Outcome
 from ..domain.durations import shown
 from ..domain.models import Runner
+from ..domain.observation import Observation, Outcome
 from ..domain.observed_state import observed_state
 from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
+from . import restarting
 from .situation import Ended, Made, Processes, Situation, Timer, Wanted
 from .table import Step, row_for
 
@@ -320,7 +320,10 @@ def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | No
     runner = seen.runner
     timers = [
         at - now.boot
-        for at, timer in ((runner.deadline, situation.deadline), (runner.settle_until, _timer(runner, runner.settle_until, now)))
+        for at, timer in (
+            (runner.deadline, situation.deadline),
+            (runner.settle_until, _timer(runner, runner.settle_until, now)),
+        )
         if at is not None and timer is Timer.RUNNING
     ]
     if situation.put_off and runner.due is not None:

@@ -61,7 +61,9 @@ def is_unsaid(services: Services, runner: Runner) -> bool:
 class _OfLiving(Operation[Stop]):
     """A wish about a runner that is there."""
 
-    def __init__(self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command") -> None:
+    def __init__(
+        self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command"
+    ) -> None:
         super().__init__(services)
         self._name = name
         self._limits = limits
@@ -111,7 +113,13 @@ class StopRunner(_OfLiving):
     """
 
     def __init__(
-        self, services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None, by: str = "command"
+        self,
+        services: Services,
+        name: str,
+        *,
+        now: bool = False,
+        limits: TokenLimits | None = None,
+        by: str = "command",
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
@@ -145,7 +153,13 @@ class RestartRunner(_OfLiving):
     """
 
     def __init__(
-        self, services: Services, name: str, *, now: bool = False, limits: TokenLimits | None = None, by: str = "command"
+        self,
+        services: Services,
+        name: str,
+        *,
+        now: bool = False,
+        limits: TokenLimits | None = None,
+        by: str = "command",
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
@@ -180,7 +194,9 @@ class StartRunner(Operation[Runner]):
     Raises ``Forbidden`` for one that was withdrawn because its repository became public, while it is.
     """
 
-    def __init__(self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command") -> None:
+    def __init__(
+        self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command"
+    ) -> None:
         super().__init__(services)
         self._name = name
         self._limits = limits

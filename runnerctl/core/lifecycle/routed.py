@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..domain.observation import Observation
 from ..domain.models import ProcessId, Runner
+from ..domain.observation import Observation
 from ..services import Services
 
 

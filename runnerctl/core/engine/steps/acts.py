@@ -9,9 +9,9 @@ from ..table import Step
 from . import making, recording, removing, renewing, running, stopping
 
 if TYPE_CHECKING:
+    from ...services import Services
     from ..making import Making
     from ..plan import Action, Seen
-    from ...services import Services
 
 Act = Callable[["Services", "Seen", "Action", "Making | None"], None]
 

@@ -26,5 +26,11 @@ def mark_stopped(services: Services, seen: Seen, action: Action, _: Making | Non
     # What was wanted has come; of a restart, the other half is still to be done.
     come = {"how": How.GENTLE} if seen.runner.desired is Desired.STOPPED else {}
     services.store.transition(
-        seen.runner, RunnerState.STOPPED, why=action.reason, reason=action.reason, started_at=None, deadline=None, **come
+        seen.runner,
+        RunnerState.STOPPED,
+        why=action.reason,
+        reason=action.reason,
+        started_at=None,
+        deadline=None,
+        **come,
     )

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _ENDING = frozenset({RunnerState.STOPPING, RunnerState.REMOVING})
 
 
-
 def drain_exposed(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     """A job that runs is finished; after that it rests until somebody starts or removes it."""
     services.store.want(
@@ -50,8 +49,10 @@ def _interrupted(services: Services, runner: Runner) -> Runner:
         "boot_id": services.clock.boot_id(),
     }
     if wanted(runner) in {Wanted.GONE, Wanted.GONE_AFTER_JOB, Wanted.GONE_NOW}:
-        return begin(services, runner, **timed) if runner.state is not RunnerState.REMOVING else services.store.amend(
-            runner, **timed
+        return (
+            begin(services, runner, **timed)
+            if runner.state is not RunnerState.REMOVING
+            else services.store.amend(runner, **timed)
         )
     if may_follow(runner.state, RunnerState.STOPPING):
         return services.store.transition(runner, RunnerState.STOPPING, why=runner.reason, **timed)
