@@ -1,0 +1,61 @@
+"""Ten processes at one database at once: all come through, and none waits so long that it gives up."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runnerctl.core.services import Services
+from runnerctl.core.store.connection import _BUSY_SECONDS
+from tests.support.front_ends.cli_running import cli
+from tests.support.hosts.host import Host
+
+SECONDS = 2.0
+
+
+def at_once(path: Path, *kinds: str) -> list[dict[str, Any]]:
+    """What each says of itself; they begin together."""
+    argv = [sys.executable, "-m", "tests.support.busy_store"]
+    processes = [
+        subprocess.Popen(
+            [*argv, kind, str(path), str(SECONDS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for kind in kinds
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=100)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(kinds)
+    return [json.loads(each) for each in told]
+
+
+@pytest.mark.parametrize("writers", [5, 10])
+def test_none_of_ten_waits_over_its_busy_timeout(tmp_path: Path, writers: int) -> None:
+    """The first of them makes the database, with all others at the door."""
+    told = at_once(tmp_path / "runnerctl.db", *["write"] * writers, *["read"] * (10 - writers))
+    assert all(each["acts"] > 10 for each in told)
+    slowest = {what: max(each.get(what, 0.0) for each in told) for what in ("open", "read", "write")}
+    assert slowest["write"] < _BUSY_SECONDS, slowest
+    assert slowest["read"] < 2, slowest
+    assert slowest["open"] < _BUSY_SECONDS, slowest
+
+
+def test_a_status_waits_for_no_writer(host: Host, services: Services) -> None:
+    services.store.admit(host.spec("one"), root=host.base_dir / "one")
+    with closing(sqlite3.connect(host.state_dir / "runnerctl.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        told = cli("-o", "json", "status", "one", env=host.environment())
+        assert time.monotonic() - began < 10
+        assert (told.status, told.document["state"]) == (3, "pending")
+        writer.execute("ROLLBACK")
