@@ -55,13 +55,13 @@ test: $(VENV)/dev
 
 test-lowest: setup.cfg
 	$(LOWEST_PYTHON) -m venv $(LOWEST)
-	$(LOWEST_PYTHON) -m tests.lowest_versions > $(LOWEST)/constraints.txt
+	$(LOWEST_PYTHON) -m tests.support.lowest_versions > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install $(PIP_OPTIONS) --constraint $(LOWEST)/constraints.txt --editable '.[test]'
 	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(LOWEST_TESTS) $(PYTEST_ARGS)
 
 e2e: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
-	$(BIN)/python -m tests.virtual $(or $(TESTS),$(E2E_TESTS)) $(PYTEST_ARGS)
+	$(BIN)/python -m tests.support.hosts.virtual $(or $(TESTS),$(E2E_TESTS)) $(PYTEST_ARGS)
 
 generate: $(VENV)/run
 	$(BIN)/python -m runnerctl.cli.generated .
@@ -91,9 +91,9 @@ bench: $(VENV)/dev
 soak: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks.soak 2000
-	RACES=200 $(BIN)/python -m pytest tests/test_never_lose_a_job.py
-	ALL_MOMENTS=1 $(BIN)/python -m pytest tests/test_supervisor_crash_matrix.py tests/test_crash_matrix.py --timeout 600
-	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/test_lives_stateful.py tests/test_power_cut.py --timeout 7200
+	RACES=200 $(BIN)/python -m pytest tests/soak/test_never_lose_a_job.py
+	ALL_MOMENTS=1 $(BIN)/python -m pytest tests/soak/test_supervisor_crash_matrix.py tests/soak/test_crash_matrix.py --timeout 600
+	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/soak/test_lives_stateful.py tests/soak/test_power_cut.py --timeout 7200
 
 clean:
 	rm -rf $(VENV) $(LOWEST) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -13,12 +13,14 @@ import pytest
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
-from tests.host import Host, Server
-from tests.loopback import NEEDS_ROOT, place
-from tests.standin import PACE
-from tests.strictness import strict_sandbox
+from tests.support.hosts.host import Host, Server
+from tests.support.hosts.loopback import NEEDS_ROOT, place
+from tests.support.sandboxes.standin import PACE
+from tests.support.sandboxes.strictness import strict_sandbox
 
-pytest.register_assert_rewrite("tests.lives", "tests.replayer", "tests.listener")
+pytest.register_assert_rewrite(
+    "tests.support.breaking.lives", "tests.support.sandboxes.replayer", "tests.support.sandboxes.listener"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

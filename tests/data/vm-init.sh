@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# Runs as the first process of the machine of tests/virtual.py, from its initramfs: makes a root of the files of the
+# Runs as the first process of the machine of tests/support/hosts/virtual.py, from its initramfs: makes a root of the files of the
 # machine outside, which are never written, and of memory, and becomes systemd there. $share is on the kernel's line.
 set -e
 b=/bin/busybox

@@ -1,0 +1,129 @@
+"""``runnerctl doctor`` tells what is not as it should be, and touches nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runnerctl.core.doctor import Level, diagnose
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.services import Services
+from runnerctl.sandbox import Fault, Sandbox
+from tests.support.front_ends.cli_running import cli
+from tests.support.hosts.host import Host, Server, create, until
+
+REQUESTED = "GET /app"
+
+
+def found(host: Host, *argv: str, **variables: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Exit status, and of each check its worst finding: level and message."""
+    ran = cli("--output", "json", "doctor", *argv, env=host.environment(**variables))
+    worst: dict[str, tuple[str, str]] = {}
+    for each in ran.document["items"]:
+        if each["check"] not in worst or each["level"] != "ok":
+            worst[each["check"]] = (each["level"], each["message"])
+    return ran.status, worst
+
+
+def test_on_a_sound_host_nothing_is_an_error_and_nothing_is_made(host: Host, sandbox: Sandbox) -> None:
+    status, worst = found(host)
+    assert status == 0
+    assert {level for level, _ in worst.values()} <= {"ok", "warning"}
+    assert "takes us for App 'runnerctl-sandbox'" in worst["github"][1]
+    assert [f"{call.method} {call.path}" for call in sandbox.calls] == [REQUESTED]
+    assert not host.state_dir.exists()
+    assert not host.base_dir.exists()
+
+
+def test_offline_github_is_not_asked(host: Host, sandbox: Sandbox) -> None:
+    _, worst = found(host, "--offline")
+    assert "github" not in worst
+    assert sandbox.calls == []
+
+
+def test_a_personal_access_token_is_tried_too(host: Host, sandbox: Sandbox) -> None:
+    without_app = {"GITHUB_APP_ID": "", "GITHUB_APP_PRIVATE_KEY_B64": ""}
+    for token, level in ((sandbox.pat, "ok"), ("ghp_" + "0" * 36, "error")):
+        host.write_env_file(**without_app, GITHUB_PAT=token)
+        status, worst = found(host)
+        assert worst["github"][0] == level, worst
+        assert status == (10 if level == "error" else 0)
+
+
+def test_who_jobs_run_as_is_said_loudly(host: Host) -> None:
+    level, message = found(host)[1]["jobs"]
+    assert level == "warning"
+    assert message.startswith("Degraded: Jobs run as the manager's own user")
+
+
+TROUBLE: dict[str, tuple[dict[str, str], str, str, str]] = {
+    "a name that means nothing": ({"RUNNERCTL_STATEDIR": "/x"}, "settings", "warning", "RUNNERCTL_STATE_DIR"),
+    "settings that do not fit": ({"RUNNERCTL_NO_NEW_PRIVS": "false"}, "settings", "error", "goes with run_as"),
+    "no key": ({"GITHUB_APP_PRIVATE_KEY_B64": ""}, "credentials", "error", "no private key"),
+    "another App": ({"GITHUB_APP_ID": "1"}, "github", "error", "GitHub"),
+    "nobody there": ({"GITHUB_API_URL": "http://127.0.0.1:9"}, "github", "error", "GitHub"),
+    "no room": ({"RUNNERCTL_MIN_FREE_SPACE": "1000000G"}, "directories", "error", "min_free_space"),
+    "limits that are not kept": ({"RUNNERCTL_LIMITS_IO_WEIGHT": "10"}, "jobs", "warning", "Degraded"),
+}
+
+
+@pytest.mark.parametrize(("changes", "check", "level", "says"), TROUBLE.values(), ids=TROUBLE)
+def test_trouble_is_found_by_its_check(host: Host, changes: dict[str, str], check: str, level: str, says: str) -> None:
+    host.write_env_file(**changes)
+    status, worst = found(host, RUNNERCTL_GITHUB_TIMEOUT="1s")
+    assert worst[check][0] == level, worst
+    assert says in worst[check][1]
+    assert status == (10 if level == "error" else 0)
+
+
+def test_secrets_that_everybody_reads_are_an_error_here_and_a_warning_of_the_server(
+    host: Host, serve: Callable[..., Server]
+) -> None:
+    host.env_file.chmod(0o644)
+    status, worst = found(host)
+    assert (status, worst["secrets"][0]) == (10, "error")
+    assert str(host.env_file) in worst["secrets"][1]
+    log = serve().log
+    until(lambda: f"can read '{host.env_file}', which holds secrets" in log.read_text())
+    host.env_file.chmod(0o640)
+    assert found(host)[0] == 0
+
+
+def test_a_key_file_that_everybody_reads_is_found(host: Host, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_bytes(base64.b64decode(host.github["GITHUB_APP_PRIVATE_KEY_B64"]))
+    key.chmod(0o644)
+    host.write_env_file(GITHUB_APP_PRIVATE_KEY_B64="", GITHUB_APP_PRIVATE_KEY_FILE=str(key))
+    assert str(key) in found(host)[1]["secrets"][1]
+
+
+def test_a_directory_that_cannot_be_used_is_found(host: Host) -> None:
+    host.base_dir.write_text("a file")
+    assert found(host)[1]["directories"] == ("error", f"{str(host.base_dir)!r} is not a directory")
+
+
+def test_what_is_left_at_github_is_told(host: Host, services: Services, sandbox: Sandbox) -> None:
+    create(services, host.spec("left"))
+    sandbox.add_fault(Fault(match="DELETE", status=503, times=None))
+    assert cli("remove", "left", "--force", env=host.environment()).status == 0
+    level, message = found(host)[1]["state"]
+    assert level == "warning"
+    assert "1 registrations are still to be cleared" in message
+
+
+class SlowClock(SystemClock):
+    """An hour behind."""
+
+    def now(self) -> float:
+        return super().now() - 3600
+
+
+def test_a_clock_that_is_wrong_is_told(host: Host, services: Services) -> None:
+    services.clock = SlowClock()
+    told: list[Any] = [each for each in diagnose(services) if each.check == "github"]
+    assert [each.level for each in told] == [Level.OK, Level.WARNING]
+    assert "3600 s behind GitHub's" in told[1].message or "3599 s" in told[1].message

@@ -1,0 +1,121 @@
+"""config.sh leaves out the port of GitHub's address: a persistent runner that it could not register is refused. And how
+one that fails is told."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runnerctl import core
+from runnerctl.core.domain.errors import InvalidRequest
+from runnerctl.core.engine.steps.configure import unreachable
+from runnerctl.core.services import Services
+from runnerctl.core.settings.load import load
+from runnerctl.sandbox import Sandbox
+from tests.support.hosts.host import Host, Server, create
+from tests.support.sandboxes.strictness import strict_sandbox
+
+REPO = "acme/widgets"
+SAYS = "actions/runner's config.sh leaves out the port"
+
+
+@pytest.fixture
+def sandbox(archive: Path, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """At a port of its own, unless config.sh is to find it."""
+    anywhere = {} if request.node.get_closest_marker("persistent") else {"host": "127.0.0.1", "port": 0}
+    with strict_sandbox(archive=archive, **anywhere) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://github.com", True),
+        ("https://ghe.example.com", True),
+        ("https://ghe.example.com:443", True),
+        ("http://127.0.0.2", True),
+        ("http://127.0.0.2:80", True),
+        ("https://ghe.example.com:8443", False),
+        ("https://ghe.example.com:80", False),
+        ("http://127.0.0.1:8080", False),
+    ],
+)
+def test_only_the_usual_port_of_a_scheme_can_be_left_out(url: str, fits: bool) -> None:
+    told = unreachable(load(environ={"GITHUB_SERVER_URL": url}))
+    assert (told is None) is fits
+    assert fits or url in (told or "")
+
+
+def test_no_such_runner_is_made_and_github_is_not_asked(services: Services, host: Host, sandbox: Sandbox) -> None:
+    with pytest.raises(InvalidRequest, match=SAYS) as refused:
+        create(services, host.spec("lasting", ephemeral=False))
+    assert "ephemeral" in (refused.value.hint or "")
+    assert sandbox.calls == []
+    assert services.store.latest("lasting") is None
+    assert host.roots() == []
+
+
+def test_by_command_and_over_http_alike(host: Host, sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
+    assert (done.returncode, SAYS in done.stderr) == (2, True)
+    answer = serve().create("lasting", ephemeral=False)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert SAYS in answer.json()["detail"]
+    assert sandbox.calls == []
+
+
+def test_a_host_whose_runners_are_persistent_unless_said_otherwise_is_told(host: Host) -> None:
+    host.write_env_file(GITHUB_WFA_RUNNER_DEFAULTS__EPHEMERAL="false")
+    assert SAYS in host.cli("config", "validate").stderr
+    findings = host.cli_json("doctor", "--offline")["items"]
+    assert [each["level"] for each in findings if SAYS in each["message"]] == ["warning"]
+
+
+def test_doctor_says_it_as_a_note_to_all_others(host: Host) -> None:
+    assert SAYS not in host.cli("config", "validate").stderr
+    findings = host.cli_json("doctor", "--offline")["items"]
+    assert [each["level"] for each in findings if SAYS in each["message"]] == ["ok"]
+
+
+@pytest.mark.persistent
+def test_at_the_usual_port_one_is_made(services: Services, host: Host, sandbox: Sandbox) -> None:
+    assert sandbox.server_url.count(":") == 1
+    runner = create(services, host.spec("lasting", ephemeral=False), wait=core.Wait.ONLINE)
+    assert sandbox.runners()[0].id == runner.github_id
+
+
+def with_config_sh(archive: Path, script: str, target: Path) -> Path:
+    """The package, with another config.sh."""
+    with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as changed:
+        for member in source:
+            content = source.extractfile(member)
+            if member.name.removeprefix("./") == "config.sh":
+                member.size, content = len(script), io.BytesIO(script.encode())
+            changed.addfile(member, content)
+    return target
+
+
+@pytest.mark.persistent
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("kill -SEGV $$", "SIGSEGV, without a word"),
+        ("sh -c 'kill -ABRT $$' 2>/dev/null", "SIGABRT, without a word"),
+        ("exit 3", "exit status 3, without a word"),
+        ("echo no libicu; exit 3", "no libicu"),
+    ],
+)
+def test_how_it_ended_is_told_where_it_says_nothing(
+    archive: Path, tmp_path: Path, as_root: None, script: str, says: str
+) -> None:
+    package = with_config_sh(archive, f"#!/bin/sh\n{script}\n", tmp_path / "package.tar.gz")
+    with strict_sandbox(archive=package) as github:
+        token = secrets.token_hex(16)
+        host = Host.make(tmp_path, package_dir=tmp_path / "p", github=github.environment(), token=token)
+        done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
+        assert f"config.sh of runner 'lasting' failed: {says}\n" in done.stderr, done.stderr

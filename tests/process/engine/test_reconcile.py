@@ -1,0 +1,263 @@
+"""The sweep on real processes and a real GitHub of ours: ghosts, crashes, strangers, outages."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from runnerctl import core
+from runnerctl.core.backends import directory
+from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.sweep import observe_runners, reconcile_finding, sweep
+from runnerctl.core.services import Services
+from runnerctl.sandbox import Fault, Sandbox
+from tests.support.hosts.clocks import JumpingClock, steps
+from tests.support.hosts.host import Host, create, until
+
+REPO = "acme/widgets"
+ONLINE = core.Wait.ONLINE
+
+
+@pytest.fixture
+def clock(services: Services) -> JumpingClock:
+    services.clock = JumpingClock()
+    return services.clock
+
+
+def state_of(services: Services, name: str) -> RunnerState:
+    runner = services.store.latest(name)
+    assert runner is not None
+    return runner.state
+
+
+def test_when_all_is_well_nothing_is_done_and_one_call_lists_a_scope(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    for name in ("a", "b", "c"):
+        create(services, host.spec(name), wait=ONLINE)
+    sweep(services)
+    before = len(sandbox.calls)
+    assert sweep(services, RegistrationPoller(services)).findings == ()
+    assert len(sandbox.calls) - before == 1
+    seen = services.store.latest("a")
+    assert seen is not None
+    assert (seen.github_status, seen.github_busy) == ("online", False)
+
+
+def test_github_is_listed_at_most_once_a_minute(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    create(services, host.spec("a"), wait=ONLINE)
+    poller = RegistrationPoller(services)
+    before = len(sandbox.calls)
+    for _ in range(5):
+        sweep(services, poller)
+    assert len(sandbox.calls) - before == 1
+    clock.ahead += 61
+    sweep(services, poller)
+    assert len(sandbox.calls) - before == 2
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """This process can open nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def test_a_runner_that_cannot_be_looked_at_is_left_alone(services: Services, host: Host) -> None:
+    create(services, host.spec("a"), wait=ONLINE)
+    sweep(services)
+    stranger = host.services()
+    runners = stranger.store.live()
+    with no_descriptor_left():
+        (finding,) = observe_runners(stranger, runners)
+        assert finding.action.step is Step.KEEP
+        assert reconcile_finding(stranger, finding).error is not None
+    assert observe_runners(stranger, runners) == []
+    stranger.close()
+
+
+@pytest.mark.persistent
+def test_a_ghost_that_lost_its_job_and_listens_for_ever_is_noticed_and_cleared(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    # An idle poll that is told of the deletion would end the Listener by itself.
+    sandbox.add_fault(Fault(match="/sandbox/broker/message", delay=30, times=None))
+    create(services, host.spec("ghost", ephemeral=False), wait=ONLINE)
+    sweep(services)
+    sandbox.delete_runner(sandbox.runners()[0].id)
+    poller = RegistrationPoller(services)
+    clock.ahead += 61
+    assert steps(sweep(services, poller)) == []
+    assert poller.absences(services.store.latest("ghost")) == 1  # type: ignore[arg-type]
+    clock.ahead += 61
+    assert steps(sweep(services, poller)) == [("ghost", Step.CONFIRM)]
+    assert state_of(services, "ghost") is RunnerState.FAILED
+    assert not services.store.has_replacement("ghost")
+    assert host.processes() == []
+    assert host.roots() == []
+
+
+def test_a_job_outweighs_what_github_lists(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    create(services, host.spec("busy"), wait=ONLINE)
+    go = host.top / "go"
+    job = sandbox.submit_job(REPO, ["busy"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
+    until(lambda: services.backend.working(services.store.latest("busy").id))  # type: ignore[union-attr]
+    sandbox.add_fault(
+        Fault(
+            match=f"GET /repos/{REPO}/actions/runners", body={"total_count": 0, "runners": []}, status=200, times=None
+        )
+    )
+    poller = RegistrationPoller(services)
+    for _ in range(4):
+        clock.ahead += 61
+        sweep(services, poller)
+    assert services.backend.working(services.store.latest("busy").id)  # type: ignore[union-attr]
+    go.touch()
+    assert sandbox.wait_job(job, timeout=20).conclusion == "success"
+
+
+@pytest.mark.parametrize("trouble", [{"status": 503}, {"drop": True}, {"rate_limit": "primary"}])
+def test_a_listing_that_fails_is_unknown_and_never_acted_on(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, trouble: dict[str, object]
+) -> None:
+    create(services, host.spec("steady"), wait=ONLINE)
+    sweep(services)
+    services.github.list_runners(services.store.latest("steady").scope)  # type: ignore[union-attr]
+    sandbox.add_fault(Fault(match=f"GET /repos/{REPO}/actions/runners", times=None, **trouble))  # type: ignore[arg-type]
+    poller = RegistrationPoller(services)
+    for _ in range(3):
+        clock.ahead += 3700
+        assert sweep(services, poller).findings == ()
+    assert core.runner_status(services, "steady").word == "running"
+
+
+def test_strangers_are_never_touched_and_a_hundred_are_paged_through(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    strangers = [sandbox.add_runner(REPO, f"stranger-{number}", labels=["linux"]) for number in range(130)]
+    create(services, host.spec("ours"), wait=ONLINE)
+    poller = RegistrationPoller(services)
+    for _ in range(3):
+        clock.ahead += 61
+        sweep(services, poller)
+    assert core.runner_status(services, "ours").word == "running"
+    assert len(sandbox.runners()) == len(strangers) + 1
+
+
+def test_a_dry_run_tells_and_does_nothing(services: Services, host: Host) -> None:
+    runner = services.store.admit(host.spec("half"), root=services.root("half"))
+    swept = sweep(services, dry_run=True)
+    assert steps(swept) == [("half", Step.END_LIFE)]
+    assert services.store.get(runner.id) == runner
+
+
+def test_a_half_made_runner_is_cleared_with_its_directory_and_registration(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    """As a create leaves it that was killed after GitHub registered the runner and before that was written down."""
+    runner = services.store.admit(host.spec("half"), root=services.root("half"))
+    (host.base_dir / f".new-{runner.id}").mkdir(parents=True)
+    (host.base_dir / "half").mkdir()
+    seen = (host.base_dir / "half").stat()
+    services.store.amend(runner, asked_at=services.clock.now(), root_inode=(seen.st_dev, seen.st_ino))
+    github = services.github
+    github.generate_jitconfig(runner.scope, name="half", group_id=1, labels=runner.labels, workdir="_work")
+    assert len(sandbox.runners()) == 1
+    assert steps(sweep(services)) == [("half", Step.END_LIFE)]
+    assert state_of(services, "half") is RunnerState.FAILED
+    assert (sandbox.runners(), host.roots(), services.store.orphans()) == ([], [], [])
+
+
+def test_a_directory_of_that_name_that_is_not_ours_survives_the_clearing(services: Services, host: Host) -> None:
+    runner = services.store.admit(host.spec("half"), root=services.root("half"))
+    theirs = host.base_dir / "half"
+    theirs.mkdir(parents=True)
+    (theirs / "precious").touch()
+    services.store.amend(runner, root_inode=(1, 1))
+    sweep(services)
+    assert (theirs / "precious").exists()
+    assert directory.is_taken(theirs)
+
+
+@pytest.mark.persistent
+def test_a_persistent_runner_that_a_reboot_ended_is_started_again(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    runner = create(services, host.spec("steady", ephemeral=False), wait=ONLINE)
+    sweep(services)
+    record = host.state_dir / "runners" / runner.id / "supervisor.json"
+    for pid in host.processes():
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not host.processes())
+    assert record.exists()
+    sandbox.wait_runner("steady", status="offline", timeout=20)  # or the next session would meet the last one's
+    clock.ahead += 61
+    assert steps(sweep(services)) == [("steady", Step.START)]
+    until(lambda: core.runner_status(services, "steady").seen.online_at)  # type: ignore[union-attr]
+    assert core.runner_status(services, "steady").word == "running"
+    assert sandbox.runners()[0].id == runner.github_id
+
+
+def test_an_ephemeral_runner_whose_processes_were_all_killed_fails_and_is_cleared(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    create(services, host.spec("shot"), wait=ONLINE)
+    for pid in host.processes():
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not host.processes())
+    sweep(services)
+    assert state_of(services, "shot") is RunnerState.FAILED
+    assert (host.roots(), sandbox.runners()) == ([], [])
+
+
+def test_the_command_tells_what_it_did(host: Host, services: Services) -> None:
+    services.store.admit(host.spec("half"), root=services.root("half"))
+    told = host.cli_json("reconcile", "--dry-run")
+    assert [(item["name"], item["step"]) for item in told["items"]] == [("half", "finish")]
+    assert host.cli("reconcile").returncode == 0
+    assert state_of(services, "half") is RunnerState.FAILED
+    assert "as it should be" in host.cli("reconcile").stderr
+
+
+def test_the_death_of_a_supervisor_is_noticed_at_once(
+    host: Host, serve: object, server: object, sandbox: Sandbox
+) -> None:
+    """By pidfd, long before the next look; its Listener goes on and gets a new supervisor."""
+    made = server.create("orphaned", wait="online").json()  # type: ignore[attr-defined]
+    (run_dir,) = (host.state_dir / "runners").iterdir()
+    before = _supervisor(run_dir)
+    os.kill(before, signal.SIGKILL)
+    until(lambda: _supervisor(run_dir) != before, seconds=5)
+    assert server.status("orphaned")["pid"] == made["pid"]  # type: ignore[attr-defined]
+    job = sandbox.submit_job(REPO, ["orphaned"], [{"run": "true"}])
+    assert sandbox.wait_job(job, timeout=20).conclusion == "success"
+    until(lambda: server.status("orphaned")["status"] == "not_installed")  # type: ignore[attr-defined]
+    until(lambda: not host.processes())
+
+
+def _supervisor(run_dir: Path) -> int:
+    import json
+
+    return int(json.loads((run_dir / "supervisor.json").read_text())["supervisor"]["pid"])

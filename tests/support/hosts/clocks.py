@@ -1,0 +1,24 @@
+"""Time that jumps when a test says so, and what a sweep did then."""
+
+from __future__ import annotations
+
+from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.engine.plan import Step
+from runnerctl.core.engine.sweep import Sweep
+
+
+class JumpingClock(SystemClock):
+    """Goes on by itself, and jumps when told to."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+def steps(swept: Sweep) -> list[tuple[str, Step]]:
+    return [(finding.runner.name, finding.action.step) for finding in swept.findings]

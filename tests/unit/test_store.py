@@ -1,0 +1,214 @@
+"""The store: one name one life, guarded transitions, an event for each step."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, RunnerExists
+from runnerctl.core.domain.models import Absence, Runner, RunnerQuery
+from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, RunnerState
+from runnerctl.core.store import Store
+from tests.support.hosts.stores import opened, spec
+
+S = RunnerState
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runnerctl.db"
+
+
+@pytest.fixture
+def store(path: Path):  # type: ignore[no-untyped-def]
+    made = opened(path)
+    yield made
+    made.close()
+
+
+def admit(store: Store, name: str, **options: str) -> Runner:
+    return store.admit(spec(name, **options), root=Path("/x") / name)
+
+
+def end(store: Store, runner: Runner, ending: RunnerState = S.REMOVED) -> Runner:
+    return store.transition(store.transition(runner, S.REMOVING, ending=ending), ending)
+
+
+def test_every_state_can_reach_an_end() -> None:
+    reached = set(TERMINAL)
+    while more := {state for state, following in TRANSITIONS.items() if following & reached} - reached:
+        reached |= more
+    assert reached == set(RunnerState)
+    assert not any(TRANSITIONS[state] for state in TERMINAL)
+
+
+def test_absences_end_with_the_life_that_was_missed(store: Store) -> None:
+    runner, missed = admit(store, "a"), Absence(times=1, counted_at=5.0)
+    store.note_absences({runner.id: missed}, seen=[])
+    assert store.absences() == {runner.id: missed}
+    end(store, runner)
+    assert store.absences() == {}
+    store.note_absences({runner.id: missed}, seen=[])
+    assert store.absences() == {}
+
+
+def test_a_runner_is_read_back_whole(store: Store) -> None:
+    runner = admit(store, "a", labels="linux,gpu")
+    assert store.latest("A") == runner == store.get(runner.id)
+    assert runner.labels == ("linux", "gpu", "a")
+    assert (runner.scope.owner, runner.scope.repo) == ("o", "r")
+
+
+def test_a_live_name_is_taken_whatever_its_case_and_scope(store: Store) -> None:
+    admit(store, "Build")
+    with pytest.raises(RunnerExists):
+        admit(store, "build", repo="other/repo")
+
+
+@pytest.mark.parametrize("ending", sorted(TERMINAL))
+def test_a_name_is_free_again_after_a_life(store: Store, ending: RunnerState) -> None:
+    first = end(store, admit(store, "a"), ending)
+    second = admit(store, "a")
+    assert second.id != first.id
+    assert store.latest("a") == second
+
+
+def test_only_one_of_many_at_once_gets_the_name(path: Path) -> None:
+    stores = [opened(path) for _ in range(8)]
+    outcomes: list[str] = []
+
+    def try_it(store: Store) -> None:
+        try:
+            outcomes.append(admit(store, "a").id)
+        except RunnerExists:
+            outcomes.append("taken")
+
+    threads = [threading.Thread(target=try_it, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        store.close()
+    assert sorted(outcomes).count("taken") == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(S.PENDING, S.IDLE), (S.PENDING, S.COMPLETED), (S.REGISTERED, S.BUSY), (S.REMOVED, S.PENDING)],
+)
+def test_a_step_outside_the_table_is_refused_and_nothing_is_written(
+    store: Store, old: RunnerState, new: RunnerState
+) -> None:
+    runner = admit(store, "a")
+    if old is S.REGISTERED:
+        runner = store.transition(runner, S.REGISTERED)
+    if old is S.REMOVED:
+        runner = end(store, runner)
+    events = store.history(runner.id)
+    with pytest.raises(InvalidTransition):
+        store.transition(runner, new)
+    assert store.get(runner.id) == runner
+    assert store.history(runner.id) == events
+
+
+def test_a_writer_who_saw_an_older_row_is_refused(store: Store) -> None:
+    seen = admit(store, "a")
+    store.amend(seen, version="2.336.0")
+    with pytest.raises(InvalidTransition):
+        store.transition(seen, S.REGISTERED)
+    assert store.latest("a").state is S.PENDING  # type: ignore[union-attr]
+
+
+def test_each_step_is_in_the_history_also_of_two_in_one_commit(store: Store) -> None:
+    runner = store.transition(admit(store, "a"), S.REGISTERED, S.STARTING, why="why", github_id=7)
+    assert [(event.old, event.new) for event in store.history(runner.id)] == [
+        (None, S.PENDING),
+        (S.PENDING, S.REGISTERED),
+        (S.REGISTERED, S.STARTING),
+    ]
+    assert runner.github_id == 7
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(store: Store) -> None:
+    names = [admit(store, f"r{number}").name for number in range(25)]
+    seen: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        page = store.page(RunnerQuery(after=after, limit=10))
+        seen += [runner.name for runner in page.items]
+        after = page.next
+    assert seen == names
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (RunnerQuery(), ["a", "b"]),
+        (RunnerQuery(every=True), ["a", "b", "gone"]),
+        (RunnerQuery(state=S.REMOVED), ["gone"]),
+        (RunnerQuery(scope="O/Other"), ["b"]),
+        (RunnerQuery(label="GPU"), ["b"]),
+        (RunnerQuery(label="gp"), []),
+    ],
+)
+def test_lists_are_filtered(store: Store, query: RunnerQuery, found: list[str]) -> None:
+    admit(store, "a")
+    admit(store, "b", repo="o/other", labels="gpu")
+    end(store, admit(store, "gone"))
+    page = store.page(query)
+    assert [runner.name for runner in page.items] == found
+    for runner, listed in zip(page.items, store.listed(query).items, strict=True):
+        assert listed == tuple(getattr(runner, field) for field in listed._fields)
+
+
+def test_live_runners_are_those_whose_life_has_not_ended(store: Store) -> None:
+    admit(store, "a")
+    end(store, admit(store, "b"))
+    assert [runner.name for runner in store.live()] == ["a"]
+    assert {runner.state for runner in store.live()} <= LIVE
+
+
+def test_an_orphan_task_is_kept_once_and_forgotten_when_done(store: Store) -> None:
+    runner = admit(store, "a")
+    store.keep_orphan(runner, reason="GitHub is down")
+    store.keep_orphan(runner, reason="again")
+    (orphan,) = store.orphans()
+    assert (orphan.name, orphan.reason) == ("a", "GitHub is down")
+    now = time.time()
+    store.postpone_orphan(orphan, until=now + 600)
+    assert store.orphans(due_at=now) == []
+    assert len(store.orphans(due_at=now + 601)) == 1
+    store.forget_orphan(runner.id)
+    assert store.orphans() == []
+
+
+def test_a_newer_database_is_refused(path: Path, store: Store) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ConfigInvalid, match="newer"):
+        opened(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "runnerctl.db"
+    path.write_text("this is not a database, whatever its name says" * 30)
+    with pytest.raises(ConfigInvalid):
+        opened(path)
+
+
+def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:
+    def after_another_thread() -> int:
+        thread = threading.Thread(target=store.latest, args=("a",))
+        thread.start()
+        thread.join()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    # SQLite keeps a descriptor for the next connection while others hold locks.
+    warm = after_another_thread()
+    assert max(after_another_thread() for _ in range(5)) <= warm
