@@ -214,7 +214,7 @@ systemctl list-units --all --plain --no-legend 'runnerctl*'
 pgrep -af 'runnerctl|Runner[.]' | grep -v '^[0-9]* sh -ec' || true
 """
 _VOLATILE = """
-find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' -exec rm -rf {} +
+find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' ! -name '.*' -exec rm -rf {} +
 rm -rf /run/go-on /run/template /run/systemd/system/runnerctl* /run/process /run/systemd/runnerctl*
 systemctl stop 'runnerctl*.slice'  # systemd makes them for units, and keeps them
 systemctl daemon-reload
