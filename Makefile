@@ -9,22 +9,30 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --config-settings editable_mo
 # The lowest versions that setup.cfg allows, on the oldest Python there is here; and the tests that meet them most.
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
-LOWEST_TESTS := $(addprefix tests/test_, cli_boundary.py cli_looking.py completion.py front_door.py github_client.py github_protocol.py \
-	oidc.py packages.py promises.py redaction.py server.py settings.py tokens.py)
+LOWEST_TESTS := $(addprefix tests/unit/test_, cli_boundary.py github_protocol.py promises.py settings.py) \
+	$(addprefix tests/process/, cli/test_cli_looking.py cli/test_commands_as_processes.py cli/test_completion.py \
+	cli/test_light_imports.py engine/test_github_client.py host/test_packages.py server/test_front_door.py \
+	server/test_oidc.py server/test_redaction.py server/test_server.py server/test_tokens.py)
+
+# What takes half a minute on two processors: all that starts no process, and the quickest of the rest.
+QUICK_TESTS := tests/unit $(addprefix tests/process/, cli/test_cli_looking.py cli/test_light_imports.py \
+	host/test_instance.py host/test_locks_across_processes.py host/test_packages.py server/test_looks.py)
 
 # Fields of messages are the other side's; completion's table of words is made.
 VULTURE_OPTIONS := --exclude '*/schemas.py,*/standin/package/*,*/completing/words.py' \
 	--ignore-decorators '@click.*,@web.*,@*.command' --ignore-names '__*__,traceback'
 
 # What a machine of its own is for: another kernel, cgroup v2 alone, limits that it keeps.
-E2E_TESTS := $(addprefix tests/test_, enforced_limits.py units.py service.py backend_contract.py isolation.py limits.py \
-	resource_limits.py marks.py fork_guard.py)
+E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_service.py) \
+	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
+	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
 
-.PHONY: help demo test test-lowest e2e generate lint types audit bench soak clean
+.PHONY: help demo quick test test-lowest e2e generate lint types audit bench soak clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    plays the guide's workflow on a local GitHub"
+	@echo "make quick   the tests that need half a minute"
 	@echo "make test    the whole test suite"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
@@ -48,6 +56,9 @@ $(VENV)/dev: $(VENV)/run
 
 demo: $(VENV)/run
 	$(BIN)/runnerctl demo
+
+quick: $(VENV)/dev
+	$(BIN)/python -m pytest -n $$(nproc) --dist loadfile $(QUICK_TESTS) $(PYTEST_ARGS)
 
 test: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl

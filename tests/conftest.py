@@ -7,8 +7,10 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
@@ -27,6 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fail-on-skip", action="store_true", help="a skip for want of anything but root fails the run")
 
 
+ONE_AFTER_THE_OTHER = "tests/e2e/"
+"""Modules there share one machine, and so one worker."""
 SLOWEST_FIRST = (
     *("units", "service", "isolation", "soak", "lives_stateful", "refused_hosts", "power_cut", "service_as_root"),
     *("persistent", "redaction", "supervisor_crash_matrix", "crash_matrix", "standin_runner", "standin_records"),
@@ -38,6 +42,17 @@ SLOWEST_FIRST = (
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each processor: half of a test's time is waiting for what it started."""
     return 2 * len(os.sched_getaffinity(0))
+
+
+class ByModule(LoadFileScheduling):
+    """A module's tests stay together, and so do all modules that share a machine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ONE_AFTER_THE_OTHER if nodeid.startswith(ONE_AFTER_THE_OTHER) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule | None:
+    return ByModule(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

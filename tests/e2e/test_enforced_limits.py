@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.booted import boot, installation, require_systemd
+from tests.support.hosts.booted import Booted
 from tests.support.hosts.host import SLOWNESS, Host, Server, until
 from tests.support.hosts.installed import Service, started_github
 
@@ -98,14 +98,13 @@ def stays_within(run: Callable[[str], str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    require_systemd()
-    top = tmp_path_factory.mktemp("enforced")
-    with boot(top / "boot", installation(top)) as inside, started_github(inside) as made:
+def service(inside: Booted) -> Iterator[Service]:
+    with started_github(inside) as made:
         assert made.runnerctl("service", "install").returncode == 0
         names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY_B64", "GITHUB_API_URL", "GITHUB_SERVER_URL")
         made.set(**{name: made.github[name] for name in names}, **LIMITS, RUNNERCTL_REMOVE_SETTLE="0.2")
         yield made
+        made.runnerctl("service", "uninstall", "--purge")
 
 
 def installed(service: Service, **settings: str) -> Any:

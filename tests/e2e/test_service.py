@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ import pytest
 from runnerctl.install.files import all_files
 from runnerctl.install.layout import Backend, Layout
 from tests.support.front_ends.cli_running import cli
-from tests.support.hosts.booted import VENV, Booted, boot, installation, require_systemd
+from tests.support.hosts.booted import VENV
 from tests.support.hosts.host import until
-from tests.support.hosts.installed import ENV_FILE, REPO, SITE, UNIT_DIR, Service, started_github
+from tests.support.hosts.installed import ENV_FILE, REPO, SITE, UNIT_DIR, Service
 from tests.support.places import REPOSITORY
 
 CONTRIB = REPOSITORY / "contrib" / "systemd"
@@ -64,20 +63,6 @@ def test_what_cannot_be_meant_is_refused(argv: tuple[str, ...], says: str) -> No
     refused = cli("--output", "json", "service", *argv)
     assert (refused.status, refused.error["code"]) == (2, "invalid_request")
     assert says in refused.error["message"]
-
-
-@pytest.fixture(scope="module")
-def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    require_systemd()
-    top = tmp_path_factory.mktemp("booted")
-    with boot(top / "boot", installation(top)) as booted:
-        yield booted
-
-
-@pytest.fixture(scope="module")
-def service(inside: Booted) -> Iterator[Service]:
-    with started_github(inside) as made:
-        yield made
 
 
 def test_a_dry_run_tells_what_an_install_does_and_does_nothing(service: Service) -> None:

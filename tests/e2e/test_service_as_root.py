@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.support.hosts.booted import Booted, boot, installation, require_systemd
 from tests.support.hosts.host import until
-from tests.support.hosts.installed import UNIT_DIR, Service, started_github
+from tests.support.hosts.installed import UNIT_DIR, Service
 
 FIRST, LAST = 62001, 62002
 """No accounts: ids are enough."""
-
-
-@pytest.fixture(scope="module")
-def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    require_systemd()
-    top = tmp_path_factory.mktemp("as-root")
-    with boot(top / "boot", installation(top)) as booted:
-        yield booted
-
-
-@pytest.fixture(scope="module")
-def service(inside: Booted) -> Iterator[Service]:
-    with started_github(inside) as made:
-        yield made
 
 
 def users_of(service: Service, name: str) -> set[int]:

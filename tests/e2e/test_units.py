@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runnerctl.install import runner_units
 from runnerctl.install.layout import Layout
-from tests.support.hosts.booted import VENV, Booted, boot, installation, require_systemd
+from tests.support.hosts.booted import VENV
 from tests.support.hosts.host import until
-from tests.support.hosts.installed import ENV_FILE, SITE, UNIT_DIR, Service, started_github
-from tests.support.places import REPOSITORY
+from tests.support.hosts.installed import ENV_FILE, SITE, UNIT_DIR, Service
 
 CHECK = "/srv/check"
 TEMPLATE = f"{UNIT_DIR}/runnerctl-runner@.service"
@@ -23,24 +20,11 @@ LIVE = "/run/runnerctl-runners"
 MANAGER = ("setpriv", "--reuid", "runnerctl", "--regid", "runnerctl", "--init-groups")
 
 
-@pytest.fixture(scope="module")
-def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    require_systemd()
+@pytest.fixture(scope="module", autouse=True)
+def polkit() -> None:
+    """Skips where none is, before anything is booted."""
     if not any(Path(each).exists() for each in ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd")):
         pytest.skip("needs polkit")
-    top = tmp_path_factory.mktemp("units")
-    check = top / "check"
-    check.mkdir(mode=0o755)
-    shutil.copy(REPOSITORY / "setup.cfg", check)
-    shutil.copytree(REPOSITORY / "tests", check / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    with boot(top / "boot", {**installation(top), check: "/opt/check"}) as booted:
-        yield booted
-
-
-@pytest.fixture(scope="module")
-def service(inside: Booted) -> Iterator[Service]:
-    with started_github(inside) as made:
-        yield made
 
 
 def unit_of(service: Service, name: str) -> str:

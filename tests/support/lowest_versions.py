@@ -1,4 +1,4 @@
-"""The lowest versions that ``setup.cfg`` allows, as constraints for pip: ``python -m tests.support.lowest_versions``."""
+"""The lowest versions that ``setup.cfg`` allows, as constraints for pip, when run as a program."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ def beside() -> Iterator[WorkerPool]:
 
 
 def test_the_results_come_in_order(beside: WorkerPool) -> None:
-    assert beside.each(str, range(50)) == [str(number) for number in range(50)]
+    assert beside.map(str, range(50)) == [str(number) for number in range(50)]
 
 
 def test_as_many_steps_run_at_once_as_there_are_threads(beside: WorkerPool) -> None:
     all_here = threading.Barrier(4, timeout=PATIENCE)
-    beside.each(lambda _: all_here.wait(), range(4))
+    beside.map(lambda _: all_here.wait(), range(4))
 
 
 def test_the_threads_stay(beside: WorkerPool) -> None:
@@ -34,15 +34,15 @@ def test_the_threads_stay(beside: WorkerPool) -> None:
         return threading.current_thread().name
 
     all_here = threading.Barrier(4, timeout=PATIENCE)
-    assert set(beside.each(together, range(4))) == set(beside.each(together, range(4)))
+    assert set(beside.map(together, range(4))) == set(beside.map(together, range(4)))
 
 
 def test_one_step_needs_no_thread(beside: WorkerPool) -> None:
-    assert beside.each(lambda _: threading.current_thread(), [1]) == [threading.current_thread()]
+    assert beside.map(lambda _: threading.current_thread(), [1]) == [threading.current_thread()]
 
 
 def test_steps_that_have_many_steps_themselves_do_not_wait_for_each_other(beside: WorkerPool) -> None:
-    assert beside.each(lambda _: sum(beside.each(lambda number: number, range(5))), range(20)) == [10] * 20
+    assert beside.map(lambda _: sum(beside.map(lambda number: number, range(5))), range(20)) == [10] * 20
 
 
 def test_a_step_that_fails_is_told_when_all_are_done(beside: WorkerPool) -> None:
@@ -54,5 +54,5 @@ def test_a_step_that_fails_is_told_when_all_are_done(beside: WorkerPool) -> None
         done.append(number)
 
     with pytest.raises(ValueError, match="0"):
-        beside.each(step, range(20))
+        beside.map(step, range(20))
     assert sorted(done) == list(range(1, 20))

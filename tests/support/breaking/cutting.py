@@ -1,6 +1,6 @@
 """A manager that dies at one of its commits, without a process of its own for each death.
 
-``tests/support/breaking/crashing.py`` kills a whole process; this is for thousands of deaths. What a SIGKILL would never run must do
+``crashing`` kills a whole process; this is for thousands of deaths. What a SIGKILL would never run must do
 nothing here either: once dead, the store neither reads nor writes, so no handler that is passed on the way out can
 put anything right.
 """

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,3 +200,58 @@ def installation(top: Path) -> dict[Path, str]:
     # Not a site directory: its .pth files would lead to the checkout.
     (site / "dependencies.pth").write_text("/opt/dependencies\n")
     return {**binds, Path(pytest.__file__).parent.parent: "/opt/dependencies"}
+
+
+# Directories of tests that run beside this one are in the lower layer of our file system.
+_TRACES = r"""
+find /etc /opt /srv /var/lib /run/systemd/system /run/systemd/transient /usr/lib/systemd /tmp /dev/shm -xdev \
+    -path /opt/dependencies -prune -o -path /opt/python -prune -o -path /opt/check -prune \
+    -o -path /var/lib/systemd -prune -o -name __pycache__ -prune \
+    -o -name 'systemd-private-*' -prune -o -name 'runnerctl-test-*' -prune \
+    -o ! -type d ! -name '*-' ! -name .pwd.lock -printf '%p %m %U:%G %s\n' -o -type d -printf '%p %m %U:%G\n' | sort
+cat /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid
+systemctl list-units --all --plain --no-legend 'runnerctl*'
+pgrep -af 'runnerctl|Runner[.]' | grep -v '^[0-9]* sh -ec' || true
+"""
+_VOLATILE = """
+find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' ! -name '.*' -exec rm -rf {} +
+rm -rf /run/go-on /run/template /run/systemd/system/runnerctl* /run/process /run/systemd/runnerctl*
+systemctl stop 'runnerctl*.slice'  # systemd makes them for units, and keeps them
+systemctl daemon-reload
+systemctl reset-failed
+"""
+
+
+class Machine:
+    """A booted systemd for stories that come one after the other: each finds it as it was booted.
+
+    One that leaves anything behind but what a restart would clear away costs the next one a boot of its own.
+    """
+
+    def __init__(self, top: Path, binds: Mapping[Path, str]) -> None:
+        self._top, self._binds = top, binds
+        self._running = ExitStack()
+        self._booted: Booted | None = None
+        self._before = ""
+        self.boots = 0
+
+    @contextmanager
+    def story(self) -> Iterator[Booted]:
+        if self._booted is None:
+            self._booted = self._running.enter_context(boot(self._top / f"boot-{self.boots}", self._binds))
+            self._before = self._booted.shell(_TRACES)
+            self.boots += 1
+        yield self._booted
+        if not self._is_as_before(self._booted):
+            self.end()
+
+    def _is_as_before(self, booted: Booted) -> bool:
+        try:
+            booted.shell(_VOLATILE)
+            return booted.shell(_TRACES) == self._before
+        except (AssertionError, subprocess.TimeoutExpired):
+            return False  # a story that failed half-way may have left it in any state
+
+    def end(self) -> None:
+        self._booted = None
+        self._running.close()

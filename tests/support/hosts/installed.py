@@ -145,10 +145,10 @@ class Service:
 @contextmanager
 def started_github(inside: Booted) -> Iterator[Service]:
     """The host, not yet installed, with a GitHub on its loopback."""
-    with inside.popen(
-        f"{VENV}/bin/runnerctl", "--quiet", "sandbox", "--port", "80", "--repo", REPO, stdout=-1
-    ) as sandbox:
+    start = (f"{VENV}/bin/runnerctl", "--quiet", "sandbox", "--port", "80", "--repo", REPO)
+    with inside.popen("sh", "-c", 'echo $$; exec "$@"', "-", *start, stdout=-1) as sandbox:
         assert sandbox.stdout is not None
+        pid = sandbox.stdout.readline().strip()
         github: dict[str, str] = {}
         while "SANDBOX_AUTHORIZATION" not in github:
             name, _, value = shlex.split(sandbox.stdout.readline())[1].partition("=")
@@ -156,4 +156,4 @@ def started_github(inside: Booted) -> Iterator[Service]:
         made = Service(inside=inside, github=github)
         made.before = made.there()
         yield made
-        sandbox.terminate()
+        inside.say("kill", pid)  # itself, not who entered for it

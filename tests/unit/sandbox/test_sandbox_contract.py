@@ -226,7 +226,9 @@ def test_pygithub_manages_the_runners_of_a_repository(sandbox, token):
 
 def test_pygithub_finds_installations_and_makes_tokens(sandbox):
     auth = pygithub.Auth.AppAuth(sandbox.app_id, sandbox.private_key_pem)
-    integration = pygithub.GithubIntegration(auth=auth, base_url=sandbox.api_url, retry=None)
+    integration = pygithub.GithubIntegration(
+        auth=auth, base_url=sandbox.api_url, retry=None, seconds_between_requests=0
+    )
     found = integration.get_org_installation("octo-org")
     assert found.id in {installation.id for installation in integration.get_installations()}
     assert integration.get_repo_installation("octo-org", "octo-repo").id == found.id
@@ -252,9 +254,9 @@ def test_a_repository_is_private_until_it_is_published(sandbox, token, by):
             requests.put(url, json={"public": public}, headers=headers, timeout=10).raise_for_status()
 
     def seen() -> tuple[bool, str]:
-        repo = pygithub.Github(auth=pygithub.Auth.Token(token), base_url=sandbox.api_url, retry=None).get_repo(
-            "Octo-Org/Shown"
-        )
+        repo = pygithub.Github(
+            auth=pygithub.Auth.Token(token), base_url=sandbox.api_url, retry=None, seconds_between_requests=0
+        ).get_repo("Octo-Org/Shown")
         return repo.private, repo.visibility
 
     assert seen() == (True, "private")
