@@ -8,7 +8,7 @@ from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.operation import Operation
+from runnerctl.core.engine.operations.operation import Operation
 from runnerctl.core.services import Services
 
 from .offload import Offload

@@ -70,7 +70,7 @@ def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bo
 
 
 def _is_held_back(services: Services, runner: Runner) -> bool:
-    from . import breaker  # seldom, and a status must be quick
+    from .github_side import breaker  # seldom, and a status must be quick
 
     return breaker.backoff(services, runner.scope) is not None
 
@@ -88,7 +88,7 @@ def of_ended(services: Services, runner: Runner) -> Seen:
 
 
 def _has_package(services: Services, runner: Runner) -> bool:
-    from . import packages  # a status must be quick
+    from .github_side import packages  # a status must be quick
 
     return packages.is_at_hand(services, runner.scope, runner.version)
 

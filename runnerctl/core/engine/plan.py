@@ -165,7 +165,7 @@ def wanted(runner: Runner) -> Wanted:
 
 
 def is_wished(runner: Runner) -> bool:
-    """Whether the wish that it runs, or runs anew, is younger than its last start. By count: a clock may be set back."""
+    """Whether the wish that it runs, or runs anew, is younger than its last start, by count: clocks are set back."""
     return runner.desired is Desired.RUNNING and runner.wants > runner.started_wants
 
 

@@ -9,8 +9,8 @@ from ..domain.models import Runner
 from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
 from ..services import Services
-from . import breaker
-from .find_runner import find_runner
+from .github_side import breaker
+from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits
@@ -36,7 +36,7 @@ def observe(services: Services, runner: Runner) -> Status:
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     if runner.exposed_at is not None:
-        from . import exposure  # seldom, and a status must be quick
+        from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())

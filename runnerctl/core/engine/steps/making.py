@@ -11,7 +11,7 @@ from ...backends.base import Jit, Provision
 from ...domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerExists
 from ...domain.models import Runner
 from ...domain.states import RunnerState
-from .. import config_sh, exposure, packages, registration
+from ..github_side import config_sh, exposure, packages, registration
 
 if TYPE_CHECKING:
     from ...backends.base import Accepted, Backend

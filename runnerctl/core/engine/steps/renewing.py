@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...domain.models import Runner
 from ...domain.states import RunnerState
-from .. import registration, renewal
+from ..github_side import registration, renewal
 from ..plan import Action
 from ..table import Step
 from .recording import mark_stopped

@@ -6,24 +6,24 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
-from ..domain.models import Runner, RunnerSpec
-from ..domain.states import RunnerState
-from ..host.row_locks import RowHeld
-from ..store.runners import REMOVE_FIRST
-from . import failures
+from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
+from ...domain.models import Runner, RunnerSpec
+from ...domain.states import RunnerState
+from ...host.row_locks import RowHeld
+from ...store.runners import REMOVE_FIRST
+from .. import failures
+from ..advance import give_up
+from ..github_side.config_sh import check_reachable
+from ..making import Making, Progress
+from ..observing import decide
+from ..steps.acts import IDLE
 from .admission import admit
-from .advance import give_up
-from .config_sh import check_reachable
-from .making import Making, Progress
-from .observing import decide
 from .operation import Operation, drive_to_end
-from .steps.acts import IDLE
 from .until_online import Online
 
 if TYPE_CHECKING:
-    from ..access.grants import TokenLimits
-    from ..services import Services
+    from ...access.grants import TokenLimits
+    from ...services import Services
 
 _ROOM_SECONDS = 30.0
 """How long an earlier life of that name that is ending may take."""

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..domain.errors import RunnerctlError
-from ..domain.models import Absence, Runner, Scope, Sighting
+from ...domain.errors import RunnerctlError
+from ...domain.models import Absence, Runner, Scope, Sighting
 
 if TYPE_CHECKING:
-    from ..github.answers import RemoteRunner
-    from ..services import Services
+    from ...github.answers import RemoteRunner
+    from ...services import Services
 
 log = logging.getLogger("runnerctl.core")
 

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..domain.clock import Clock
-from ..domain.errors import ConfigInvalid, RunnerBusy
-from ..host.row_locks import RowHeld
-from .advance import Progress, advance
-from .making import Making
+from ...domain.clock import Clock
+from ...domain.errors import ConfigInvalid, RunnerBusy
+from ...host.row_locks import RowHeld
+from ..advance import Progress, advance
+from ..making import Making
 
 if TYPE_CHECKING:
-    from ..services import Services
+    from ...services import Services
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Operation(ABC, Generic[T]):
             self.making = None
 
     def interrupted(self, exc: BaseException) -> None:
-        """Whoever asked is gone, by Ctrl-C for example: what is to be undone is wanted so. The default undoes nothing."""
+        """Whoever asked is gone, by Ctrl-C for example: what is to be undone is wanted so. By default nothing."""
 
 
 def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
