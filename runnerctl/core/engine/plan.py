@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -170,6 +171,8 @@ def is_wished(runner: Runner) -> bool:
 
 
 def _processes(seen: Seen) -> Processes:
+    if seen.processes.running is None:
+        return Processes.UNKNOWN
     if seen.processes.gone and not seen.working:
         return Processes.NONE
     return Processes.LIVING if seen.supervised else Processes.UNSUPERVISED
@@ -278,29 +281,27 @@ def _state(step: Step, seen: Seen) -> RunnerState | None:
 
 
 def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
-    runner, processes = seen.runner, seen.processes
-    if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and seen.absences > 1:
+    said = _REASONS.get(step)
+    return seen.runner.reason if said is None else said(seen, deadlines)
+
+
+def _failure_reason(seen: Seen, _: Deadlines) -> str:
+    if seen.absences > 1:
         return LOST
-    if step is Step.FAIL and not processes.gone:
+    if not seen.processes.gone:
         return "It did not come online in time"
-    if step is Step.FAIL and runner.state in UNLAUNCHED:
-        return "Its creation was interrupted"
-    if step is Step.RECORD_REASON:
-        return _late_reason(processes, deadlines)
-    if step is Step.DRAIN_EXPOSED:
-        return EXPOSED
-    if step is Step.KILL:
-        return "Its stop took too long"
-    if step is Step.RECORD_STATE:
-        return "Its processes run" if runner.state is S.STOPPED else processes.job
-    if step is Step.LAUNCH:
-        return _launch_reason(seen)
-    if step in {Step.MARK_STOPPED, Step.FAIL, Step.RENEW}:
-        return EXPOSED if runner.exposed_at is not None else _end_reason(processes)
-    return processes.reason if step is Step.COMPLETE else runner.reason
+    return "Its creation was interrupted" if seen.runner.state in UNLAUNCHED else _rest_reason(seen, _)
 
 
-def _launch_reason(seen: Seen) -> str | None:
+def _rest_reason(seen: Seen, _: Deadlines) -> str:
+    return EXPOSED if seen.runner.exposed_at is not None else _end_reason(seen.processes)
+
+
+def _state_reason(seen: Seen, _: Deadlines) -> str | None:
+    return "Its processes run" if seen.runner.state is S.STOPPED else seen.processes.job
+
+
+def _launch_reason(seen: Seen, _: Deadlines) -> str | None:
     runner = seen.runner
     if seen.driven or is_wished(runner):
         return None
@@ -311,6 +312,22 @@ def _launch_reason(seen: Seen) -> str | None:
 
 def _end_reason(processes: Observation) -> str:
     return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
+
+
+_REASONS: dict[Step, Callable[[Seen, Deadlines], str | None]] = {
+    Step.CONFIRM: _failure_reason,
+    Step.REPLACE: _failure_reason,
+    Step.FAIL: _failure_reason,
+    Step.COMPLETE: lambda seen, _: seen.processes.reason,
+    Step.MARK_STOPPED: _rest_reason,
+    Step.RENEW: _rest_reason,
+    Step.LAUNCH: _launch_reason,
+    Step.RECORD_STATE: _state_reason,
+    Step.RECORD_REASON: lambda seen, deadlines: _late_reason(seen.processes, deadlines),
+    Step.DRAIN_EXPOSED: lambda *_: EXPOSED,
+    Step.KILL: lambda *_: "Its stop took too long",
+}
+"""For the row and its history; every other step leaves the reason that is there."""
 
 
 def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | None:
