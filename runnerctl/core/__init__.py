@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .engine.operations.stop import Stop, restart_runner, start_runner, stop_runner
     from .engine.reconcile_runner import reconcile_runner
     from .engine.restarts import is_attended, wait_and_restart
+    from .engine.states_page import states_page
     from .engine.status import get_runner, observe, runner_status
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
@@ -43,6 +44,7 @@ _HOME = {
     "Pruned": "housekeeping.retention",
     "prune": "housekeeping.retention",
     "disk_sizes": "housekeeping.sizing",
+    "states_page": "engine.states_page",
     "get_runner": "engine.status",
     "runner_status": "engine.status",
     "observe": "engine.status",
@@ -82,6 +84,7 @@ __all__ = [
     "restart_runner",
     "runner_status",
     "seconds_to_restart",
+    "states_page",
     "observe",
     "wait_and_restart",
     "start_runner",
