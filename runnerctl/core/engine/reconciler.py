@@ -156,8 +156,16 @@ class Reconciler:
             if row.at_work:
                 row.again = True
                 continue
-            row.at_work = True
+            self._hand_to_thread(runner_id, row)
+
+    def _hand_to_thread(self, runner_id: str, row: _Row) -> None:
+        row.at_work = True
+        try:
             self._pools[row.lane].submit(self._work, runner_id, row)
+        except RuntimeError:  # the host lets us have no thread now
+            self._failed("no thread could be started", runner_id)
+            row.at_work = False
+            self._queue(runner_id, row, _FAILED_SECONDS)
 
     # -- the work, in a pool's thread
 
@@ -171,8 +179,7 @@ class Reconciler:
         except RunnerctlError as exc:
             log.warning("runner %s could not be brought up to date: %s", runner_id, exc.message)
         except Exception:
-            self.beat.errors += 1
-            log.exception("a step failed that should not", extra={"runner_id": runner_id})
+            self._failed("a step failed that should not", runner_id)
         finally:
             self._done(runner_id, row, lane, seconds)
 
@@ -196,12 +203,11 @@ class Reconciler:
         return 0.0 if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
-        if row.making is not None and self._is_made(runner_id):
-            row.making.close()
-            row.making = None
-        self._told(runner_id)
+        self._told(runner_id, row.making)
         with self._changed:
             row.at_work, row.lane = False, lane
+            if row.making is not None and row.making.closed:
+                row.making = None
             if row.again:
                 row.again, seconds = False, 0.0
             if seconds is not None and not self._stopped:
@@ -213,13 +219,20 @@ class Reconciler:
         if idle and row.making is None and self._rows.get(runner_id) is row:
             del self._rows[runner_id]
 
-    def _told(self, runner_id: str) -> None:
+    def _told(self, runner_id: str, making: Making | None = None) -> None:
+        """What follows a step; whatever it raises, the row is free for the next."""
         try:
+            if making is not None and self._is_made(runner_id):
+                making.close()
             self._after(runner_id)
+            self._services.runner_events.notify(runner_id)
         except Exception:
-            self.beat.errors += 1
-            log.exception("what follows a step failed", extra={"runner_id": runner_id})
-        self._services.runner_events.notify(runner_id)
+            self._failed("what follows a step failed", runner_id)
+
+    def _failed(self, what: str, runner_id: str) -> None:
+        """In an exception's handler."""
+        self.beat.errors += 1
+        log.exception(what, extra={"runner_id": runner_id})
 
     # -- what asks GitHub about a runner that lives
 
@@ -227,8 +240,8 @@ class Reconciler:
         with self._changed:
             if row.asking or self._stopped:
                 return
-            row.asking = True
             self._pools[Lane.GITHUB].submit(self._asked, runner_id, row)
+            row.asking = True
 
     def _asked(self, runner_id: str, row: _Row) -> None:
         seconds: float | None = _FAILED_SECONDS
@@ -245,8 +258,7 @@ class Reconciler:
         except RunnerctlError as exc:
             log.warning("GitHub could not be asked about runner %s: %s", runner_id, exc.message)
         except Exception:
-            self.beat.errors += 1
-            log.exception("a question to GitHub failed that should not", extra={"runner_id": runner_id})
+            self._failed("a question to GitHub failed that should not", runner_id)
         finally:
             self._told(runner_id)
             with self._changed:
