@@ -90,6 +90,8 @@ def of_ended(services: Services, runner: Runner) -> Seen:
 def _has_package(services: Services, runner: Runner) -> bool:
     from . import packages  # a status must be quick
 
+    if not services.backends.of(runner).capabilities.package:
+        return True
     return packages.is_at_hand(services, runner.scope, runner.version)
 
 
