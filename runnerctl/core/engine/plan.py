@@ -93,8 +93,8 @@ class Seen:
     """Half-made and persistent, and its ``config.sh`` had registered it."""
     ends: int = 0
     """Of one that rests and should run: how often in a row it ended by itself."""
-    held_back: bool = False
-    """Its version was refused, and in its scope nothing is begun without a command for a while."""
+    held_back: float | None = None
+    """Its version was refused, and in its scope nothing is begun without a command for so many seconds."""
     refused: bool = False
     """The last answer of GitHub to its removal was that it runs a job."""
 
@@ -125,7 +125,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         processes=_processes(seen),
         job=seen.working,
         put_off=seen.put_off or _is_put_off(runner, now.wall),
-        held_back=seen.held_back,
+        held_back=seen.held_back is not None,
         made=_made(seen),
         driven=seen.driven,
         started=runner.started_at is not None,
@@ -342,6 +342,8 @@ def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | No
     ]
     if situation.put_off and runner.due is not None:
         timers.append(runner.due - now.wall)
+    if seen.held_back is not None:
+        timers.append(seen.held_back)
     if situation.leaving:
         timers.append(LEAVING_SECONDS)
     if runner.state is S.STOPPED and not situation.rested:

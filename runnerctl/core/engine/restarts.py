@@ -113,7 +113,7 @@ def _is_left_to_us(services: Services, runner: Runner, place: _Place | None) -> 
     if place is None or _place(services) != place or server_runs(services):
         return False
     current = services.store.get(runner.id)
-    return current is not None and current.revision == runner.revision
+    return current is not None and (current.revision, current.wants) == (runner.revision, runner.wants)
 
 
 def _place(services: Services) -> _Place | None:
