@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runnerctl.core.backends.base import Accepted, Jit, Left, Provision, StopLadder
+from runnerctl.core.backends.base import Accepted, Capabilities, Jit, Left, Provision, StopLadder
 from runnerctl.core.domain.clock import Clock, SystemClock
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
@@ -75,6 +75,7 @@ class ToyBackend:
     before_provision: Before = nothing
     before_launch: Before = nothing
     name = "toy"
+    capabilities = Capabilities(persistent=True, isolation=True, limits=True, adoption=True, package=True)
 
     def observe(self, handle: str) -> Observation:
         self.before_observe(handle)
@@ -90,14 +91,14 @@ class ToyBackend:
         self.before_provision(asked.runner_id)
         return self._done("provision", asked.runner_id)
 
-    def accept(self, handle: str, identity: Jit) -> Accepted:
+    def accept(self, handle: str, _identity: Jit) -> Accepted:
         return Accepted(self._done("accept", handle))
 
     @contextmanager
-    def prepare(self, handle: str) -> Iterator[None]:
+    def prepare(self, _handle: str) -> Iterator[None]:
         yield
 
-    def launch(self, handle: str, *, leased: bool = False) -> str:
+    def launch(self, handle: str, **_: object) -> str:
         self.before_launch(handle)
         self.shown[handle] = RUNS
         return self._done("launch", handle)
@@ -180,7 +181,7 @@ class ToyPackages:
     def kept(self, _version: str, _platform: str) -> Iterator[None]:
         yield
 
-    def fetch(self, release: Release, *, progress: object = None) -> Package:
+    def fetch(self, release: Release, **_: object) -> Package:
         self.before_fetch(release.version)
         self.fetched.append(release.version)
         return Package(version=release.version, platform=release.platform, path=self.path)
@@ -193,7 +194,7 @@ class ToyServices:
         self.clock = clock or SystemClock()
         self.runner_events = RunnerEvents()
         self.backend = ToyBackend()
-        self.backends = SimpleNamespace(reach=lambda runner: (self.backend, runner.id))
+        self.backends = SimpleNamespace(reach=lambda runner: (self.backend, runner.id), of=lambda _: self.backend)
         self.github = ToyGitHub()
         self.packages = ToyPackages(path=directory)
         self.ladder = StopLadder()

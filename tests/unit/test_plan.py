@@ -286,8 +286,8 @@ def test_a_registration_that_is_gone_is_not_tried_again() -> None:
 def test_a_version_that_github_refuses_is_renewed_after_the_rest_unless_its_scope_is_left_alone() -> None:
     row = runner(S.STOPPED, ephemeral=False, changed_at=NOW - 9999)
     assert decided(row, ended(Outcome.OUTDATED), ends=1).step is Step.RENEW
-    assert decided(row, ended(Outcome.OUTDATED), ends=1, held_back=True).step is Step.WAIT
-    assert decided(runner(S.IDLE), ended(Outcome.OUTDATED), held_back=True).step is Step.WAIT
+    assert decided(row, ended(Outcome.OUTDATED), ends=1, held_back=30.0).step is Step.WAIT
+    assert decided(runner(S.IDLE), ended(Outcome.OUTDATED), held_back=30.0).step is Step.WAIT
 
 
 def event(at: float, old: RunnerState | None, new: RunnerState, reason: str | None = None) -> Event:

@@ -217,7 +217,7 @@ def random_seen(rng: random.Random) -> Seen:
         absences=rng.choice([0, 0, 2]),
         accepted=state is S.PENDING and not ephemeral and rng.random() < 0.5,
         ends=rng.choice([0, 1, 9]) if state is S.STOPPED else 0,
-        held_back=rng.random() < 0.5,
+        held_back=rng.choice([None, 30.0]),
         refused=rng.random() < 0.5,
     )
 

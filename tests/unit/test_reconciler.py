@@ -242,9 +242,7 @@ def test_a_runner_is_made_step_by_step_and_its_row_is_free_when_it_runs(services
 
 
 @pytest.mark.parametrize("at", ["before_provision", "before_launch"])
-def test_a_creation_that_fails_is_cleared_away_with_its_reason(
-    services: ToyServices, engine: Engine, at: str
-) -> None:
+def test_a_creation_that_fails_is_cleared_away_with_its_reason(services: ToyServices, engine: Engine, at: str) -> None:
     def fail(_: str) -> None:
         raise BackendFailed("The disk is full")
 

@@ -93,8 +93,8 @@ class Seen:
     """Half-made and persistent, and its ``config.sh`` had registered it."""
     ends: int = 0
     """Of one that rests and should run: how often in a row it ended by itself."""
-    held_back: bool = False
-    """Its version was refused, and in its scope nothing is begun without a command for a while."""
+    held_back: float | None = None
+    """Its version was refused, and in its scope nothing is begun without a command for so many seconds."""
     refused: bool = False
     """The last answer of GitHub to its removal was that it runs a job."""
 
@@ -125,7 +125,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         processes=_processes(seen),
         job=seen.working,
         put_off=seen.put_off or _is_put_off(runner, now.wall),
-        held_back=seen.held_back,
+        held_back=seen.held_back is not None,
         made=_made(seen),
         driven=seen.driven,
         started=runner.started_at is not None,
@@ -281,27 +281,42 @@ def _state(step: Step, seen: Seen) -> RunnerState | None:
 
 
 def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
-    said = _REASONS.get(step)
-    return seen.runner.reason if said is None else said(seen, deadlines)
+    if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and (why := _why_it_fails(seen)) is not None:
+        return why
+    return _REASONS.get(step, _own_reason)(seen, deadlines)
 
 
-def _failure_reason(seen: Seen, _: Deadlines) -> str:
+def _why_it_fails(seen: Seen) -> str | None:
+    """None for one whose processes have ended and say why."""
     if seen.absences > 1:
         return LOST
     if not seen.processes.gone:
         return "It did not come online in time"
-    return "Its creation was interrupted" if seen.runner.state in UNLAUNCHED else _rest_reason(seen, _)
+    return "Its creation was interrupted" if seen.runner.state in UNLAUNCHED else None
 
 
-def _rest_reason(seen: Seen, _: Deadlines) -> str:
+def _own_reason(seen: Seen, _: Deadlines) -> str | None:
+    return seen.runner.reason
+
+
+def _ended_reason(seen: Seen, _: Deadlines) -> str | None:
     return EXPOSED if seen.runner.exposed_at is not None else _end_reason(seen.processes)
 
 
-def _state_reason(seen: Seen, _: Deadlines) -> str | None:
-    return "Its processes run" if seen.runner.state is S.STOPPED else seen.processes.job
+_REASONS: dict[Step, Callable[[Seen, Deadlines], str | None]] = {
+    Step.RECORD_REASON: lambda seen, deadlines: _late_reason(seen.processes, deadlines),
+    Step.DRAIN_EXPOSED: lambda _seen, _deadlines: EXPOSED,
+    Step.KILL: lambda _seen, _deadlines: "Its stop took too long",
+    Step.RECORD_STATE: lambda seen, _: "Its processes run" if seen.runner.state is S.STOPPED else seen.processes.job,
+    Step.LAUNCH: lambda seen, _: _launch_reason(seen),
+    Step.COMPLETE: lambda seen, _: seen.processes.reason,
+    Step.MARK_STOPPED: _ended_reason,
+    Step.RENEW: _ended_reason,
+    Step.FAIL: _ended_reason,
+}
 
 
-def _launch_reason(seen: Seen, _: Deadlines) -> str | None:
+def _launch_reason(seen: Seen) -> str | None:
     runner = seen.runner
     if seen.driven or is_wished(runner):
         return None
@@ -312,22 +327,6 @@ def _launch_reason(seen: Seen, _: Deadlines) -> str | None:
 
 def _end_reason(processes: Observation) -> str:
     return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
-
-
-_REASONS: dict[Step, Callable[[Seen, Deadlines], str | None]] = {
-    Step.CONFIRM: _failure_reason,
-    Step.REPLACE: _failure_reason,
-    Step.FAIL: _failure_reason,
-    Step.COMPLETE: lambda seen, _: seen.processes.reason,
-    Step.MARK_STOPPED: _rest_reason,
-    Step.RENEW: _rest_reason,
-    Step.LAUNCH: _launch_reason,
-    Step.RECORD_STATE: _state_reason,
-    Step.RECORD_REASON: lambda seen, deadlines: _late_reason(seen.processes, deadlines),
-    Step.DRAIN_EXPOSED: lambda *_: EXPOSED,
-    Step.KILL: lambda *_: "Its stop took too long",
-}
-"""For the row and its history; every other step leaves the reason that is there."""
 
 
 def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | None:
@@ -345,6 +344,8 @@ def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | No
     ]
     if situation.put_off and runner.due is not None:
         timers.append(runner.due - now.wall)
+    if seen.held_back is not None:
+        timers.append(seen.held_back)
     if situation.leaving:
         timers.append(LEAVING_SECONDS)
     if runner.state is S.STOPPED and not situation.rested:

@@ -162,8 +162,8 @@ class Reconciler:
         row.at_work = True
         try:
             self._pools[row.lane].submit(self._work, runner_id, row)
-        except RuntimeError:  # the host lets us have no thread now
-            self._failed("no thread could be started", runner_id)
+        except RuntimeError as exc:  # the host lets us have no thread now
+            self._failed("no thread could be started", runner_id, exc)
             row.at_work = False
             self._queue(runner_id, row, _FAILED_SECONDS)
 
@@ -178,8 +178,8 @@ class Reconciler:
             lane, seconds = row.lane, _HELD_SECONDS
         except RunnerctlError as exc:
             log.warning("runner %s could not be brought up to date: %s", runner_id, exc.message)
-        except Exception:
-            self._failed("a step failed that should not", runner_id)
+        except Exception as exc:
+            self._failed("a step failed that should not", runner_id, exc)
         finally:
             self._done(runner_id, row, lane, seconds)
 
@@ -189,6 +189,8 @@ class Reconciler:
         if progress.next is None or progress.error is not None or progress.next.step in IDLE:
             return Lane.LOCAL, self._seconds(progress)
         if progress.next.step in UNLOCKED:
+            if row.making is not None:
+                row.making.close()  # it came to nothing, and whoever asks takes the row's lock
             self._ask(runner_id, row)
             return Lane.LOCAL, None
         lane = _lane(progress.next)
@@ -226,13 +228,12 @@ class Reconciler:
                 making.close()
             self._after(runner_id)
             self._services.runner_events.notify(runner_id)
-        except Exception:
-            self._failed("what follows a step failed", runner_id)
+        except Exception as exc:
+            self._failed("what follows a step failed", runner_id, exc)
 
-    def _failed(self, what: str, runner_id: str) -> None:
-        """In an exception's handler."""
+    def _failed(self, what: str, runner_id: str, exc: Exception) -> None:
         self.beat.errors += 1
-        log.exception(what, extra={"runner_id": runner_id})
+        log.error(what, exc_info=exc, extra={"runner_id": runner_id})
 
     # -- what asks GitHub about a runner that lives
 
@@ -257,8 +258,8 @@ class Reconciler:
             seconds = _HELD_SECONDS
         except RunnerctlError as exc:
             log.warning("GitHub could not be asked about runner %s: %s", runner_id, exc.message)
-        except Exception:
-            self._failed("a question to GitHub failed that should not", runner_id)
+        except Exception as exc:
+            self._failed("a question to GitHub failed that should not", runner_id, exc)
         finally:
             self._told(runner_id)
             with self._changed:
@@ -267,10 +268,13 @@ class Reconciler:
                 self.enqueue(runner_id, seconds=seconds)
 
     def _is_made(self, runner_id: str) -> bool:
+        """Or came to nothing."""
         runner = self._services.store.get(runner_id)
         if runner is None or not runner.live:
             return True
-        return runner.started_at is not None or runner.state is RunnerState.STOPPED
+        # Of one that is not wanted any more nothing is made; what there is goes like that of any other.
+        unwanted = runner.state is RunnerState.REMOVING
+        return unwanted or runner.started_at is not None or runner.state is RunnerState.STOPPED
 
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
         key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None
