@@ -191,9 +191,9 @@ class Reconciler:
     def _seconds(self, progress: Progress) -> float | None:
         if progress.error is None:
             return progress.seconds
-        # It is in the row, and when it is tried again.
+        # It is in the row, and when it is tried again; but that this process has no credentials is in no row.
         due = progress.runner.due if progress.runner is not None else None
-        return 0.0 if due is None else max(0.0, due - self._services.clock.now())
+        return _FAILED_SECONDS if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
         if row.making is not None and self._is_made(runner_id):
