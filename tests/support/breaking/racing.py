@@ -52,6 +52,7 @@ class Pods(Cluster):
         self.deaf = False
         """Nothing ends but what is killed."""
         self.killed_jobs: list[str] = []
+        self.on_completed: Callable[[str], None] = lambda _name: None
 
     def of(self, runner_id: str) -> Pod | None:
         return next((pod for pod in self.pods if pod.runner_id == runner_id), None)
@@ -74,6 +75,12 @@ class Pods(Cluster):
         if pod is not None and pod.runs:
             super().dies(runner_id)
 
+    def _live(self, pod: Pod, now: float) -> None:
+        ran = pod.runs
+        super()._live(pod, now)
+        if ran and pod.ended is Outcome.COMPLETED:
+            self.on_completed(pod.name)
+
     def _end(self, pod: Pod, how: str) -> None:
         if self.deaf and how != "kill":
             pod.stop_asked = True
@@ -90,6 +97,7 @@ class GitHub:
 
     def __init__(self, pods: Pods) -> None:
         self._pods = pods
+        pods.on_completed = self._forget
         self._registered: dict[int, RemoteRunner] = {}
         self._serial = 0
         self.on_delete: Callable[[str], None] = lambda _name: None
@@ -99,13 +107,12 @@ class GitHub:
     @property
     def registered(self) -> list[str]:
         """The names that it knows; a runner for one job goes with its job."""
-        done = {pod.name for pod in self._pods.pods if pod.ended is Outcome.COMPLETED}
-        return sorted(each.name for each in self._registered.values() if each.name not in done)
+        _ = self._pods.pods
+        return sorted(each.name for each in self._registered.values())
 
     def register(self, name: str, labels: Sequence[str], *, ephemeral: bool) -> RemoteRunner:
         if name in self.registered:
             raise GitHubConflict(f"A runner named {name!r} is there already")
-        self._forget(name)
         self._serial += 1
         made = RemoteRunner(
             id=self._serial,
@@ -140,8 +147,8 @@ class GitHub:
         return next((each for each in self.list_runners(scope) if each.id == runner_id), None)
 
     def list_runners(self, scope: Scope) -> list[RemoteRunner]:
-        known = self.registered
-        return [each for each in self._registered.values() if each.name in known]
+        _ = self._pods.pods
+        return list(self._registered.values())
 
     def delete_runner(self, scope: Scope, runner_id: int) -> bool:
         """A job keeps it; one that was handed over just before does not always."""
