@@ -66,7 +66,7 @@ class Race:
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[Hosts]:
-    yield Hosts(tmp_path)
+    return Hosts(tmp_path)
 
 
 def nothing(_host: Host) -> None:
@@ -111,7 +111,8 @@ def test_a_create_that_meets_a_removal_ends_removed_or_is_there_and_never_half(h
             assert not host.latest().live
         else:
             assert isinstance(remove.error, RunnerNotFound), "it was asked before there was one"
-            assert create.error is None and host.latest().live
+            assert create.error is None
+            assert host.latest().live
 
     race = Race(hosts, nothing).of("create", lambda host: host.create(), BackendFailed)
     race.of("remove", remove, RunnerNotFound).run(then)
@@ -204,7 +205,8 @@ def test_a_job_that_turns_up_while_a_runner_is_removed_is_never_killed(hosts: Ho
     def then(host: Host, remove: Actor, job: Actor) -> None:
         no_job_was_killed(host)
         if isinstance(remove.error, RunnerBusy):
-            assert job.result and host.latest().state is S.COMPLETED
+            assert job.result
+            assert host.latest().state is S.COMPLETED
         else:
             assert host.latest().state in {S.REMOVED, S.COMPLETED}
 

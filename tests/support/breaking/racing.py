@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 from runnerctl import core
 from runnerctl.core.backends.base import Accepted, Capabilities, ConfigSh, Configured, Jit, Left, StopLadder
 from runnerctl.core.backends.registry import Backends
-from runnerctl.core.domain.errors import GitHubBusy, GitHubConflict, RunnerctlError
+from runnerctl.core.domain.clock import Clock
+from runnerctl.core.domain.errors import GitHubBusy, GitHubConflict
 from runnerctl.core.domain.models import Runner, RunnerQuery, RunnerSpec, Scope
 from runnerctl.core.domain.observation import Outcome
 from runnerctl.core.domain.states import TERMINAL, WITH_PROCESS, Desired, RunnerState
@@ -102,7 +102,6 @@ class GitHub:
         self._serial = 0
         self.on_delete: Callable[[str], None] = lambda _name: None
         """Hears of each registration that goes: what GitHub does just before."""
-        self.on_refused: Callable[[str], None] = lambda _name: None
 
     @property
     def registered(self) -> list[str]:
@@ -128,16 +127,16 @@ class GitHub:
         self._registered[made.id] = made
         return made
 
-    def generate_jitconfig(self, scope: Scope, *, name: str, labels: Sequence[str], **_: Any) -> JitConfig:
+    def generate_jitconfig(self, _scope: Scope, *, name: str, labels: Sequence[str], **_: Any) -> JitConfig:
         return JitConfig(runner=self.register(name, labels, ephemeral=True), encoded=f"jit of {name}")
 
-    def registration_token(self, scope: Scope) -> str:
+    def registration_token(self, _scope: Scope) -> str:
         return "token"
 
-    def group_id(self, scope: Scope, group_name: str | None) -> int:
+    def group_id(self, _scope: Scope, _group: str | None) -> int:
         return 1
 
-    def is_public(self, scope: Scope, **_: Any) -> bool:
+    def is_public(self, _scope: Scope, **_: Any) -> bool:
         return False
 
     def find_runner(self, scope: Scope, name: str) -> RemoteRunner | None:
@@ -146,17 +145,16 @@ class GitHub:
     def get_runner(self, scope: Scope, runner_id: int) -> RemoteRunner | None:
         return next((each for each in self.list_runners(scope) if each.id == runner_id), None)
 
-    def list_runners(self, scope: Scope) -> list[RemoteRunner]:
+    def list_runners(self, _scope: Scope) -> list[RemoteRunner]:
         _ = self._pods.pods
         return list(self._registered.values())
 
-    def delete_runner(self, scope: Scope, runner_id: int) -> bool:
+    def delete_runner(self, _scope: Scope, runner_id: int) -> bool:
         """A job keeps it; one that was handed over just before does not always."""
         found = self._registered.get(runner_id)
         if found is None:
             return False
         if any(pod.name == found.name and pod.runs and pod.job_ends_at is not None for pod in self._pods.pods):
-            self.on_refused(found.name)
             raise GitHubBusy(f"Runner {found.name!r} is running a job")
         self.on_delete(found.name)
         del self._registered[runner_id]
@@ -198,7 +196,8 @@ class RacingBackend(RemoteBackend):
     def launch(self, handle: str, *, leased: bool = False) -> str:
         self._check_held(handle)
         pod = self._pods.of(_id(handle))
-        assert pod is not None and not pod.runs, "started twice"
+        assert pod is not None
+        assert not pod.runs, "started twice"
         self.launches.append(pod.name)
         return super().launch(handle, leased=leased)
 
@@ -240,9 +239,11 @@ class _OneByOne:
 class Host:
     """One for each play."""
 
-    def __init__(self, interleaving: Interleaving, top: Path, *, looks: bool = False) -> None:
-        """``looks``: what is read is a gate, too."""
-        self.interleaving, self.clock = interleaving, interleaving.clock
+    def __init__(
+        self, interleaving: Interleaving, top: Path, *, looks: bool = False, clock: Clock | None = None
+    ) -> None:
+        """``looks``: what is read is a gate, too. ``clock``: instead of the one of the play."""
+        self.interleaving, self.clock = interleaving, clock or interleaving.clock
         self.pods = Pods(self.clock.now)
         self.github = GitHub(self.pods)
         self.top = top
@@ -260,16 +261,16 @@ class Host:
             "RUNNERCTL_DRAIN_SETTLE": "0.05s",
             "GITHUB_PAT": "a-token-of-the-test",
         }
-        services = Services(
-            settings=settings.load(environ=variables), clock=cast("Any", self.clock), rng=random.Random(1)
-        )
+        services = Services(settings=settings.load(environ=variables), clock=self.clock, rng=random.Random(1))
         gated = self.interleaving.gated
         store = Store(
-            self.top / "state" / "runnerctl.db", clock=cast("Any", self.clock), rng=services.rng, host="here"
+            self.top / "state" / "runnerctl.db",
+            clock=self.clock,
+            rng=services.rng,
+            host="here",
+            notify=services.runner_events.notify,
         )
-        self.backend = RacingBackend(
-            self.pods, self.github, row_locks=services.row_locks, logs=self.top / "logs"
-        )
+        self.backend = RacingBackend(self.pods, self.github, row_locks=services.row_locks, logs=self.top / "logs")
         backend = gated(self.backend, "backend", only=ACTS | SEEN if looks else ACTS)
         services.__dict__.update(
             store=gated(store, "store", only=WRITES | LOOKS if looks else WRITES),
@@ -342,14 +343,16 @@ class Host:
         if not runner.live:
             return
         pod = self.pods.of(runner.id)
+        assert pod is not None, runner
         assert runner.desired is not Desired.GONE, runner
         assert runner.last_error is None, runner.last_error
         if runner.desired is Desired.STOPPED:
             assert runner.state is RunnerState.STOPPED, runner
-            assert pod is not None and not pod.runs, pod
+            assert not pod.runs, pod
         elif runner.state is not RunnerState.STOPPED:
-            assert runner.state in WITH_PROCESS and runner.started_at is not None, runner
-            assert pod is not None and pod.runs, pod
+            assert runner.state in WITH_PROCESS, runner
+            assert runner.started_at is not None, runner
+            assert pod.runs, pod
 
     def _check_world(self) -> None:
         """Nothing is left behind, and nothing is missing."""
@@ -369,13 +372,13 @@ class Hosts:
         self._empty = top / "empty.db"
         Store(self._empty, clock=cast("Any", None), rng=random.Random(1), host="here").close()
 
-    def make(self, interleaving: Interleaving, *, looks: bool = False) -> Host:
+    def make(self, interleaving: Interleaving, *, looks: bool = False, clock: Clock | None = None) -> Host:
         self._made += 1
         top = self._top / str(self._made)
         (top / "state" / "locks").mkdir(parents=True)
         (top / "runners").mkdir()
         shutil.copy(self._empty, top / "state" / "runnerctl.db")
-        return Host(interleaving, top, looks=looks)
+        return Host(interleaving, top, looks=looks, clock=clock)
 
     def clear(self) -> None:
         with suppress(FileNotFoundError):
@@ -384,6 +387,3 @@ class Hosts:
 
 def _id(handle: str) -> str:
     return str(json.loads(handle)["id"])
-
-
-__all__ = ["Host", "Hosts", "RunnerctlError", "SimpleNamespace"]
