@@ -45,11 +45,16 @@ def has_job(services: Services, runner: Runner) -> bool:
     return seen.phase is Phase.BUSY or seen.job is not None
 
 
+def is_at_work(services: Services, runner: Runner) -> bool:
+    """Whether a job runs, told and proven: one that its Listener only told of may never begin."""
+    backend, handle = services.backends.reach(runner)
+    return has_job(services, runner) and backend.working(handle)
+
+
 def is_draining(services: Services, runner: Runner) -> bool:
     """It runs a job and knows that it is its last."""
     backend, handle = services.backends.reach(runner)
-    seen = backend.observe(handle)
-    return not seen.gone and seen.stop_asked and (seen.phase is Phase.BUSY or seen.job is not None)
+    return backend.observe(handle).stop_asked and is_at_work(services, runner)
 
 
 def is_unsaid(services: Services, runner: Runner) -> bool:
@@ -139,7 +144,7 @@ class StopRunner(_OfLiving):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if runner.desired is Desired.GONE or runner.state in UNLAUNCHED:
             return None
-        if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
+        if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):
             return Stop(runner=runner, draining=True)
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
@@ -183,7 +188,7 @@ class RestartRunner(_OfLiving):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
-        if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
+        if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):
             return Stop(runner=runner, draining=True)
         return None
 
