@@ -66,6 +66,7 @@ def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bo
         ends=ends_in_a_row(services, runner),
         held_back=seen.outcome is Outcome.OUTDATED and _is_held_back(services, runner),
         refused=failures.is_busy(runner.last_error),
+        replaced=services.settings.replace_lost,
     )
 
 

@@ -96,6 +96,14 @@ def exists(services: Services, runner: Runner) -> bool:
     return found is not None and found.id == runner.github_id
 
 
+def is_gone(services: Services, runner: Runner) -> bool:
+    """Whether GitHub has none of it, for certain: where it cannot be asked, nothing is."""
+    try:
+        return not exists(services, runner)
+    except (GitHubError, ConfigInvalid):
+        return False
+
+
 def delete(services: Services, runner: Runner) -> None:
     """Deletes the registration, if there may be one; gone already is fine.
 
