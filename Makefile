@@ -36,7 +36,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
-	@echo "make generate   completions/, man/ and the table of words, from the commands, settings and errors"
+	@echo "make generate   completions/, man/, docs/states.md and the table of words, from commands, settings, errors and states"
 	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
 	@echo "make lint    ruff, the import contracts and dead code"
 	@echo "make types   mypy, strict"

@@ -20,7 +20,7 @@ from runnerctl.core.backends.registry import handle_of
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import sweep
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings

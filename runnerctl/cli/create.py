@@ -10,7 +10,7 @@ import click
 
 from runnerctl import core
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
-from runnerctl.core.engine.create import Wait
+from runnerctl.core.engine.operations.create import Wait
 from runnerctl.core.services import Services
 
 from . import render, runners

@@ -11,7 +11,6 @@ from types import FrameType
 from runnerctl import core
 from runnerctl.core.domain.models import Runner, RunnerSpec
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine import routed
 from runnerctl.core.logs import LogReader
 from runnerctl.core.services import Services
 

@@ -1,4 +1,4 @@
-"""What is made of the commands and the settings: the table of words, ``completions/`` and ``man/``.
+"""What is made of commands, settings and the engine's table: words to complete, ``completions/``, ``man/``, a page.
 
 ``make generate`` writes it; a test fails when a file differs from what this module says.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from runnerctl import core
 
 from .completing import SHELLS, of, table
 from .main import root
@@ -23,6 +25,7 @@ def files() -> Iterator[tuple[str, str]]:
         yield f"completions/{_SCRIPTS[shell]}", of(shell).source()
     for page in topics.pages(root):
         yield f"man/{page.file_name}", roff.source(page)
+    yield "docs/states.md", core.states_page()
 
 
 def main(top: Path) -> None:

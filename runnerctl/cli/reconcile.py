@@ -39,7 +39,7 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
     finishes removals that waited for GitHub, and removes runners that GitHub no longer knows. It never touches a
     running job.
     """
-    from runnerctl.core.engine.registration_poller import RegistrationPoller
+    from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
     from runnerctl.core.engine.sweep import sweep
 
     services = cli.services()

@@ -13,7 +13,7 @@ import click
 from runnerctl import core
 from runnerctl.core.domain.clock import Clock, SystemClock
 from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
-from runnerctl.core.engine.remove import Removal
+from runnerctl.core.engine.operations.remove import Removal
 from runnerctl.core.services import Services
 
 from . import render

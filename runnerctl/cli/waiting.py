@@ -6,7 +6,6 @@ from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine import routed
 from runnerctl.core.services import Services
 
 LOOK_SECONDS = 0.1

@@ -11,45 +11,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .domain.models import Runner, RunnerSpec, Scope
-    from .engine.breaker import held_back
-    from .engine.create import Wait, create_runner
+    from .engine.github_side.breaker import held_back
+    from .engine.github_side.orphans import finish_orphans
     from .engine.observing import decide, seconds_to_restart
-    from .engine.operation import Operation, finish
-    from .engine.orphans import finish_orphans
+    from .engine.operations.create import Wait, create_runner
+    from .engine.operations.operation import Operation, finish
+    from .engine.operations.remove import Removal, remove_runner
+    from .engine.operations.stop import Stop, restart_runner, start_runner, stop_runner
     from .engine.reconcile_runner import reconcile_runner
-    from .engine.remove import Removal, remove_runner
     from .engine.restarts import is_attended, wait_and_restart
+    from .engine.states_page import states_page
     from .engine.status import get_runner, observe, runner_status
-    from .engine.stop import Stop, restart_runner, start_runner, stop_runner
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
     from .services import Services
     from .settings.typed import Setting
 
 _HOME = {
-    "held_back": "engine.breaker",
-    "Wait": "engine.create",
-    "create_runner": "engine.create",
-    "Operation": "engine.operation",
-    "finish": "engine.operation",
+    "held_back": "engine.github_side.breaker",
+    "Wait": "engine.operations.create",
+    "create_runner": "engine.operations.create",
+    "Operation": "engine.operations.operation",
+    "finish": "engine.operations.operation",
     "decide": "engine.observing",
     "reconcile_runner": "engine.reconcile_runner",
     "seconds_to_restart": "engine.observing",
-    "finish_orphans": "engine.orphans",
-    "Removal": "engine.remove",
-    "remove_runner": "engine.remove",
+    "finish_orphans": "engine.github_side.orphans",
+    "Removal": "engine.operations.remove",
+    "remove_runner": "engine.operations.remove",
     "is_attended": "engine.restarts",
     "wait_and_restart": "engine.restarts",
     "Pruned": "housekeeping.retention",
     "prune": "housekeeping.retention",
     "disk_sizes": "housekeeping.sizing",
+    "states_page": "engine.states_page",
     "get_runner": "engine.status",
     "runner_status": "engine.status",
     "observe": "engine.status",
-    "Stop": "engine.stop",
-    "restart_runner": "engine.stop",
-    "start_runner": "engine.stop",
-    "stop_runner": "engine.stop",
+    "Stop": "engine.operations.stop",
+    "restart_runner": "engine.operations.stop",
+    "start_runner": "engine.operations.stop",
+    "stop_runner": "engine.operations.stop",
     "Runner": "domain.models",
     "RunnerSpec": "domain.models",
     "Scope": "domain.models",
@@ -82,6 +84,7 @@ __all__ = [
     "restart_runner",
     "runner_status",
     "seconds_to_restart",
+    "states_page",
     "observe",
     "wait_and_restart",
     "start_runner",

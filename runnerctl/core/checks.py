@@ -119,7 +119,7 @@ def _settings(subject: Subject) -> Iterator[Finding]:
 
 
 def _persistent(subject: Subject) -> Iterator[Finding]:
-    from .engine.config_sh import unreachable
+    from .engine.github_side.config_sh import unreachable
 
     if (why := unreachable(subject.services.settings)) is not None:
         by_default = not subject.services.settings.defaults.ephemeral
@@ -270,7 +270,7 @@ def _service(subject: Subject) -> Iterator[Finding]:
 
 
 def _state(subject: Subject) -> Iterator[Finding]:
-    from .engine.breaker import held_back
+    from .engine.github_side.breaker import held_back
 
     services = subject.services
     if not (services.settings.state_dir / "runnerctl.db").exists():

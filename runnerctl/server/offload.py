@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from runnerctl.core.domain.errors import Overloaded
-from runnerctl.core.engine.operation import Operation
+from runnerctl.core.engine.operations.operation import Operation
 from runnerctl.core.engine.reconciler import Reconciler
 
 THREADS = 32  # more of them cost event-loop latency

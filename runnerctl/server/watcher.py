@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.engine import routed, sweep
-from runnerctl.core.engine.orphans import finish_orphans
+from runnerctl.core.engine.github_side.orphans import finish_orphans
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
+from runnerctl.core.engine.operations.replacing import replace_lost
 from runnerctl.core.engine.reconciler import Reconciler
-from runnerctl.core.engine.registration_poller import RegistrationPoller
-from runnerctl.core.engine.replacing import replace_lost
 from runnerctl.core.housekeeping import retention
 from runnerctl.core.services import Services
 

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from runnerctl import core
 from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
 from runnerctl.core.domain.models import Runner
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.sandbox import Fault, Sandbox
 from runnerctl.sandbox.state import Settings

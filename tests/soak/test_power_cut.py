@@ -23,7 +23,7 @@ from runnerctl import core
 from runnerctl.core.domain.models import ProcessId, Runner, RunnerSpec
 from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.operation import Operation
+from runnerctl.core.engine.operations.operation import Operation
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services

@@ -64,16 +64,17 @@ def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bo
         unconfigured=died and identity is False,
         accepted=half_made and type(identity) is int,
         ends=ends_in_a_row(services, runner),
-        held_back=seen.outcome is Outcome.OUTDATED and _is_held_back(services, runner),
+        held_back=_seconds_held_back(services, runner) if seen.outcome is Outcome.OUTDATED else None,
         refused=failures.is_busy(runner.last_error),
         replaced=services.settings.replace_lost,
     )
 
 
-def _is_held_back(services: Services, runner: Runner) -> bool:
-    from . import breaker  # seldom, and a status must be quick
+def _seconds_held_back(services: Services, runner: Runner) -> float | None:
+    from .github_side import breaker  # seldom, and a status must be quick
 
-    return breaker.backoff(services, runner.scope) is not None
+    backoff = breaker.backoff(services, runner.scope)
+    return None if backoff is None else backoff.until - services.clock.now()
 
 
 def of_ended(services: Services, runner: Runner) -> Seen:
@@ -89,8 +90,10 @@ def of_ended(services: Services, runner: Runner) -> Seen:
 
 
 def _has_package(services: Services, runner: Runner) -> bool:
-    from . import packages  # a status must be quick
+    from .github_side import packages  # a status must be quick
 
+    if not services.backends.of(runner).capabilities.package:
+        return True
     return packages.is_at_hand(services, runner.scope, runner.version)
 
 

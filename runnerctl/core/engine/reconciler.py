@@ -156,8 +156,16 @@ class Reconciler:
             if row.at_work:
                 row.again = True
                 continue
-            row.at_work = True
+            self._hand_to_thread(runner_id, row)
+
+    def _hand_to_thread(self, runner_id: str, row: _Row) -> None:
+        row.at_work = True
+        try:
             self._pools[row.lane].submit(self._work, runner_id, row)
+        except RuntimeError as exc:  # the host lets us have no thread now
+            self._failed("no thread could be started", runner_id, exc)
+            row.at_work = False
+            self._queue(runner_id, row, _FAILED_SECONDS)
 
     # -- the work, in a pool's thread
 
@@ -170,9 +178,8 @@ class Reconciler:
             lane, seconds = row.lane, _HELD_SECONDS
         except RunnerctlError as exc:
             log.warning("runner %s could not be brought up to date: %s", runner_id, exc.message)
-        except Exception:
-            self.beat.errors += 1
-            log.exception("a step failed that should not", extra={"runner_id": runner_id})
+        except Exception as exc:
+            self._failed("a step failed that should not", runner_id, exc)
         finally:
             self._done(runner_id, row, lane, seconds)
 
@@ -182,6 +189,8 @@ class Reconciler:
         if progress.next is None or progress.error is not None or progress.next.step in IDLE:
             return Lane.LOCAL, self._seconds(progress)
         if progress.next.step in UNLOCKED:
+            if row.making is not None:
+                row.making.close()  # it came to nothing, and whoever asks takes the row's lock
             self._ask(runner_id, row)
             return Lane.LOCAL, None
         lane = _lane(progress.next)
@@ -196,12 +205,11 @@ class Reconciler:
         return 0.0 if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
-        if row.making is not None and self._is_made(runner_id):
-            row.making.close()
-            row.making = None
-        self._told(runner_id)
+        self._told(runner_id, row.making)
         with self._changed:
             row.at_work, row.lane = False, lane
+            if row.making is not None and row.making.closed:
+                row.making = None
             if row.again:
                 row.again, seconds = False, 0.0
             if seconds is not None and not self._stopped:
@@ -213,13 +221,19 @@ class Reconciler:
         if idle and row.making is None and self._rows.get(runner_id) is row:
             del self._rows[runner_id]
 
-    def _told(self, runner_id: str) -> None:
+    def _told(self, runner_id: str, making: Making | None = None) -> None:
+        """What follows a step; whatever it raises, the row is free for the next."""
         try:
+            if making is not None and self._is_made(runner_id):
+                making.close()
             self._after(runner_id)
-        except Exception:
-            self.beat.errors += 1
-            log.exception("what follows a step failed", extra={"runner_id": runner_id})
-        self._services.runner_events.notify(runner_id)
+            self._services.runner_events.notify(runner_id)
+        except Exception as exc:
+            self._failed("what follows a step failed", runner_id, exc)
+
+    def _failed(self, what: str, runner_id: str, exc: Exception) -> None:
+        self.beat.errors += 1
+        log.error(what, exc_info=exc, extra={"runner_id": runner_id})
 
     # -- what asks GitHub about a runner that lives
 
@@ -227,8 +241,8 @@ class Reconciler:
         with self._changed:
             if row.asking or self._stopped:
                 return
-            row.asking = True
             self._pools[Lane.GITHUB].submit(self._asked, runner_id, row)
+            row.asking = True
 
     def _asked(self, runner_id: str, row: _Row) -> None:
         seconds: float | None = _FAILED_SECONDS
@@ -244,9 +258,8 @@ class Reconciler:
             seconds = _HELD_SECONDS
         except RunnerctlError as exc:
             log.warning("GitHub could not be asked about runner %s: %s", runner_id, exc.message)
-        except Exception:
-            self.beat.errors += 1
-            log.exception("a question to GitHub failed that should not", extra={"runner_id": runner_id})
+        except Exception as exc:
+            self._failed("a question to GitHub failed that should not", runner_id, exc)
         finally:
             self._told(runner_id)
             with self._changed:
@@ -255,10 +268,13 @@ class Reconciler:
                 self.enqueue(runner_id, seconds=seconds)
 
     def _is_made(self, runner_id: str) -> bool:
+        """Or came to nothing."""
         runner = self._services.store.get(runner_id)
         if runner is None or not runner.live:
             return True
-        return runner.started_at is not None or runner.state is RunnerState.STOPPED
+        # Of one that is not wanted any more nothing is made; what there is goes like that of any other.
+        unwanted = runner.state is RunnerState.REMOVING
+        return unwanted or runner.started_at is not None or runner.state is RunnerState.STOPPED
 
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
         key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None

@@ -10,8 +10,8 @@ from ..domain.models import Runner
 from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
 from ..services import Services
-from . import breaker
-from .find_runner import find_runner
+from .github_side import breaker
+from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits
@@ -40,7 +40,7 @@ def observe(services: Services, runner: Runner) -> Status:
     if seen is not None and runner.offline_since is not None:
         degraded = "; ".join(filter(None, (documents.offline_text(runner, seen, now), degraded))) or None
     if runner.exposed_at is not None:
-        from . import exposure  # seldom, and a status must be quick
+        from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from ..domain.errors import RunnerBusy, RunnerctlError
 from ..domain.models import Runner
-from . import find_exposed
 from .drive import ENDING, drive
+from .github_side import find_exposed
+from .github_side.orphans import finish_orphans
 from .observing import decide
-from .orphans import finish_orphans
+from .operations.replacing import replace_lost
 from .plan import NOTHING, Action
-from .replacing import replace_lost
 from .steps.acts import IDLE
 
 if TYPE_CHECKING:
     from ..services import Services
-    from .registration_poller import RegistrationPoller
+    from .github_side.registration_poller import RegistrationPoller
 
 _CROWD = 900
 """Runners of one scope."""
@@ -95,7 +95,7 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
 
 def _make_due(services: Services, runners: Iterable[Runner]) -> None:
     for runner in runners:
-        if runner.due is not None:
+        if runner.due is not None and runner.last_error is not None:
             services.store.note(runner.id, due=None)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..domain.states import TERMINAL
+from ..domain.states import LIVE, TERMINAL, UNLAUNCHED
 from ..domain.states import RunnerState as S
 from .situation import Ended, Made, Processes, Situation, Timer, Wanted
 
@@ -95,8 +95,8 @@ def _section(title: str, needs: Mapping[str, frozenset[object]], *rows: Row) -> 
     return Section(title, needs, rows)
 
 
-_UNLAUNCHED = frozenset({S.PENDING, S.REGISTERED})
 _OBSERVED = frozenset({S.STARTING, S.IDLE, S.BUSY})
+_UNREMOVED = LIVE - {S.REMOVING}
 _STOPPING = frozenset({Wanted.STOP, Wanted.STOP_NOW, Wanted.RESTART, Wanted.RESTART_NOW})
 _AT_ONCE = frozenset({Wanted.STOP_NOW, Wanted.RESTART_NOW})
 _RESTARTS = frozenset({Wanted.RESTART, Wanted.RESTART_NOW})
@@ -124,16 +124,16 @@ TABLE: tuple[Section, ...] = (
             Step.WAIT,
             "its Worker may just be leaving",
             wanted=Wanted.GONE,
-            state=frozenset(S) - {S.REMOVING},
+            state=_UNREMOVED,
             job=True,
             leaving=True,
         ),
-        _row(Step.REFUSE, "it runs a job", wanted=Wanted.GONE, state=frozenset(S) - {S.REMOVING}, job=True),
+        _row(Step.REFUSE, "it runs a job", wanted=Wanted.GONE, state=_UNREMOVED, job=True),
         _row(Step.KILL, "the stop ladder has ended", deadline=Timer.OVER),
         _row(Step.INTERRUPT, "nobody has told its supervisor", deadline=Timer.RUNNING, unheard=True),
         _row(Step.WAIT, "the stop ladder is climbed", deadline=Timer.RUNNING),
         _row(Step.INTERRUPT, "it is to go now", wanted=Wanted.GONE_NOW),
-        _row(Step.BEGIN_REMOVAL, "it is to go", state=frozenset(S) - {S.REMOVING}),
+        _row(Step.BEGIN_REMOVAL, "it is to go", state=_UNREMOVED),
         _row(Step.DRAIN, "a job runs, and it takes no other", job=True, asked=False),
         _row(Step.WAIT, "its job is finished first", job=True),
         _row(Step.REFUSE, "GitHub says that it runs a job", wanted=Wanted.GONE, registered=True, refused=True),
@@ -145,7 +145,7 @@ TABLE: tuple[Section, ...] = (
     _section(
         "Removing, when no process is left",
         _needs(wanted=_GONE, processes=Processes.NONE),
-        _row(Step.BEGIN_REMOVAL, "it is to go", state=frozenset(S) - {S.REMOVING}),
+        _row(Step.BEGIN_REMOVAL, "it is to go", state=_UNREMOVED),
         _row(Step.REFUSE, "GitHub says that it runs a job", wanted=Wanted.GONE, registered=True, refused=True,
              removed=True),
         _row(Step.WAIT, "GitHub is asked again later", registered=True, orphaned=False, put_off=True),
@@ -155,7 +155,7 @@ TABLE: tuple[Section, ...] = (
     ),
     _section(
         "Making",
-        _needs(state=_UNLAUNCHED),
+        _needs(state=UNLAUNCHED),
         _row(Step.WAIT, "what it runs is not known to the row", processes=Processes.LIVING),
         _row(Step.LAUNCH, "a persistent one that is registered goes on", made=Made.REGISTERED, lasting=True),
         _row(Step.FAIL, "it was stopped in the making", wanted=frozenset({Wanted.STOP, Wanted.STOP_NOW})),
@@ -172,7 +172,7 @@ TABLE: tuple[Section, ...] = (
         _row(Step.INTERRUPT, "nobody has told its supervisor", deadline=Timer.RUNNING, unheard=True),
         _row(Step.WAIT, "the stop ladder is climbed", deadline=Timer.RUNNING),
         _row(Step.INTERRUPT, "it is to stop now", wanted=_AT_ONCE),
-        _row(Step.DRAIN, "it takes no further job", state=frozenset(S) - {S.STOPPING, S.REMOVING}),
+        _row(Step.DRAIN, "it takes no further job", state=_OBSERVED),
         _row(Step.DRAIN, "nobody has told its supervisor", asked=False),
         _row(Step.WAIT, "its job is finished first", job=True),
         _row(Step.KILL, "its stop took too long", overdue=True),
@@ -186,6 +186,7 @@ TABLE: tuple[Section, ...] = (
         _row(Step.CONFIRM, "GitHub lists it no more", lost=True, job=False, lasting=True),
         _row(Step.FAIL, "GitHub lost it", lost=True, job=False),
         _row(Step.DRAIN_EXPOSED, "it may not serve a public repository", exposed=True),
+        _row(Step.DRAIN, "nobody has told its supervisor", state=S.STOPPING, asked=False),
         _row(Step.WAIT, "it was told to end", state=S.STOPPING),
         _row(Step.RESTART, "its Listener lives, and it is offline at GitHub", offline=True, job=False, lasting=True),
         _row(Step.REPLACE, "its Listener lives, and it is offline at GitHub", offline=True, job=False, lasting=False,

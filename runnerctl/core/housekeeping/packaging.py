@@ -10,7 +10,7 @@ from pathlib import Path
 from ..domain import names
 from ..domain.errors import InvalidRequest, PackageInvalid
 from ..domain.models import Scope
-from ..engine.packages import package_for
+from ..engine.github_side.packages import package_for
 from ..host import disk
 from ..packages import releases, version_policy
 from ..packages.store import Package

@@ -62,16 +62,19 @@ class Database:
             db.execute("DROP TABLE room")
 
     def close(self) -> None:
-        """Closes every thread's connection; the store is not used after that."""
+        """Closes every thread's connection; the store is not used after that.
+
+        What a thread is about is waited for: SQLite does not survive a connection that is closed while it is used.
+        """
         for opened in list(self._opened):
             opened.close()
 
     @property
-    def _db(self) -> sqlite3.Connection:
+    def _mine(self) -> _Connection:
         mine: _ThreadConnection | None = getattr(self._local, "mine", None)
         if mine is None:
             mine = self._local.mine = _ThreadConnection(_Connection(self._connect(), self._opened))
-        return mine.opened.connection
+        return mine.opened
 
     def _connect(self) -> sqlite3.Connection:
         with ExitStack() as refused:
@@ -96,15 +99,17 @@ class Database:
         return connection
 
     def _read(self, query: str, *values: object) -> list[Any]:
+        mine = self._mine
         try:
-            return self._db.execute(query, values).fetchall()
+            with mine.used:
+                return mine.connection.execute(query, values).fetchall()
         except sqlite3.Error as exc:
             raise _meaning(exc, self._path) from exc
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing:
-            db = self._db
+        with self._writing, self._mine.used:
+            db = self._mine.connection
             try:
                 _begin(db)
                 try:
@@ -154,12 +159,15 @@ class _Connection:
 
     def __init__(self, connection: sqlite3.Connection, all_of_them: set[_Connection]) -> None:
         self.connection = connection
+        self.used = threading.RLock()
+        """By its thread; another one closes it only in between."""
         self._all = all_of_them
         all_of_them.add(self)
 
     def close(self) -> None:
         self._all.discard(self)
-        self.connection.close()
+        with self.used:
+            self.connection.close()
 
 
 class _ThreadConnection:

@@ -15,7 +15,7 @@ from runnerctl.core.backends import directory
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import GitHubUnavailable
 from runnerctl.core.domain.models import Scope
-from runnerctl.core.engine import packages
+from runnerctl.core.engine.github_side import packages
 from runnerctl.core.host.locks import file_lock
 from runnerctl.core.housekeeping import packaging
 from runnerctl.core.packages import version_policy

@@ -13,7 +13,7 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.errors import InvalidRequest
-from runnerctl.core.engine.config_sh import unreachable
+from runnerctl.core.engine.github_side.config_sh import unreachable
 from runnerctl.core.services import Services
 from runnerctl.core.settings.load import load
 from runnerctl.sandbox import Sandbox

@@ -14,7 +14,7 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox

@@ -13,7 +13,7 @@ from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.until_online import SETTLE_SECONDS, Online
+from runnerctl.core.engine.operations.until_online import SETTLE_SECONDS, Online
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive

@@ -30,7 +30,7 @@ from runnerctl import core
 from runnerctl.core.domain.errors import RunnerExists
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services

@@ -25,8 +25,8 @@ from runnerctl.core.domain.errors import (
 )
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.plan import Step
-from runnerctl.core.engine.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox

@@ -15,7 +15,7 @@ from runnerctl import core
 from runnerctl.core.backends import directory
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import observe_runners, reconcile_finding, sweep
 from runnerctl.core.engine.table import Step
 from runnerctl.core.services import Services

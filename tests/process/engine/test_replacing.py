@@ -9,8 +9,8 @@ import pytest
 from runnerctl import core
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine import breaker
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side import breaker
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.engine.table import Step
 from runnerctl.core.services import Services

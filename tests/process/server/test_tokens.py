@@ -19,7 +19,7 @@ from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.domain.errors import Forbidden, TokenExists, TokenNotFound
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.engine import replacing
+from runnerctl.core.engine.operations import replacing
 from runnerctl.core.redact import MASK, redact
 from runnerctl.core.services import Services
 from runnerctl.server.app import ROUTES, build_app

@@ -19,7 +19,7 @@ from typing import Any
 from runnerctl import core
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.models import RunnerSpec, Scope
-from runnerctl.core.engine.replacing import replace_lost
+from runnerctl.core.engine.operations.replacing import replace_lost
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings

@@ -18,8 +18,8 @@ from runnerctl.core.domain.models import ProcessId, Runner
 from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.states import RunnerState, may_follow
 from runnerctl.core.engine import routed
-from runnerctl.core.engine.operation import Operation
-from runnerctl.core.engine.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
+from runnerctl.core.engine.operations.operation import Operation
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubError, RunnerBusy
 from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
-from .. import failures, registration
-from ..orphans import finish_orphans
+from .. import failures
+from ..github_side import registration
+from ..github_side.orphans import finish_orphans
 
 if TYPE_CHECKING:
     from ...services import Services

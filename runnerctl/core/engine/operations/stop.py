@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..domain.errors import BackendFailed, InvalidTransition, RunnerNotFound
-from ..domain.models import Runner
-from ..domain.observation import Phase
-from ..domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, RunnerState
-from . import exposure, failures, registration
+from ...domain.errors import BackendFailed, InvalidTransition, RunnerNotFound
+from ...domain.models import Runner
+from ...domain.observation import Phase
+from ...domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, RunnerState
+from .. import failures
+from ..github_side import exposure, registration
+from ..plan import WAS_STOPPED, is_wished
 from .find_runner import find_runner
 from .operation import Operation
-from .plan import WAS_STOPPED, is_wished
 
 if TYPE_CHECKING:
-    from ..access.grants import TokenLimits
-    from ..services import Services
+    from ...access.grants import TokenLimits
+    from ...services import Services
 
 # A Worker reports its job's end as the very last, and nobody else can.
 KILLED = (
@@ -96,8 +97,8 @@ class _OfLiving(Operation[Stop]):
 
 def _is_lost(services: Services, runner: Runner) -> bool:
     """An ephemeral runner whose processes are gone for good has only not been written down yet."""
-    from .observing import decide
-    from .table import Step
+    from ..observing import decide
+    from ..table import Step
 
     if runner.state not in WITH_PROCESS or not runner.ephemeral:
         return False

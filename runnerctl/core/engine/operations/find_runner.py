@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain import names
-from ..domain.errors import RunnerNotFound, ScopeMismatch
-from ..domain.models import Runner, Scope
+from ...domain import names
+from ...domain.errors import RunnerNotFound, ScopeMismatch
+from ...domain.models import Runner, Scope
 
 if TYPE_CHECKING:
-    from ..access.grants import TokenLimits
-    from ..services import Services
+    from ...access.grants import TokenLimits
+    from ...services import Services
 
 
 def find_runner(services: Services, name: str, limits: TokenLimits | None = None) -> Runner:

@@ -6,13 +6,13 @@ import re
 import signal
 from urllib.parse import urlsplit
 
-from ..backends.base import Accepted, ConfigSh
-from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
-from ..domain.models import Runner
-from ..domain.names import invalid
-from ..redact import redact
-from ..services import Services
-from ..settings.load import Settings
+from ...backends.base import Accepted, ConfigSh
+from ...domain.errors import BackendFailed, RunnerctlError, RunnerExists
+from ...domain.models import Runner
+from ...domain.names import invalid
+from ...redact import redact
+from ...services import Services
+from ...settings.load import Settings
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 _TAKEN = re.compile(r"A runner exists with the same name")

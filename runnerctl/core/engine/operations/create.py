@@ -6,24 +6,25 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
-from ..domain.models import Runner, RunnerSpec
-from ..domain.states import RunnerState
-from ..host.row_locks import RowHeld
-from ..store.runners import REMOVE_FIRST
-from . import failures
+from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
+from ...domain.models import Runner, RunnerSpec
+from ...domain.names import invalid
+from ...domain.states import RunnerState
+from ...host.row_locks import RowHeld
+from ...store.runners import REMOVE_FIRST
+from .. import failures
+from ..advance import give_up
+from ..github_side.config_sh import check_reachable
+from ..making import Making, Progress
+from ..observing import decide
+from ..steps.acts import IDLE
 from .admission import admit
-from .advance import give_up
-from .config_sh import check_reachable
-from .making import Making, Progress
-from .observing import decide
 from .operation import Operation, drive_to_end
-from .steps.acts import IDLE
 from .until_online import Online
 
 if TYPE_CHECKING:
-    from ..access.grants import TokenLimits
-    from ..services import Services
+    from ...access.grants import TokenLimits
+    from ...services import Services
 
 _ROOM_SECONDS = 30.0
 """How long an earlier life of that name that is ending may take."""
@@ -72,11 +73,12 @@ class Create(Operation[Runner]):
         if self._limits is not None:
             self._limits.check_create(self._spec)
             self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
-        self.services.backends.named(self.services.backends.default).check_free(
-            self._spec.name, self.services.settings.base_dir
-        )
+        backend = self.services.backend
+        backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_listable()
         if not self._spec.ephemeral:
+            if not backend.capabilities.persistent:
+                raise invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made
         self._admit_if_there_is_room()

@@ -5,10 +5,10 @@ A fault that is not ours must not become a storm of registrations. No back-off i
 
 from __future__ import annotations
 
-from ..domain.durations import shown
-from ..domain.errors import RunnerctlError
-from ..domain.models import Backoff, Scope
-from ..services import Services
+from ...domain.durations import shown
+from ...domain.errors import RunnerctlError
+from ...domain.models import Backoff, Scope
+from ...services import Services
 
 WINDOW_SECONDS = 300.0
 _FIRST_SECONDS = 5.0

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..domain.errors import RunnerctlError
-from ..domain.models import Absence, Runner, Scope, Sighting
-from ..domain.states import RunnerState
+from ...domain.errors import RunnerctlError
+from ...domain.models import Absence, Runner, Scope, Sighting
+from ...domain.states import RunnerState
 
 if TYPE_CHECKING:
-    from ..github.answers import RemoteRunner
-    from ..services import Services
+    from ...github.answers import RemoteRunner
+    from ...services import Services
 
 log = logging.getLogger("runnerctl.core")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..domain.models import Scope
-from ..packages import releases
-from ..packages.store import Package
-from ..services import Services
-from .making import Progress
+from ...domain.models import Scope
+from ...packages import releases
+from ...packages.store import Package
+from ...services import Services
+from ..making import Progress
 
 
 def is_at_hand(services: Services, scope: Scope, version: str) -> bool:

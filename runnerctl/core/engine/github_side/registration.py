@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
-from ..domain.models import Runner, Scope
-from ..services import Services
+from ...domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
+from ...domain.models import Runner, Scope
+from ...services import Services
 
 if TYPE_CHECKING:
-    from ..github.answers import JitConfig, RemoteRunner
+    from ...github.answers import JitConfig, RemoteRunner
 
 
 def ask(services: Services, runner: Runner) -> JitConfig:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..access.grants import TokenLimits
-from ..domain.errors import Forbidden
-from ..domain.models import Runner, RunnerSpec
-from ..host import disk
-from ..services import Services
-from ..settings.load import Settings
-from ..store.api_tokens import not_free
+from ...access.grants import TokenLimits
+from ...domain.errors import Forbidden
+from ...domain.models import Runner, RunnerSpec
+from ...host import disk
+from ...services import Services
+from ...settings.load import Settings
+from ...store.api_tokens import not_free
 
 
 def admit(
@@ -48,7 +48,7 @@ def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None
     """Raises ``Forbidden`` for a name by which jobs of workflows would find it that are another tenant's."""
     if settings.oidc.rules is None:
         return
-    from ..settings.workflow_policy import workflow_policy
+    from ...settings.workflow_policy import workflow_policy
 
     rules = workflow_policy(settings)
     if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):

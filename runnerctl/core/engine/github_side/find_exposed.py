@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..domain.errors import RunnerctlError
+from ...domain.errors import RunnerctlError
 from . import exposure
 
 if TYPE_CHECKING:
-    from ..domain.models import Runner, Scope
-    from ..services import Services
+    from ...domain.models import Runner, Scope
+    from ...services import Services
 
 log = logging.getLogger("runnerctl.core")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain.errors import RunnerctlError
-from ..domain.models import Runner
-from ..packages.version_policy import order
+from ...domain.errors import RunnerctlError
+from ...domain.models import Runner
+from ...packages.version_policy import order
 from . import breaker, packages
 
 if TYPE_CHECKING:
-    from ..packages.store import Package
-    from ..services import Services
+    from ...packages.store import Package
+    from ...services import Services
 
 
 def newer_package(services: Services, runner: Runner) -> Package | str:

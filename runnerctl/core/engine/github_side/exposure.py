@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain.errors import FieldError, Forbidden
+from ...domain.errors import FieldError, Forbidden
 
 if TYPE_CHECKING:
-    from ..domain.models import Runner
-    from ..services import Services
+    from ...domain.models import Runner
+    from ...services import Services
 
 _NEWS_SECONDS = 60.0
 """Nobody is refused because of what GitHub said longer ago."""

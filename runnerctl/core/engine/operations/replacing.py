@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ..domain.errors import Forbidden, RunnerBusy, RunnerctlError
-from ..domain.models import Runner, RunnerSpec, Scope
-from ..domain.states import RunnerState
-from ..services import Services
-from . import breaker
+from ...domain.errors import Forbidden, RunnerBusy, RunnerctlError
+from ...domain.models import Runner, RunnerSpec, Scope
+from ...domain.states import RunnerState
+from ...services import Services
+from ..github_side import breaker
 from .create import create_runner
 from .operation import finish
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..domain.errors import ConfigInvalid, GitHubRateLimited, GitHubUnavailable, RunnerBusy, RunnerctlError
-from ..domain.models import Orphan, Runner
-from ..domain.states import RunnerState
-from ..services import Services
-from ..store.orphans import LONGEST_WAIT
+from ...domain.errors import ConfigInvalid, GitHubRateLimited, GitHubUnavailable, RunnerBusy, RunnerctlError
+from ...domain.models import Orphan, Runner
+from ...domain.states import RunnerState
+from ...services import Services
+from ...store.orphans import LONGEST_WAIT
 from .registration import find_ours
 
 _RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, LONGEST_WAIT)

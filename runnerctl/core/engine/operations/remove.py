@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..domain.errors import DeadlineExceeded, GitHubBusy, RunnerBusy
-from ..domain.models import Runner, Scope
-from ..domain.states import Desired, How, RunnerState
-from . import failures
+from ...domain.errors import DeadlineExceeded, GitHubBusy, RunnerBusy
+from ...domain.models import Runner, Scope
+from ...domain.states import Desired, How, RunnerState
+from .. import failures
+from ..steps.removing import BUSY_HINT
 from .find_runner import check_scope, find_runner
 from .operation import Operation
-from .steps.removing import BUSY_HINT
 from .stop import KILLED, has_job, is_draining, is_unsaid
 
 if TYPE_CHECKING:
-    from ..access.grants import TokenLimits
-    from ..services import Services
+    from ...access.grants import TokenLimits
+    from ...services import Services
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain.durations import shown
-from ..domain.errors import BackendFailed, DeadlineExceeded
-from ..domain.models import Runner
-from ..domain.observation import Observation, Outcome, Phase
-from ..domain.states import RunnerState
-from .observing import seconds_to_restart
+from ...domain.durations import shown
+from ...domain.errors import BackendFailed, DeadlineExceeded
+from ...domain.models import Runner
+from ...domain.observation import Observation, Outcome, Phase
+from ...domain.states import RunnerState
+from ..observing import seconds_to_restart
 
 if TYPE_CHECKING:
-    from ..services import Services
+    from ...services import Services
 
 SETTLE_SECONDS = 0.25
 """GitHub registers a version that is too old, and lets it say *Listening for Jobs*; its first poll is refused."""

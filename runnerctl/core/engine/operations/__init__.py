@@ -1,0 +1,1 @@
+"""What commands and requests want of runners: checks and one committed wish each."""
