@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from runnerctl import core
+from runnerctl.core.domain import documents
 from runnerctl.core.domain.errors import SomeFailed
 from runnerctl.core.engine.sweep import Finding
 from runnerctl.core.services import Services
@@ -46,7 +47,7 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
         audited(services, "reconcile", ["host"])
     swept = sweep(services, None if local else RegistrationPoller(services), dry_run=dry_run)
     told = {finding.runner.id for finding in swept.findings} if dry_run else set()
-    resting = list(_resting(services, told))
+    resting = [*_resting(services, told), *_offline(services, told)]
     if not (swept.findings or resting):
         render.talk(cli, "Everything is as it should be")
     render.items(cli, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
@@ -72,6 +73,16 @@ def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
         if runner.id not in told and (when := restarts.restart_text(services, runner)) is not None:
             listed = "; GitHub did not list it when it was asked last" if runner.id in absent else ""
             yield f"{runner.name} {when}: {runner.reason}{listed}"
+
+
+def _offline(services: Services, told: Collection[str]) -> Iterator[str]:
+    """Those that live and that GitHub shows as offline: after another listing something is done about it."""
+    for runner in services.store.live():
+        if runner.offline_since is not None and runner.id not in told:
+            status = core.observe(services, runner)
+            text = None if status.seen is None else documents.offline_text(runner, status.seen, status.now)
+            if text is not None:
+                yield f"{runner.name}: {text}"
 
 
 def _document(finding: Finding) -> dict[str, Any]:

@@ -58,12 +58,18 @@ def status_row(status: Status) -> Row:
         "PHASE": facts["phase"],
         "SCOPE": runner.scope,
         "JOB": seen.job if seen else None,
-        "GITHUB": f"{github['status']}, seen {age(github['age'])} ago" if github else None,
+        "GITHUB": _github(github) if github else None,
         "LABELS": runner.labels,
         "AGE": age(status.now - runner.created_at),
         "REASON": facts["reason"],
         "DEGRADED": facts["degraded"],
     }
+
+
+def _github(facts: dict[str, Any]) -> str:
+    if facts["status"] == documents.UNKNOWN:
+        return f"unknown since {age(facts['age'])}"
+    return f"{facts['status']}, seen {age(facts['age'])} ago"
 
 
 def age(seconds: float) -> str:

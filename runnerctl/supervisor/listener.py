@@ -32,9 +32,13 @@ class Listener:
         return bool(poll.poll(0))
 
     def signal(self, number: int) -> None:
-        """To the Listener alone: what it started is for it to stop, in its own order."""
+        """To the Listener alone: what it started is for it to stop, in its own order. One that stands still goes on.
+
+        It hears the signal first, before it does anything else.
+        """
         try:
             signal.pidfd_send_signal(self.pidfd, number)
+            signal.pidfd_send_signal(self.pidfd, signal.SIGCONT)
         except ProcessLookupError:
             return
 

@@ -57,10 +57,10 @@ class PreviousRecord:
         return self.recorded()
 
 
-def working(launch: Launch, cgroup: str | None) -> bool:
-    """Whether a Worker of that runner lives."""
+def workers(launch: Launch, cgroup: str | None) -> list[Process]:
+    """The Workers of that runner that live."""
     inside = set() if cgroup is None else cgroups.pids(cgroup)
-    return processes.working(launch.root, life=launch.id, inside=inside)
+    return processes.workers(launch.root, life=launch.id, inside=inside)
 
 
 def _read(path: str) -> dict[str, object]:

@@ -91,15 +91,15 @@ def tree(life: str, *, listener: Process | None, inside: set[int]) -> list[Proce
     return list(found.values())
 
 
-def working(root: str, *, life: str, inside: set[int]) -> bool:
-    """Whether a Worker lives below us, ``inside``, under that root or with that mark: a job is running."""
+def workers(root: str, *, life: str, inside: set[int]) -> list[Process]:
+    """The Workers that live below us, ``inside``, under that root or with that mark: of a job that is running."""
     all_of_them = everyone()
-    workers = [process for process in all_of_them.values() if process.name == WORKER]
-    if not workers:
-        return False
+    found = [process for process in all_of_them.values() if process.name == WORKER]
+    if not found:
+        return []
     ours = {process.pid for process in below(os.getpid(), all_of_them)}
     ours |= inside
-    return any(each.pid in ours or is_under(each.pid, root) or _carries(each.pid, life) for each in workers)
+    return [each for each in found if each.pid in ours or is_under(each.pid, root) or _carries(each.pid, life)]
 
 
 def at_home(root: str, *names: str) -> Process | None:

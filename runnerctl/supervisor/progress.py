@@ -1,6 +1,7 @@
 """From the Listener's lines and its Worker to the phase and the jobs of the record.
 
-Lines can be forged by a job, Workers cannot be wished away: a job is over only when both say so.
+Lines can be forged by a job, Workers cannot be wished away: while one lives, no line ends a job. And a line alone is no
+job: the Listener may give one up without another word, so one that has had no Worker for some seconds is over.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from record import Record
 
 _MAX_NAME = 256
 _MAX_ERROR = 500
+_ALONE_SECONDS = 3.0
+"""A job that has had no Worker for longer, and of which nothing is said, was given up."""
 _START_SECONDS = 60.0
-"""From the line of a job to its Worker, at most."""
+"""From the line of a job to its Worker, at most: GitHub is asked in between."""
 
 
 class Progress:
@@ -29,6 +32,12 @@ class Progress:
         self._said = records.STARTING
         self._over_at: float | None = None
         self._outlived = False
+        self._alone_since: float | None = None
+        """Monotonic: since when no Worker has been seen."""
+        self._worked = False
+        """The job of the record had a Worker."""
+        self._late: _Late | None = None
+        """A job that was given up before it had a Worker: that may still come."""
         self.working = False
         """A Worker lived when last looked."""
         self.error = ""
@@ -45,6 +54,29 @@ class Progress:
         """No line will come any more that says that the Worker ended."""
         return self.working and (self._record.job is None or self._over_at is not None)
 
+    @property
+    def expects_worker(self) -> bool:
+        """Whether a Worker is there decides something, and nothing tells when one comes."""
+        if self.working:
+            return False
+        late = self._late is not None and time.monotonic() < self._late.until
+        return late or (self._record.job is not None and self._over_at is None)
+
+    @property
+    def alone(self) -> bool:
+        """Its job has had no Worker for so long that it must have been given up."""
+        since = self._alone_since
+        if self._record.job is None or self._over_at is not None or since is None:
+            return False
+        return time.monotonic() - since > _ALONE_SECONDS
+
+    def give_up(self) -> None:
+        """Nobody will say how the job ended."""
+        job = self._record.job
+        if job is not None and not self._worked:
+            self._late = _Late(job, before=self._record.last_job, until=time.monotonic() + _START_SECONDS)
+        self._over_at = time.time()
+
     def started(self) -> None:
         """A new Listener runs."""
         self._said = records.STARTING
@@ -56,20 +88,14 @@ class Progress:
         """A runner that was online or busy before us is so still."""
         said = self._record.phase
         self._said = records.LISTENING if said == records.BUSY else said
-        self.working = working
+        self._note(working)
 
     def found_at_work(self) -> None:
         """A Worker of whose job no line told us: the one before us died with it, or its Listener did."""
         self._record.jobs_run = max(1, self._record.jobs_run)
 
-    def doubt(self) -> None:
-        """The line that ended the job, or began it, may have died with the supervisor before us."""
-        job = self._record.job
-        if job is not None and not self.working and time.time() - job.started_at > _START_SECONDS:
-            self._over_at = self._over_at or time.time()
-
     def take(self, events: list[Event], *, working: bool) -> None:
-        self.working = working
+        self._note(working)
         for event in events:
             self._take(event)
 
@@ -87,7 +113,7 @@ class Progress:
 
     def settle(self, *, working: bool) -> bool:
         """Closes a job that is over, sets the phase; True when a job was closed."""
-        self.working = working
+        self._note(working)
         if working and self._outlived and self._over_at is not None:
             self._over_at = time.time()
         closed = not working and self._over_at is not None
@@ -97,6 +123,16 @@ class Progress:
         if phase != self._record.phase:
             self._record.phase, self._record.phase_at = phase, time.time()
         return closed
+
+    def _note(self, working: bool) -> None:
+        self.working = working
+        if not working:
+            self._alone_since = self._alone_since or time.monotonic()
+            return
+        self._alone_since, self._worked = None, True
+        if self._late is not None and self._record.job is None:
+            self._late.job.ended_at = None
+            self._record.job, self._record.last_job, self._late = self._late.job, self._late.before, None
 
     def _phase(self) -> str:
         if self._said == records.STOPPING:
@@ -134,6 +170,8 @@ class Progress:
         if self._record.job is not None:
             self._close()
         self._online()
+        self._late, self._worked = None, self.working
+        self._alone_since = None if self.working else time.monotonic()
         self._record.job = Job(name, started_at=time.time())
         self._record.jobs_run += 1
 
@@ -143,10 +181,19 @@ class Progress:
             # The line that began it died with the supervisor before us.
             job = self._record.job = Job(name, started_at=time.time())
             self._record.jobs_run = 1
-        if job is None or (self.working and job.name != name):
+        if job is None:
+            self._said_late(name, result)
+            return
+        if self.working and job.name != name:
             return
         job.result = result
         self._over_at = time.time()
+
+    def _said_late(self, name: str, result: str | None) -> None:
+        """Of a job that was given up because nothing was said of it for so long."""
+        last = self._record.last_job
+        if last is not None and last.result is None and last.name == name:
+            last.result, self._late = result, None
 
     def _close(self) -> None:
         job = self._record.job
@@ -154,3 +201,14 @@ class Progress:
             job.ended_at = time.time() if self._over_at is None else self._over_at
             self._record.last_job, self._record.job = job, None
         self._over_at = None
+
+
+class _Late:
+    """A job that may still get its Worker, and what is the last job if it does."""
+
+    __slots__ = ("before", "job", "until")
+
+    def __init__(self, job: Job, *, before: Job | None, until: float) -> None:
+        self.job = job
+        self.before = before
+        self.until = until

@@ -132,7 +132,7 @@ def _check_alone(run_dir: str, launch: Launch) -> None:
 def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
     previous = PreviousRecord(run_dir)
     listener = previous.listener(launch.root)
-    if listener is None and not previous_record.working(launch, previous.cgroup or launch.cgroup):
+    if listener is None and not previous_record.workers(launch, previous.cgroup or launch.cgroup):
         raise Refused("neither a Listener nor a Worker of it lives", status=_NOTHING_LIVES)
     return _Adopted(previous, listener)
 

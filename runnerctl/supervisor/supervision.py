@@ -11,6 +11,7 @@ import killing
 import lines
 import listener as listeners
 import previous_record
+import processes
 import stopping
 import wakeups
 from events import poke
@@ -22,6 +23,7 @@ from processes import Process
 from progress import Progress
 from record import BUSY, EXITED, STARTING, STOPPING, UPDATING, Record
 from runner_log import RunnerLog
+from worker import Worker
 
 _WORKER_SECONDS = 0.5
 _UPDATE_SECONDS = 0.25
@@ -55,6 +57,7 @@ class Supervision:
         self._unsaved = False
         self._poked = record.phase
         self._worker_seen: bool | None = None
+        self._worker = Worker()
 
     def start(self) -> None:
         """Starts the Listener. Raises ``OSError`` when it cannot be executed."""
@@ -82,7 +85,6 @@ class Supervision:
         self._output.resume()
         self._progress.adopted(working=working)
         self._read()
-        self._progress.doubt()
         if working and self._record.job is None:
             self._progress.found_at_work()
         if self._listener is None:
@@ -110,7 +112,9 @@ class Supervision:
     def _wait(self) -> None:
         poll = select.poll()
         pidfd = None if self._listener is None else self._listener.pidfd
-        for descriptor in (self._signals, self._lease, pidfd):
+        # A line that came before its Worker's end may be the job's own: then the Listener's is given time to come.
+        worker = None if self._progress.waits_for_worker else self._worker.pidfd
+        for descriptor in (self._signals, self._lease, pidfd, worker):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         if not self._output.dry:
@@ -119,7 +123,10 @@ class Supervision:
         self._worker_seen = None
         # Rounded up: waking a fraction too early would mean waking many times.
         ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
-        if self._lease is not None and any(descriptor == self._lease for descriptor, _ in ready):
+        told = {descriptor for descriptor, _ in ready}
+        if worker in told:
+            self._worker.bury()
+        if self._lease is not None and self._lease in told:
             self._read_lease(self._lease)
 
     def _patience(self, now: float) -> float | None:
@@ -138,7 +145,9 @@ class Supervision:
 
     @property
     def _watches_worker(self) -> bool:
-        return self._progress.waits_for_worker or (self._progress.working and self._stop.asked is not None)
+        progress = self._progress
+        untold = progress.working and (self._stop.asked is not None or self._worker.pidfd is None)
+        return progress.waits_for_worker or progress.expects_worker or untold
 
     def _read_lease(self, lease: int) -> None:
         if os.read(lease, 4096) == b"":
@@ -196,9 +205,8 @@ class Supervision:
         self._over = step == exits.END and not self._outlived
 
     def _decide(self, now: float) -> None:
-        if self._looks_worthwhile and self._progress.settle(working=self._working()):
-            self._unsaved = True
-            self._stop.job_ended(now)
+        if self._looks_worthwhile:
+            self._settle(now)
         if self._over:
             return
         if self._listener is None:
@@ -206,16 +214,35 @@ class Supervision:
         elif (rung := self._stop.climb(now, occupied=self._progress.occupied)) is not None:
             self._step_on(rung, self._listener)
 
+    def _settle(self, now: float) -> None:
+        working, before = self._working(), self._record.phase
+        if not working and self._progress.alone and self._sees_its_own:
+            self._log.note("Its job has no Worker, and its Listener says nothing of it: it was given up")
+            self._progress.give_up()
+        closed = self._progress.settle(working=working)
+        if closed:
+            self._stop.job_ended(now)
+        if closed or self._record.phase != before:
+            self._unsaved = True
+
+    @property
+    def _sees_its_own(self) -> bool:
+        """Where the Listener's process can be seen, so could its Worker's; a hidden ``/proc`` proves nothing."""
+        known = None if self._listener is None else self._listener.process
+        return known is not None and processes.lives(known.pid, known.start_ticks)
+
     @property
     def _looks_worthwhile(self) -> bool:
         """Something happened or is awaited that the presence of a Worker decides."""
         waits = self._listener is None or (self._stop.asked is not None and not self._stop.begun)
-        return self._unsaved or waits or self._watches_worker
+        return self._unsaved or waits or self._watches_worker or self._worker.died
 
     def _working(self) -> bool:
         """Looked up once a turn: it is a walk through all of ``/proc``."""
         if self._worker_seen is None:
-            self._worker_seen = previous_record.working(self._launch, self._cgroup)
+            found = previous_record.workers(self._launch, self._cgroup)
+            self._worker.follow(found)
+            self._worker_seen = bool(found)
         return self._worker_seen
 
     def _step_on(self, rung: str, listener: Listener) -> None:

@@ -85,6 +85,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         'Start a stopped runner',
         (
             (('name',), 'stopped-runner', (), False, None),
+            (('--register',), 'flag', (), False, 'Register the runner anew if GitHub has deleted its registration'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
         ),

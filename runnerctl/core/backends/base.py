@@ -203,7 +203,7 @@ class Backend(ABC):
 
     @abstractmethod
     def accept(self, handle: str, identity: Jit | ConfigSh) -> Accepted:
-        """Gives it the identity of a registered runner, or lets it get one by itself.
+        """Gives it the identity of a registered runner, or lets it get one by itself; an earlier one is replaced.
 
         When it returns, the identity is durable: a power cut loses nothing, and nobody need keep the blob. Raises
         ``GitHubRefused`` for a blob that is none, ``BackendFailed`` when ``config.sh`` cannot be run or takes too long.

@@ -44,6 +44,17 @@ def write_identity(root: Path, encoded_jit: str, *, owner: tuple[int, int] | Non
             os.close(directory)
 
 
+def forget(root: Path) -> None:
+    """Deletes the identity files, if there are any."""
+    with disk_errors(root):
+        directory = os.open(root, _DIRECTORY)
+        try:
+            _remove(directory)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
 def is_missing(root: Path) -> bool:
     """The directory stands and is no registered runner: its Listener took the files away, as the last thing it did."""
     return root.is_dir() and not (root / NAMES[0]).exists()

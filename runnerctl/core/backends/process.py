@@ -214,6 +214,7 @@ class ProcessBackend(SupervisedBackend):
             listener = seen.listener if seen else None
             if listener is not None:
                 _signal(listener, signal.SIGINT)
+                _signal(listener, signal.SIGCONT)
 
     def kill(self, handle: str) -> None:
         """The supervisor goes first: it would take the deaths for exits and act on them."""

@@ -113,6 +113,7 @@ class SupervisedBackend(Backend):
         if isinstance(identity_, Jit):
             identity.write_identity(place.root, identity_.encoded, owner=place.user)
             return Accepted(handle, identity.agent_id(place.root))
+        identity.forget(place.root)  # config.sh refuses where there is one
         configured = self._configure(place, identity_)
         github_id = identity.of_config_sh(place.root) if configured.status == 0 else None
         return Accepted(handle, github_id, configured)

@@ -6,12 +6,17 @@ import time
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from .durations import shown
 from .models import Event, Listed, Runner
 from .observation import Observation
 
 RUNNING = "running"
 INSTALLED = "installed_not_running"
 NOT_INSTALLED = "not_installed"
+UNKNOWN = "unknown"
+OFFLINE = "GitHub shows it as offline, though its Listener lives"
+OVERDUE_SECONDS = 90.0
+"""GitHub is listed every minute; what it said longer ago than that, and the time that a listing takes, is unknown."""
 
 
 class Status(NamedTuple):
@@ -63,9 +68,34 @@ def job_document(seen: Observation | None) -> dict[str, Any] | None:
 
 
 def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
-    """GitHub's word about the registration as it was last seen, and how many seconds ago that was."""
+    """GitHub's word about the registration, and how many seconds ago it said so; unknown once that is overdue."""
     age = github_age(runner, now)
-    return None if age is None else {"status": runner.github_status, "busy": runner.github_busy, "age": age}
+    if age is None:
+        return None
+    if is_overdue(runner, now):
+        return {"status": UNKNOWN, "busy": None, "age": age}
+    return {"status": runner.github_status, "busy": runner.github_busy, "age": age}
+
+
+def offline_since(runner: Runner, now: float) -> float | None:
+    """Since which of its listings GitHub has shown it as offline, as far as that counts: this start of it, and now."""
+    since = runner.offline_since
+    if since is None or runner.started_at is None or since < runner.started_at:
+        return None
+    return None if is_overdue(runner, now) else since
+
+
+def offline_text(runner: Runner, seen: Observation, now: float) -> str | None:
+    """What GitHub says of one that should be online; while it works, that means nothing."""
+    since = offline_since(runner, now)
+    if since is None or not seen.running or seen.job is not None:
+        return None
+    return f"{OFFLINE}, since {shown(max(0.0, now - since))}"
+
+
+def is_overdue(runner: Runner, now: float) -> bool:
+    """What GitHub said of it last is too old to count, or was never said."""
+    return runner.github_seen_at is None or now - runner.github_seen_at > OVERDUE_SECONDS
 
 
 def github_age(runner: Runner, now: float) -> float | None:

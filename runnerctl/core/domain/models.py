@@ -205,6 +205,8 @@ class Runner(NamedTuple):
     last_error: LastError | None = None
     changes: int = 0
     """Counts every write to the row, also those that leave its revision: notes, and what is wanted."""
+    offline_since: float | None = None
+    """The first of the listings in a row that showed it as offline, since its last start; None: the last did not."""
 
     @property
     def job_user(self) -> tuple[int, int] | None:
@@ -356,3 +358,4 @@ class Sighting(NamedTuple):
     status: str
     busy: bool
     at: float
+    offline_since: float | None = None

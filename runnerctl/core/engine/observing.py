@@ -71,6 +71,7 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool)
         ends=ends_in_a_row(services, runner),
         held_back=_seconds_held_back(services, runner) if seen.outcome is Outcome.OUTDATED else None,
         refused=failures.is_busy(runner.last_error),
+        replaced=services.settings.replace_lost,
     )
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..domain.documents import OFFLINE, offline_since
 from ..domain.durations import shown
 from ..domain.models import Runner
-from ..domain.observation import Observation, Outcome
+from ..domain.observation import Observation, Outcome, Phase
 from ..domain.observed_state import observed_state
 from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
 from . import restarting
@@ -23,6 +24,8 @@ S = RunnerState
 WAS_STOPPED = "It was stopped"
 LOST = "GitHub does not know it any more"
 EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
+OFFLINE_SECONDS = 60.0
+"""Between the first and the last of the listings that show it as offline."""
 CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again at once."""
 LEAVING_SECONDS = 1.0
@@ -97,6 +100,8 @@ class Seen:
     """Its version was refused, and in its scope nothing is begun without a command for so many seconds."""
     refused: bool = False
     """The last answer of GitHub to its removal was that it runs a job."""
+    replaced: bool = True
+    """Ephemeral ones that GitHub lost are made again."""
 
 
 def plan(seen: Seen, *, now: Now, deadlines: Deadlines) -> Action:
@@ -137,6 +142,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         late=_is_late(runner, processes, now.wall, deadlines),
         explained=runner.reason == _late_reason(processes, deadlines),
         lost=seen.absences > 1,
+        offline=_is_offline(seen, now.wall),
         exposed=runner.exposed_at is not None,
         changed=_seen_state(runner, processes, lasting=lasting) is not runner.state,
         wished=is_wished(runner),
@@ -147,6 +153,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         overdue=_far_apart(max(runner.changed_at, last_job), now.wall, deadlines.stop),
         leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
         registered=runner.asked_at is not None and runner.deregistered_at is None,
+        unregistered=runner.github_id is None and not runner.ephemeral,
         refused=seen.refused and _far_apart(max(runner.wanted_at or 0.0, last_job), now.wall, _patience(seen, now)),
         removed=runner.ending in {None, S.REMOVED},
         orphaned=seen.orphaned,
@@ -223,6 +230,19 @@ def _is_late(runner: Runner, processes: Observation, now: float, deadlines: Dead
     return _far_apart(runner.started_at or runner.changed_at, now, deadlines.start)
 
 
+def _is_offline(seen: Seen, now: float) -> bool:
+    """One listing proves nothing, nor do such as were made while it worked, or so long ago that another is overdue."""
+    runner, processes = seen.runner, seen.processes
+    since = offline_since(runner, now)
+    if since is None or runner.github_seen_at is None:
+        return False
+    if processes.phase is not Phase.LISTENING or processes.online_at is None:
+        return False
+    if runner.ephemeral and (runner.github_busy or not seen.replaced):
+        return False  # another would not get the job that GitHub has given to this one, or is not wanted
+    return runner.github_seen_at - max(since, processes.last_job_ended_at or 0.0) >= OFFLINE_SECONDS
+
+
 def _late_reason(processes: Observation, deadlines: Deadlines) -> str:
     said = f": {processes.error}" if processes.error else ""
     return f"It is not online after {shown(deadlines.start)}, and its Listener goes on trying{said}"
@@ -281,7 +301,7 @@ def _state(step: Step, seen: Seen) -> RunnerState | None:
 
 
 def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
-    if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and (why := _why_it_fails(seen)) is not None:
+    if step in {Step.FAIL, Step.CONFIRM} and (why := _why_it_fails(seen)) is not None:
         return why
     return _REASONS.get(step, _own_reason)(seen, deadlines)
 
@@ -304,6 +324,8 @@ def _ended_reason(seen: Seen, _: Deadlines) -> str | None:
 
 
 _REASONS: dict[Step, Callable[[Seen, Deadlines], str | None]] = {
+    Step.RESTART: lambda _seen, _deadlines: OFFLINE,
+    Step.REPLACE: lambda seen, _: LOST if seen.absences > 1 else OFFLINE,
     Step.RECORD_REASON: lambda seen, deadlines: _late_reason(seen.processes, deadlines),
     Step.DRAIN_EXPOSED: lambda _seen, _deadlines: EXPOSED,
     Step.KILL: lambda _seen, _deadlines: "Its stop took too long",

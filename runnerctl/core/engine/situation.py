@@ -96,6 +96,8 @@ class Situation(NamedTuple):
     """Why is written down."""
     lost: bool = False
     """GitHub did not list it twice, a minute apart."""
+    offline: bool = False
+    """Its Listener lives and waits for jobs, and GitHub showed it as offline twice, a minute apart."""
     exposed: bool = False
     """Its repository has become public, and it may not serve it."""
     changed: bool = False
@@ -116,6 +118,8 @@ class Situation(NamedTuple):
     """The wish to remove it is so young that a Worker may just be leaving."""
     registered: bool = False
     """GitHub may have a registration of it."""
+    unregistered: bool = False
+    """GitHub has none of it any more, and it is to get another."""
     refused: bool = False
     """GitHub calls it busy, and no job of it can explain that any more."""
     removed: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..domain import documents
 from ..domain.documents import Status, unknown
 from ..domain.models import Runner
 from ..domain.observed_state import shown_state
@@ -35,11 +36,14 @@ def observe(services: Services, runner: Runner) -> Status:
         runner = _as_observed(runner, seen)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
+    now = services.clock.now()
+    if seen is not None and runner.offline_since is not None:
+        degraded = "; ".join(filter(None, (documents.offline_text(runner, seen, now), degraded))) or None
     if runner.exposed_at is not None:
         from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
-    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=services.clock.now())
+    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now)
 
 
 def _as_observed(runner: Runner, seen: Observation) -> Runner:

@@ -40,6 +40,10 @@ class Step(StrEnum):
     INTERRUPT = "interrupt"
     """Begin the stop ladder."""
     KILL = "kill"
+    RESTART = "restart"
+    """Its processes are to end, after a job that may turn up, and others to be started."""
+    REGISTER_AGAIN = "register again"
+    """GitHub deleted its registration, and it gets another."""
     MARK_STOPPED = "mark stopped"
     RENEW = "renew"
     """GitHub refuses its version: give it the one that is offered, and start it again."""
@@ -184,6 +188,9 @@ TABLE: tuple[Section, ...] = (
         _row(Step.DRAIN_EXPOSED, "it may not serve a public repository", exposed=True),
         _row(Step.DRAIN, "nobody has told its supervisor", state=S.STOPPING, asked=False),
         _row(Step.WAIT, "it was told to end", state=S.STOPPING),
+        _row(Step.RESTART, "its Listener lives, and it is offline at GitHub", offline=True, job=False, lasting=True),
+        _row(Step.REPLACE, "its Listener lives, and it is offline at GitHub", offline=True, job=False, lasting=False,
+             unused=True, restful=True),
         _row(Step.FAIL, "it did not come online in time", late=True, job=False, lasting=False),
         _row(Step.RECORD_REASON, "it is not online yet, and goes on trying", late=True, lasting=True, explained=False),
         _row(Step.RECORD_STATE, "it shows another state", changed=True),
@@ -194,6 +201,7 @@ TABLE: tuple[Section, ...] = (
         _needs(state=S.STOPPED),
         _row(Step.NOTHING, "it is to rest", wanted=frozenset({Wanted.STOP, Wanted.STOP_NOW})),
         _row(Step.WAIT, "the last try failed; its time has not come", put_off=True),
+        _row(Step.REGISTER_AGAIN, "its registration is gone, and it is to get another", wished=True, unregistered=True),
         _row(Step.LAUNCH, "it is to run again", wanted=_RESTARTS),
         _row(Step.LAUNCH, "it was started", wished=True),
         _row(Step.CONFIRM, "GitHub lists it no more", lost=True, lasting=True),

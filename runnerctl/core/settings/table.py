@@ -132,7 +132,7 @@ class HostSection(Section, name=""):
         "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", parsing.boolean
     )
     replace_lost = setting(
-        "true", "Make an idle ephemeral runner again when GitHub no longer knows it", parsing.boolean
+        "true", "Make an idle ephemeral runner again that GitHub no longer knows, or shows as offline", parsing.boolean
     )
     own_registrations = setting(
         "30", "Most registrations in a scope within 5 minutes that no command asked for", parsing.positive

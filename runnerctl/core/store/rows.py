@@ -26,7 +26,7 @@ _COLUMNS = """
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
     handle ending reason job_uid job_gid may_be_public exposed_at created_at changed_at started_at ended_at
     how wanted_at wanted_by wants started_wants deadline settle_until boot_id back_to back_desired backend host_id
-    due attempts last_error changes
+    due attempts last_error changes offline_since
 """
 _LISTED = """
     id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
@@ -61,7 +61,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         created_at, changed_at, started_at, ended_at,
         how, wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id, back_to, back_desired,
         backend, host_id,
-        due, attempts, last_error, changes,
+        due, attempts, last_error, changes, offline_since,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
     return Runner._make((
@@ -74,6 +74,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         _HOW[how], wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id,
         None if back_to is None else _STATES[back_to], None if back_desired is None else _DESIRED[back_desired],
         backend, host_id, due, attempts, None if last_error is None else LastError(**json.loads(last_error)), changes,
+        offline_since,
     ))  # fmt: skip
 
 

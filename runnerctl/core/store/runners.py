@@ -236,8 +236,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         """What GitHub listed, in one commit; no change of the rows that any writer could mind."""
         with self._transaction() as db:
             db.executemany(
-                "UPDATE runner SET github_status = ?, github_busy = ?, github_seen_at = ? WHERE id = ?",
-                [(seen.status, int(seen.busy), seen.at, seen.runner_id) for seen in sightings],
+                "UPDATE runner SET github_status = ?, github_busy = ?, github_seen_at = ?, offline_since = ?"
+                " WHERE id = ?",
+                [(seen.status, int(seen.busy), seen.at, seen.offline_since, seen.runner_id) for seen in sightings],
             )
 
     def note_exposures(self, found: Mapping[str, float | None]) -> None:

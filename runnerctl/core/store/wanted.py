@@ -17,6 +17,14 @@ from . import rows
 from .events import Events
 
 _AT_ONCE: dict[str, Any] = {"due": None, "attempts": 0, "last_error": None}
+_UNREGISTERED: dict[str, Any] = {
+    "github_id": None,
+    "github_status": None,
+    "github_busy": None,
+    "github_seen_at": None,
+    "deregistered_at": None,
+    "offline_since": None,
+}
 
 
 class Wanted(Events):
@@ -53,10 +61,11 @@ class Wanted(Events):
         self._changed(runner_id)
         return runner
 
-    def want_running(self, runner_id: str, *, by: str) -> Runner:
+    def want_running(self, runner_id: str, *, by: str, anew: bool = False) -> Runner:
         """Takes back what was wanted: a start, or the end of a drain. One whose life has ended is returned as it is.
 
-        What a removal has done so far stays in the row, for the engine to go back from. Raises ``RunnerNotFound``.
+        What a removal has done so far stays in the row, for the engine to go back from. ``anew``: GitHub has no
+        registration of it any more, and it is to get another. Raises ``RunnerNotFound``.
         """
         with self._transaction() as db:
             runner = _row(db, runner_id)
@@ -64,20 +73,26 @@ class Wanted(Events):
                 wanted = {"desired": Desired.RUNNING, "how": How.GENTLE}
                 # One that rests although it should run is to be started all the same.
                 rests = runner.state is RunnerState.STOPPED
-                self._want(db, runner, wanted, {"ending": None}, by=by, repeated=rests)
+                told = {"ending": None, **(_UNREGISTERED if anew else {})}
+                self._want(db, runner, wanted, told, by=by, repeated=rests)
             runner = _row(db, runner_id)
         self._changed(runner_id)
         return runner
 
-    def want_restart(self, runner_id: str, *, how: How, by: str) -> Runner:
+    def want_restart(
+        self, runner_id: str, *, how: How, by: str, reason: str | None = None, wants: int | None = None
+    ) -> Runner:
         """That processes which were started before now are to end, in that way, and others to be started.
 
-        Of one that is to run only: ``how`` says it from then on. Raises ``RunnerNotFound``.
+        Of one that is to run only: ``how`` says it from then on. ``reason`` is told as by ``want``. ``wants``: only if
+        nobody has wanted anything since that was its count. Raises ``RunnerNotFound``.
         """
         with self._transaction() as db:
             runner = _row(db, runner_id)
-            if runner.live and runner.desired is not Desired.GONE:
-                self._want(db, runner, {"desired": Desired.RUNNING, "how": how}, {}, by=by, repeated=True)
+            if runner.live and runner.desired is not Desired.GONE and wants in {None, runner.wants}:
+                wanted = {"desired": Desired.RUNNING, "how": how}
+                told = {} if reason is None else {"reason": reason}
+                self._want(db, runner, wanted, told, by=by, reason=reason, repeated=True)
             runner = _row(db, runner_id)
         self._changed(runner_id)
         return runner

@@ -140,9 +140,10 @@ def _after(request: web.Request) -> int:
 
 
 async def start(request: web.Request) -> web.Response:
-    bodies.only(request)
-    services = request.app[SERVICES]
-    runner = await request.app[OFFLOAD].run(core.start_runner(services, _name(request), limits=request[ACTOR].limits))
+    bodies.only(request, "register")
+    services, register = request.app[SERVICES], bodies.flag(request, "register")
+    operation = core.start_runner(services, _name(request), register=register, limits=request[ACTOR].limits)
+    runner = await request.app[OFFLOAD].run(operation)
     return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
 

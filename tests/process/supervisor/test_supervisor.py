@@ -225,6 +225,50 @@ def test_lines_forged_by_a_job_end_nothing(given):
     assert (last_job["name"], last_job["result"]) == ("build", "Failed")
 
 
+def test_a_job_that_was_given_up_before_its_worker_came_keeps_nobody_busy(given):
+    it = given().started()
+    it.order("say('Running job: build')")
+    it.phase("busy")
+    record = it.phase("listening")
+    assert (record["job"], record["last_job"]["name"], record["last_job"]["result"]) == (None, "build", None)
+    it.signal(signal.SIGTERM)
+    assert it.ended()["outcome"] == "stopped"
+
+
+def test_a_worker_that_ends_without_a_line_keeps_nobody_busy(given):
+    it = given().started()
+    it.job()
+    it.order("end(w)")
+    record = it.phase("listening")
+    assert (record["job"], record["last_job"]["result"], record["jobs_run"]) == (None, None, 1)
+    it.job("next")
+    until(lambda: it.record["jobs_run"] == 2, what="the next job")
+
+
+def test_a_worker_that_comes_late_makes_it_busy_again(given):
+    it = given(stop={"settle_seconds": 0}).started()
+    it.order("say('Running job: build')")
+    it.phase("busy")
+    it.phase("listening")
+    it.order("w = worker()")
+    record = it.phase("busy")
+    assert (record["job"]["name"], record["jobs_run"], record["last_job"]) == ("build", 1, None)
+    it.signal(signal.SIGTERM)
+    until(lambda: it.record["stop_asked"], what="the stop being taken up")
+    assert processes.alive(it.process("listener"))
+    it.job_ends()
+    assert it.ended()["last_job"]["result"] == "Succeeded"
+
+
+def test_what_the_listener_says_late_of_a_job_is_its_result(given):
+    it = given().started()
+    it.job()
+    it.order("end(w)")
+    it.phase("listening")
+    it.order("say('Job other completed with result: Failed'); say('Job build completed with result: Canceled')")
+    until(lambda: it.record["last_job"]["result"] == "Canceled", what="the result")
+
+
 def test_log_lines_have_their_time_and_no_control_characters(given):
     it = given().started()
     it.order(r"line('red \x1b[31m bell \x07 split \u2028 \x85 end\r')")
@@ -388,6 +432,17 @@ def test_an_idle_runner_is_interrupted(given, number):
     it.signal(number)
     record = it.ended()
     assert (record["outcome"], record["last_exit"]["code"], record["restarts"]) == ("stopped", 0, 0)
+    assert "Exiting..." in it.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_listener_that_stands_still_hears_the_stop(given, number):
+    it = given(stop={"interrupt_seconds": 600}).started()
+    it.phase("listening")
+    os.kill(it.report["listener"]["pid"], signal.SIGSTOP)
+    it.signal(number)
+    record = it.ended()
+    assert (record["outcome"], record["last_exit"]["code"]) == ("stopped", 0)
     assert "Exiting..." in it.log
 
 

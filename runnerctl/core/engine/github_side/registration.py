@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...domain.errors import GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
+from ...domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
 from ...domain.models import Runner, Scope
 from ...services import Services
 
@@ -94,6 +94,14 @@ def exists(services: Services, runner: Runner) -> bool:
         return True
     found = services.github.find_runner(runner.scope, runner.name)
     return found is not None and found.id == runner.github_id
+
+
+def is_gone(services: Services, runner: Runner) -> bool:
+    """Whether GitHub has none of it, for certain: where it cannot be asked, nothing is."""
+    try:
+        return not exists(services, runner)
+    except (GitHubError, ConfigInvalid):
+        return False
 
 
 def delete(services: Services, runner: Runner) -> None:

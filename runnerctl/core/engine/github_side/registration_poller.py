@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...domain.errors import RunnerctlError
 from ...domain.models import Absence, Runner, Scope, Sighting
+from ...domain.states import RunnerState
 
 if TYPE_CHECKING:
     from ...github.answers import RemoteRunner
@@ -24,6 +25,8 @@ BUDGET = 0.25
 """The share of what GitHub has left for us until its reset that listings may spend."""
 _LAG_SECONDS = 30.0
 """A listing that is older than a registration by less than this may not know it yet."""
+OFFLINE = "offline"
+_SHOULD_BE_ONLINE = frozenset({RunnerState.STARTING, RunnerState.IDLE, RunnerState.BUSY})
 
 
 class _Answer(NamedTuple):
@@ -93,7 +96,8 @@ class RegistrationPoller:
         for runner in runners:
             remote = listed.get(runner.github_id or 0)
             if remote is not None:
-                seen.append(Sighting(runner_id=runner.id, status=remote.status, busy=remote.busy, at=asked_at))
+                since = _offline_since(runner, asked_at) if remote.status == OFFLINE else None
+                seen.append(Sighting(runner.id, remote.status, remote.busy, asked_at, since))
             elif (absence := self._missed(runner, asked_at)) is not None:
                 missed[runner.id] = absence
         store.note_sightings(seen)
@@ -104,7 +108,7 @@ class RegistrationPoller:
 
     def _missed(self, runner: Runner, asked_at: float) -> Absence | None:
         """Its absence if this listing counts; what was listed soon after a start, or after the last, tells nothing."""
-        if 0 <= asked_at - max(runner.started_at or 0.0, runner.created_at) < _LAG_SECONDS:
+        if _began_just_now(runner, asked_at):
             return None
         before = self._absences.get(runner.id)
         if before is None:
@@ -113,3 +117,16 @@ class RegistrationPoller:
             return before._replace(counted_at=asked_at)  # the clock was set back: count from here
         far_apart = asked_at - before.counted_at >= LEAST_SECONDS
         return Absence(times=before.times + 1, counted_at=asked_at) if far_apart else None
+
+
+def _offline_since(runner: Runner, asked_at: float) -> float | None:
+    """Since which listing it has been offline, if that should not be: processes of it are expected to be online."""
+    if runner.state not in _SHOULD_BE_ONLINE or _began_just_now(runner, asked_at):
+        return None
+    before = runner.offline_since
+    counts = before is not None and (runner.started_at or 0.0) <= before <= asked_at
+    return before if counts else asked_at
+
+
+def _began_just_now(runner: Runner, asked_at: float) -> bool:
+    return 0 <= asked_at - max(runner.started_at or 0.0, runner.created_at) < _LAG_SECONDS

@@ -10,7 +10,7 @@ from ...domain.models import Runner
 from ...domain.observation import Phase
 from ...domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, RunnerState
 from .. import failures
-from ..github_side import exposure
+from ..github_side import exposure, registration
 from ..plan import WAS_STOPPED, is_wished
 from .find_runner import find_runner
 from .operation import Operation
@@ -46,11 +46,16 @@ def has_job(services: Services, runner: Runner) -> bool:
     return seen.phase is Phase.BUSY or seen.job is not None
 
 
+def is_at_work(services: Services, runner: Runner) -> bool:
+    """Whether a job runs, told and proven: one that its Listener only told of may never begin."""
+    backend, handle = services.backends.reach(runner)
+    return has_job(services, runner) and backend.working(handle)
+
+
 def is_draining(services: Services, runner: Runner) -> bool:
     """It runs a job and knows that it is its last."""
     backend, handle = services.backends.reach(runner)
-    seen = backend.observe(handle)
-    return not seen.gone and seen.stop_asked and (seen.phase is Phase.BUSY or seen.job is not None)
+    return backend.observe(handle).stop_asked and is_at_work(services, runner)
 
 
 def is_unsaid(services: Services, runner: Runner) -> bool:
@@ -140,7 +145,7 @@ class StopRunner(_OfLiving):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if runner.desired is Desired.GONE or runner.state in UNLAUNCHED:
             return None
-        if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
+        if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):
             return Stop(runner=runner, draining=True)
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
@@ -170,6 +175,8 @@ class RestartRunner(_OfLiving):
         if runner.state in UNLAUNCHED:
             raise InvalidTransition(f"Runner {self._name!r} is being made")
         exposure.check_again(self.services, runner)
+        if runner.state is RunnerState.STOPPED:
+            _check_registered(self.services, runner)
         self._worked = self._now and has_job(self.services, runner)
         how = How.NOW if self._now else How.DRAIN
         self.services.store.want_restart(runner.id, how=how, by=self._by)
@@ -184,22 +191,43 @@ class RestartRunner(_OfLiving):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
-        if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
+        if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):
             return Stop(runner=runner, draining=True)
         return None
+
+
+def _check_registered(services: Services, runner: Runner) -> None:
+    """A persistent one has been alone for long: its Listener would only find that out, and end.
+
+    Raises ``InvalidTransition`` when GitHub says that it has none of it; when GitHub says nothing, it is started.
+    """
+    if runner.ephemeral or not (runner.github_id is None or registration.is_gone(services, runner)):
+        return
+    raise InvalidTransition(
+        f"The registration of runner {runner.name!r} is gone: GitHub does not know it any more",
+        hint="Start it with --register (HTTP: ?register=true) to register it anew, or remove it",
+    )
 
 
 class StartRunner(Operation[Runner]):
     """Starts the processes of a stopped runner again; one that runs is left as it is.
 
+    ``register``: a persistent one whose registration is gone gets another; else that is ``InvalidTransition``.
     Raises ``Forbidden`` for one that was withdrawn because its repository became public, while it is.
     """
 
     def __init__(
-        self, services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command"
+        self,
+        services: Services,
+        name: str,
+        *,
+        register: bool = False,
+        limits: TokenLimits | None = None,
+        by: str = "command",
     ) -> None:
         super().__init__(services)
         self._name = name
+        self._register = register
         self._limits = limits
         self._by = by
 
@@ -215,7 +243,16 @@ class StartRunner(Operation[Runner]):
         if runner.state is not RunnerState.STOPPED:
             raise InvalidTransition(f"Runner {self._name!r} is {runner.state} and cannot be started now")
         exposure.check_again(self.services, runner)
-        self.services.store.want_running(runner.id, by=self._by)
+        self.services.store.want_running(runner.id, by=self._by, anew=self._is_to_be_registered(runner))
+
+    def _is_to_be_registered(self, runner: Runner) -> bool:
+        try:
+            _check_registered(self.services, runner)
+        except InvalidTransition:
+            if self._register:
+                return True
+            raise
+        return False
 
     def outcome(self) -> Runner | None:
         runner = self.services.store.get(self.runner_id or "")
@@ -248,7 +285,12 @@ def restart_runner(
 
 
 def start_runner(
-    services: Services, name: str, *, limits: TokenLimits | None = None, by: str = "command"
+    services: Services,
+    name: str,
+    *,
+    register: bool = False,
+    limits: TokenLimits | None = None,
+    by: str = "command",
 ) -> Operation[Runner]:
     """See ``StartRunner``."""
-    return StartRunner(services, name, limits=limits, by=by)
+    return StartRunner(services, name, register=register, limits=limits, by=by)

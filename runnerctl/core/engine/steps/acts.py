@@ -19,12 +19,14 @@ ACTS: dict[Step, Act] = {
     Step.FETCH_PACKAGE: making.fetch_package,
     Step.PROVISION: making.provision,
     Step.REGISTER: making.register,
+    Step.REGISTER_AGAIN: making.register_again,
     Step.LAUNCH: running.launch,
     Step.ADOPT: running.adopt,
     Step.RECORD_STATE: recording.record_state,
     Step.RECORD_REASON: recording.record_reason,
     Step.MARK_STOPPED: recording.mark_stopped,
     Step.DRAIN_EXPOSED: stopping.drain_exposed,
+    Step.RESTART: stopping.restart,
     Step.DRAIN: stopping.drain,
     Step.INTERRUPT: stopping.interrupt,
     Step.KILL: stopping.kill,
@@ -43,7 +45,7 @@ IDLE = frozenset({Step.NOTHING, Step.WAIT})
 """There is nothing to be done now."""
 UNLOCKED = frozenset({Step.DEREGISTER, Step.CONFIRM, Step.CLEAR_ORPHAN})
 """Asks GitHub about a runner that lives: its row is free meanwhile, so that nothing else has to wait for the answer."""
-GITHUB = frozenset({*UNLOCKED, Step.PROVISION, Step.REGISTER, Step.RENEW})
+GITHUB = frozenset({*UNLOCKED, Step.PROVISION, Step.REGISTER, Step.REGISTER_AGAIN, Step.RENEW})
 """Waits for GitHub, if only to be told whether a repository is public."""
 HEARD_LATER = frozenset({Step.DRAIN, Step.INTERRUPT, Step.ADOPT})
 """The processes take a moment to show it."""

@@ -77,6 +77,33 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
     )
 
 
+def register_again(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """A persistent one of which GitHub has no registration any more gets another, where it is."""
+    runner = seen.runner
+    exposure.check(services, runner)
+    backend, handle = services.backends.reach(runner)
+    github_id = _registered_meanwhile(services, runner, backend.accepted(handle))
+    if github_id is None:
+        runner = services.store.amend(runner, asked_at=services.clock.now())
+        github_id, handle = _identity(services, runner, backend, handle)
+    services.store.amend(
+        runner,
+        github_id=github_id,
+        handle=handle,
+        github_status="offline",
+        github_busy=False,
+        github_seen_at=services.clock.now(),
+    )
+    services.store.note_absences({}, seen=[runner.id])
+
+
+def _registered_meanwhile(services: Services, runner: Runner, known: int | bool | None) -> int | None:
+    """Whoever tried before may have died when that was done: its identity is not the one that GitHub deleted."""
+    if known is None or known is True or known is False:
+        return None
+    return known if services.github.get_runner(runner.scope, known) is not None else None
+
+
 def _identity(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int | None, str]:
     if runner.ephemeral:
         with _nothing_made_if_refused(services, runner):

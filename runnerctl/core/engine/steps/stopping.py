@@ -26,6 +26,12 @@ def drain_exposed(services: Services, seen: Seen, action: Action, _: Making | No
     )
 
 
+def restart(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    """A wish like a command's, unless somebody has just wanted something else."""
+    runner = seen.runner
+    services.store.want_restart(runner.id, how=How.DRAIN, by="policy offline", reason=action.reason, wants=runner.wants)
+
+
 def drain(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
     runner = seen.runner
     if runner.state is not RunnerState.REMOVING and may_follow(runner.state, RunnerState.STOPPING):

@@ -20,6 +20,8 @@ ALTER TABLE runner ADD COLUMN due REAL;
 ALTER TABLE runner ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runner ADD COLUMN last_error TEXT;
 ALTER TABLE runner ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+-- The first of the listings in a row that showed it as offline, since its last start.
+ALTER TABLE runner ADD COLUMN offline_since REAL;
 
 UPDATE runner SET backend = coalesce(json_extract(handle, '$.backend'), 'process') WHERE json_valid(handle);
 -- A removal or a stop was wanted when it began, and a job is never killed for one that nobody remembers.
