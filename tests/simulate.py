@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import multiprocessing
 import os
 import sys
 import time
 import traceback
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple
 
 from tests.support.simulation.world import Report, simulate
 
 LIVES = 100
+PATIENCE = 120.0
+"""Seconds that one world may take: it is stuck, and its threads are shown."""
 SEEDS = 200
 
 
@@ -24,12 +28,15 @@ class Played(NamedTuple):
 
 def _play(given: tuple[int, int]) -> Played:
     seed, lives = given
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     try:
         return Played(seed, simulate(seed, lives=lives), None)
     except BaseException as exc:
         if isinstance(exc, KeyboardInterrupt):
             raise
         return Played(seed, None, "".join(traceback.format_exception(exc)))
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _replay(seed: int, lives: int) -> int:
@@ -44,8 +51,9 @@ def _replay(seed: int, lives: int) -> int:
 def _many(first: int, seeds: int, lives: int, processes: int) -> int:
     began, failed, reports = time.perf_counter(), 0, []
     work = [(seed, lives) for seed in range(first, first + seeds)]
-    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=20) as pool:
-        for played in pool.imap_unordered(_play, work):
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_play, each) for each in work]):
+            played = done.result()
             if played.report is not None:
                 reports.append(played.report)
             else:

@@ -271,7 +271,8 @@ class Reconciler:
         runner = self._services.store.get(runner_id)
         if runner is None or not runner.live:
             return True
-        return runner.started_at is not None or runner.state is RunnerState.STOPPED
+        # One whose making failed is on its way out: GitHub is asked about it by who holds nothing.
+        return runner.started_at is not None or runner.state in {RunnerState.STOPPED, RunnerState.REMOVING}
 
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
         key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None

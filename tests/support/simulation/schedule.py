@@ -231,7 +231,10 @@ class Schedule:
             actor.leaving.release()
             return
         if process is not None:
-            self._bury(process, actor)
+            try:
+                self._bury(process, actor)
+            except BaseException as exc:
+                self.fail(exc)
         self._hand_over(self._next(), None)
 
     def kill(self, process: Mortal) -> None:

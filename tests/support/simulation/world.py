@@ -339,12 +339,27 @@ def _variables(top: Path) -> dict[str, str]:
     }
 
 
+class NeverRaised(logging.Handler):
+    """What the engine logs with a traceback is what no step should raise."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = logging.Formatter("%(message)s").format(record)
+        self._world.schedule.note(text)
+        self._world.schedule.fail(AssertionError(text))
+
+
 def simulate(seed: int, *, lives: int, trace: Callable[[str], None] | None = None) -> Report:
     """Raises ``AssertionError`` when a rule was broken, and what was raised that should not be."""
     began = time.perf_counter()
-    logging.getLogger("runnerctl").setLevel(logging.CRITICAL)
+    log = logging.getLogger("runnerctl")
     with tempfile.TemporaryDirectory(prefix="sim-", dir=_MEMORY if os.path.isdir(_MEMORY) else None) as top:
         world = World(seed, Path(top), trace=trace is not None)
+        handler = NeverRaised(world)
+        log.addHandler(handler)
         try:
             world.live(lives)
             world.heal()
@@ -361,6 +376,7 @@ def simulate(seed: int, *, lives: int, trace: Callable[[str], None] | None = Non
                 seconds=time.perf_counter() - began,
             )
         finally:
+            log.removeHandler(handler)
             world.schedule.close()
             world.looker.gone()
             if trace is not None:
