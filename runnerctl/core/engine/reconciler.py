@@ -11,10 +11,10 @@ import heapq
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..domain.errors import RunnerctlError
 from ..domain.models import Runner
@@ -50,6 +50,14 @@ class Lane:
     PACKAGE = "package"
 
 
+class Pool(Protocol):
+    """Threads of one lane."""
+
+    def submit(self, act: Callable[[str, _Row], object], runner_id: str, row: _Row, /) -> object: ...
+
+    def shutdown(self, *, wait: bool, cancel_futures: bool) -> None: ...
+
+
 @dataclass(kw_only=True)
 class _Row:
     lane: str = Lane.LOCAL
@@ -74,7 +82,10 @@ class Beat:
 
 
 class Reconciler:
-    """``after`` is called, in any thread, whenever a row was looked at: its processes may be others now."""
+    """``after`` is called, in any thread, whenever a row was looked at: its processes may be others now.
+
+    ``pools`` are the threads of each lane, its own unless they are given.
+    """
 
     def __init__(
         self,
@@ -82,6 +93,7 @@ class Reconciler:
         *,
         absences: Callable[[Runner], int],
         after: Callable[[str], None] = lambda _runner_id: None,
+        pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._services = services
         self._absences = absences
@@ -92,12 +104,8 @@ class Reconciler:
         self._fetching: set[tuple[str, str]] = set()
         self._stopped = False
         self.beat = Beat()
-        self._pools = {
-            Lane.LOCAL: ThreadPoolExecutor(LOCAL_THREADS, thread_name_prefix="engine"),
-            Lane.GITHUB: ThreadPoolExecutor(GITHUB_THREADS, thread_name_prefix="engine-github"),
-            Lane.PACKAGE: ThreadPoolExecutor(PACKAGE_THREADS, thread_name_prefix="engine-package"),
-        }
-        self._thread = threading.Thread(target=self._hand_out, name="engine-queue", daemon=True)
+        self._pools = _own_pools() if pools is None else pools
+        self._thread = threading.Thread(target=self._keep_handing_out, name="engine-queue", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -147,20 +155,27 @@ class Reconciler:
             heapq.heappush(self._due, (at, runner_id))
             self._changed.notify_all()
 
-    def _hand_out(self) -> None:
+    def _keep_handing_out(self) -> None:
         while True:
             with self._changed:
                 if self._stopped:
                     return
-                now = self._services.clock.monotonic()
-                self.beat.last, self.beat.depth = now, len(self._due)
                 try:
-                    self._hand_out_due(now)
+                    seconds = self.hand_out()
                 except Exception:
                     self.beat.errors += 1
                     log.exception("the engine's queue goes on")
-                left = self._due[0][0] - now if self._due else 1.0
-                self._changed.wait(min(max(left, 0.001), 1.0))
+                    seconds = 1.0
+                self._changed.wait(seconds)
+
+    def hand_out(self) -> float:
+        """Gives the threads what is due; returns in how many seconds, one at most, something may be due again."""
+        with self._changed:
+            now = self._services.clock.monotonic()
+            self.beat.last, self.beat.depth = now, len(self._due)
+            self._hand_out_due(now)
+            left = self._due[0][0] - now if self._due else 1.0
+            return min(max(left, 0.001), 1.0)
 
     def _hand_out_due(self, now: float) -> None:
         while self._due and self._due[0][0] <= now:
@@ -319,6 +334,14 @@ class Reconciler:
                 return False
             self._fetching.add(key)
             return True
+
+
+def _own_pools() -> Mapping[str, Pool]:
+    return {
+        Lane.LOCAL: ThreadPoolExecutor(LOCAL_THREADS, thread_name_prefix="engine"),
+        Lane.GITHUB: ThreadPoolExecutor(GITHUB_THREADS, thread_name_prefix="engine-github"),
+        Lane.PACKAGE: ThreadPoolExecutor(PACKAGE_THREADS, thread_name_prefix="engine-package"),
+    }
 
 
 def _lane(action: Action) -> str:
