@@ -16,7 +16,7 @@ from .options import RUNNER, CliContext, Verb, pass_cli
     cls=Verb,
     short_help="Stop a runner but keep it installed",
     exits={5: "no runner has that name", 6: "the runner cannot be stopped in its state"},
-    see=("start", "remove", "status"),
+    see=("start", "restart", "remove", "status"),
     epilog="""\b
 Examples:
   runnerctl stop ci-1

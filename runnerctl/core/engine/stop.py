@@ -105,6 +105,13 @@ def _gone(runner: Runner) -> RunnerNotFound:
     return RunnerNotFound(f"Runner {runner.name!r} is not installed any more: {how}", hint="Create it again")
 
 
+def _not_started(runner: Runner) -> BackendFailed:
+    return BackendFailed(
+        f"Runner {runner.name!r} did not start: {runner.reason or 'no reason was given'}",
+        hint=f"`runnerctl logs {runner.name}` shows its log",
+    )
+
+
 class StopRunner(_OfLiving):
     """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
 
@@ -149,7 +156,8 @@ class StopRunner(_OfLiving):
 class RestartRunner(_OfLiving):
     """Ends its processes, after a job that runs unless ``now``, and starts it again: same registration and directory.
 
-    One that is stopped is started. Raises what ``start`` raises.
+    One that is stopped is started. Raises what ``start`` raises, and ``InvalidTransition`` where a job would be
+    cancelled for nothing: an ephemeral runner has no other.
     """
 
     def __init__(
@@ -170,6 +178,11 @@ class RestartRunner(_OfLiving):
             raise InvalidTransition(f"Runner {self._name!r} is being made")
         exposure.check_again(self.services, runner)
         self._worked = self._now and has_job(self.services, runner)
+        if self._worked and runner.ephemeral:
+            raise InvalidTransition(
+                f"Runner {self._name!r} is ephemeral and runs its only job",
+                hint="Let the job finish, or remove the runner and create it again",
+            )
         how = How.NOW if self._now else How.DRAIN
         self.services.store.want_restart(runner.id, how=how, by=self._by)
 
@@ -179,12 +192,15 @@ class RestartRunner(_OfLiving):
             raise _gone(runner)
         if runner.desired is not Desired.RUNNING:
             raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
-        if runner.state in WITH_PROCESS and not is_wished(runner):
+        wished = is_wished(runner)
+        if runner.state in WITH_PROCESS and runner.started_at is not None and not wished:
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
         if not self._now and runner.state is RunnerState.STOPPING and has_job(self.services, runner):
             return Stop(runner=runner, draining=True)
+        if runner.state is RunnerState.STOPPED and not wished:
+            raise _not_started(runner)
         return None
 
 
@@ -228,7 +244,7 @@ class StartRunner(Operation[Runner]):
         if runner.desired is not Desired.RUNNING:
             raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
         if runner.state is RunnerState.STOPPED and not is_wished(runner):
-            raise BackendFailed(f"Runner {self._name!r} did not start: {runner.reason or 'no reason was given'}")
+            raise _not_started(runner)
         return None
 
 

@@ -90,6 +90,7 @@ def test_a_create_that_cannot_be_meant_is_refused_before_anything(place: Place, 
         (("remove", "never", "--drain"), "DELETE", "?drain=true"),
         (("stop", "never"), "POST", "/stop"),
         (("start", "never"), "POST", "/start"),
+        (("restart", "never"), "POST", "/restart"),
         (("logs", "never"), "GET", "/logs"),
         (("status", "never"), "GET", ""),
     ],
@@ -103,7 +104,7 @@ def test_a_name_never_known_is_not_found(place: Place, argv: tuple[str, ...], me
     assert "list --all" in by_command.hint
 
 
-@pytest.mark.parametrize("verb", ["remove", "stop", "start", "logs", "status"])
+@pytest.mark.parametrize("verb", ["remove", "stop", "start", "restart", "logs", "status"])
 def test_a_name_that_cannot_be_one_is_never_taken_for_a_path(place: Place, verb: str) -> None:
     told = Told.by_command(place.command(verb, "../escaped"))
     assert told.code == "invalid_request"
