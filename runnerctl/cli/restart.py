@@ -9,6 +9,7 @@ from runnerctl import core
 from . import render, runners
 from .auditing import audited
 from .options import RUNNER, CliContext, Verb, pass_cli
+from .waiting import goes_on
 
 
 @click.command(
@@ -34,7 +35,8 @@ def command(cli: CliContext, name: str, now: bool) -> None:
     """
     services = cli.services()
     audited(services, "runner.restart", [name])
-    restart = core.finish(core.restart_runner(services, name, now=now), clock=services.clock)
+    with goes_on(f"The restart goes on; `runnerctl status {name}` shows how far it is"):
+        restart = core.finish(core.restart_runner(services, name, now=now), clock=services.clock)
     if restart.draining:
         # An ephemeral runner has one job.
         then = "ends" if restart.runner.ephemeral else "restarts"

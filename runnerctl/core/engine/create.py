@@ -89,7 +89,7 @@ class Create(Operation[Runner]):
         elif self._is_ending(previous):
             self.runner_id = previous.id
         else:
-            raise RunnerExists(f"Runner {self._spec.name!r} exists already", hint=REMOVE_FIRST)
+            raise RunnerExists(f"Runner {self._spec.name!r} already exists", hint=REMOVE_FIRST)
 
     def _is_ending(self, previous: Runner) -> bool:
         """Its processes are gone, and the engine has yet to clear it away."""

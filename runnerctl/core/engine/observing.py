@@ -45,7 +45,7 @@ def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bo
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle)
     if seen.running is None:
-        raise BackendFailed(f"Runner {runner.name!r} could not be looked at: {seen.error or 'nobody says why'}")
+        raise BackendFailed(f"Runner {runner.name!r} could not be observed: {seen.error or 'no reason was given'}")
     died = seen.gone and not seen.ended
     working = seen.working
     if working is None:  # a stopped one has nothing to watch

@@ -54,7 +54,7 @@ class Operation(ABC, Generic[T]):
             self.making = None
 
     def interrupted(self, exc: BaseException) -> None:
-        """Whoever asked is gone, by Ctrl-C for example: what is to be undone is wanted so. The default undoes nothing."""
+        """Whoever asked is gone, as by Ctrl-C: what must be undone is wanted so. The default undoes nothing."""
 
 
 def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
@@ -87,7 +87,7 @@ def _driven(operation: Operation[T], clock: Clock) -> T:
         if progress is None:
             held_since = clock.monotonic() if held_since is None else held_since
             if clock.monotonic() - held_since > HELD_SECONDS:
-                raise RunnerBusy("Another command is at work on that runner", hint="Try again in a moment")
+                raise RunnerBusy("Another command is changing that runner", hint="Try again in a moment")
         else:
             held_since = None
         if progress is None or not progress.taken:

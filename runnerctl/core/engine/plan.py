@@ -20,7 +20,7 @@ from .table import Step, row_for
 S = RunnerState
 
 WAS_STOPPED = "It was stopped"
-LOST = "GitHub does not know it any more"
+LOST = "GitHub no longer knows it"
 EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 CRASH_LOOP_SECONDS = 60.0
 """A persistent runner that died sooner after its start is not started again at once."""
@@ -165,7 +165,7 @@ def wanted(runner: Runner) -> Wanted:
 
 
 def is_wished(runner: Runner) -> bool:
-    """Whether the wish that it runs, or runs anew, is younger than its last start. By count: a clock may be set back."""
+    """Whether the wish that it runs, or runs anew, is younger than its last start. By count, as clocks are set back."""
     return runner.desired is Desired.RUNNING and runner.wants > runner.started_wants
 
 
@@ -222,7 +222,7 @@ def _is_late(runner: Runner, processes: Observation, now: float, deadlines: Dead
 
 def _late_reason(processes: Observation, deadlines: Deadlines) -> str:
     said = f": {processes.error}" if processes.error else ""
-    return f"It is not online after {shown(deadlines.start)}, and its Listener goes on trying{said}"
+    return f"It is not online after {shown(deadlines.start)}, and its Listener keeps trying{said}"
 
 
 def _seen_state(runner: Runner, processes: Observation, *, lasting: bool) -> RunnerState:
@@ -277,7 +277,7 @@ def _state(step: Step, seen: Seen) -> RunnerState | None:
     return S.FAILED if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} else None
 
 
-def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
+def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:  # noqa: PLR0911 - one for each kind of step
     runner, processes = seen.runner, seen.processes
     if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and seen.absences > 1:
         return LOST
@@ -305,12 +305,12 @@ def _launch_reason(seen: Seen) -> str | None:
     if seen.driven or is_wished(runner):
         return None
     if runner.state in UNLAUNCHED:
-        return "Its creation was interrupted, and goes on"
+        return "Its creation was interrupted, and continues"
     return (runner.reason if runner.state is S.STOPPED else _end_reason(seen.processes)) or "It should run"
 
 
 def _end_reason(processes: Observation) -> str:
-    return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
+    return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a reason")
 
 
 def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | None:

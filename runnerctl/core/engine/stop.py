@@ -37,7 +37,7 @@ class Stop:
 
 
 def has_job(services: Services, runner: Runner) -> bool:
-    """Whether a job runs, as its supervisor tells it; where none does, the kernel."""
+    """Whether a job runs, as its supervisor reports it; where none does, the kernel."""
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle)
     if seen.gone:
@@ -101,14 +101,26 @@ def _is_lost(services: Services, runner: Runner) -> bool:
 
 
 def _gone(runner: Runner) -> RunnerNotFound:
-    how = runner.state if not runner.live else RunnerState.COMPLETED
-    return RunnerNotFound(f"Runner {runner.name!r} is not installed any more: {how}", hint="Create it again")
+    state = runner.state if not runner.live else RunnerState.COMPLETED
+    return RunnerNotFound(f"Runner {runner.name!r} {_ENDS[state]}", hint="Create it again")
+
+
+_ENDS = {
+    RunnerState.COMPLETED: "has completed its job and is gone",
+    RunnerState.FAILED: "has failed and is gone",
+    RunnerState.REMOVED: "was removed",
+}
+
+
+def _countermanded(runner: Runner) -> InvalidTransition:
+    doing = "removing" if runner.desired is Desired.GONE else "stopping"
+    return InvalidTransition(f"Another command is {doing} runner {runner.name!r}")
 
 
 def _not_started(runner: Runner) -> BackendFailed:
     return BackendFailed(
         f"Runner {runner.name!r} did not start: {runner.reason or 'no reason was given'}",
-        hint=f"`runnerctl logs {runner.name}` shows its log",
+        hint=f"{{logs {runner.name}}} shows its log",
     )
 
 
@@ -175,7 +187,7 @@ class RestartRunner(_OfLiving):
     def begin(self) -> None:
         runner = self._found()
         if runner.state in UNLAUNCHED:
-            raise InvalidTransition(f"Runner {self._name!r} is being made")
+            raise InvalidTransition(f"Runner {self._name!r} is still being created")
         exposure.check_again(self.services, runner)
         self._worked = self._now and has_job(self.services, runner)
         if self._worked and runner.ephemeral:
@@ -191,7 +203,7 @@ class RestartRunner(_OfLiving):
         if not runner.live:
             raise _gone(runner)
         if runner.desired is not Desired.RUNNING:
-            raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
+            raise _countermanded(runner)
         wished = is_wished(runner)
         if runner.state in WITH_PROCESS and runner.started_at is not None and not wished:
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
@@ -235,14 +247,14 @@ class StartRunner(Operation[Runner]):
     def outcome(self) -> Runner | None:
         runner = self.services.store.get(self.runner_id or "")
         if runner is None or runner.state not in LIVE:
-            raise RunnerNotFound(f"Runner {self._name!r} has ended meanwhile", hint="Create it again")
+            raise RunnerNotFound(f"Runner {self._name!r} has ended", hint="Create it again")
         failure = failures.raised(runner.last_error)
         if failure is not None and runner.started_at is None:
             raise failure
         if runner.state in WITH_PROCESS and runner.started_at is not None:
             return runner
         if runner.desired is not Desired.RUNNING:
-            raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
+            raise _countermanded(runner)
         if runner.state is RunnerState.STOPPED and not is_wished(runner):
             raise _not_started(runner)
         return None

@@ -17,7 +17,7 @@ from pathlib import Path
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-class RowHeld(Exception):  # noqa: N818 - a state of the world, not a fault
+class RowHeld(Exception):
     """Somebody else is at work on that row."""
 
 

@@ -59,7 +59,8 @@ def runner(row: tuple[Any, ...]) -> Runner:
         root, device, inode, asked_at, github_id, github_status, github_busy, github_seen_at, deregistered_at,
         handle, ending, reason, job_uid, job_gid, may_be_public, exposed_at,
         created_at, changed_at, started_at, ended_at,
-        how, wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id, back_to, back_desired, backend, host_id,
+        how, wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id, back_to, back_desired,
+        backend, host_id,
         due, attempts, last_error, changes,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.

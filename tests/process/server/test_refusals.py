@@ -128,7 +128,7 @@ def test_what_is_there_and_not_ours_is_refused_and_untouched(place: Place, kind:
         by_command, over_http = place.refusals(Ask(name="theirs"))
         assert by_command == over_http
         assert by_command.code == "runner_exists"
-        assert "not ours" in by_command.message
+        assert "was not created by runnerctl" in by_command.message
         assert "Choose another name" in by_command.hint
         now = theirs.lstat()
         assert (now.st_ino, now.st_mode, now.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
@@ -213,7 +213,7 @@ def test_the_runner_of_somebody_else_is_not_touched(place: Place, label: str) ->
         by_command, over_http = place.refusals(Ask(name="theirs", labels="self-hosted,linux"))
         assert by_command == over_http
         assert by_command.code == "runner_exists"
-        assert "GitHub has a runner named 'theirs' in acme/widgets already" in by_command.message
+        assert "GitHub already has a runner named 'theirs' in acme/widgets" in by_command.message
         assert [runner.id for runner in place.sandbox.runners()] == [theirs]
         assert place.left() == {**NOTHING, "registrations": ["theirs"]}
     finally:

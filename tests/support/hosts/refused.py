@@ -86,10 +86,13 @@ class Moved(Host):
 _AS_NOBODY = """
 import os, sys
 from runnerctl.cli import create, doctor, failures, main, config, checks, render
-from runnerctl.core.settings import credentials, load as settings, files as settings_files; from runnerctl.core import services; from runnerctl.core.host import state_directory; from runnerctl.core.store import runners as store
+from runnerctl.core.settings import credentials, load as settings, files as settings_files
+from runnerctl.core import services
+from runnerctl.core.host import state_directory
+from runnerctl.core.store import runners as store
 from runnerctl.core.github import auth, client, config
 import runnerctl.core.engine.create, runnerctl.core.packages.store, encodings.idna, difflib, dotenv.main
-import runnerctl.core.checks, runnerctl.core.engine.steps.configure, runnerctl.install.upkeep
+import runnerctl.core.checks, runnerctl.core.engine.steps.acts, runnerctl.install.upkeep
 import runnerctl.core.engine.breaker
 import cryptography.hazmat.primitives.serialization, cryptography.hazmat.primitives.asymmetric.rsa
 os.setgroups([])
