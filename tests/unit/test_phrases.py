@@ -38,7 +38,8 @@ def test_both_know_every_word() -> None:
 
 
 def test_a_word_takes_the_name_behind_it_and_what_is_no_word_stays() -> None:
-    assert spoken("{logs ci-1} or {this}, {} and {'a': 1}", {"logs": "`logs %s`"}) == "`logs ci-1` or {this}, {} and {'a': 1}"
+    words = {"logs": "`logs %s`"}
+    assert spoken("{logs ci-1} or {this}, {} and {'a': 1}", words) == "`logs ci-1` or {this}, {} and {'a': 1}"
 
 
 def test_one_of_a_kind_is_no_plural() -> None:
