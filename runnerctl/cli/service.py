@@ -56,7 +56,7 @@ def print_(cli: CliContext, name: str | None, backend: str, user: str) -> None:
     found = next((each for each in files if each.path.name == name), None)
     if found is None:
         raise InvalidRequest(
-            f"No file of the service is named {name!r}", hint=f"One of: {', '.join(each.path.name for each in files)}"
+            f"{name!r} is not a file of the service", hint=f"One of: {', '.join(each.path.name for each in files)}"
         )
     render.verbatim(found.text)
 

@@ -53,7 +53,7 @@ def test_one_file_is_printed_to_the_byte_and_all_with_a_heading_each() -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (("print", "runnerctl.socket"), "No file of the service is named 'runnerctl.socket'"),
+        (("print", "runnerctl.socket"), "'runnerctl.socket' is not a file of the service"),
         (("print", "--user", "Build Farm"), "'Build Farm' is not a user name"),
         (("print", "--backend", "docker"), "docker"),
         (("install", "--user", "x\nExecStartPre=/bin/sh"), "is not a user name"),

@@ -192,7 +192,7 @@ def is_at(path: Path, inode: tuple[int, int]) -> bool:
 
 def _taken(path: Path) -> RunnerExists:
     return RunnerExists(
-        f"{str(path)!r} exists and was not created by runnerctl", hint="Choose another name, or move it away"
+        f"{str(path)!r} exists and was not created by runnerctl", hint="Choose another name, or move that path away"
     )
 
 

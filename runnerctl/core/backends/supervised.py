@@ -63,7 +63,8 @@ class SupervisedBackend(Backend):
         path = base_dir / name
         if directory.is_taken(path):
             raise RunnerExists(
-                f"{str(path)!r} already exists and was not created by runnerctl", hint="Choose another name, or move it"
+                f"{str(path)!r} already exists and was not created by runnerctl",
+                hint="Choose another name, or move that path away",
             )
 
     # -- making one

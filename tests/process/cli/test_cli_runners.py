@@ -431,8 +431,8 @@ def test_the_first_ctrl_c_lets_the_job_finish(
     job = given_a_job(host, sandbox, services, "fg")
     ctrl_c(attached)
     assert attached.stderr is not None
-    told = next(line for line in attached.stderr if "finished first" in line)
-    assert "ask again to stop now" in told
+    told = next(line for line in attached.stderr if "finishes first" in line)
+    assert "press Ctrl-C again to stop now" in told
     job.let_go()
     status, stdout, _ = ended(attached)
     assert (status, Ran(status=0, stdout=stdout, stderr="").document["state"]) == (0, RunnerState.COMPLETED)
@@ -446,7 +446,7 @@ def test_the_second_ctrl_c_stops_now(foreground: Foreground, host: Host, sandbox
     job = given_a_job(host, sandbox, services, "fg")
     ctrl_c(attached)
     assert attached.stderr is not None
-    next(line for line in attached.stderr if "finished first" in line)
+    next(line for line in attached.stderr if "finishes first" in line)
     ctrl_c(attached)
     assert ended(attached)[0] == 130
     assert sandbox.wait_job(job.id).conclusion != "success"
@@ -507,7 +507,7 @@ def test_a_sandbox_leaves_the_directory_of_living_runners(start: Callable[..., s
     status, _, stderr = ended(sandbox)
     directory = Path(variables["RUNNERCTL_STATE_DIR"]).parent
     assert status == 0
-    assert f"Runners still live in {str(directory)!r}, which is left: ci-1" in stderr
+    assert f"Kept {directory}: runner ci-1 still running. Run `runnerctl remove --force ci-1`" in stderr
     assert rehearse(variables, "remove", "ci-1", "--force").status == 0
     subprocess.run(["rm", "-rf", str(directory)], check=True)
 

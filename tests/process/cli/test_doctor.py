@@ -88,7 +88,7 @@ def test_secrets_that_everybody_reads_are_an_error_here_and_a_warning_of_the_ser
     assert (status, worst["secrets"][0]) == (10, "error")
     assert str(host.env_file) in worst["secrets"][1]
     log = serve().log
-    until(lambda: f"can read '{host.env_file}', which holds secrets" in log.read_text())
+    until(lambda: f"'{host.env_file}' holds secrets and is world-readable" in log.read_text())
     host.env_file.chmod(0o640)
     assert found(host)[0] == 0
 

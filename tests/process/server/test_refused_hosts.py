@@ -142,7 +142,7 @@ def test_a_package_that_was_altered_on_the_way_is_refused(packing: Place, tmp_pa
     by_command, over_http = packing.refusals(Ask(name="packed", version="9.2.0"))
     assert by_command == over_http
     assert by_command.code == "package_invalid"
-    assert "has another checksum than GitHub says" in by_command.message
+    assert "has the wrong checksum" in by_command.message
     _nothing_is_kept_in(packing.host.package_dir)
     assert packing.left() == NOTHING
 

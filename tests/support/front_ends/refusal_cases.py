@@ -583,7 +583,7 @@ BAD_PACKAGES = [
     BadPackage(
         id="download answered with a page",
         version="9.1.3",
-        says="another checksum",
+        says="the wrong checksum",
         build=_good,
         faults=(always(_DOWNLOAD, status=200, body=_PAGE),),
     ),
