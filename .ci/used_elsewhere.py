@@ -11,6 +11,7 @@ from runnerctl.cli.completing import bash, fish, tree, zsh
 from runnerctl.cli.main import LazyGroup
 from runnerctl.core import __getattr__
 from runnerctl.core.access.grants import Right
+from runnerctl.core.backends.base import Backend, Capabilities, Problem, Usage
 from runnerctl.core.housekeeping.retention import Pruned
 from runnerctl.sandbox import Sandbox
 from runnerctl.server.listening.connections import Connection
@@ -26,6 +27,8 @@ tree.Command.shell_complete, tree.Group.shell_complete, tree.Values.shell_comple
 bash.BashComplete.source_template, fish.FishComplete.source_template, zsh.ZshComplete.source_template  # Click
 Connection.handle_error  # aiohttp
 Right.METRICS_READ  # tokens: made from text
+Backend.observe_all, Backend.watch, Backend.discover  # the seam: the engine, and the contract that all backends keep
+Capabilities.adoption, Problem.fatal, Usage.cpu_seconds, Usage.memory_bytes  # who reads the whole value
 Pruned.diag_files  # who reads the whole value
 
 # The sandbox's own interface: for tests, and for whoever rehearses.

@@ -7,8 +7,8 @@ import logging
 from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How
-from runnerctl.core.engine import routed
 from runnerctl.core.engine.operation import Operation
+from runnerctl.core.engine.stop import has_job
 from runnerctl.core.services import Services
 
 from .offload import Offload
@@ -31,7 +31,7 @@ async def end(services: Services, offload: Offload) -> None:
 
 
 class EndLeased(Operation[Runner]):
-    """Its outcome is the runner, without processes or given up."""
+    """Its outcome is the runner, removed or given up."""
 
     def __init__(self, services: Services, runner: Runner) -> None:
         super().__init__(services)
@@ -43,16 +43,21 @@ class EndLeased(Operation[Runner]):
         self._interrupted = False
 
     def begin(self) -> None:
-        self.services.store.want(self._runner.id, desired=Desired.STOPPED, how=How.DRAIN, by=_BY)
+        self._want(How.DRAIN if has_job(self.services, self._runner) else How.GENTLE)
+
+    def _want(self, how: How) -> None:
+        self.services.store.want(self._runner.id, desired=Desired.GONE, how=how, by=_BY)
 
     def outcome(self) -> Runner | None:
         runner = self.services.store.get(self._runner.id) or self._runner
         now = self.services.clock.monotonic()
-        if not runner.live or routed.observe(self.services, runner).gone or now >= self._given_up_at:
+        if not runner.live or now >= self._given_up_at:
             return runner
+        if runner.desired is not Desired.GONE:
+            self._want(How.DRAIN)  # a job came just then
         if now >= self._drained_until and not self._interrupted:
             self._interrupted = True
-            self.services.store.want(runner.id, desired=Desired.STOPPED, how=How.NOW, by=_BY)
+            self._want(How.NOW)
             backend, handle = self.services.backends.reach(runner)
             backend.release(handle)
         return None

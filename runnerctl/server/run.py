@@ -13,6 +13,8 @@ import signal
 import socket
 import ssl
 import sys
+import threading
+import time
 from collections.abc import Iterator
 
 from aiohttp import web
@@ -41,6 +43,7 @@ from .watcher import Watcher
 log = logging.getLogger("runnerctl.server")
 
 _FINISH_SECONDS = 20.0
+_LINGER_SECONDS = 1.0
 _PR_SET_DUMPABLE = 4
 _MOST_FILES = 65536
 
@@ -67,6 +70,22 @@ def serve(settings: Settings) -> None:
         contextlib.closing(handed or addresses.listen(address, group=group)) as listening,
     ):
         asyncio.run(_serve(services, listening, settings_listening.tls(settings)))
+    _leave_what_lingers()
+
+
+def _leave_what_lingers() -> None:
+    """A step that waits for a download or for another process's lock is not waited for: each may be cut short, and
+    whoever comes next goes on with it."""
+    deadline = time.monotonic() + _LINGER_SECONDS
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    for thread in others:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    # A pool's threads are waited for at the interpreter's end, daemons or not.
+    if any(thread.is_alive() for thread in others):
+        log.info("steps under way are left as they are; whoever comes next goes on with them")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _take_many_files() -> None:

@@ -27,6 +27,6 @@ def shown_state(runner: Runner, processes: Observation) -> S:
     if processes.supervised:
         return S.STOPPING if processes.phase is Phase.STOPPING else observed_state(runner, processes)
     if processes.outcome is Outcome.OUTDATED:
-        return runner.state  # it gets another version and goes on
+        return S.STARTING  # it gets another version and goes on
     unused = processes.outcome is Outcome.STOPPED and processes.jobs_run == 0
     return S.REMOVING if runner.ephemeral and not unused else S.STOPPED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ..domain.models import Runner, RunnerSpec
+from ..domain.names import invalid
 from ..domain.states import RunnerState
 from ..host.row_locks import RowHeld
 from ..store.runners import REMOVE_FIRST
@@ -72,11 +73,12 @@ class Create(Operation[Runner]):
         if self._limits is not None:
             self._limits.check_create(self._spec)
             self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
-        self.services.backends.named(self.services.backends.default).check_free(
-            self._spec.name, self.services.settings.base_dir
-        )
+        backend = self.services.backend
+        backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_listable()
         if not self._spec.ephemeral:
+            if not backend.capabilities.persistent:
+                raise invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made
         self._admit_if_there_is_room()
@@ -133,7 +135,7 @@ class Create(Operation[Runner]):
             raise failure or BackendFailed(f"Runner {self._spec.name!r} is gone")
         if runner.started_at is None:
             raise BackendFailed(
-                f"Runner {runner.name!r} was removed while it was being created: {runner.reason or 'somebody asked for that'}"
+                f"Runner {runner.name!r} was removed while it was being created: {runner.reason or 'on request'}"
             )
         if self._is_there(runner):
             return runner

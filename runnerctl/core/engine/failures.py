@@ -33,11 +33,12 @@ def is_busy(kept_error: LastError | None) -> bool:
     return kept_error is not None and kept_error.kind == errors.GitHubBusy.__name__
 
 
-def pause(attempts: int, exc: RunnerctlError) -> float:
+def pause(attempts: int, exc: RunnerctlError | None = None) -> float:
     """Seconds until the next try after so many that failed."""
     if isinstance(exc, errors.GitHubBusy):
         return BUSY_SECONDS
-    return max(exc.retry_after or 0.0, min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(attempts - 1, 10)))
+    least = exc.retry_after if exc is not None and exc.retry_after is not None else 0.0
+    return max(least, min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(attempts - 1, 10)))
 
 
 def _kinds(base: type[RunnerctlError]) -> Iterator[type[RunnerctlError]]:

@@ -64,15 +64,16 @@ def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bo
         unconfigured=died and identity is False,
         accepted=half_made and type(identity) is int,
         ends=ends_in_a_row(services, runner),
-        held_back=seen.outcome is Outcome.OUTDATED and _is_held_back(services, runner),
+        held_back=_seconds_held_back(services, runner) if seen.outcome is Outcome.OUTDATED else None,
         refused=failures.is_busy(runner.last_error),
     )
 
 
-def _is_held_back(services: Services, runner: Runner) -> bool:
+def _seconds_held_back(services: Services, runner: Runner) -> float | None:
     from . import breaker  # seldom, and a status must be quick
 
-    return breaker.backoff(services, runner.scope) is not None
+    backoff = breaker.backoff(services, runner.scope)
+    return None if backoff is None else backoff.until - services.clock.now()
 
 
 def of_ended(services: Services, runner: Runner) -> Seen:
@@ -90,6 +91,8 @@ def of_ended(services: Services, runner: Runner) -> Seen:
 def _has_package(services: Services, runner: Runner) -> bool:
     from . import packages  # a status must be quick
 
+    if not services.backends.of(runner).capabilities.package:
+        return True
     return packages.is_at_hand(services, runner.scope, runner.version)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..domain.clock import Clock
 from ..domain.errors import ConfigInvalid, RunnerBusy
-from ..host.row_locks import RowHeld
+from ..host.row_locks import RowHeld, holder
 from .advance import Progress, advance
 from .making import Making
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.02
-HELD_SECONDS = 30.0
+HELD_SECONDS = 10.0
 """A row that another command keeps for longer, without any step being seen, is said to be busy."""
 
 
@@ -54,7 +54,7 @@ class Operation(ABC, Generic[T]):
             self.making = None
 
     def interrupted(self, exc: BaseException) -> None:
-        """Whoever asked is gone, as by Ctrl-C: what must be undone is wanted so. The default undoes nothing."""
+        """Whoever asked is gone, by Ctrl-C for example: what is to be undone is wanted so. By default nothing is."""
 
 
 def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
@@ -87,11 +87,24 @@ def _driven(operation: Operation[T], clock: Clock) -> T:
         if progress is None:
             held_since = clock.monotonic() if held_since is None else held_since
             if clock.monotonic() - held_since > HELD_SECONDS:
-                raise RunnerBusy("Another command is changing that runner", hint="Try again in a moment")
+                raise _held_by_another(operation)
         else:
             held_since = None
         if progress is None or not progress.taken:
             clock.sleep(LOOK_SECONDS)
+
+
+def _held_by_another(operation: Operation[T]) -> RunnerBusy:
+    """What was wanted is committed, and done by whoever gets the row next."""
+    row_id = operation.runner_id or ""
+    runner = operation.services.store.get(row_id)
+    pid = holder(operation.services.row_locks, row_id)
+    who = "Another process" if pid is None else f"Process {pid}"
+    return RunnerBusy(
+        f"{who} is changing runner {runner.name if runner else row_id!r} and has not finished its step in"
+        f" {HELD_SECONDS:.0f} s",
+        hint="Your request is kept and goes on once that process continues or ends",
+    )
 
 
 def _step(operation: Operation[T]) -> Progress | None:

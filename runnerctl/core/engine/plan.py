@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -92,8 +93,8 @@ class Seen:
     """Half-made and persistent, and its ``config.sh`` had registered it."""
     ends: int = 0
     """Of one that rests and should run: how often in a row it ended by itself."""
-    held_back: bool = False
-    """Its version was refused, and in its scope nothing is begun without a command for a while."""
+    held_back: float | None = None
+    """Its version was refused, and in its scope nothing is begun without a command for so many seconds."""
     refused: bool = False
     """The last answer of GitHub to its removal was that it runs a job."""
 
@@ -124,7 +125,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         processes=_processes(seen),
         job=seen.working,
         put_off=seen.put_off or _is_put_off(runner, now.wall),
-        held_back=seen.held_back,
+        held_back=seen.held_back is not None,
         made=_made(seen),
         driven=seen.driven,
         started=runner.started_at is not None,
@@ -165,7 +166,7 @@ def wanted(runner: Runner) -> Wanted:
 
 
 def is_wished(runner: Runner) -> bool:
-    """Whether the wish that it runs, or runs anew, is younger than its last start. By count, as clocks are set back."""
+    """Whether the wish that it runs, or runs anew, is younger than its last start; counted, as clocks may be wrong."""
     return runner.desired is Desired.RUNNING and runner.wants > runner.started_wants
 
 
@@ -277,27 +278,40 @@ def _state(step: Step, seen: Seen) -> RunnerState | None:
     return S.FAILED if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} else None
 
 
-def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:  # noqa: PLR0911 - one for each kind of step
-    runner, processes = seen.runner, seen.processes
-    if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and seen.absences > 1:
+def _reason(step: Step, seen: Seen, deadlines: Deadlines) -> str | None:
+    if step in {Step.FAIL, Step.REPLACE, Step.CONFIRM} and (why := _why_it_fails(seen)) is not None:
+        return why
+    return _REASONS.get(step, _own_reason)(seen, deadlines)
+
+
+def _why_it_fails(seen: Seen) -> str | None:
+    """None for one whose processes have ended and say why."""
+    if seen.absences > 1:
         return LOST
-    if step is Step.FAIL and not processes.gone:
+    if not seen.processes.gone:
         return "It did not come online in time"
-    if step is Step.FAIL and runner.state in UNLAUNCHED:
-        return "Its creation was interrupted"
-    if step is Step.RECORD_REASON:
-        return _late_reason(processes, deadlines)
-    if step is Step.DRAIN_EXPOSED:
-        return EXPOSED
-    if step is Step.KILL:
-        return "Its stop took too long"
-    if step is Step.RECORD_STATE:
-        return "Its processes run" if runner.state is S.STOPPED else processes.job
-    if step is Step.LAUNCH:
-        return _launch_reason(seen)
-    if step in {Step.MARK_STOPPED, Step.FAIL, Step.RENEW}:
-        return EXPOSED if runner.exposed_at is not None else _end_reason(processes)
-    return processes.reason if step is Step.COMPLETE else runner.reason
+    return "Its creation was interrupted" if seen.runner.state in UNLAUNCHED else None
+
+
+def _own_reason(seen: Seen, _: Deadlines) -> str | None:
+    return seen.runner.reason
+
+
+def _ended_reason(seen: Seen, _: Deadlines) -> str | None:
+    return EXPOSED if seen.runner.exposed_at is not None else _end_reason(seen.processes)
+
+
+_REASONS: dict[Step, Callable[[Seen, Deadlines], str | None]] = {
+    Step.RECORD_REASON: lambda seen, deadlines: _late_reason(seen.processes, deadlines),
+    Step.DRAIN_EXPOSED: lambda _seen, _deadlines: EXPOSED,
+    Step.KILL: lambda _seen, _deadlines: "Its stop took too long",
+    Step.RECORD_STATE: lambda seen, _: "Its processes run" if seen.runner.state is S.STOPPED else seen.processes.job,
+    Step.LAUNCH: lambda seen, _: _launch_reason(seen),
+    Step.COMPLETE: lambda seen, _: seen.processes.reason,
+    Step.MARK_STOPPED: _ended_reason,
+    Step.RENEW: _ended_reason,
+    Step.FAIL: _ended_reason,
+}
 
 
 def _launch_reason(seen: Seen) -> str | None:
@@ -328,6 +342,8 @@ def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | No
     ]
     if situation.put_off and runner.due is not None:
         timers.append(runner.due - now.wall)
+    if seen.held_back is not None:
+        timers.append(seen.held_back)
     if situation.leaving:
         timers.append(LEAVING_SECONDS)
     if runner.state is S.STOPPED and not situation.rested:

@@ -258,7 +258,9 @@ class Reconciler:
         runner = self._services.store.get(runner_id)
         if runner is None or not runner.live:
             return True
-        return runner.started_at is not None or runner.state is RunnerState.STOPPED
+        # Of one that is not wanted any more nothing is made; what there is goes like that of any other.
+        unwanted = runner.state is RunnerState.REMOVING
+        return unwanted or runner.started_at is not None or runner.state is RunnerState.STOPPED
 
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
         key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..domain.durations import shown
 from ..domain.errors import ConfigInvalid, RunnerBusy, RunnerctlError
 from ..domain.models import Runner
+from ..domain.states import Desired
 from ..host.locks import LockHeld, file_lock
 from ..services import Services
 from . import restarting
@@ -33,13 +34,18 @@ def wait_and_restart(services: Services, runner_id: str) -> Runner | None:
     None if it never was. Raises what the last try raised.
     """
     runner = services.store.get(runner_id)
-    if runner is None or not restarting.is_wanted(runner):
+    if runner is None or not _may_run_again(runner):
         return _reconciled(services, runner_id)
     try:
         with file_lock(_lock(services, runner), wait=_LOCK_SECONDS, clock=services.clock):
             return _wait_and_restart(services, runner_id)
     except LockHeld:
         return reconcile_runner(services, runner_id)  # somebody waits already
+
+
+def _may_run_again(runner: Runner) -> bool:
+    """Persistent, or ephemeral and waiting for a version that GitHub takes."""
+    return runner.desired is Desired.RUNNING and runner.daemonize and runner.exposed_at is None
 
 
 def _reconciled(services: Services, runner_id: str) -> Runner | None:
@@ -82,7 +88,7 @@ def _tried(services: Services, runner_id: str) -> RunnerctlError | None:
 
 def _pause(services: Services, runner: Runner | None, tries: int) -> float | None:
     """How many seconds until it is tried again; None for one that runs, or is not to run."""
-    if runner is None or not runner.live or not restarting.is_wanted(runner):
+    if runner is None or not runner.live or not _may_run_again(runner):
         return None
     if left := seconds_to_restart(services, runner):
         return left
@@ -107,7 +113,7 @@ def _is_left_to_us(services: Services, runner: Runner, place: _Place | None) -> 
     if place is None or _place(services) != place or server_runs(services):
         return False
     current = services.store.get(runner.id)
-    return current is not None and current.revision == runner.revision
+    return current is not None and (current.revision, current.wants) == (runner.revision, runner.wants)
 
 
 def _place(services: Services) -> _Place | None:

@@ -95,7 +95,7 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
 
 def _make_due(services: Services, runners: Iterable[Runner]) -> None:
     for runner in runners:
-        if runner.due is not None:
+        if runner.due is not None and runner.last_error is not None:
             services.store.note(runner.id, due=None)
 
 

@@ -73,15 +73,23 @@ def test_without_any_server_it_runs_again_and_keeps_its_registration(
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 
 
-def test_it_ends_when_nothing_newer_is_offered(services: Services, host: Host, sandbox: Sandbox) -> None:
+def test_it_is_kept_when_nothing_newer_is_offered_and_runs_once_its_version_is_taken_again(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    usual = sandbox.minimum_version
     an_outdated_runner(services, host, sandbox)
-    until(lambda: not current(services).live)
+    until(lambda: current(services).due)
     runner = current(services)
     assert (runner.state, runner.reason) == (
-        RunnerState.FAILED,
+        RunnerState.STARTING,
         f"GitHub refuses version {OLD} and offers {OLD}, which is not newer",
     )
-    assert (host.roots(), host.processes(), sandbox.runners()) == ([], [], [])
+    assert [each.name for each in sandbox.runners()] == [runner.name]
+    sandbox.minimum_version = usual
+    clock.ahead += 600
+    sweep(services)
+    until(lambda: routed.observe(services, current(services)).online_at)
+    assert [each.id for each in sandbox.runners()] == [runner.github_id]
 
 
 class LongestWaits(random.Random):

@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from runnerctl.core.engine.steps.unpacking import package_for
 
 from runnerctl import core
 from runnerctl.core.backends import units
@@ -28,6 +27,7 @@ from runnerctl.core.domain.models import Runner, Scope
 from runnerctl.core.domain.observation import Outcome, Phase
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
+from runnerctl.core.engine.packages import package_for
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from ...backends.base import Jit, Provision
 from ...domain.errors import ConfigInvalid, GitHubError, GitHubNoAnswer, RunnerExists
 from ...domain.models import Runner
-from ...domain.states import RunnerState
+from ...domain.states import Desired, RunnerState
 from .. import config_sh, exposure, packages, registration
 
 if TYPE_CHECKING:
     from ...backends.base import Accepted, Backend
+    from ...packages.store import Package
     from ...services import Services
     from ..making import Making
     from ..plan import Action, Seen
@@ -30,19 +31,28 @@ def provision(services: Services, seen: Seen, _: Action, __: Making | None) -> N
     """Its place, built under the id and published under the name; from now on GitHub may have been asked."""
     runner = seen.runner
     exposure.check(services, runner)
-    backend, _handle = services.backends.reach(runner)
+    version, handle = _provisioned(services, runner)
+    services.store.amend(runner, version=version, handle=handle, asked_at=services.clock.now())
+
+
+def _provisioned(services: Services, runner: Runner) -> tuple[str, str]:
+    """Its version and its handle."""
+    backend = services.backends.of(runner)
+    if not backend.capabilities.package:
+        return runner.version, backend.provision(_spec(runner, None))
     with packages.kept(services, runner.scope, runner.version) as package:
-        handle = backend.provision(
-            Provision(
-                runner_id=runner.id,
-                name=runner.name,
-                ephemeral=runner.ephemeral,
-                base_dir=Path(runner.root).parent,
-                package=package,
-                user=runner.job_user,
-            )
-        )
-    services.store.amend(runner, version=package.version, handle=handle, asked_at=services.clock.now())
+        return package.version, backend.provision(_spec(runner, package))
+
+
+def _spec(runner: Runner, package: Package | None) -> Provision:
+    return Provision(
+        runner_id=runner.id,
+        name=runner.name,
+        ephemeral=runner.ephemeral,
+        base_dir=Path(runner.root).parent,
+        package=package,
+        user=runner.job_user,
+    )
 
 
 def register(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
@@ -53,10 +63,12 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
         # One that belongs to a process is started with its lease: what waited could not be given it.
         making.prepare(backend, handle)
     github_id, handle = _identity(services, runner, backend, handle)
+    # GitHub may have taken its time: nothing is started of one that is not wanted any more.
+    current = services.store.get(runner.id)
+    wanted = current is None or current.desired is Desired.RUNNING
     services.store.transition(
         runner,
-        RunnerState.REGISTERED,
-        RunnerState.STARTING,
+        *((RunnerState.REGISTERED, RunnerState.STARTING) if wanted else (RunnerState.REGISTERED,)),
         github_id=github_id,
         handle=handle,
         github_status="offline",

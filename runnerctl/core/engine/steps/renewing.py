@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...domain.models import Runner
 from ...domain.states import RunnerState
-from .. import registration, renewal
+from .. import failures, registration, renewal
 from ..plan import Action
 from ..table import Step
 from .recording import mark_stopped
@@ -29,8 +29,8 @@ def confirm(services: Services, seen: Seen, action: Action, making: Making | Non
 
 
 def renew(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
-    """It gets the version that is offered and is started again. If nothing newer is offered, an ephemeral one's life
-    ends, and a persistent one is tried again less and less often."""
+    """It gets the version that is offered and is started again. If nothing newer is offered, that is an outage: it
+    keeps its registration and is tried again, less and less often."""
     runner = seen.runner
     offered = renewal.newer_package(services, runner)
     if isinstance(offered, str):
@@ -43,9 +43,13 @@ def renew(services: Services, seen: Seen, _: Action, making: Making | None) -> N
 
 
 def _refused(services: Services, seen: Seen, reason: str, making: Making | None) -> None:
-    if seen.runner.ephemeral:
-        end(services, seen, Action(Step.FAIL, state=RunnerState.FAILED, reason=reason), making)
-    elif seen.runner.state is RunnerState.STOPPED:
+    runner = seen.runner
+    if runner.ephemeral and runner.due is None:
+        attempts = runner.attempts + 1
+        due = services.clock.now() + failures.pause(attempts)
+        starting = () if runner.state is RunnerState.STARTING else (RunnerState.STARTING,)
+        services.store.transition(runner, *starting, why=reason, reason=reason, attempts=attempts, due=due)
+    elif runner.ephemeral or runner.state is RunnerState.STOPPED:
         launch(services, seen, Action(Step.LAUNCH, reason=reason), making)
     else:
         mark_stopped(services, seen, Action(Step.MARK_STOPPED, reason=reason), making)

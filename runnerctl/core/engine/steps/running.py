@@ -33,7 +33,7 @@ def _begin(services: Services, runner: Runner, reason: str | None) -> Runner:
     if runner.state in UNLAUNCHED:
         return _half_made(services, runner, reason)
     stopped = () if runner.state is RunnerState.STOPPED else (RunnerState.STOPPED,)
-    fresh = {"started_at": None, "deadline": None, "reason": reason, "started_wants": runner.wants}
+    fresh = {"started_at": None, "deadline": None, "due": None, "reason": reason, "started_wants": runner.wants}
     return services.store.transition(runner, *stopped, RunnerState.STARTING, why=reason, **fresh)
 
 
