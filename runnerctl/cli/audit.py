@@ -39,7 +39,7 @@ def command(cli: CliContext, follow: bool, tail: int | None) -> None:
     caller, the action, the object and the result.
     """
     if follow and cli.output in {Output.JSON, Output.YAML}:
-        raise click.UsageError(f"--follow has no end that --output {cli.output} could wait for")
+        raise click.UsageError(f"--follow cannot be combined with --output {cli.output}")
     services = cli.services()
     lines, reader = logs.read(services.audit.path, tail=tail)
     entries = _entries(lines)

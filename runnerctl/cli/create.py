@@ -17,6 +17,7 @@ from . import render, runners
 from .auditing import audited
 from .options import LABELS, ORGANIZATION, REPOSITORY, CliContext, Verb, duration, pass_cli
 from .package import warn_of
+from .waiting import goes_on, until_completed
 
 COMPLETED = "completed"
 _ONLINE_SECONDS = 60.0
@@ -103,7 +104,7 @@ def command(
     failed is replaced. Name the scope with --repo or --org.
     """
     if timeout is not None and wait is None:
-        raise click.UsageError("--timeout goes with --wait")
+        raise click.UsageError("--timeout needs --wait")
     if foreground and wait is not None:
         raise click.UsageError("--foreground waits until the end already; leave out --wait")
     scope = Scope.of(repo=repo, org=org)
@@ -152,11 +153,11 @@ def _create(
         timeout=_ONLINE_SECONDS if timeout is None else timeout,
         progress=render.download_meter(cli),
     )
-    runner = core.finish(operation, clock=services.clock)
+    with goes_on(f"If runner {spec.name!r} runs already, it goes on; {{remove {spec.name}}} ends it"):
+        runner = core.finish(operation, clock=services.clock)
     render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}")
     warn_of(cli, services, runner.version, runner.scope)
     if wait != COMPLETED:
         return runner
-    from .waiting import until_completed
-
-    return until_completed(services, runner, deadline=deadline)
+    with goes_on(f"Runner {runner.name!r} goes on; {{remove {runner.name}}} ends it"):
+        return until_completed(services, runner, deadline=deadline)

@@ -10,11 +10,25 @@ from typing import Any
 import click
 
 from runnerctl.core.domain.errors import FieldError, Interrupted, InvalidRequest, RunnerctlError, SomeFailed
+from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.redact import redact
 
 from . import render
 from .options import Output
 
+WORDS = {
+    "drain": "--drain",
+    "force": "--force",
+    "expires": "--expires",
+    "max_runners": "--max-runners",
+    "repo": "--repo",
+    "list_all": "`runnerctl list --all`",
+    "logs": "`runnerctl logs %s`",
+    "remove": "`runnerctl remove %s`",
+    "remove_force": "`runnerctl remove --force %s`",
+    "status": "`runnerctl status %s`",
+}
+"""How what core's errors name is typed here."""
 _OUTPUT = re.compile(r"(?:--output=|-[qvf]*o=?)(.*)", re.DOTALL)
 _VERBOSE = re.compile(r"--verbose|-[qo]*v[qvo]*")
 
@@ -91,14 +105,14 @@ def wanted_output(args: Sequence[str]) -> Output:
 
 
 def document(error: RunnerctlError) -> dict[str, Any]:
-    inner: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+    inner: dict[str, Any] = {"code": error.code, "message": _spoken(error.message), "hint": _spoken(error.hint)}
     if error.errors:
-        inner["errors"] = [each._asdict() for each in error.errors]
+        inner["errors"] = [{"field": each.field, "message": _spoken(each.message)} for each in error.errors]
     if error.retry_after is not None:
         inner["retry_after"] = error.retry_after
     if isinstance(error, SomeFailed):
         inner["failures"] = [
-            {"name": name, "code": each.code, "message": each.message, "hint": each.hint}
+            {"name": name, "code": each.code, "message": _spoken(each.message), "hint": _spoken(each.hint)}
             for name, each in error.failures
         ]
     done = {"items": list(error.done)} if isinstance(error, PartlyDone) else {}
@@ -106,10 +120,14 @@ def document(error: RunnerctlError) -> dict[str, Any]:
 
 
 def text(error: RunnerctlError) -> list[str]:
-    lines = [f"Error: {error.message}"]
-    lines += [f"  {each.field}: {each.message}" for each in error.errors if each.message != error.message]
+    lines = [f"Error: {_spoken(error.message)}"]
+    lines += [f"  {each.field}: {_spoken(each.message)}" for each in error.errors if each.message != error.message]
     if isinstance(error, SomeFailed):
-        lines += [f"  {name}: {each.message}" for name, each in error.failures]
+        lines += [f"  {name}: {_spoken(each.message)}" for name, each in error.failures]
     if error.hint:
-        lines.append(f"Hint: {error.hint}")
+        lines.append(f"Hint: {_spoken(error.hint)}")
     return lines
+
+
+def _spoken(text: str | None) -> str | None:
+    return None if text is None else spoken(text, WORDS)

@@ -100,7 +100,7 @@ def _answer(cli: CliContext, services: Services, runner: Runner, count: int) -> 
     if count < _STOP_NOW:
         working = backend.working(handle)
         backend.drain(handle)
-        text = "The job is finished first; ask again to stop now" if working else "It takes no more jobs"
+        text = "The job finishes first; press Ctrl-C again to stop now" if working else "It takes no more jobs"
         render.talk(cli, f"Ending runner {runner.name!r}. {text}")
         return
     backend.interrupt(handle)

@@ -27,6 +27,7 @@ COMMANDS = {
     "logs": "Show a runner's log",
     "start": "Start a stopped runner",
     "stop": "Stop a runner but keep it installed",
+    "restart": "Stop a runner and start it again",
     "reconcile": "Repair what a crash or an outage left behind",
     "package": "List, fetch, prune and verify runner packages",
     "token": "Create, list, rotate and revoke API tokens",

@@ -190,4 +190,5 @@ def duration(text: str) -> float:
     try:
         return durations.seconds(text)
     except InvalidRequest as exc:
-        raise click.BadParameter(f"{exc.message}; {exc.hint}") from exc
+        hint = exc.hint or ""
+        raise click.BadParameter(f"{exc.message}; {hint[:1].lower()}{hint[1:]}") from exc

@@ -8,6 +8,7 @@ import click
 
 from runnerctl.core.domain import sizes
 from runnerctl.core.domain.models import Scope
+from runnerctl.core.domain.phrases import counted
 from runnerctl.core.housekeeping import packaging
 from runnerctl.core.housekeeping.packaging import PackageFacts
 from runnerctl.core.packages.store import Package
@@ -108,9 +109,19 @@ def prune(cli: CliContext, keep: int, dry_run: bool) -> None:
         audited(services, "package.prune", ["host"])
     done = packaging.prune(services, keep=keep, dry_run=dry_run)
     _show(cli, services, done.packages)
-    freed = sizes.shown(sum(facts.size or 0 for facts in done.packages))
-    verb = "Would remove" if dry_run else "Removed"
-    render.talk(cli, f"{verb} {len(done.packages)} packages ({freed}), {len(done.leftovers)} leftovers of downloads")
+    render.talk(cli, _pruned(done, dry_run=dry_run))
+
+
+def _pruned(done: packaging.Pruning, *, dry_run: bool) -> str:
+    parts = []
+    if done.packages:
+        freed = sizes.shown(sum(facts.size or 0 for facts in done.packages))
+        parts.append(f"{counted(len(done.packages), 'package')} ({freed})")
+    if done.leftovers:
+        parts.append(counted(len(done.leftovers), "interrupted download"))
+    if not parts:
+        return "Nothing to prune"
+    return f"{'Would remove' if dry_run else 'Removed'} {' and '.join(parts)}"
 
 
 @command.command(

@@ -10,6 +10,7 @@ import click
 from runnerctl import core
 from runnerctl.core.domain import documents
 from runnerctl.core.domain.errors import SomeFailed
+from runnerctl.core.domain.phrases import counted
 from runnerctl.core.engine.sweep import Finding
 from runnerctl.core.services import Services
 
@@ -52,16 +53,21 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
         render.talk(cli, "Everything is as it should be")
     render.items(cli, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
     for runner in swept.replaced:
-        render.talk(cli, f"{runner.name} was made again: GitHub had lost it")
+        render.talk(cli, f"{runner.name} was created again: GitHub no longer knew it")
     for sentence in resting:
         render.talk(cli, sentence)
     for reason in core.held_back(services):
         render.talk(cli, reason)
     if swept.orphans:
-        render.talk(cli, f"{swept.orphans} registrations are still to be cleared at GitHub; they are tried again")
+        render.talk(cli, still_registered(swept.orphans))
     failures = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
     if failures:
-        raise SomeFailed(f"{len(failures)} runners could not be put right", failures)
+        raise SomeFailed(f"{counted(len(failures), 'runner')} could not be repaired", failures)
+
+
+def still_registered(orphans: int) -> str:
+    left = "registration is" if orphans == 1 else "registrations are"
+    return f"{orphans} {left} still to be cleared at GitHub; the next sweep or reconcile tries again"
 
 
 def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
@@ -71,7 +77,7 @@ def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
     absent = services.store.absences()
     for runner in services.store.live():
         if runner.id not in told and (when := restarts.restart_text(services, runner)) is not None:
-            listed = "; GitHub did not list it when it was asked last" if runner.id in absent else ""
+            listed = "; the last list from GitHub did not show it" if runner.id in absent else ""
             yield f"{runner.name} {when}: {runner.reason}{listed}"
 
 

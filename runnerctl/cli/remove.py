@@ -13,12 +13,14 @@ import click
 from runnerctl import core
 from runnerctl.core.domain.clock import Clock, SystemClock
 from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
+from runnerctl.core.domain.phrases import counted
 from runnerctl.core.engine.operations.remove import Removal
 from runnerctl.core.services import Services
 
 from . import render
 from .auditing import audited
 from .options import RUNNER, CliContext, Output, Verb, duration, pass_cli
+from .waiting import goes_on
 
 _AT_ONCE = 64
 """Most of a removal is waiting."""
@@ -83,7 +85,7 @@ def command(
     if every:
         chosen = [runner.name for runner in services.store.live()]
         if not chosen:
-            render.talk(cli, "There is no runner to remove")
+            render.talk(cli, "There are no runners to remove")
         elif not yes:
             _ask(chosen)
     audited(services, "runner.remove", chosen)
@@ -92,11 +94,15 @@ def command(
         return core.finish(core.remove_runner(services, name, force=force, drain=drain, timeout=timeout), clock=clock)
 
     if len(chosen) == 1 and not every:
-        removal = remove(chosen[0], services.clock)
+        with goes_on(
+            f"The removal goes on; {{status {chosen[0]}}} shows how far it is, {{remove_force {chosen[0]}}} forces it"
+        ):
+            removal = remove(chosen[0], services.clock)
         _tell(cli, removal)
         render.item(cli, _document(removal), _row(removal), key="name")
     else:
-        _several(cli, services, chosen, remove)
+        with goes_on("Removals that have begun go on; `runnerctl list` shows what is left"):
+            _several(cli, services, chosen, remove)
 
 
 def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, timeout: float | None, yes: bool) -> None:
@@ -107,17 +113,19 @@ def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, tim
     if force and drain:
         raise click.UsageError("--force and --drain exclude each other")
     if timeout is not None and not drain:
-        raise click.UsageError("--timeout goes with --drain")
+        raise click.UsageError("--timeout needs --drain")
     if yes and not every:
-        raise click.UsageError("--yes goes with --all")
+        raise click.UsageError("--yes needs --all")
     if every and not yes and not sys.stdin.isatty():
-        raise InvalidRequest("--all needs --yes where nobody can be asked", hint="Pass --yes to remove every runner")
+        raise InvalidRequest(
+            "--all needs --yes when standard input is not a terminal", hint="Pass --yes to remove every runner"
+        )
 
 
 def _ask(names: list[str]) -> None:
     """Raises ``click.Abort`` for a no."""
     shown = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
-    if not render.agreed(f"Remove {len(names)} runner{'s' * (len(names) > 1)} ({shown})?"):
+    if not render.agreed(f"Remove {counted(len(names), 'runner')} ({shown})?"):
         raise click.Abort
 
 
@@ -174,7 +182,7 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
 def _tell(cli: CliContext, removal: Removal) -> None:
     name = removal.runner.name
     if removal.draining:
-        render.talk(cli, f"Runner {name!r} took a job just before; it is finished first, then the runner is removed")
+        render.talk(cli, f"Runner {name!r} has just taken a job; the job finishes first, then the runner is removed")
     else:
         render.talk(cli, f"Removed runner {name!r}")
     if removal.warning:

@@ -29,6 +29,7 @@ from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, lo
 
 if TYPE_CHECKING:
     from runnerctl.sandbox import Sandbox
+    from runnerctl.sandbox.values import JobView
 
 _LOOK_SECONDS = 0.2
 _AUDIENCE = "runnerctl-rehearsal"
@@ -137,7 +138,7 @@ def _opened(host: str, port: int, served: ServedPackage | None, actions: Mapping
         sandbox.start()
     except OSError as exc:
         raise ConfigInvalid(
-            f"Port {port} of {host} cannot be had: {os.strerror(exc.errno or 0)}", hint=_another_address(sandbox, exc)
+            f"Port {port} of {host} cannot be used: {os.strerror(exc.errno or 0)}", hint=_another_address(sandbox, exc)
         ) from exc
     return sandbox
 
@@ -192,9 +193,13 @@ def _attend(cli: CliContext, sandbox: Sandbox, jobs: list[int], end: threading.E
             seen = sandbox.job(job)
             if seen.status == "completed":
                 waiting.discard(job)
-                render.talk(cli, f"Job {job} on runner {seen.runner_name or 'nobody'}: {seen.conclusion}")
+                render.talk(cli, f"Job {job} {_where(seen)}: {seen.conclusion}")
                 for line in job_log.by_step(seen):
                     render.talk(cli, f"  {line}")
+
+
+def _where(job: JobView) -> str:
+    return f"on runner {job.runner_name}" if job.runner_name else "without a runner"
 
 
 @contextmanager
@@ -218,9 +223,18 @@ def _rehearsal_directory(cli: CliContext) -> Iterator[Path]:
     finally:
         living = _living(directory)
         if living:
-            render.talk(cli, f"Runners still live in {str(directory)!r}, which is left: {', '.join(living)}")
+            render.talk(cli, _kept(directory, living))
         else:
             trash.delete_tree(directory)
+
+
+def _kept(directory: Path, living: list[str]) -> str:
+    noun = "runner" if len(living) == 1 else "runners"
+    names = " ".join(living)
+    return (
+        f"Kept {directory}: {noun} {', '.join(living)} still running. "
+        f"Run `runnerctl remove --force {names}` with these settings, then delete it"
+    )
 
 
 def _living(directory: Path) -> list[str]:

@@ -42,7 +42,7 @@ def labels_of_jobs(_context: click.Context, _parameter: click.Parameter, value: 
     """A job that asks for no label would run on no runner."""
     labels = [label for each in value.split(",") if (label := each.strip())]
     if not labels:
-        raise click.BadParameter(f"{value!r} names no label")
+        raise click.BadParameter(f"{value!r} is not a label")
     return labels
 
 

@@ -56,7 +56,7 @@ def print_(cli: CliContext, name: str | None, backend: str, user: str) -> None:
     found = next((each for each in files if each.path.name == name), None)
     if found is None:
         raise InvalidRequest(
-            f"No file of the service is named {name!r}", hint=f"One of: {', '.join(each.path.name for each in files)}"
+            f"{name!r} is not a file of the service", hint=f"One of: {', '.join(each.path.name for each in files)}"
         )
     render.verbatim(found.text)
 
@@ -119,7 +119,7 @@ def _carry_out(cli: CliContext, steps: list[Step], *, dry_run: bool) -> None:
     if not dry_run:
         take(steps)
     if not steps:
-        render.talk(cli, "There is nothing to do")
+        render.talk(cli, "Nothing to do")
     documents = [{"action": step.action, "target": step.target, "done": not dry_run} for step in steps]
     rows = [{"ACTION": step.action, "TARGET": step.target} for step in steps]
     render.items(cli, documents, lambda: rows, key="target")
@@ -129,11 +129,11 @@ def _say_next(cli: CliContext, layout: Layout, steps: list[Step], *, now: bool) 
     name = UNIT.removesuffix(".service")
     actions = {step.action for step in steps}
     if "make user" in actions or "write" in actions:
-        render.talk(cli, f"Settings, and the API token, are in {layout.env_file}")
+        render.talk(cli, f"Settings and the API token are in {layout.env_file}")
     if not now and "replace" in actions:
-        render.talk(cli, f"A server that runs goes on as it is until: systemctl restart {name}")
+        render.talk(cli, f"The running server still uses the old unit. Restart it: systemctl restart {name}")
     elif not now and steps:
-        render.talk(cli, f"When GitHub's credentials are set there: systemctl start {name}")
+        render.talk(cli, f"Set GitHub's credentials there, then start the server: systemctl start {name}")
 
 
 def _show_files(cli: CliContext, files: tuple[File | Link, ...]) -> None:

@@ -16,7 +16,7 @@ from .options import STOPPED_RUNNER, CliContext, Verb, pass_cli
     cls=Verb,
     short_help="Start a stopped runner",
     exits={5: "no runner has that name", 6: "the runner cannot be started in its state, or its registration is gone"},
-    see=("stop", "status"),
+    see=("stop", "restart", "status"),
     epilog="""\b
 Examples:
   runnerctl start ci-1

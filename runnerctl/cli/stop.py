@@ -9,6 +9,7 @@ from runnerctl import core
 from . import render, runners
 from .auditing import audited
 from .options import RUNNER, CliContext, Verb, pass_cli
+from .waiting import goes_on
 
 
 @click.command(
@@ -16,7 +17,7 @@ from .options import RUNNER, CliContext, Verb, pass_cli
     cls=Verb,
     short_help="Stop a runner but keep it installed",
     exits={5: "no runner has that name", 6: "the runner cannot be stopped in its state"},
-    see=("start", "remove", "status"),
+    see=("start", "restart", "remove", "status"),
     epilog="""\b
 Examples:
   runnerctl stop ci-1
@@ -29,11 +30,12 @@ def command(cli: CliContext, name: str, now: bool) -> None:
     """Stop the processes of runner NAME; its registration and its directory stay.
 
     Use it to pause a persistent runner; `runnerctl start` continues it. A running job finishes first, and the command
-    does not wait for that; --now cancels the job, which has the setting stop.interrupt to tell GitHub of its end.
+    does not wait for that; --now cancels the job, which has the setting stop.interrupt to report its end to GitHub.
     """
     services = cli.services()
     audited(services, "runner.stop", [name])
-    stop = core.finish(core.stop_runner(services, name, now=now), clock=services.clock)
+    with goes_on(f"The stop goes on; `runnerctl status {name}` shows how far it is"):
+        stop = core.finish(core.stop_runner(services, name, now=now), clock=services.clock)
     if stop.draining:
         render.talk(cli, f"Runner {stop.runner.name!r} finishes its job first, then it stops")
     else:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from runnerctl import core
-from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded
+from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded, Interrupted
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
 
 LOOK_SECONDS = 0.1
+
+
+@contextmanager
+def goes_on(hint: str) -> Iterator[None]:
+    """After Ctrl-C ``hint`` says what goes on, and which command ends it."""
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        raise Interrupted("Interrupted", hint=hint) from exc
 
 
 def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Runner:
@@ -20,7 +32,7 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
         if deadline is not None and services.clock.monotonic() >= deadline:
             raise DeadlineExceeded(
                 f"Runner {runner.name!r} has not completed in time",
-                hint="It goes on; `runnerctl status` tells how it is",
+                hint=f"It goes on; {{status {runner.name}}} shows its state, {{remove {runner.name}}} ends it",
             )
         services.clock.sleep(LOOK_SECONDS)
     if current.state is not RunnerState.COMPLETED:
@@ -43,7 +55,7 @@ def not_completed(runner: Runner) -> BackendFailed:
     reason = f": {runner.reason}" if runner.reason else ""
     return BackendFailed(
         f"Runner {runner.name!r} {_WORDS[runner.state]} before it completed{reason}",
-        hint=f"`runnerctl logs {runner.name}` shows what it said",
+        hint=f"{{logs {runner.name}}} shows its log",
     )
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from . import listening
 from .domain.errors import ConfigInvalid, RunnerctlError
+from .domain.phrases import counted
 from .host import disk
 from .host.directories import check_usable
 from .services import Services
@@ -113,7 +114,7 @@ def _settings(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.WARN, warning)
     subject.services.check_fitting()
     if settings.github.app_id and settings.github.pat:
-        yield Finding(Level.WARN, "GITHUB_PAT is not used: the App is")
+        yield Finding(Level.WARN, "GITHUB_PAT is ignored because a GitHub App is set")
     source = f"env file {settings.env_file}" if settings.env_file else "no env file"
     yield Finding(Level.OK, f"{source[0].upper()}{source[1:]}")
 
@@ -148,20 +149,20 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
     for sentence in left:
         yield Finding(Level.FAIL, sentence)
     if not left:
-        yield Finding(Level.OK, "No file of secrets can be read by everybody")
+        yield Finding(Level.OK, "No secret file is world-readable")
 
 
 def _credentials(subject: Subject) -> Iterator[Finding]:
     settings = subject.services.settings
     credentials.check_github(settings)
     app = settings.github.app_id
-    yield Finding(Level.OK, f"App {app}" if app else "A personal access token")
+    yield Finding(Level.OK, f"GitHub App {app} is set" if app else "A personal access token is set")
 
 
 def _github(subject: Subject) -> Iterator[Finding]:
     """One call."""
     identity = subject.services.github.identify()
-    yield Finding(Level.OK, f"{subject.services.settings.github.api_url} takes us for {identity.name}")
+    yield Finding(Level.OK, f"Signed in to {subject.services.settings.github.api_url} as {identity.name}")
     ahead = identity.clock_ahead
     if ahead is not None and abs(ahead) > _MOST_SKEW:
         way = "behind" if ahead > 0 else "ahead of"
@@ -174,7 +175,7 @@ def _listening(subject: Subject) -> Iterator[Finding]:
     listening.check_address(settings, address)
     listening.tls(settings)
     listening.socket_group(settings)
-    yield Finding(Level.OK, f"A server listens at {address}")
+    yield Finding(Level.OK, f"serve listens at {address}")
 
 
 def _callers(subject: Subject) -> Iterator[Finding]:
@@ -183,15 +184,15 @@ def _callers(subject: Subject) -> Iterator[Finding]:
     policy = workflow_policy(subject.services.settings)
     if token is None and policy is None and not _has_api_tokens(subject):
         error = ConfigInvalid(
-            "No API token is set, and everybody could ask for runners without one",
-            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to: openssl rand -hex 32",
+            "No API token is set: anybody could create runners",
+            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to the output of: openssl rand -hex 32",
         )
         message = "No API token is set: `runnerctl serve` would refuse to start"
         yield Finding(Level.WARN, message, error.hint or "", error=error)
     elif policy is not None and not policy.rules:
-        yield Finding(Level.WARN, "oidc.issuer is set, but no oidc.rules: no workflow gets in")
+        yield Finding(Level.WARN, "oidc.issuer is set without oidc.rules: no workflow is allowed")
     else:
-        yield Finding(Level.OK, "A server asks its callers for a token")
+        yield Finding(Level.OK, "serve requires a token")
 
 
 def _has_api_tokens(subject: Subject) -> bool:
@@ -203,7 +204,9 @@ def _directories(subject: Subject) -> Iterator[Finding]:
     settings = subject.services.settings
     for setting, path in ((HostSection.state_dir, settings.state_dir), (DefaultsSection.base_dir, settings.base_dir)):
         if not check_usable(path):
-            yield Finding(Level.WARN, f"{setting.key} {str(path)!r} does not exist yet; it is made when it is needed")
+            yield Finding(
+                Level.WARN, f"{setting.key} {str(path)!r} does not exist yet; runnerctl creates it when needed"
+            )
     listable.check(settings, units=subject.services.backend.name == "systemd")
     yield Finding(Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 
@@ -212,8 +215,8 @@ def _packages(subject: Subject) -> Iterator[Finding]:
     settings = subject.services.settings
     check_usable(settings.package_dir)
     if _device(settings.base_dir) != _device(settings.package_dir):
-        message = f"{str(settings.package_dir)!r} is on another file system than the runners: each gets a copy"
-        yield Finding(Level.WARN, message, "Name a package_dir on the same file system")
+        message = f"{str(settings.package_dir)!r} is on another file system than the runners: each runner gets a copy"
+        yield Finding(Level.WARN, message, "Set package_dir to a directory on the same file system")
     disk.require_free((settings.base_dir, settings.state_dir, settings.package_dir), settings.min_free_space)
 
 
@@ -228,7 +231,7 @@ def _jobs(subject: Subject) -> Iterator[Finding]:
     if backend.degraded:
         yield Finding(Level.WARN, f"Degraded: {backend.degraded}", "See docs/security.md")
     else:
-        users = "units of systemd" if backend.name == "systemd" else "processes of users of their own"
+        users = "systemd units" if backend.name == "systemd" else "processes with users of their own"
         yield Finding(Level.OK, f"Runners are {users}")
 
 
@@ -240,12 +243,12 @@ def _kernel(subject: Subject) -> Iterator[Finding]:
     if backend.name == "systemd" or cgroups.own() is not None:
         yield Finding(Level.OK, "Runners have cgroups of their own")
     elif backend.capabilities.isolation:
-        yield Finding(Level.OK, "No cgroups can be made here: a runner's processes are known by their user")
+        yield Finding(Level.OK, "No cgroups can be created here; a runner's processes are found by their user")
     else:
         yield Finding(
             Level.WARN,
-            "No cgroups can be made here, and runners have no users of their own: a fork bomb can outrun its end",
-            "Set run_as, or let the server have a cgroup (v2) of its own (Delegate=yes)",
+            "No cgroups can be created here, and runners have no users of their own: a fork bomb may stay behind",
+            "Set run_as, or give the server a cgroup (v2) of its own (Delegate=yes)",
         )
 
 
@@ -261,12 +264,12 @@ def _service(subject: Subject) -> Iterator[Finding]:
         return
     left = subject.outdated_units(subject.services.settings.state_dir)
     if left is None:
-        yield Finding(Level.OK, "No service of systemd is installed for this state directory")
+        yield Finding(Level.OK, "No systemd service is installed for this state directory")
     elif left:
-        message = f"Not as this version writes it: {', '.join(left)}"
+        message = f"Installed files differ from this version: {', '.join(left)}"
         yield Finding(Level.WARN, message, "sudo runnerctl service install --now")
     else:
-        yield Finding(Level.OK, "The units of systemd are those of this version")
+        yield Finding(Level.OK, "The systemd units are up to date")
 
 
 def _state(subject: Subject) -> Iterator[Finding]:
@@ -274,15 +277,17 @@ def _state(subject: Subject) -> Iterator[Finding]:
 
     services = subject.services
     if not (services.settings.state_dir / "runnerctl.db").exists():
-        yield Finding(Level.OK, "No runner was ever made here")
+        yield Finding(Level.OK, "No runner was created here yet")
         return
     store = services.store
     if orphans := len(store.orphans()):
-        message = f"{orphans} registrations are still to be cleared at GitHub"
+        message = (
+            f"{orphans} {'registration is' if orphans == 1 else 'registrations are'} still to be cleared at GitHub"
+        )
         yield Finding(Level.WARN, message, "runnerctl reconcile")
     for reason in held_back(services):
         yield Finding(Level.WARN, reason)
-    yield Finding(Level.OK, f"{len(store.live())} runners live here")
+    yield Finding(Level.OK, f"This host has {counted(len(store.live()), 'runner')}")
 
 
 _ALL = frozenset(FrontEnd)

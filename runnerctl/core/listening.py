@@ -47,8 +47,8 @@ def check_address(settings: Settings, address: Address) -> None:
     if settings.server.tls_cert or settings.server.insecure_bind:
         return
     raise ConfigInvalid(
-        f"Other machines reach {address}, and tokens would travel there in the clear",
-        hint="Give --tls-cert and --tls-key; or, where something in between encrypts or the network is your own, "
+        f"Other machines can reach {address}, and tokens would travel unencrypted",
+        hint="Use --tls-cert and --tls-key; or, if a proxy encrypts or the network is private, "
         "--insecure-bind or RUNNERCTL_INSECURE_BIND=true",
     )
 
@@ -61,7 +61,7 @@ def socket_group(settings: Settings) -> int | None:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError as exc:
-        raise ConfigInvalid(f"server.socket_group {name!r} is no group of this host") from exc
+        raise ConfigInvalid(f"server.socket_group {name!r} is not a group of this host") from exc
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:
@@ -98,7 +98,7 @@ def _files(settings: Settings) -> tuple[Path, Path] | None:
     certificate, key = settings.server.tls_cert, settings.server.tls_key
     if (certificate is None) is not (key is None):
         given, missing = ("certificate", "key") if certificate else ("key", "certificate")
-        raise ConfigInvalid(f"A TLS {given} is set, but no {missing}", hint="Give --tls-cert and --tls-key")
+        raise ConfigInvalid(f"A TLS {given} is set, but no {missing}", hint="Use --tls-cert and --tls-key together")
     return (certificate, key) if certificate and key else None
 
 

@@ -192,11 +192,11 @@ class Services:
         units = self._wants_units
         if run_as is None and not self.settings.no_new_privs:
             raise ConfigInvalid(
-                "no_new_privs=false goes with run_as",
+                "no_new_privs=false needs run_as",
                 hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
             )
         if run_as is None and not units and self.settings.run_as_groups:
-            raise ConfigInvalid("run_as_groups goes with run_as, or with runners that are units")
+            raise ConfigInvalid("run_as_groups needs run_as, or runners that are systemd units")
 
     @built_once
     def _wants_units(self) -> bool:
@@ -205,8 +205,8 @@ class Services:
     def _units_or_processes(self, wanted: str, run_as: object) -> bool:
         if wanted == "systemd" and run_as is not None:
             raise ConfigInvalid(
-                "run_as does not go together with the systemd backend",
-                hint="systemd gives every unit a user of its own: leave run_as out, or set backend to process",
+                "run_as cannot be combined with the systemd backend",
+                hint="systemd gives every unit a user of its own: remove run_as, or set backend to process",
             )
         if wanted == "auto" and run_as is None and _systemd_runs():
             from .backends import units

@@ -9,6 +9,7 @@ from functools import partial
 
 from runnerctl.core.backends import units as runners
 from runnerctl.core.domain.errors import BackendFailed, InvalidRequest, InvalidTransition
+from runnerctl.core.domain.phrases import counted
 
 from . import accounts, systemd, trust
 from .files import directories, env_file, of_other_backends, units, with_token
@@ -27,8 +28,8 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
     require_root("install")
     if start and not systemd_runs():
         raise BackendFailed(
-            "systemd does not run here, so that nothing can be started",
-            hint="Leave --now out: what is written counts when systemd starts",
+            "systemd is not running here, so nothing can be started",
+            hint="Leave out --now; the files take effect when systemd starts",
         )
     trust.check(layout)
     _refuse_to_move(layout)
@@ -52,8 +53,9 @@ def _refuse_to_move(layout: Layout) -> None:
         return
     if left := systemd.live_runners():
         raise InvalidTransition(
-            f"{len(left)} runners are units of the service as it was, in {', '.join(sorted(told['--base-dir']))}",
-            hint="Remove them before it changes: runnerctl remove --all --drain, with the settings as they were",
+            f"{counted(len(left), 'runner')} still running as units of the old service, "
+            f"in {', '.join(sorted(told['--base-dir']))}",
+            hint="Remove them first, with the old settings: runnerctl remove --all --drain",
         )
 
 

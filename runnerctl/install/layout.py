@@ -82,7 +82,7 @@ def here(*, user: str = "runnerctl", backend: Backend = Backend.PROCESS) -> Layo
     Raises ``InvalidRequest`` for a user, ``ConfigInvalid`` for a path that a unit file cannot hold.
     """
     if not _USER.fullmatch(user):
-        raise InvalidRequest(f"{user!r} is no user name", hint="Use a-z, 0-9, '_' and '-'")
+        raise InvalidRequest(f"{user!r} is not a user name", hint="Use a-z, 0-9, '_' and '-'")
     settings = _of_the_service()
     state_dir = _directory(settings, HostSection.state_dir)
     base_dir = _directory(settings, DefaultsSection.base_dir)
@@ -115,7 +115,7 @@ def _directory(settings: settings_module.Settings, setting: Setting[Path]) -> Pa
 def _groups(settings: settings_module.Settings) -> tuple[str, ...]:
     names: tuple[str, ...] = settings.run_as_groups or ()
     if not all(map(_GROUP.fullmatch, names)):
-        raise ConfigInvalid(f"run_as_groups {', '.join(names)!r} cannot stand in a unit file")
+        raise ConfigInvalid(f"run_as_groups {', '.join(names)!r} cannot be written into a unit file")
     job_users.groups(names)  # a unit that names one that is not there would never start
     return names
 
@@ -123,6 +123,6 @@ def _groups(settings: settings_module.Settings) -> tuple[str, ...]:
 def _plain(path: str) -> Path:
     if not _PATH.fullmatch(path) or ".." in Path(path).parts:
         raise ConfigInvalid(
-            f"{path!r} cannot stand in a unit file", hint="Use an absolute path of letters, digits and '@+._-'"
+            f"{path!r} cannot be written into a unit file", hint="Use an absolute path of letters, digits and '@+._-'"
         )
     return Path(path)

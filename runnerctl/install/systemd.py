@@ -88,10 +88,12 @@ def _refusal(failure: BackendFailed) -> RunnerctlError:
     told = run("journalctl", "--quiet", "--output=cat", "--lines=20", f"_SYSTEMD_UNIT={UNIT}").splitlines()
     said = told[-2:] if told and told[-1].startswith("Hint: ") else told[-1:]
     if not said:
-        return BackendFailed(failure.message, hint=f"Look into: journalctl -u {UNIT}; then: {again}")
+        return BackendFailed(failure.message, hint=f"See: journalctl -u {UNIT}; then: {again}")
     message, *hints = (line.removeprefix("Error: ").removeprefix("Hint: ") for line in said)
     kind = ConfigInvalid if _property(UNIT, "ExecMainStatus") == _EXIT_OF_BAD_SETTINGS else BackendFailed
-    return kind(f"All is installed, but the server did not start: {message}", hint="; then: ".join((*hints, again)))
+    return kind(
+        f"The service is installed, but the server did not start: {message}", hint="; then: ".join((*hints, again))
+    )
 
 
 def _property(unit: str, name: str) -> str:

@@ -16,7 +16,7 @@ from runnerctl.core.host.directories import owner_name
 
 from .layout import Layout
 
-_HINT = "Install runnerctl into a virtual environment of root's, such as /opt/runnerctl/venv"
+_HINT = "Install runnerctl into a virtual environment that root owns, such as /opt/runnerctl/venv"
 _PROBE = "import json, sys, runnerctl; print(json.dumps([runnerctl.__path__[0], *sys.path]))"
 _SECONDS = 30
 _MOST_LINKS = 40
@@ -87,13 +87,13 @@ def _refuse_writable(path: Path, seen: os.stat_result) -> None:
     mode = stat.S_IMODE(seen.st_mode)
     if seen.st_uid != 0:
         raise ConfigInvalid(
-            f"{str(path)!r} belongs to {owner_name(seen.st_uid)}, who could put in other code",
+            f"{str(path)!r} belongs to {owner_name(seen.st_uid)}, who could replace the code",
             hint=f"chown root {path}, or: {_HINT}",
         )
     # Also by root's own group: an access list shows in these bits and nowhere else.
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(seen.st_mode):
         raise ConfigInvalid(
-            f"{str(path)!r} (mode {mode:04o}) can be written by others than root, who could put in other code",
+            f"{str(path)!r} (mode {mode:04o}) is writable by others than root, who could replace the code",
             hint=f"chmod go-w {path}, or: {_HINT}",
         )
 
@@ -102,5 +102,5 @@ def _refuse_unreachable(path: Path, seen: os.stat_result, user: str) -> None:
     needed = stat.S_IXOTH if stat.S_ISDIR(seen.st_mode) else stat.S_IROTH
     if not seen.st_mode & needed:
         raise ConfigInvalid(
-            f"User {user!r} cannot get at {str(path)!r} (mode {stat.S_IMODE(seen.st_mode):04o})", hint=_HINT
+            f"User {user!r} cannot access {str(path)!r} (mode {stat.S_IMODE(seen.st_mode):04o})", hint=_HINT
         )

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from runnerctl.core.domain.errors import BackendFailed, InvalidTransition
+from runnerctl.core.domain.phrases import counted
 from runnerctl.core.host import trash
 from runnerctl.core.host.directories import owner_name
 
@@ -60,7 +61,7 @@ def live_runners(layout: Layout) -> list[str]:
 
 
 def _unknown(why: str) -> BackendFailed:
-    return BackendFailed(f"Whether runners live here is not known: {why}", hint="Pass --force to go on anyway")
+    return BackendFailed(f"Whether runners are running here is unknown: {why}", hint="Pass --force to uninstall anyway")
 
 
 def left_behind(layout: Layout) -> list[Path]:
@@ -93,9 +94,9 @@ def _refuse_live(layout: Layout, *, purge: bool, force: bool) -> None:
     if names and (purge or not force):
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise InvalidTransition(
-            f"{len(names)} runners live here: {shown}",
+            f"{counted(len(names), 'runner')} still running here: {shown}",
             hint="Remove them first: runnerctl remove --all --drain"
-            + ("" if purge else ". Or pass --force: they go on until their jobs' end, and nobody heals what breaks"),
+            + ("" if purge else ". Or pass --force: they continue unmanaged"),
         )
 
 

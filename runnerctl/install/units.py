@@ -5,7 +5,7 @@ from __future__ import annotations
 from .layout import UNIT, Backend, Layout
 
 _HEAD = """\
-# Written by `runnerctl service install`, and replaced by it. What you change belongs into a drop-in:
+# Written by `runnerctl service install`, and replaced by it. Put your changes in a drop-in:
 #   systemctl edit {unit}
 # The server opens its address itself, unless {unit}.socket is enabled: then no caller is refused while it restarts.
 [Unit]

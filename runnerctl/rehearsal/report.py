@@ -20,7 +20,7 @@ def show(progress: Iterator[Progress]) -> str | None:
     began = time.monotonic()
     problem = _live(progress) if sys.stdout.isatty() else _plain(progress)
     if problem is None:
-        click.echo(f"Everything did what it should, in {time.monotonic() - began:.1f} s")
+        click.echo(f"Everything worked, in {time.monotonic() - began:.1f} s")
     return problem
 
 

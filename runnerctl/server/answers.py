@@ -12,6 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from runnerctl.core.domain.errors import Forbidden, RunnerctlError, Unauthorized
+from runnerctl.core.domain.phrases import spoken
 
 PROTECTION: CIMultiDict[str] = CIMultiDict(
     {
@@ -23,6 +24,20 @@ PROTECTION: CIMultiDict[str] = CIMultiDict(
     }
 )
 """On every answer: nothing here is for a browser to show, to keep or to guess about."""
+
+WORDS = {
+    "drain": "?drain=true",
+    "force": "?force=true",
+    "expires": "'expires'",
+    "max_runners": "'max_runners'",
+    "repo": "'repo'",
+    "list_all": "GET /api/v1/runners?all=true",
+    "logs": "GET /api/v1/runners/%s/logs",
+    "remove": "DELETE /api/v1/runners/%s",
+    "remove_force": "DELETE /api/v1/runners/%s?force=true",
+    "status": "GET /api/v1/runners/%s/status",
+}
+"""How what core's errors name is called here."""
 
 encoded = msgspec.json.Encoder().encode
 
@@ -42,14 +57,14 @@ def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
         "type": "about:blank",
         "title": HTTPStatus(exc.http_status).phrase,
         "status": exc.http_status,
-        "detail": "Something went wrong here; the log has more" if internal else exc.message,
+        "detail": "Internal error; the server's log has the details" if internal else spoken(exc.message, WORDS),
         "code": exc.code,
         "request_id": request_id,
     }
     if exc.hint and not internal:
-        document["hint"] = exc.hint
+        document["hint"] = spoken(exc.hint, WORDS)
     if exc.errors:
-        document["errors"] = [each._asdict() for each in exc.errors]
+        document["errors"] = [{"field": each.field, "message": spoken(each.message, WORDS)} for each in exc.errors]
     headers = {}
     if isinstance(exc, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="runnerctl"'

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from runnerctl.core.domain import durations
-from runnerctl.core.domain.errors import FieldError, InvalidRequest, UnsupportedMediaType
+from runnerctl.core.domain.errors import InvalidRequest, UnsupportedMediaType
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.names import invalid
 from runnerctl.core.settings.load import Settings
 
+from .body_errors import refusal
+
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 15.0
 _MAX_WAIT = 3600.0
-_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
-_PATH = re.compile(r" - at `\$\.?([^`]*)`")
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -76,7 +75,7 @@ async def read(request: web.Request, kind: type[B]) -> B:
     """The body as ``kind``. Raises ``UnsupportedMediaType`` or ``InvalidRequest``."""
     if request.content_type != "application/json":
         raise UnsupportedMediaType(
-            f"Content type {request.content_type!r} is not understood", hint="Send Content-Type: application/json"
+            f"Content type {request.content_type!r} is not supported", hint="Send Content-Type: application/json"
         )
     return _decoded(await _whole(request), kind)
 
@@ -96,21 +95,14 @@ async def _whole(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
     except TimeoutError as exc:
-        raise InvalidRequest(f"The body was not complete after {BODY_SECONDS:g} s") from exc
+        raise InvalidRequest(f"The body did not arrive within {BODY_SECONDS:g} s") from exc
 
 
 def _decoded(body: bytes, kind: type[B]) -> B:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as exc:
-        text = str(exc)
-        unknown, path = _UNKNOWN.search(text), _PATH.search(text)
-        missing = re.search(r"missing required field `([^`]*)`", text)
-        field = unknown[1] if unknown else missing[1] if missing else path[1] if path else ""
-        message = _PATH.sub("", text)
-        raise InvalidRequest(
-            f"Field {field!r} is not right: {message}" if field else message, errors=[FieldError(field, message)]
-        ) from exc
+        raise refusal(exc, kind) from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise InvalidRequest("The body is not JSON") from exc
 
@@ -124,7 +116,7 @@ def flag(request: web.Request, name: str) -> bool:
         return True
     if text.lower() in {"false", "0", "no"}:
         return False
-    raise invalid(name, f"Query {name}={text!r} is not understood", hint="Use true or false")
+    raise invalid(name, f"Query parameter {name!r} must be true or false")
 
 
 def number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
@@ -133,11 +125,11 @@ def number(request: web.Request, name: str, *, default: int, least: int, most: i
         return default
     if text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most:
         return int(text)
-    raise invalid(name, f"Query {name}={text!r} is not allowed", hint=f"Use {least} to {most}")
+    raise invalid(name, f"Query parameter {name!r} must be a number from {least} to {most}")
 
 
 def only(request: web.Request, *known: str) -> None:
     """Refuses a query with other names: a typo must not be ignored."""
     for name in request.query:
         if name not in known:
-            raise invalid(name, f"Query {name!r} is not known here", hint=f"Known: {', '.join(known) or 'none'}")
+            raise invalid(name, f"Unknown query parameter {name!r}", hint=f"Known: {', '.join(known) or 'none'}")

@@ -158,7 +158,7 @@ def _keep_room(services: Services) -> None:
     try:
         services.store.keep_room()
     except DiskFull as exc:
-        log.warning("a job that fills the disk will keep us from writing: %s", exc.message)
+        log.warning("no room could be reserved in the database; a full disk will stop all writing: %s", exc.message)
 
 
 def _collect_seldom() -> None:

@@ -102,7 +102,7 @@ class Watcher:
             log.warning("%s: %s", threading.current_thread().name, exc.message)
         except Exception:
             self.engine.beat.errors += 1
-            log.exception("the thread %s goes on", threading.current_thread().name)
+            log.exception("the thread %s continues after an error", threading.current_thread().name)
         else:
             return True
         return False
@@ -183,7 +183,7 @@ class Watcher:
     def _replace_lost(self) -> None:
         if self._services.store.replacements():
             for runner in replace_lost(self._services):
-                log.info("runner %r was made again: GitHub had lost it", runner.name)
+                log.info("runner %r was created again: GitHub no longer knew it", runner.name)
 
     def _prune(self) -> None:
         if self._services.clock.monotonic() >= self._next_prune:

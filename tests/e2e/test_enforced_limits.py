@@ -26,7 +26,7 @@ LIMITS = {
     "RUNNERCTL_LIMITS_PROCESSES": str(PROCESSES),
 }
 WEIGHT = {"RUNNERCTL_LIMITS_IO_WEIGHT": "50"}
-NOT_BY_UNITS = "Not enforced: limits.io_weight (io): this host's cgroups have no controller that can"
+NOT_BY_UNITS = "Not enforced: limits.io_weight (io): this host's cgroups lack the controllers"
 NOT_BY_PROCESSES = "Not enforced: limits.memory_max, limits.cpu_max, limits.processes"
 
 _HERE = "HERE=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)\n"

@@ -53,10 +53,10 @@ def test_one_file_is_printed_to_the_byte_and_all_with_a_heading_each() -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (("print", "runnerctl.socket"), "No file of the service is named 'runnerctl.socket'"),
-        (("print", "--user", "Build Farm"), "'Build Farm' is no user name"),
+        (("print", "runnerctl.socket"), "'runnerctl.socket' is not a file of the service"),
+        (("print", "--user", "Build Farm"), "'Build Farm' is not a user name"),
         (("print", "--backend", "docker"), "docker"),
-        (("install", "--user", "x\nExecStartPre=/bin/sh"), "is no user name"),
+        (("install", "--user", "x\nExecStartPre=/bin/sh"), "is not a user name"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(argv: tuple[str, ...], says: str) -> None:
@@ -186,7 +186,7 @@ def test_a_unit_whose_restart_would_kill_runners_is_told_everywhere(service: Ser
     said = "A restart of runnerctl-server.service kills all runners: add KillMode=process to its [Service] section"
     assert said in service.ask("GET", "/readyz")["degraded"]
     assert said in service.inside.shell("journalctl -u runnerctl-server -o cat -n 20")
-    assert service.doctor()["service"]["message"] == f"Not as this version writes it: {unit}"
+    assert service.doctor()["service"]["message"] == f"Installed files differ from this version: {unit}"
     service.steps("install", "--now")
     assert said not in service.ask("GET", "/readyz")["degraded"]
     assert service.doctor()["service"]["level"] == "ok"

@@ -72,15 +72,15 @@ MISUSES = [
     (("create", "x", "--repo", "nonsense"), "Repository 'nonsense' is not allowed", None),
     (("create", "-", "--repo", "a/b"), "Runner name '-' is not allowed", None),
     (("create", "x", "--repo", "a/b", "--labels", "a,,b"), "A label is empty", None),
-    (("create", "x", "--repo", "a/b", "--timeout", "2m"), "--timeout goes with --wait", None),
+    (("create", "x", "--repo", "a/b", "--timeout", "2m"), "--timeout needs --wait", None),
     (("create", "x", "--repo", "a/b", "--foreground", "--wait", "online"), "--foreground waits until", None),
     (("remove",), "Name the runners to remove, or pass --all", None),
     (("remove", "a", "--all"), "NAME and --all exclude each other", None),
     (("remove", "a", "--force", "--drain"), "--force and --drain exclude each other", None),
-    (("remove", "a", "--timeout", "1m"), "--timeout goes with --drain", None),
-    (("remove", "a", "--yes"), "--yes goes with --all", None),
-    (("remove", "--all"), "--all needs --yes where nobody can be asked", None),
-    (("remove", "a", "--drain", "--timeout", "soon"), "Duration 'soon' is not understood", None),
+    (("remove", "a", "--timeout", "1m"), "--timeout needs --drain", None),
+    (("remove", "a", "--yes"), "--yes needs --all", None),
+    (("remove", "--all"), "--all needs --yes when standard input is not a terminal", None),
+    (("remove", "a", "--drain", "--timeout", "soon"), "'soon' is not a duration; use 90, 90s, 2m or 1h", None),
     (("list", "--repo", "nonsense"), "Repository 'nonsense' is not allowed", None),
     (("list", "--state", "sleeping"), "'sleeping' is not one of", None),
 ]  # fmt: skip
@@ -110,7 +110,7 @@ def test_misuse_is_one_document_when_documents_were_asked_for(
 
 
 def test_a_log_without_an_end_is_no_document() -> None:
-    assert "--follow has no end" in cli("logs", "a", "-f", "-o", "json").error["message"]
+    assert "--follow cannot be combined" in cli("logs", "a", "-f", "-o", "json").error["message"]
 
 
 def test_the_field_that_is_wrong_is_named() -> None:

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
             (('--version',), 'flag', (), False, 'Show the version and exit'),
         ),
-        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'reconcile', 'package', 'token', 'audit', 'doctor', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
+        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'package', 'token', 'audit', 'doctor', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
     ),
     'create': (
         'Register a runner and start it',
@@ -93,6 +93,16 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
     ),
     'stop': (
         'Stop a runner but keep it installed',
+        (
+            (('name',), 'runner', (), False, None),
+            (('--now',), 'flag', (), False, 'Cancel a running job instead of letting it finish'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+        ),
+        (),
+    ),
+    'restart': (
+        'Stop a runner and start it again',
         (
             (('name',), 'runner', (), False, None),
             (('--now',), 'flag', (), False, 'Cancel a running job instead of letting it finish'),

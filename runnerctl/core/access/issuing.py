@@ -63,22 +63,24 @@ def alive(services: Services, name_or_id: str) -> ApiToken:
 
 def _made(services: Services, name: str, rights: Sequence[Right], limits: TokenLimits, life: float) -> ApiToken:
     if not 0 < life <= _LONGEST_LIFE:
-        raise names.invalid("expires", "A token must live, and at most ten years", hint="Use a duration such as 90d")
+        raise names.invalid(
+            "expires", "{expires} must be between 1 second and 10 years", hint="Use a duration such as 90d"
+        )
     now = services.clock.now()
     return ApiToken(_new_id(services.rng), name, tuple(dict.fromkeys(rights)), limits, now, now + life, None, None)
 
 
 def _checked(limits: TokenLimits, rights: Sequence[Right]) -> TokenLimits:
     if not rights:
-        raise names.invalid("scope", "A token without a scope is good for nothing", hint=f"Use {', '.join(Right)}")
+        raise names.invalid("scope", "A token needs at least one scope", hint=f"Use {', '.join(Right)}")
     if limits.max_runners is not None and limits.max_runners < 1:
-        raise names.invalid("max_runners", "A limit of runners must be above 0")
+        raise names.invalid("max_runners", "{max_runners} must be at least 1")
     reaches = limits.repositories or limits.organizations
     if Right.RUNNERS_WRITE in rights and not reaches:
         raise names.invalid(
             "repo",
-            "For which repositories is not said",
-            hint="Name them by patterns, such as octo-org/*; */* means any",
+            "Name at least one repository: {repo} PATTERN",
+            hint="A pattern is a name such as octo-org/web, octo-org/* or */*",
         )
     return TokenLimits(
         tenant=None if limits.tenant is None else names.runner_name(limits.tenant).lower(),

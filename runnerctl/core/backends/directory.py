@@ -141,7 +141,7 @@ def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner
     elif whose is Whose.DOUBTFUL:
         raise BackendFailed(
             f"{str(root)!r} is kept: it may be the runner's own directory, or a copy of it, or another's",
-            hint=f"Look into it; if nobody needs it: rm -r {root}",
+            hint=f"Check it, and delete it if nobody needs it: rm -r {root}",
         )
     elif inode is not None and is_mount_point(root):
         # What is under it cannot be seen: it may be ours, and then it would stay for good.
@@ -192,7 +192,7 @@ def is_at(path: Path, inode: tuple[int, int]) -> bool:
 
 def _taken(path: Path) -> RunnerExists:
     return RunnerExists(
-        f"{str(path)!r} exists and is not a runner of ours", hint="Choose another name, or move it away"
+        f"{str(path)!r} exists and was not created by runnerctl", hint="Choose another name, or move that path away"
     )
 
 

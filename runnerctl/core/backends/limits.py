@@ -58,7 +58,7 @@ def unenforced(limits: Iterable[CgroupLimit], *, isolates: bool) -> str | None:
     keys, controllers = (
         ", ".join(each) for each in zip(*((limit.key, limit.controller) for limit in left), strict=True)
     )
-    return f"Not enforced: {keys}: runners get no cgroup here with the controllers for it ({controllers})"
+    return f"Not enforced: {keys}: cgroups here lack the controllers ({controllers})"
 
 
 def _share(processors: float) -> str:

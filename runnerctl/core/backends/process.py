@@ -62,13 +62,17 @@ class ProcessBackend(SupervisedBackend):
 
     @cached_property
     def degraded(self) -> str | None:
-        root = ", which is root" if os.geteuid() == 0 else ""
-        shared = f"Jobs run as the manager's own user{root}: its files cannot be kept from them"
+        user = "root, the user that runs runnerctl," if os.geteuid() == 0 else "the same user as runnerctl"
+        shared = f"Jobs run as {user} and can read its files. Set run_as"
         return "; ".join(filter(None, (None if self.isolates else shared, self.unenforced))) or None
 
     @cached_property
     def unenforced(self) -> str | None:
-        gained = None if self.options.no_new_privs else "Jobs may gain privileges, as by sudo (no_new_privs=false)"
+        gained = (
+            None
+            if self.options.no_new_privs
+            else "Jobs may gain privileges, for example with sudo (no_new_privs=false)"
+        )
         if not self.options.limits:
             return gained
         from . import limits
@@ -170,7 +174,7 @@ class ProcessBackend(SupervisedBackend):
             return self._worker(place) is not None
         except OSError as exc:
             raise BackendFailed(
-                f"The processes of runner {place.runner_id} could not be looked at: {exc.strerror}"
+                f"The processes of runner {place.runner_id} could not be observed: {exc.strerror}"
             ) from exc
 
     def _worker(self, place: Place) -> ProcessId | None:

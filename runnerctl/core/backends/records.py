@@ -83,7 +83,7 @@ class _Known(NamedTuple):
 class Records:
     """The records below ``runs_dir``; each is decoded once for as long as its file stays the same.
 
-    Raises ``BackendFailed`` where one, or a process, could not be looked at: that says nothing of the runner.
+    Raises ``BackendFailed`` where one, or a process, could not be observed: that says nothing of the runner.
     """
 
     def __init__(self, runs_dir: str, *, limit: int = 4096, now: Callable[[], float] = time.time) -> None:
@@ -126,7 +126,7 @@ class Records:
         try:
             return self._liveness.lives(process)
         except OSError as exc:
-            raise BackendFailed(f"Process {process.pid} could not be looked at: {exc.strerror}") from exc
+            raise BackendFailed(f"Process {process.pid} could not be observed: {exc.strerror}") from exc
 
     def forget(self, runner_id: str) -> None:
         """Its life has ended: nothing of it is held any longer."""

@@ -43,7 +43,10 @@ class Backends:
     def _make(self, name: str) -> Backend:
         with self._making:
             if name not in self._makers:
-                raise BackendFailed(f"There is no backend {name!r} here", hint="Another manager has made that runner")
+                raise BackendFailed(
+                    f"Backend {name!r} is not available here",
+                    hint="Use the settings with which that runner was created",
+                )
             if name not in self._made:
                 self._made[name] = self._makers[name]()
             return self._made[name]

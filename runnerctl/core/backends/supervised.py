@@ -62,7 +62,10 @@ class SupervisedBackend(Backend):
         check_directory(base_dir)
         path = base_dir / name
         if directory.is_taken(path):
-            raise RunnerExists(f"{str(path)!r} is there already and not ours", hint="Choose another name, or move it")
+            raise RunnerExists(
+                f"{str(path)!r} already exists and was not created by runnerctl",
+                hint="Choose another name, or move that path away",
+            )
 
     # -- making one
 
@@ -162,7 +165,7 @@ class SupervisedBackend(Backend):
         place = place_of(handle)
         self._leases.release(place.runner_id)
         if self.observe(handle).running:
-            return [Left(f"Processes of runner {place.name!r} live: nothing of it is deleted")]
+            return [Left(f"Runner {place.name!r} still has processes: nothing was deleted")]
         left = [*_left(lambda: _clear_traces(place)), *_left(lambda: _discard(place))]
         if not left:
             # Until then what is in there is wanted for another try.

@@ -58,10 +58,10 @@ class SystemdBackend(SupervisedBackend):
         if not units.gives_groups(self.group_names):
             told.append("Jobs get other groups than run_as_groups")
         if told:
-            return f"{'; '.join(told)}: `sudo runnerctl service install` has to change the runners' units"
+            return f"{'; '.join(told)}: `sudo runnerctl service install` updates the runners' units"
         left = [limit for limit in limits if not cgroups.host_has(limit.controller, limit.file)]
         keys = ", ".join(f"{limit.key} ({limit.controller})" for limit in left)
-        return f"Not enforced: {keys}: this host's cgroups have no controller that can" if left else None
+        return f"Not enforced: {keys}: this host's cgroups lack the controllers" if left else None
 
     # -- starting
 
@@ -131,7 +131,7 @@ class SystemdBackend(SupervisedBackend):
 
     def _error(self, runner_id: str) -> str:
         told = run_directory.read(self.run_dir(runner_id) / "error")
-        return str(told.get("error") or f"`journalctl -u {units.unit(runner_id)}` tells why")
+        return str(told.get("error") or f"`journalctl -u {units.unit(runner_id)}` shows why")
 
     def _hold_lease(self, runner_id: str) -> None:
         """Its supervisor hears when the FIFO has nobody left who could write to it: when we let go, or end."""
@@ -183,7 +183,7 @@ class SystemdBackend(SupervisedBackend):
             alive = listener is not None and processes.alive(listener)
             return processes.worker(listener.pid if listener and alive else None, runner_id) is not None
         except OSError as exc:
-            raise BackendFailed(f"The processes of runner {runner_id} could not be looked at: {exc.strerror}") from exc
+            raise BackendFailed(f"The processes of runner {runner_id} could not be observed: {exc.strerror}") from exc
 
     def logs(self, handle: str) -> Path:
         runner_id = place_of(handle).runner_id

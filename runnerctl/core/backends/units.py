@@ -122,6 +122,6 @@ def _systemctl(*words: str, seconds: float = 30.0) -> subprocess.CompletedProces
     if "uthentication" in done.stderr or "ccess denied" in done.stderr:
         raise BackendFailed(
             f"systemd does not let us {words[0]} runners: {done.stderr.strip()}",
-            hint="`sudo runnerctl service install` puts the polkit rule where it belongs",
+            hint="`sudo runnerctl service install` installs the polkit rule",
         )
     return done

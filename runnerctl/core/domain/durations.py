@@ -14,7 +14,7 @@ def seconds(text: str) -> float:
     """Raises ``InvalidRequest`` for anything else."""
     form = _FORM.fullmatch(text.strip())
     if form is None:
-        raise InvalidRequest(f"Duration {text!r} is not understood", hint="Use seconds, or 90s, 2m, 1h")
+        raise InvalidRequest(f"{text!r} is not a duration", hint="Use 90, 90s, 2m or 1h")
     return float(form[1]) * _SECONDS[form[2] or "s"]
 
 

@@ -14,7 +14,7 @@ def count(text: str) -> int:
     """Bytes. Raises ``InvalidRequest`` for what is no size."""
     form = _FORM.fullmatch(text.strip())
     if form is None:
-        raise InvalidRequest(f"Size {text!r} is not understood", hint="Use bytes, or 500M, 2G")
+        raise InvalidRequest(f"{text!r} is not a size", hint="Use 1000000, 500M or 2G")
     return int(float(form[1]) * 1024 ** _UNITS.index((form[2] or "").upper()))
 
 

@@ -85,7 +85,7 @@ def advance(
         if action.step in HEARD_LATER:
             progress.seconds = HEARD_SECONDS
             return progress
-    raise RunnerctlError(f"Runner {runner_id} goes in circles: {[each.step for each in progress.taken[-6:]]}")
+    raise RunnerctlError(f"Runner {runner_id} repeats the same steps: {[each.step for each in progress.taken[-6:]]}")
 
 
 def _look(

@@ -48,7 +48,7 @@ def _advanced(services: Services, runner_id: str, *, wait: float, absences: Call
         except RowHeld:
             if services.clock.monotonic() >= deadline:
                 raise RunnerBusy(
-                    f"Another command is at work on runner {runner_id}", hint="Try again in a moment"
+                    f"Another command is changing runner {runner_id}", hint="Try again in a moment"
                 ) from None
         services.clock.sleep(LOOK_SECONDS)
 

@@ -50,7 +50,7 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool)
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle)
     if seen.running is None:
-        raise BackendFailed(f"Runner {runner.name!r} could not be looked at: {seen.error or 'nobody says why'}")
+        raise BackendFailed(f"Runner {runner.name!r} could not be observed: {seen.error or 'no reason was given'}")
     died = seen.gone and not seen.ended
     working = seen.working
     if working is None:  # a stopped one has nothing to watch

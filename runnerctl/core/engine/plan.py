@@ -22,7 +22,7 @@ from .table import Step, row_for
 S = RunnerState
 
 WAS_STOPPED = "It was stopped"
-LOST = "GitHub does not know it any more"
+LOST = "GitHub no longer knows it"
 EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
 OFFLINE_SECONDS = 60.0
 """Between the first and the last of the listings that show it as offline."""
@@ -245,7 +245,7 @@ def _is_offline(seen: Seen, now: float) -> bool:
 
 def _late_reason(processes: Observation, deadlines: Deadlines) -> str:
     said = f": {processes.error}" if processes.error else ""
-    return f"It is not online after {shown(deadlines.start)}, and its Listener goes on trying{said}"
+    return f"It is not online after {shown(deadlines.start)}, and its Listener keeps trying{said}"
 
 
 def _seen_state(runner: Runner, processes: Observation, *, lasting: bool) -> RunnerState:
@@ -343,12 +343,12 @@ def _launch_reason(seen: Seen) -> str | None:
     if seen.driven or is_wished(runner):
         return None
     if runner.state in UNLAUNCHED:
-        return "Its creation was interrupted, and goes on"
+        return "Its creation was interrupted, and continues"
     return (runner.reason if runner.state is S.STOPPED else _end_reason(seen.processes)) or "It should run"
 
 
 def _end_reason(processes: Observation) -> str:
-    return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a word")
+    return processes.reason or (WAS_STOPPED if processes.ended else "Its processes ended without a reason")
 
 
 def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | None:

@@ -73,7 +73,7 @@ class PatCredentials:
     def bearer(self, scope: Scope) -> str:
         if self._pat is None:
             raise GitHubCredentials(
-                f"There are no credentials to ask GitHub about {scope}",
+                f"No GitHub credentials are set for {scope}",
                 hint="Set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE, or GITHUB_PAT",
             )
         return self._pat

@@ -120,7 +120,7 @@ def _forbidden(request: Request, answer: Answer, text: str) -> GitHubError:
 
 def _not_found(request: Request, _: Answer, text: str) -> GitHubError:
     if text.lower() == "integration not found":
-        return GitHubCredentials("GitHub knows no App of this id", hint="Check GITHUB_APP_ID and GITHUB_API_URL")
+        return GitHubCredentials("GitHub knows no App with this id", hint="Check GITHUB_APP_ID and GITHUB_API_URL")
     return GitHubNotFound(request.missing, hint="Check the name, and what the App or token was given access to")
 
 

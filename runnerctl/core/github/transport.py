@@ -77,7 +77,7 @@ class Transport:
             origin = None
         if origin != self._origin:
             raise GitHubRefused(
-                f"GitHub pointed to another server when asked to {request.purpose}",
+                f"GitHub redirected to another server when asked to {request.purpose}",
                 hint=f"Check GITHUB_API_URL, which is {self._base.rstrip('/')}",
             )
 
@@ -91,7 +91,7 @@ class Transport:
         if answer.status == 407:
             raise GitHubUnavailable(
                 f"GitHub cannot be reached at {self._base.rstrip('/')}: the proxy answered with 407",
-                hint="Put a user and password that the proxy takes into HTTPS_PROXY",
+                hint="Put the proxy's user and password into HTTPS_PROXY",
             )
         raise GitHubNoAnswer(
             f"GitHub was asked to {request.purpose} and something else answered: status {answer.status}, not JSON",

@@ -65,7 +65,7 @@ def check_passable(path: Path) -> None:
             continue  # it will be made, and passable
         if not mode & stat.S_IXOTH:
             raise ConfigInvalid(
-                f"The users that jobs run as cannot pass {str(each)!r} (mode {stat.S_IMODE(mode):04o})",
+                f"The users that jobs run as cannot enter {str(each)!r} (mode {stat.S_IMODE(mode):04o})",
                 hint="Choose another base directory, or chmod o+x that one",
             )
 

@@ -73,9 +73,9 @@ def groups(names: tuple[str, ...]) -> tuple[int, ...]:
         try:
             number = int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
         except KeyError as exc:
-            raise ConfigInvalid(f"run_as_groups names group {name!r}, which is not there") from exc
+            raise ConfigInvalid(f"run_as_groups names group {name!r}, which does not exist") from exc
         if number == 0:
-            raise ConfigInvalid("run_as_groups names root's group", hint="Jobs never get that one")
+            raise ConfigInvalid("run_as_groups names root's group", hint="Jobs never get root's group")
         found.append(number)
     return tuple(found)
 
@@ -87,13 +87,11 @@ def _resolved(word: str) -> JobUser:
         if word.isdigit():
             return JobUser(uid=int(word), gid=int(word))
         raise ConfigInvalid(
-            f"run_as names user {word!r}, who is not there",
-            hint=f"Make it (useradd --system --no-create-home --shell /usr/sbin/nologin {word}) or name ids",
+            f"run_as names user {word!r}, who does not exist",
+            hint=f"Create it (useradd --system --no-create-home --shell /usr/sbin/nologin {word}) or name ids",
         ) from exc
     if 0 in {account.pw_uid, account.pw_gid}:
-        raise ConfigInvalid(
-            f"run_as names {word!r}, who is root or in root's group", hint="Jobs never run as root there"
-        )
+        raise ConfigInvalid(f"run_as names {word!r}, who is root or in root's group", hint="Jobs never run as root")
     return JobUser(uid=account.pw_uid, gid=account.pw_gid)
 
 

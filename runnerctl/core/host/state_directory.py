@@ -26,7 +26,7 @@ def prepare(path: Path, *, make: bool = True) -> None:
     except OSError as exc:
         raise ConfigInvalid(
             f"The state directory {str(path)!r} cannot be used by user {_name(os.geteuid())}: {exc.strerror}",
-            hint="Name another one with RUNNERCTL_STATE_DIR",
+            hint="Set RUNNERCTL_STATE_DIR to another directory",
         ) from exc
     if seen.st_uid != os.geteuid():
         _become(seen.st_uid, path)
@@ -48,7 +48,9 @@ def _become(owner: int, path: Path) -> None:
     try:
         account = pwd.getpwuid(owner)
     except KeyError as exc:
-        raise ConfigInvalid(f"The state directory {str(path)!r} belongs to uid {owner}, which is no user here") from exc
+        raise ConfigInvalid(
+            f"The state directory {str(path)!r} belongs to uid {owner}, which is not a user of this host"
+        ) from exc
     os.initgroups(account.pw_name, account.pw_gid)
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(owner, owner, owner)

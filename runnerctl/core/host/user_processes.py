@@ -15,7 +15,7 @@ def kill_all(user: tuple[int, int], *, seconds: float) -> None:
     """SIGKILL for every process of that (uid, gid) until none is left. Raises ``BackendFailed`` when one stays."""
     uid, _ = user
     if uid in {0, os.geteuid()}:
-        raise BackendFailed(f"User {uid} is no job's: nothing of that user is killed")
+        raise BackendFailed(f"User {uid} is not a job user: nothing was killed")
     deadline = time.monotonic() + seconds
     while uid in with_processes():
         if time.monotonic() > deadline:

@@ -97,12 +97,14 @@ def verify(services: Services, version: str | None = None) -> Sequence[Package]:
     wanted = None if version is None else names.runner_version(version)
     packages = [package for package in services.packages.list() if wanted in {None, package.version}]
     if wanted is not None and not packages:
-        raise InvalidRequest(f"Runner package {wanted} is not here", hint="`runnerctl package list` shows what is")
+        raise InvalidRequest(
+            f"Runner package {wanted} is not on this host", hint="`runnerctl package list` shows the packages"
+        )
     changed = {package.path.name: services.packages.changed(package, contents=True) for package in packages}
     bad = [f"{name} ({_some(files)})" for name, files in changed.items() if files]
     if bad:
         raise PackageInvalid(
-            f"Not what was unpacked: {', '.join(bad)}",
+            f"Files have changed since they were unpacked: {', '.join(bad)}",
             hint="Remove the runners that use it, delete its directory, and `runnerctl package fetch` it again",
         )
     return packages

@@ -52,8 +52,8 @@ def download(
             os.fsync(file.fileno())
             return
     raise PackageInvalid(
-        f"{release.filename!r} has another checksum than GitHub says: {fetch.digest}, not {release.sha256}",
-        hint="Try again; if it stays, a proxy on the way may alter downloads",
+        f"{release.filename!r} has the wrong checksum {fetch.digest}; GitHub says {release.sha256}",
+        hint="Try again. If it fails again, a proxy may be changing downloads",
     )
 
 

@@ -110,5 +110,5 @@ def _check_listener(archive: str, directory: Path) -> None:
 
 def _unreadable(archive: str, exc: Exception) -> PackageInvalid:
     if isinstance(exc, EOFError) or "unexpected end of data" in str(exc):
-        return PackageInvalid(f"{archive!r} is truncated", hint="Try again: it is downloaded anew")
+        return PackageInvalid(f"{archive!r} is truncated", hint="Try again: the package is downloaded again")
     return PackageInvalid(f"{archive!r} is not a readable .tar.gz: {exc}")

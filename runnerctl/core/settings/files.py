@@ -38,7 +38,7 @@ def read_env_file(path: Path) -> dict[str, str]:
             for binding in parse_stream(stream):
                 if binding.error:
                     raise ConfigInvalid(
-                        f"{path}, line {binding.original.line} is not understood", hint="Use KEY=value lines"
+                        f"{path}, line {binding.original.line} is not a KEY=value line", hint="Use KEY=value lines"
                     )
                 if binding.key is not None:
                     values[binding.key] = binding.value or ""

@@ -57,7 +57,7 @@ def _check_units(base_dir: Path, hidden: tuple[Path, ...], group_ids: tuple[int,
     for above in (*_UNITS_DO_NOT_SEE, *(each.resolve() for each in hidden)):
         if base.is_relative_to(above):
             raise ConfigInvalid(
-                f"Runners that are units do not see {str(above)!r}, and the base directory is below it",
+                f"Runners that are systemd units cannot see {str(above)!r}, and the base directory is below it",
                 hint="Choose another base directory (defaults.base_dir), such as /opt/runnerctl/runners",
             )
     # systemd picks the user, who owns nothing there and is in no group but its own.
@@ -98,7 +98,7 @@ def _refuse(path: Path, who: str) -> None:
     found = path.stat()
     raise ConfigInvalid(
         f"Jobs run as {who} and cannot list {str(path)!r} (mode {stat.S_IMODE(found.st_mode):04o}, owner"
-        f" {owner_name(found.st_uid)}): the runner lists every directory above its own and ends where it may not",
+        f" {owner_name(found.st_uid)}): the runner must be able to list every directory above its own",
         hint=f"chmod o+rx {path}, or choose another base directory (defaults.base_dir)",
     )
 

@@ -225,7 +225,7 @@ def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
     if not setting.secret and looks_secret(raw):
         raise ConfigInvalid(
             f"{setting.key} holds what looks like a secret ({origin})",
-            hint="Its value is no secret to anybody: is another setting meant?",
+            hint="Everybody can see this setting. Put the secret into the setting it belongs to",
         )
     return Value(setting=setting, value=value, origin=origin)
 

@@ -31,7 +31,7 @@ def duration(text: str) -> float:
     try:
         return durations.seconds(text)
     except InvalidRequest as exc:
-        raise ValueError("use seconds, or 90s, 2m, 1h") from exc
+        raise ValueError("use 90, 90s, 2m or 1h") from exc
 
 
 def patience(text: str) -> float:
@@ -70,7 +70,7 @@ def size(text: str) -> int:
     try:
         return sizes.count(text)
     except InvalidRequest as exc:
-        raise ValueError("use bytes, or 500M, 2G") from exc
+        raise ValueError("use 1000000, 500M or 2G") from exc
 
 
 def memory(text: str) -> int:

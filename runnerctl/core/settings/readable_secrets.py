@@ -17,7 +17,7 @@ _FILES_OF_SECRETS = {
 def world_readable_secret_files(settings: Settings) -> list[str]:
     """A sentence for each, with what mends it."""
     files = {path: None for path in _files(settings) if _everybody_reads(path)}
-    return [f"Every user of this host can read {str(path)!r}, which holds secrets: chmod o= {path}" for path in files]
+    return [f"{str(path)!r} holds secrets and is world-readable. Run: chmod o= {path}" for path in files]
 
 
 def _files(settings: Settings) -> Iterator[Path]:

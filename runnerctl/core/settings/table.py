@@ -78,7 +78,7 @@ class ServerSection(Section, name="server", variables=_server):
     bind = setting("127.0.0.1:8080", "HOST:PORT, [ADDRESS]:PORT or unix:/path; port 0 picks one", str)
     tls_cert = optional("PEM file of the server's certificate and its chain", Path)
     tls_key = optional("PEM file of its key, without a password", Path)
-    insecure_bind = setting("false", "Listen where other machines reach us, without TLS", parsing.boolean)
+    insecure_bind = setting("false", "Allow an address that other machines reach, without TLS", parsing.boolean)
     socket_group = optional("Group whose members are operators at the unix socket, without a token", str)
     trusted_proxies = optional("Proxies whose X-Forwarded-For counts: networks, or unix", parsing.networks)
     rate_limit = setting("6000", "How many requests a minute one API token may send", parsing.positive)
@@ -111,7 +111,7 @@ class HostSection(Section, name=""):
 
     state_dir = setting(DEFAULT_STATE_DIR, "Database, locks, logs, token cache", Path)
     package_dir = derived("Unpacked runner packages; default BASE_DIR/.packages", Path)
-    max_runners = optional("Most runners that may exist on this host at once; not set: any number", parsing.positive)
+    max_runners = optional("How many runners this host may have at once; not set: no limit", parsing.positive)
     backend = setting(
         "auto",
         "How runners run: process, or systemd (a unit each); auto: units where they are installed",
@@ -135,14 +135,16 @@ class HostSection(Section, name=""):
         "true", "Make an idle ephemeral runner again that GitHub no longer knows, or shows as offline", parsing.boolean
     )
     own_registrations = setting(
-        "30", "Most registrations in a scope within 5 minutes that no command asked for", parsing.positive
+        "30", "How many automatic registrations a scope may have within 5 minutes", parsing.positive
     )
     min_free_space = setting(
-        "500M", "No runner is created while less is free for runners, state or packages", parsing.size
+        "500M", "Refuse new runners while less than this is free for runners, state or packages", parsing.size
     )
     log_retention = setting("7d", "How long logs stay after their runner's end, and old _diag files", parsing.retention)
-    history_retention = setting("30d", "How long it is known that a runner was there", parsing.retention)
-    start_timeout = setting("120", "An ephemeral runner that is not online by then failed to start", parsing.duration)
+    history_retention = setting("30d", "How long ended runners stay in the history", parsing.retention)
+    start_timeout = setting(
+        "120", "An ephemeral runner that is not online after this time has failed", parsing.duration
+    )
     remove_settle = setting(
         "3", "How long remove, or stop after a start or a job, waits for a job just sent", parsing.duration
     )
@@ -150,9 +152,9 @@ class HostSection(Section, name=""):
 
 
 class LimitsSection(Section, name="limits"):
-    processes = optional("Most processes that a runner may have at once", parsing.positive)
-    memory_max = optional("Most memory that a runner may use, its jobs included", parsing.memory)
-    cpu_max = optional("Processors that a runner may use, such as 1.5", parsing.processors)
+    processes = optional("How many processes a runner may have at once", parsing.positive)
+    memory_max = optional("How much memory a runner and its jobs may use", parsing.memory)
+    cpu_max = optional("How many processors a runner may use, such as 1.5", parsing.processors)
     io_weight = optional("A runner's share of busy disks, 1 to 10000, where others have 100", parsing.between(1, 10000))
     nice = setting(
         "5", "Nice value of runners, 0 to 19; higher yields more to the rest of the host", parsing.between(0, 19)
@@ -163,10 +165,10 @@ class LimitsSection(Section, name="limits"):
 
 
 class StopSection(Section, name="stop"):
-    interrupt = setting("30", "Patience after SIGINT, before SIGTERM", parsing.duration)
-    terminate = setting("10", "Patience after SIGTERM, before SIGKILL", parsing.duration)
+    interrupt = setting("30", "Time after SIGINT, before SIGTERM", parsing.duration)
+    terminate = setting("10", "Time after SIGTERM, before SIGKILL", parsing.duration)
     kill = setting("5", "How long SIGKILL of the whole tree may take", parsing.duration)
-    force = setting("30", "Patience after SIGINT, before SIGKILL, when force was asked", parsing.duration)
+    force = setting("30", "Time after SIGINT, before SIGKILL, with --force", parsing.duration)
     shutdown_grace = setting("60", "How long a job may go on after SIGTERM to the supervisor", parsing.duration)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..domain.clock import Clock
 from ..domain.errors import Forbidden, QuotaExceeded, TokenExists, TokenNotFound
 from ..domain.models import RunnerSpec
+from ..domain.phrases import counted
 from . import rows
 from .connection import Database
 
@@ -120,7 +121,7 @@ class ApiTokens(Database):
         query = "SELECT 1 FROM api_token WHERE lower(name) = ? AND revoked_at IS NULL AND expires_at > ?"
         if db.execute(query, (token.name.lower(), now)).fetchone():
             raise TokenExists(
-                f"Token {token.name!r} exists already", hint="Choose another name, or revoke or rotate it"
+                f"Token {token.name!r} already exists", hint="Choose another name, or revoke or rotate it"
             )
         db.execute(
             f"INSERT INTO api_token ({_COLUMNS}, tenant, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -144,7 +145,7 @@ class ApiTokens(Database):
         living = db.execute(query, (limits.tenant,)).fetchone()[0]
         if limits.max_runners is not None and living >= limits.max_runners:
             raise QuotaExceeded(
-                f"Tenant {limits.tenant!r} has {living} runners, and this token allows {limits.max_runners}",
+                f"Tenant {limits.tenant!r} has {counted(living, 'runner')}, and this token allows {limits.max_runners}",
                 hint="Remove a runner or wait for one to end",
             )
         for label in spec.labels:  # the name is one of them

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..domain.clock import Clock
 from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
 from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
+from ..domain.phrases import counted
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
 from .api_tokens import ApiTokens
@@ -184,7 +185,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             except sqlite3.IntegrityError as exc:
                 if exc.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                     raise
-                raise RunnerExists(f"Runner {spec.name!r} exists already", hint=REMOVE_FIRST) from exc
+                raise RunnerExists(f"Runner {spec.name!r} already exists", hint=REMOVE_FIRST) from exc
             first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
             self._record(db, first)
         self._changed(runner_id)
@@ -297,7 +298,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         living = db.execute(f"SELECT count(*) FROM runner WHERE {_LIVE_SQL}").fetchone()[0]
         if living >= most:
             raise QuotaExceeded(
-                f"This host has {living} runners, and max_runners allows {most}",
+                f"This host has {counted(living, 'runner')}, and max_runners allows {most}",
                 hint="Remove a runner or wait for one to end, or raise max_runners",
             )
 
@@ -308,7 +309,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             if uid not in taken:
                 return uid, gid
         raise QuotaExceeded(
-            "Every user that jobs may run as has a runner, or processes of its own",
+            "Every user in run_as already has a runner or processes",
             hint="Remove a runner or wait for one to end, or name more users in run_as",
         )
 
@@ -322,7 +323,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             (*columns.values(), runner.id, runner.revision),
         )
         if done.rowcount != 1:
-            raise InvalidTransition(f"Runner {runner.name!r} was changed by someone else meanwhile", hint="Try again")
+            raise InvalidTransition(f"Runner {runner.name!r} was changed by another command", hint="Try again")
 
     def _must_get(self, runner_id: str) -> Runner:
         runner = self.get(runner_id)

@@ -117,9 +117,9 @@ class Authenticator:
 def _tell_failure(noting: asyncio.Future[None]) -> None:
     exc = None if noting.cancelled() else noting.exception()
     if isinstance(exc, RunnerctlError):
-        log.warning("the use of a token was not noted: %s", exc.message)
+        log.warning("the last use of a token was not recorded: %s", exc.message)
     elif exc is not None:
-        log.error("the use of a token was not noted", exc_info=exc)
+        log.error("the last use of a token was not recorded", exc_info=exc)
 
 
 def _digest(token: str) -> bytes:

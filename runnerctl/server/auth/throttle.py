@@ -50,6 +50,6 @@ class Rates:
         if left < 1:
             self._buckets[token_id] = (left, now)
             raise TooManyRequests(
-                f"This token asks more than {a_minute} times a minute", retry_after=(1 - left) * 60 / a_minute
+                f"This token sent more than {a_minute} requests in a minute", retry_after=(1 - left) * 60 / a_minute
             )
         self._buckets[token_id] = (left - 1, now)

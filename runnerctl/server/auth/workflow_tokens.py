@@ -39,8 +39,8 @@ class WorkflowTokens:
         actor = policy.actor(claims)
         if actor is None:
             raise Unauthorized(
-                f"No rule lets {caller(claims).removeprefix('oidc:')!r} in",
-                hint="The operator's oidc.rules say which workflows may ask",
+                f"No OIDC rule allows {caller(claims).removeprefix('oidc:')!r}",
+                hint="Ask the operator to add a rule to oidc.rules",
             )
         return actor
 
@@ -70,7 +70,7 @@ class IssuerKeys:
         if found is None:
             raise Unauthorized(
                 "The workflow's token is signed by a key that the issuer does not offer",
-                hint=f"Right after a change of keys, try again in {_REFETCH_SECONDS:g} s",
+                hint=f"If the issuer has just changed its keys, try again in {_REFETCH_SECONDS:g} s",
             )
         return found
 

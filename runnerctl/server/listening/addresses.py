@@ -36,7 +36,8 @@ def inherited() -> socket.socket | None:
         return None
     if given["LISTEN_FDS"] != "1":
         raise ConfigInvalid(
-            f"systemd listens at {given['LISTEN_FDS']} addresses for us", hint="Name one in the socket unit"
+            f"systemd passed {given['LISTEN_FDS']} sockets to the server",
+            hint="Keep one ListenStream= in the socket unit",
         )
     os.set_inheritable(_FIRST_HANDED, False)
     return socket.socket(fileno=_FIRST_HANDED)

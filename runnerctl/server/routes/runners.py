@@ -1,4 +1,4 @@
-"""The runners: made, looked at, listed, started, stopped, removed."""
+"""The runners: made, shown, listed, started, stopped, restarted, removed."""
 
 from __future__ import annotations
 
@@ -157,6 +157,17 @@ async def stop(request: web.Request) -> web.Response:
     return json_answer(document, status=202 if stopped.draining else 200)
 
 
+async def restart(request: web.Request) -> web.Response:
+    bodies.only(request, "now")
+    now, limits = bodies.flag(request, "now"), request[ACTOR].limits
+    services = request.app[SERVICES]
+    restarted = await request.app[OFFLOAD].run(core.restart_runner(services, _name(request), now=now, limits=limits))
+    if restarted.draining:
+        return json_answer({"status": "draining", "name": restarted.runner.name}, status=202)
+    document = documents.full_document(core.observe(services, restarted.runner))
+    return json_answer({**document, "status": "restarted", **_warning(restarted.warning)})
+
+
 def _name(request: web.Request) -> str:
     return names.runner_name(request.match_info["name"])
 
@@ -170,4 +181,5 @@ ROUTES = (
     Route("DELETE", "/api/v1/runners/{name}", remove, Right.RUNNERS_WRITE, "runner.remove"),
     Route("POST", "/api/v1/runners/{name}/start", start, Right.RUNNERS_WRITE, "runner.start"),
     Route("POST", "/api/v1/runners/{name}/stop", stop, Right.RUNNERS_WRITE, "runner.stop"),
+    Route("POST", "/api/v1/runners/{name}/restart", restart, Right.RUNNERS_WRITE, "runner.restart"),
 )

@@ -96,7 +96,7 @@ def test_status_without_a_name_tells_of_the_host(services: Services, tmp_path: P
     assert ran.document["base_dir"] == str(tmp_path / "runners")
     assert ran.document["orphans"] == 1
     assert ran.document["backend"] == "process"
-    assert "Jobs run as the manager's own user" in ran.document["degraded"]
+    assert "that runs runnerctl" in ran.document["degraded"]
 
 
 def test_status_on_a_terminal_is_a_card(services: Services) -> None:
@@ -197,7 +197,7 @@ def test_a_runner_without_a_log_is_said_to_have_none(services: Services) -> None
 
 def test_removing_all_of_nothing_is_fine(services: Services) -> None:
     ran = cli("remove", "--all", "--yes")
-    assert (ran.status, ran.stderr) == (0, "There is no runner to remove\n")
+    assert (ran.status, ran.stderr) == (0, "There are no runners to remove\n")
     assert cli("remove", "--all", "--yes", "-o", "json").document == {"items": []}
 
 

@@ -148,7 +148,7 @@ def test_prune_takes_what_nobody_uses_and_keeps_the_newest(
     assert len(versions(services)) == 5
     ran = cli("package", "prune", "--keep", "2")
     assert [row["VERSION"] for row in ran.rows] == ["2.333.0"]
-    assert "Removed 1 packages" in ran.stderr
+    assert "Removed 1 package (" in ran.stderr
     assert versions(services) == ["2.331.0", "2.332.0", "2.334.0", "2.335.0"]
     assert partial(host) == []
     assert cli("package", "prune", "--keep", "2", "-o", "json").document == {"items": []}

@@ -235,6 +235,82 @@ def test_stop_lets_a_job_finish_and_says_so(host: Host, sandbox: Sandbox, servic
     until(lambda: statuses("ci-1") == ["installed_not_running"])
 
 
+@pytest.mark.persistent
+def test_restart_starts_new_processes_of_the_same_runner(host: Host, sandbox: Sandbox) -> None:
+    made = create("ci-1", "--persistent", "--wait", "online").document
+    for _ in range(2):
+        before = cli("status", "ci-1").document["pid"]
+        ran = cli("restart", "ci-1")
+        assert (ran.status, ran.document["status"]) == (0, "running")
+        assert ran.stderr == "Restarted runner 'ci-1'\n"
+        until(lambda before=before: cli("status", "ci-1").document["pid"] not in {None, before})
+    assert ran.document["id"] == made["id"]
+    assert [runner.id for runner in sandbox.runners()] == [made["github_id"]]
+
+
+@pytest.mark.persistent
+def test_restart_starts_a_stopped_runner(host: Host) -> None:
+    assert create("ci-1", "--persistent", "--wait", "online").status == 0
+    assert cli("stop", "ci-1").status == 0
+    assert cli("restart", "ci-1").document["status"] == "running"
+    assert statuses("ci-1") == ["running"]
+
+
+def test_an_idle_ephemeral_runner_is_restarted_and_still_gets_its_job(host: Host, sandbox: Sandbox) -> None:
+    made = create("once", "--wait", "online").document
+    assert cli("restart", "once").status == 0
+    job = sandbox.submit_job(REPO, ["once"], [{"run": "echo done"}])
+    assert sandbox.wait_job(job).conclusion == "success"
+    until(lambda: statuses("once") == ["not_installed"])
+    assert cli("status", "once").status == 5
+    assert made["name"] == "once"
+    assert cli("restart", "once").error["code"] == "runner_not_found"
+
+
+@pytest.mark.persistent
+def test_restart_lets_a_job_finish_and_then_restarts_by_itself(
+    host: Host, sandbox: Sandbox, services: Services
+) -> None:
+    assert create("ci-1", "--persistent").status == 0
+    job = given_a_job(host, sandbox, services, "ci-1")
+    before = cli("status", "ci-1").document["pid"]
+    for _ in range(2):
+        ran = cli("restart", "ci-1")
+        assert (ran.status, ran.document["pid"]) == (0, before)
+        assert ran.stderr == "Runner 'ci-1' finishes its job first, then it restarts\n"
+    job.let_go()
+    assert sandbox.wait_job(job.id).conclusion == "success"
+    until(lambda: cli("status", "ci-1").document["pid"] not in {None, before})
+    next_job = sandbox.submit_job(REPO, ["ci-1"], [{"run": "echo again"}])
+    assert sandbox.wait_job(next_job).conclusion == "success"
+
+
+@pytest.mark.persistent
+def test_restart_now_cancels_a_job(host: Host, sandbox: Sandbox, services: Services) -> None:
+    assert create("ci-1", "--persistent").status == 0
+    job = given_a_job(host, sandbox, services, "ci-1")
+    before = cli("status", "ci-1").document["pid"]
+    ran = cli("restart", "ci-1", "--now")
+    assert (ran.status, ran.document["status"]) == (0, "running")
+    assert ran.document["pid"] != before
+    assert sandbox.wait_job(job.id).conclusion != "success"
+    assert len(sandbox.runners()) == 1
+
+
+def test_the_only_job_of_an_ephemeral_runner_is_not_cancelled_for_a_restart(
+    host: Host, sandbox: Sandbox, services: Services
+) -> None:
+    assert create("once").status == 0
+    job = given_a_job(host, sandbox, services, "once")
+    ran = cli("restart", "once", "--now")
+    assert (ran.status, ran.error["code"]) == (6, "invalid_transition")
+    assert "ephemeral" in ran.error["message"]
+    assert cli("restart", "once").stderr == "Runner 'once' finishes its job first, then it ends\n"
+    job.let_go()
+    assert sandbox.wait_job(job.id).conclusion == "success"
+    until(lambda: statuses("once") == ["not_installed"])
+
+
 def test_the_log_is_followed_until_the_end_of_the_life(
     host: Host, sandbox: Sandbox, services: Services, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -355,8 +431,8 @@ def test_the_first_ctrl_c_lets_the_job_finish(
     job = given_a_job(host, sandbox, services, "fg")
     ctrl_c(attached)
     assert attached.stderr is not None
-    told = next(line for line in attached.stderr if "finished first" in line)
-    assert "ask again to stop now" in told
+    told = next(line for line in attached.stderr if "finishes first" in line)
+    assert "press Ctrl-C again to stop now" in told
     job.let_go()
     status, stdout, _ = ended(attached)
     assert (status, Ran(status=0, stdout=stdout, stderr="").document["state"]) == (0, RunnerState.COMPLETED)
@@ -370,7 +446,7 @@ def test_the_second_ctrl_c_stops_now(foreground: Foreground, host: Host, sandbox
     job = given_a_job(host, sandbox, services, "fg")
     ctrl_c(attached)
     assert attached.stderr is not None
-    next(line for line in attached.stderr if "finished first" in line)
+    next(line for line in attached.stderr if "finishes first" in line)
     ctrl_c(attached)
     assert ended(attached)[0] == 130
     assert sandbox.wait_job(job.id).conclusion != "success"
@@ -431,7 +507,7 @@ def test_a_sandbox_leaves_the_directory_of_living_runners(start: Callable[..., s
     status, _, stderr = ended(sandbox)
     directory = Path(variables["RUNNERCTL_STATE_DIR"]).parent
     assert status == 0
-    assert f"Runners still live in {str(directory)!r}, which is left: ci-1" in stderr
+    assert f"Kept {directory}: runner ci-1 still running. Run `runnerctl remove --force ci-1`" in stderr
     assert rehearse(variables, "remove", "ci-1", "--force").status == 0
     subprocess.run(["rm", "-rf", str(directory)], check=True)
 

@@ -196,6 +196,7 @@ def test_a_runners_name_needs_no_network_and_no_library(environment: dict[str, s
         (("remove", "only-here-1", "only"), ["only-here-2"]),
         (("remove", "--drain", "ONLY-here-2"), ["only-here-2"]),
         (("stop", "q"), ["Quokka"]),
+        (("restart", "q"), ["Quokka"]),
         (("start", ""), ["only-here-2"]),
         (("logs", "go"), ["gone-1"]),
         (("status", ""), ["only-here-1", "only-here-2", "Quokka", "gone-1"]),

@@ -1,4 +1,4 @@
-"""config.sh leaves out the port of GitHub's address: a persistent runner that it could not register is refused. And how
+"""config.sh drops the port of GitHub's address: a persistent runner that it could not register is refused. And how
 one that fails is told."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.hosts.host import Host, Server, create
 from tests.support.sandboxes.strictness import strict_sandbox
 
 REPO = "acme/widgets"
-SAYS = "actions/runner's config.sh leaves out the port"
+SAYS = "actions/runner's config.sh drops the port"
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def with_config_sh(archive: Path, script: str, target: Path) -> Path:
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("kill -SEGV $$", "SIGSEGV, without a word"),
-        ("sh -c 'kill -ABRT $$' 2>/dev/null", "SIGABRT, without a word"),
-        ("exit 3", "exit status 3, without a word"),
+        ("kill -SEGV $$", "SIGSEGV, without any output"),
+        ("sh -c 'kill -ABRT $$' 2>/dev/null", "SIGABRT, without any output"),
+        ("exit 3", "exit status 3, without any output"),
         ("echo no libicu; exit 3", "no libicu"),
     ],
 )

@@ -319,7 +319,7 @@ def test_what_is_not_ours_is_refused_and_untouched(services: Services, host: Hos
         theirs.write_text("data")
     else:
         theirs.symlink_to(host.top)
-    with pytest.raises(RunnerExists, match="not ours"):
+    with pytest.raises(RunnerExists, match="was not created by runnerctl"):
         create(services, host.spec("theirs"))
     assert os.path.lexists(theirs)
     assert what != "directory" or (theirs / "precious").read_text() == "data"

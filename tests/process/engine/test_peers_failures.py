@@ -195,7 +195,7 @@ def test_one_name_is_one_runner_here_whatever_its_scope(services: Services, host
     with pytest.raises(RunnerExists):
         create(services, host.spec("twin", repo=OTHER))
     refused = host.cli("create", "TWIN", "--repo", OTHER)
-    assert (refused.returncode, "exists already" in refused.stderr) == (6, True)
+    assert (refused.returncode, "already exists" in refused.stderr) == (6, True)
     assert len(sandbox.runners()) == 1
 
 

@@ -285,7 +285,7 @@ def test_one_that_dies_and_whose_registration_is_deleted_ends(
         clock.ahead += 61
         taken += steps(sweep(services, RegistrationPoller(services)))
     assert taken == [(NAME, Step.LAUNCH), (NAME, Step.CONFIRM)]
-    assert (current(services).state, current(services).reason) == (S.FAILED, "GitHub does not know it any more")
+    assert (current(services).state, current(services).reason) == (S.FAILED, "GitHub no longer knows it")
     assert (host.processes(), host.roots()) == ([], [])
 
 

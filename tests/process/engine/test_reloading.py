@@ -166,5 +166,5 @@ def _creates_with(server: Server, host: Host, seconds: int) -> bool:
 def test_secrets_that_everybody_reads_do_not_stop_the_server(server: Server, host: Host) -> None:
     host.env_file.chmod(0o644)
     told = reload(server, host)
-    assert "can read" in told
+    assert "is world-readable" in told
     assert RELOADED in told

@@ -111,7 +111,7 @@ def test_while_github_fails_it_waits_longer_each_time_and_says_so(
         waits.append(backoff.until - services.clock.now())
         status = core.runner_status(services, "r")
         assert status.word == "installed_not_running"
-        assert "Nothing is begun in acme/widgets without a command for" in (status.degraded or "")
+        assert "Automatic registrations in acme/widgets are paused for" in (status.degraded or "")
         before = len(sandbox.calls)
         sweep(services)
         assert len(sandbox.calls) == before, "GitHub was asked though the scope is left alone"

@@ -68,7 +68,7 @@ def test_it_is_made_again_under_its_name_and_the_job_that_waits_for_it_runs(
     assert (runner.labels, runner.ephemeral, runner.scope) == (before.labels, True, before.scope)
     ended = services.store.get(before.id)
     assert ended is not None
-    assert (ended.state, ended.reason) == (RunnerState.FAILED, "GitHub does not know it any more")
+    assert (ended.state, ended.reason) == (RunnerState.FAILED, "GitHub no longer knows it")
     job = sandbox.submit_job(REPO, ["lost"], [{"run": "true"}])
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
     until(lambda: not current(services, "lost").live)
@@ -83,7 +83,7 @@ def test_no_more_are_made_in_five_minutes_than_the_breaker_lets(host: Host, sand
     assert len(found_out(services, clock).replaced) == 2
     (waiting,) = [name for name in names if not current(services, name).live]
     degraded = core.runner_status(services, waiting).degraded or ""
-    assert "2 registrations were begun without a command within 5 min" in degraded
+    assert "2 automatic registrations were started within 5 min" in degraded
     assert core.held_back(services) == [degraded]
     create(services, host.spec("by-command"))
     assert current(services, "by-command").live, "the breaker is not for commands"

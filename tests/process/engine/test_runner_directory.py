@@ -175,7 +175,7 @@ def test_a_stranger_of_that_name_is_refused_and_untouched(make, base_dir, strang
     root = make()
     stranger(base_dir / "one")
     before = (base_dir / "one").lstat()
-    with pytest.raises(RunnerExists, match="one' exists and is not a runner of ours"):
+    with pytest.raises(RunnerExists, match="one' exists and was not created by runnerctl"):
         publish(root, "one")
     with pytest.raises(RunnerExists):
         make("one", runner_id="other")

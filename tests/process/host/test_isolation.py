@@ -249,7 +249,7 @@ def test_a_job_gets_what_it_is_given_groups_and_set_user_id_programs(isolated: I
     ("name", "value"), [("RUNNERCTL_NO_NEW_PRIVS", "false"), ("RUNNERCTL_RUN_AS_GROUPS", "docker")]
 )
 def test_what_would_be_ignored_without_users_is_refused(host: Host, name: str, value: str) -> None:
-    with closing(host.services(**{name: value})) as services, pytest.raises(ConfigInvalid, match="goes with run_as"):
+    with closing(host.services(**{name: value})) as services, pytest.raises(ConfigInvalid, match="needs run_as"):
         services.check_fitting()
 
 
@@ -350,7 +350,7 @@ def test_what_names_no_users_is_refused(text: str) -> None:
         job_users.parse(text)
 
 
-@pytest.mark.parametrize(("word", "why"), [("nobody-of-that-name", "not there"), ("root", "root")])
+@pytest.mark.parametrize(("word", "why"), [("nobody-of-that-name", "does not exist"), ("root", "root")])
 def test_unknown_users_and_root_are_refused(word: str, why: str) -> None:
     with pytest.raises(ConfigInvalid, match=why):
         job_users.resolve((word,))
@@ -358,7 +358,7 @@ def test_unknown_users_and_root_are_refused(word: str, why: str) -> None:
 
 @pytest.mark.parametrize("user", [(0, 0), (os.geteuid(), os.getegid())])
 def test_nothing_of_root_or_of_ourselves_is_ever_killed_by_user(user: tuple[int, int]) -> None:
-    with pytest.raises(BackendFailed, match="is no job's"):
+    with pytest.raises(BackendFailed, match="is not a job user"):
         user_processes.kill_all(user, seconds=1)
 
 

@@ -312,7 +312,7 @@ def serving(content: bytes) -> Callable[[], ReleaseServer]:
 
 NO_RUNNER = archive_of({"x": b""})
 BAD = {
-    "wrong checksum": Bad(serving(RUNNER[:-1] + b"!"), RUNNER, PackageInvalid, "has another checksum"),
+    "wrong checksum": Bad(serving(RUNNER[:-1] + b"!"), RUNNER, PackageInvalid, "has the wrong checksum"),
     "truncated archive": Bad(serving(RUNNER[:90]), RUNNER[:90], PackageInvalid, "is truncated"),
     "no archive": Bad(serving(b"<html>"), b"<html>", PackageInvalid, "not a readable"),
     "no runner": Bad(serving(NO_RUNNER), NO_RUNNER, PackageInvalid, "no executable"),

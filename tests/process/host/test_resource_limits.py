@@ -148,7 +148,7 @@ def test_the_server_says_at_its_start_what_it_cannot_enforce(host: Host, serve: 
     server = serve()
     ready = server.request("GET", "/readyz").json()["degraded"]
     for said in (ready, server.log.read_text()):
-        assert (left or "Jobs run as the manager's own user") in said
+        assert (left or "that runs runnerctl") in said
 
 
 @pytest.mark.parametrize("isolates", [True, False])

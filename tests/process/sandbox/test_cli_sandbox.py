@@ -95,7 +95,7 @@ def test_a_version_is_downloaded_and_verified_without_an_account(start, tmp_path
     [
         (("--package", "/no/such.tar.gz"), "There is no file"),
         (("--package", "nofile"), "'nofile' is neither a file nor a version"),
-        (("--runs-on", " ,"), "names no label"),
+        (("--runs-on", " ,"), "is not a label"),
         (("--host", "0.0.0.0"), "not a loopback address"),
         (("--host", "localhost"), "not a loopback address"),
         (("--action", "octo/hello"), "not OWNER/NAME=DIR"),
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_package_is_said(tmp_path, name, make, said):
 def test_a_taken_port_80_points_to_another_address(as_root, start):
     start("--host", "127.44.0.4", "--port", "80")
     ran = cli("-o", "json", "sandbox", "--host", "127.44.0.4", "--port", "80")
-    assert ran.error["message"] == "Port 80 of 127.44.0.4 cannot be had: Address already in use"
+    assert ran.error["message"] == "Port 80 of 127.44.0.4 cannot be used: Address already in use"
     assert "--host" in ran.error["hint"]
 
 

@@ -43,6 +43,7 @@ def test_whatever_is_changed_over_http_is_written_down(server: Server, host: Hos
     server.create("one")
     server.request("POST", "/api/v1/runners/one/stop?now=true")
     server.request("POST", "/api/v1/runners/one/start")
+    server.request("POST", "/api/v1/runners/one/restart")
     server.remove("one", "?force=true")
     server.remove("never")
     server.request("POST", "/api/v1/runners", {"name": "x"})
@@ -54,6 +55,7 @@ def test_whatever_is_changed_over_http_is_written_down(server: Server, host: Hos
         ("operator", "runner.create", "one", "runner_exists"),
         ("operator", "runner.stop", "one", OK),
         ("operator", "runner.start", "one", OK),
+        ("operator", "runner.restart", "one", OK),
         ("operator", "runner.remove", "one", OK),
         ("operator", "runner.remove", "never", "runner_not_found"),
         ("operator", "runner.create", "x", "invalid_request"),
@@ -68,6 +70,7 @@ def test_whatever_is_changed_by_command_is_written_down(host: Host) -> None:
         ("create", "one", "--repo", REPO),
         ("stop", "one", "--now"),
         ("start", "one"),
+        ("restart", "one"),
         ("remove", "one", "never", "--force"),
         ("reconcile",),
         ("package", "prune"),
@@ -84,6 +87,7 @@ def test_whatever_is_changed_by_command_is_written_down(host: Host) -> None:
         (UID, "runner.create", "one", "runner_exists"),
         (UID, "runner.stop", "one", OK),
         (UID, "runner.start", "one", OK),
+        (UID, "runner.restart", "one", OK),
         (UID, "runner.remove", "one", OK),
         (UID, "runner.remove", "never", "runner_not_found"),
         (UID, "reconcile", "host", OK),

@@ -221,7 +221,7 @@ def test_the_managers_own_user_is_no_operator_by_its_uid() -> None:
 
 def test_a_group_that_is_not_there_is_refused(host: Host) -> None:
     ran = host.cli("serve", RUNNERCTL_SOCKET_GROUP="no-such-group-here")
-    assert (ran.returncode, "is no group of this host" in ran.stderr) == (2, True)
+    assert (ran.returncode, "is not a group of this host" in ran.stderr) == (2, True)
 
 
 # --- Whose word counts on where a request came from ---

@@ -287,7 +287,7 @@ def test_everything_was_looked_at_and_what_is_no_secret_is_there(aftermath: Afte
         "a command's output: --repo": "Traceback",
         "a command's output: a claim of a rule": "oidc.rules holds what looks like a secret",
         "a command's output: service print": "runnerctl-server.service (0644 root:root)",
-        "a server's output": "systemd listens at *** addresses",
+        "a server's output": "systemd passed *** sockets",
     }.items():
         assert word.encode() in aftermath.seen[place], place
 

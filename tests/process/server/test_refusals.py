@@ -90,6 +90,7 @@ def test_a_create_that_cannot_be_meant_is_refused_before_anything(place: Place, 
         (("remove", "never", "--drain"), "DELETE", "?drain=true"),
         (("stop", "never"), "POST", "/stop"),
         (("start", "never"), "POST", "/start"),
+        (("restart", "never"), "POST", "/restart"),
         (("logs", "never"), "GET", "/logs"),
         (("status", "never"), "GET", ""),
     ],
@@ -103,7 +104,7 @@ def test_a_name_never_known_is_not_found(place: Place, argv: tuple[str, ...], me
     assert "list --all" in by_command.hint
 
 
-@pytest.mark.parametrize("verb", ["remove", "stop", "start", "logs", "status"])
+@pytest.mark.parametrize("verb", ["remove", "stop", "start", "restart", "logs", "status"])
 def test_a_name_that_cannot_be_one_is_never_taken_for_a_path(place: Place, verb: str) -> None:
     told = Told.by_command(place.command(verb, "../escaped"))
     assert told.code == "invalid_request"
@@ -127,7 +128,7 @@ def test_what_is_there_and_not_ours_is_refused_and_untouched(place: Place, kind:
         by_command, over_http = place.refusals(Ask(name="theirs"))
         assert by_command == over_http
         assert by_command.code == "runner_exists"
-        assert "not ours" in by_command.message
+        assert "was not created by runnerctl" in by_command.message
         assert "Choose another name" in by_command.hint
         now = theirs.lstat()
         assert (now.st_ino, now.st_mode, now.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
@@ -212,7 +213,7 @@ def test_the_runner_of_somebody_else_is_not_touched(place: Place, label: str) ->
         by_command, over_http = place.refusals(Ask(name="theirs", labels="self-hosted,linux"))
         assert by_command == over_http
         assert by_command.code == "runner_exists"
-        assert "GitHub has a runner named 'theirs' in acme/widgets already" in by_command.message
+        assert "GitHub already has a runner named 'theirs' in acme/widgets" in by_command.message
         assert [runner.id for runner in place.sandbox.runners()] == [theirs]
         assert place.left() == {**NOTHING, "registrations": ["theirs"]}
     finally:

@@ -68,7 +68,7 @@ def test_credentials_that_cannot_be_used_are_named_everywhere_alike(place: Place
         ({"GITHUB_WFA_RUNNER_SERVER__API_TOKEN_FILE": "/nowhere"}, "both set", "exactly one"),
         ({"GITHUB_WFA_RUNNER_SERVER__BIND": "TAKEN"}, "Address already in use", "Another process listens there"),
         ({"GITHUB_WFA_RUNNER_SERVER__BIND": "localhost"}, "'localhost' cannot be used", "HOST:PORT"),
-        ({"GITHUB_WFA_RUNNER_SERVER__BIND": "192.0.2.1:0"}, "Other machines reach 192.0.2.1:0", "--insecure-bind"),
+        ({"GITHUB_WFA_RUNNER_SERVER__BIND": "192.0.2.1:0"}, "Other machines can reach 192.0.2.1:0", "--insecure-bind"),
         (
             {"GITHUB_WFA_RUNNER_SERVER__BIND": "192.0.2.1:0", "RUNNERCTL_INSECURE_BIND": "true"},
             "Cannot assign requested address",
@@ -142,7 +142,7 @@ def test_a_package_that_was_altered_on_the_way_is_refused(packing: Place, tmp_pa
     by_command, over_http = packing.refusals(Ask(name="packed", version="9.2.0"))
     assert by_command == over_http
     assert by_command.code == "package_invalid"
-    assert "has another checksum than GitHub says" in by_command.message
+    assert "has the wrong checksum" in by_command.message
     _nothing_is_kept_in(packing.host.package_dir)
     assert packing.left() == NOTHING
 
@@ -319,5 +319,5 @@ def test_the_state_of_a_user_that_does_not_exist_is_refused(place: Place, public
     ]
     assert told[0] == told[1]
     assert told[0].code == "config_invalid"
-    assert "belongs to uid 54321, which is no user here" in told[0].message
+    assert "belongs to uid 54321, which is not a user of this host" in told[0].message
     assert list(public.iterdir()) == []

@@ -122,6 +122,35 @@ def test_stop_and_start_over_http(server: Server) -> None:
     assert server.status("pausing")["status"] == "running"
 
 
+@pytest.mark.persistent
+def test_restart_over_http(server: Server, host: Host, sandbox: Sandbox) -> None:
+    server.create("anew", ephemeral=False, wait="online")
+    before = server.status("anew")["pid"]
+    restarted = server.request("POST", "/api/v1/runners/anew/restart")
+    assert (restarted.status_code, restarted.json()["status"]) == (200, "restarted")
+    until(lambda: server.status("anew")["pid"] not in {None, before})
+    assert server.request("POST", "/api/v1/runners/anew/stop").status_code == 200
+    assert server.request("POST", "/api/v1/runners/anew/restart").json()["status"] == "restarted"
+
+    go = host.top / "go"
+    job = sandbox.submit_job(REPO, ["anew"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
+    until(lambda: server.status("anew")["job"])
+    before = server.status("anew")["pid"]
+    draining = server.request("POST", "/api/v1/runners/anew/restart")
+    assert (draining.status_code, draining.json()) == (202, {"status": "draining", "name": "anew"})
+    go.touch()
+    assert sandbox.wait_job(job).conclusion == "success"
+    until(lambda: server.status("anew")["pid"] not in {None, before})
+
+    go.unlink()
+    job = sandbox.submit_job(REPO, ["anew"], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
+    until(lambda: server.status("anew")["job"])
+    now = server.request("POST", "/api/v1/runners/anew/restart?now=true")
+    assert (now.status_code, now.json()["status"]) == (200, "restarted")
+    assert sandbox.wait_job(job).conclusion != "success"
+    assert server.request("POST", "/api/v1/runners/anew/restart?soon").status_code == 400
+
+
 def test_logs_are_streamed_and_end_with_the_runner(server: Server, sandbox: Sandbox) -> None:
     server.create("talking", wait="online")
     answer = server.request("GET", "/api/v1/runners/talking/logs?follow=true", stream=True)

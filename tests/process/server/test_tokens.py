@@ -391,14 +391,14 @@ def test_a_new_token_is_part_of_its_document(host: Host, form: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "status", "says"),
     [
-        (("create", "web"), 2, "For which repositories is not said"),
+        (("create", "web"), 2, "Name at least one repository: --repo PATTERN"),
         (("create", "web", "--repo", "acme"), 2, "Repository pattern 'acme'"),
         (("create", "web", "--repo", "a[b]/c"), 2, "Repository pattern"),
         (("create", "web", "--repo", "a/b", "--labels", "a,,b"), 2, "Label pattern ''"),
         (("create", "web", "--repo", "a/b", "--tenant", "no way"), 2, "no way"),
         (("create", "web", "--repo", "a/b", "--tenant", "x", "--every-tenant"), 2, "exclude each other"),
         (("create", "web", "--repo", "a/b", "--scope", "all"), 2, "'all'"),
-        (("create", "web", "--repo", "a/b", "--expires", "0"), 2, "must live"),
+        (("create", "web", "--repo", "a/b", "--expires", "0"), 2, "--expires must be between 1 second and 10 years"),
         (("create", "web", "--repo", "a/b", "--name-pattern", "a b"), 2, "Pattern 'a b'"),
         (("rotate", "nobody"), 5, "No token is named 'nobody'"),
         (("revoke", "nobody"), 5, "No token is named 'nobody'"),

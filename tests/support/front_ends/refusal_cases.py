@@ -286,7 +286,7 @@ TROUBLES = [
         ask=Ask(name="troubled", repo="elsewhere/one"),
         faults=(always("GET .*/installation$", status=404, body={"message": "Integration not found"}),),
         code="github_credentials",
-        says="GitHub knows no App of this id",
+        says="GitHub knows no App with this id",
         hint="GITHUB_APP_ID",
     ),
     Trouble(
@@ -336,7 +336,7 @@ TROUBLES = [
         id="409 for a name that nobody bears",
         faults=(always(JIT, status=409, body=_TAKEN),),
         code="runner_exists",
-        says="GitHub has a runner named 'troubled' in acme/widgets already",
+        says="GitHub already has a runner named 'troubled' in acme/widgets",
         hint="Choose another name",
     ),
     Trouble(
@@ -388,7 +388,7 @@ TROUBLES = [
         id="redirect to another server",
         faults=(always(JIT, status=307, body={}, headers={"Location": "http://127.0.0.1:9/elsewhere"}),),
         code="github_refused",
-        says="pointed to another server",
+        says="redirected to another server",
         hint="GITHUB_API_URL",
     ),
     Trouble(
@@ -583,7 +583,7 @@ BAD_PACKAGES = [
     BadPackage(
         id="download answered with a page",
         version="9.1.3",
-        says="another checksum",
+        says="the wrong checksum",
         build=_good,
         faults=(always(_DOWNLOAD, status=200, body=_PAGE),),
     ),

@@ -45,9 +45,9 @@ def _address_of_keys(issuer: str, configuration: dict[str, Any]) -> str:
     """
     address = configuration.get("jwks_uri")
     if not isinstance(address, str) or not is_trustworthy(address):
-        raise _unavailable(issuer, "its configuration names no https address of keys")
+        raise _unavailable(issuer, "its configuration names no https address for keys")
     if urlsplit(address).scheme not in {"https", urlsplit(issuer).scheme}:
-        raise _unavailable(issuer, "its configuration has its keys on this machine, in the clear")
+        raise _unavailable(issuer, "its configuration names keys on this machine without TLS")
     return address
 
 
@@ -74,6 +74,6 @@ def _body(address: str, http: HttpClient) -> bytes:
 
 def _unavailable(address: str, why: str) -> IssuerUnavailable:
     return IssuerUnavailable(
-        f"The keys of workflows' tokens cannot be had from {address!r}: {why}",
-        hint="Nobody gets in with such a token until they can",
+        f"The keys of workflow tokens cannot be fetched from {address!r}: {why}",
+        hint="Workflow tokens are refused until then; API tokens still work",
     )

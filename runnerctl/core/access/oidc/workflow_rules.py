@@ -52,7 +52,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         if not _WHOSE & self.match.keys():
-            raise ValueError(f"`match` says not whose workflows; name one of {', '.join(sorted(_WHOSE))}")
+            raise ValueError(f"`match` must say whose workflows; name one of {', '.join(sorted(_WHOSE))}")
         if self.max_runners is not None and self.max_runners < 1:
             raise ValueError("`max_runners` must be above 0")
         try:

@@ -32,7 +32,7 @@ def may_register(services: Services, scope: Scope) -> bool:
     next_at = services.store.begin_registration(scope, most=most, window=WINDOW_SECONDS)
     if next_at is None:
         return True
-    reason = f"{most} registrations were begun without a command within {shown(WINDOW_SECONDS)}"
+    reason = f"{most} automatic registrations were started within {shown(WINDOW_SECONDS)}"
     _back_off(services, scope, next_at - services.clock.now(), tries=0, reason=reason)
     return False
 
@@ -57,7 +57,7 @@ def held_back(services: Services, scope: Scope | None = None) -> list[str]:
 
 
 def backoff_text(each: Backoff, now: float) -> str:
-    return f"Nothing is begun in {each.scope} without a command for {shown(each.until - now)}: {each.reason}"
+    return f"Automatic registrations in {each.scope} are paused for {shown(each.until - now)}: {each.reason}"
 
 
 def _in_force(each: Backoff, now: float) -> bool:
@@ -72,4 +72,4 @@ def _back_off(services: Services, scope: Scope, seconds: float, *, tries: int, r
     import logging  # a status must be quick
 
     log = logging.getLogger("runnerctl.core")
-    log.warning("nothing is begun in %s without a command for %.0f s: %s", scope, seconds, reason)
+    log.warning("automatic registrations in %s are paused for %.0f s: %s", scope, seconds, reason)

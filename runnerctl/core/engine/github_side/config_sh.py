@@ -28,7 +28,7 @@ def unreachable(settings: Settings) -> str | None:
     url = urlsplit(server_url)
     if url.port is None or url.port == _USUAL_PORTS.get(url.scheme):
         return None
-    return f"No persistent runner can be registered at {server_url}: actions/runner's config.sh leaves out the port"
+    return f"Persistent runners cannot be registered at {server_url}: actions/runner's config.sh drops the port"
 
 
 def check_reachable(settings: Settings) -> None:
@@ -73,10 +73,10 @@ def _arguments(services: Services, runner: Runner) -> tuple[str, ...]:
 def _failure(runner: Runner, status: int, output: str) -> RunnerctlError:
     if _TAKEN.search(output):
         return RunnerExists(
-            f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
+            f"GitHub already has a runner named {runner.name!r} in {runner.scope}", hint="Choose another name"
         )
     words = " ".join(line.strip() for line in output.splitlines() if line.strip())
-    why = redact(words)[-300:] or f"{_ending(status)}, without a word"
+    why = redact(words)[-300:] or f"{_ending(status)}, without any output"
     return BackendFailed(f"config.sh of runner {runner.name!r} failed: {why}")
 
 

@@ -27,7 +27,7 @@ def check(services: Services, runner: Runner) -> None:
     message = f"Repository {runner.scope} is public, and runners of public repositories are not allowed"
     raise Forbidden(
         message,
-        hint="Strangers' pull requests could run here. If that is meant, set public_repositories, or use a token"
+        hint="Pull requests from strangers could run here. To allow that, set public_repositories or use a token"
         " that allows it",
         errors=[FieldError("repo", message)],
     )

@@ -41,7 +41,7 @@ def _is_public(services: Services, scope: Scope) -> bool | None:
     try:
         return services.github.is_public(scope)
     except RunnerctlError as exc:
-        log.warning("whether %s is public could not be told: %s", scope, exc.message)
+        log.warning("could not find out whether %s is public: %s", scope, exc.message)
         return None
 
 

@@ -81,7 +81,7 @@ def _is_taken_over(services: Services, task: Orphan) -> bool:
     if current is None or not current.live or not current.scope.same_as(task.scope):
         return False
     if not current.registered:
-        raise RunnerBusy(f"Runner {task.name!r} is being made")
+        raise RunnerBusy(f"Runner {task.name!r} is still being created")
     return True
 
 

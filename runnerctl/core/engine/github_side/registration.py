@@ -23,7 +23,7 @@ def ask(services: Services, runner: Runner) -> JitConfig:
     except GitHubConflict as exc:
         if not make_way(services, runner):
             raise RunnerExists(
-                f"GitHub has a runner named {runner.name!r} in {runner.scope} already", hint="Choose another name"
+                f"GitHub already has a runner named {runner.name!r} in {runner.scope}", hint="Choose another name"
             ) from exc
     except GitHubNoAnswer as lost:
         return _ask_once_more(services, runner, lost)

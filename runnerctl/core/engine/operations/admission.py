@@ -41,7 +41,7 @@ def admit(
 def _check_name(name: str, everybodys: str) -> None:
     """Raises ``Forbidden`` for a tenant's runner that is named like a label that any runner here may have."""
     if name.lower() in {label.strip().lower() for label in everybodys.split(",")}:
-        raise Forbidden(f"Runner name {name!r} is not allowed", hint="It is a label that runners of others have, too")
+        raise Forbidden(f"Runner name {name!r} is not allowed", hint="Runners of other tenants have it as a label")
 
 
 def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None:

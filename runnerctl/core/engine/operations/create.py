@@ -91,7 +91,7 @@ class Create(Operation[Runner]):
         elif self._is_ending(previous):
             self.runner_id = previous.id
         else:
-            raise RunnerExists(f"Runner {self._spec.name!r} exists already", hint=REMOVE_FIRST)
+            raise RunnerExists(f"Runner {self._spec.name!r} already exists", hint=REMOVE_FIRST)
 
     def _is_ending(self, previous: Runner) -> bool:
         """Its processes are gone, and the engine has yet to clear it away."""
@@ -107,7 +107,7 @@ class Create(Operation[Runner]):
         try:
             self.making = Making(self.services, runner_id, progress=self._progress)
         except RowHeld as exc:  # a new id is nobody's
-            raise BackendFailed("The new runner's row is held by another process") from exc
+            raise BackendFailed("Another process holds the new runner's row") from exc
         self._id = self.runner_id = runner_id
         try:
             admit(self.services, self._spec, self._limits, runner_id=runner_id, by=self._by)
@@ -135,7 +135,7 @@ class Create(Operation[Runner]):
             raise failure or BackendFailed(f"Runner {self._spec.name!r} is gone")
         if runner.started_at is None:
             raise BackendFailed(
-                f"Runner {runner.name!r} was removed while it was made: {runner.reason or 'somebody asked for that'}"
+                f"Runner {runner.name!r} was removed while it was being created: {runner.reason or 'on request'}"
             )
         if self._is_there(runner):
             return runner

@@ -20,7 +20,7 @@ def find_runner(services: Services, name: str, limits: TokenLimits | None = None
     """
     runner = services.store.latest(names.runner_name(name))
     if runner is None or not (limits is None or limits.sees(runner)):
-        raise RunnerNotFound(f"No runner is named {name!r}", hint="`runnerctl list --all` shows what there is and was")
+        raise RunnerNotFound(f"No runner is named {name!r}", hint="{list_all} shows all runners, ended ones too")
     return runner
 
 

@@ -101,9 +101,9 @@ def _held_by_another(operation: Operation[T]) -> RunnerBusy:
     pid = holder(operation.services.row_locks, row_id)
     who = "Another process" if pid is None else f"Process {pid}"
     return RunnerBusy(
-        f"{who} is at work on runner {runner.name if runner else row_id!r} and has not finished its step in"
+        f"{who} is changing runner {runner.name if runner else row_id!r} and has not finished its step in"
         f" {HELD_SECONDS:.0f} s",
-        hint="What you asked for is kept, and done once that process goes on or ends",
+        hint="Your request is kept and goes on once that process continues or ends",
     )
 
 

@@ -94,7 +94,9 @@ class Remove(Operation[Removal]):
             return Removal(runner=runner, draining=True)
         if self._how is How.DRAIN and self._deadline is not None and self.services.clock.monotonic() > self._deadline:
             raise DeadlineExceeded(
-                f"Runner {runner.name!r} still runs its job", hint="It is removed by itself when the job ends"
+                f"Runner {runner.name!r} still runs its job",
+                hint="The runner is removed when the job ends; "
+                f"{{remove_force {runner.name}}} cancels the job and removes it now",
             )
         return None
 

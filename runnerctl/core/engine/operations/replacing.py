@@ -56,7 +56,7 @@ def _is_settled(services: Services, runner: Runner) -> bool:
     came_far = latest.id != runner.id and latest.started_at is not None
     too_late = services.clock.now() - (runner.ended_at or runner.changed_at) > _GIVE_UP_SECONDS
     if too_late:
-        log.warning("runner %r was not made again in time", runner.name)
+        log.warning("runner %r was not created again in time", runner.name)
     return too_late or came_far or latest.state is not RunnerState.FAILED
 
 
@@ -71,9 +71,9 @@ def _replace(services: Services, lost: Sequence[Runner]) -> list[Runner]:
         except RunnerBusy:
             continue  # somebody else is at it
         except Forbidden as exc:  # waiting would not help
-            log.warning("runner %r is not made again: %s", runner.name, exc.message)
+            log.warning("runner %r is not created again: %s", runner.name, exc.message)
         except RunnerctlError as exc:
-            log.warning("runner %r could not be made again: %s", runner.name, exc.message)
+            log.warning("runner %r could not be created again: %s", runner.name, exc.message)
             breaker.went_wrong(services, runner.scope, exc)
             break
         else:

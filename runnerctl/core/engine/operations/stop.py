@@ -38,7 +38,7 @@ class Stop:
 
 
 def has_job(services: Services, runner: Runner) -> bool:
-    """Whether a job runs, as its supervisor tells it; where none does, the kernel."""
+    """Whether a job runs, as its supervisor reports it; where none does, the kernel."""
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle)
     if seen.gone:
@@ -107,8 +107,27 @@ def _is_lost(services: Services, runner: Runner) -> bool:
 
 
 def _gone(runner: Runner) -> RunnerNotFound:
-    how = runner.state if not runner.live else RunnerState.COMPLETED
-    return RunnerNotFound(f"Runner {runner.name!r} is not installed any more: {how}", hint="Create it again")
+    state = runner.state if not runner.live else RunnerState.COMPLETED
+    return RunnerNotFound(f"Runner {runner.name!r} {_ENDS[state]}", hint="Create it again")
+
+
+_ENDS = {
+    RunnerState.COMPLETED: "has completed its job and is gone",
+    RunnerState.FAILED: "has failed and is gone",
+    RunnerState.REMOVED: "was removed",
+}
+
+
+def _countermanded(runner: Runner) -> InvalidTransition:
+    doing = "removing" if runner.desired is Desired.GONE else "stopping"
+    return InvalidTransition(f"Another command is {doing} runner {runner.name!r}")
+
+
+def _not_started(runner: Runner) -> BackendFailed:
+    return BackendFailed(
+        f"Runner {runner.name!r} did not start: {runner.reason or 'no reason was given'}",
+        hint=f"{{logs {runner.name}}} shows its log",
+    )
 
 
 class StopRunner(_OfLiving):
@@ -155,7 +174,8 @@ class StopRunner(_OfLiving):
 class RestartRunner(_OfLiving):
     """Ends its processes, after a job that runs unless ``now``, and starts it again: same registration and directory.
 
-    One that is stopped is started. Raises what ``start`` raises.
+    One that is stopped is started. Raises what ``start`` raises, and ``InvalidTransition`` where a job would be
+    cancelled for nothing: an ephemeral runner has no other.
     """
 
     def __init__(
@@ -173,11 +193,16 @@ class RestartRunner(_OfLiving):
     def begin(self) -> None:
         runner = self._found()
         if runner.state in UNLAUNCHED:
-            raise InvalidTransition(f"Runner {self._name!r} is being made")
+            raise InvalidTransition(f"Runner {self._name!r} is still being created")
         exposure.check_again(self.services, runner)
         if runner.state is RunnerState.STOPPED:
             _check_registered(self.services, runner)
         self._worked = self._now and has_job(self.services, runner)
+        if self._worked and runner.ephemeral:
+            raise InvalidTransition(
+                f"Runner {self._name!r} is ephemeral and runs its only job",
+                hint="Let the job finish, or remove the runner and create it again",
+            )
         how = How.NOW if self._now else How.DRAIN
         self.services.store.want_restart(runner.id, how=how, by=self._by)
 
@@ -186,13 +211,16 @@ class RestartRunner(_OfLiving):
         if not runner.live:
             raise _gone(runner)
         if runner.desired is not Desired.RUNNING:
-            raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
-        if runner.state in WITH_PROCESS and not is_wished(runner):
+            raise _countermanded(runner)
+        wished = is_wished(runner)
+        if runner.state in WITH_PROCESS and runner.started_at is not None and not wished:
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
         if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):
             return Stop(runner=runner, draining=True)
+        if runner.state is RunnerState.STOPPED and not wished:
+            raise _not_started(runner)
         return None
 
 
@@ -257,16 +285,16 @@ class StartRunner(Operation[Runner]):
     def outcome(self) -> Runner | None:
         runner = self.services.store.get(self.runner_id or "")
         if runner is None or runner.state not in LIVE:
-            raise RunnerNotFound(f"Runner {self._name!r} has ended meanwhile", hint="Create it again")
+            raise RunnerNotFound(f"Runner {self._name!r} has ended", hint="Create it again")
         failure = failures.raised(runner.last_error)
         if failure is not None and runner.started_at is None:
             raise failure
         if runner.state in WITH_PROCESS and runner.started_at is not None:
             return runner
         if runner.desired is not Desired.RUNNING:
-            raise InvalidTransition(f"Runner {self._name!r} is wanted {runner.desired} by another command")
+            raise _countermanded(runner)
         if runner.state is RunnerState.STOPPED and not is_wished(runner):
-            raise BackendFailed(f"Runner {self._name!r} did not start: {runner.reason or 'no reason was given'}")
+            raise _not_started(runner)
         return None
 
 

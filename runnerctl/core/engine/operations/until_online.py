@@ -45,7 +45,7 @@ class Online:
         elif self._services.clock.monotonic() >= self._deadline and self._listening_since is None:
             raise DeadlineExceeded(
                 f"Runner {self._name!r} was not online after {shown(self._timeout)}",
-                hint="It goes on starting; `runnerctl status` tells how it is",
+                hint=f"It keeps starting; {{status {self._name}}} shows its state, {{remove {self._name}}} ends it",
             )
         return False
 
@@ -77,8 +77,8 @@ def _served(seen: Observation) -> bool:
 
 def _failed(runner: Runner, seen: Observation, reason: str | None, *, again: bool) -> BackendFailed:
     when = "before it came online" if seen.online_at is None else "right after it came online"
-    stays = "It stays, and is started again by itself; " if again else ""
+    stays = "runnerctl starts it again by itself; " if again else ""
     return BackendFailed(
         f"Runner {runner.name!r} ended {when}: {reason or 'no reason was given'}",
-        hint=f"{stays}`runnerctl logs {runner.name}` shows what it said",
+        hint=f"{stays}{{logs {runner.name}}} shows its log",
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..making import Making
     from ..plan import Action, Seen
 
-BUSY_HINT = "Wait for the job, or pass --drain to wait, --force to cancel it"
+BUSY_HINT = "Wait for the job to end, or use {drain} to remove the runner after the job, {force} to cancel the job"
 
 
 def begin_removal(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
@@ -39,8 +39,8 @@ def begin(services: Services, runner: Runner, **more: Any) -> Runner:
 def refuse(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
     """What was wanted of it is so again: one that was stopped is not to be started."""
     runner = seen.runner
-    says = ", GitHub says" if seen.refused else ""
-    error = failures.kept(RunnerBusy(f"Runner {runner.name!r} is running a job{says}", hint=BUSY_HINT))
+    says = "GitHub says that runner" if seen.refused else "Runner"
+    error = failures.kept(RunnerBusy(f"{says} {runner.name!r} is running a job", hint=BUSY_HINT))
     before = {
         "desired": Desired(runner.back_desired or Desired.RUNNING),
         "how": How.GENTLE,
