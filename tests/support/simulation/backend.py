@@ -99,8 +99,10 @@ class FakeBackend(Backend):
             if tree.configuring != number or self._host.trees.get(tree.runner_id) is not tree:
                 return
             labels = tuple(words["--labels"].split(","))
-            made = None if self._host.github.down else self._host.github.register(
-                scope, words["--name"], labels, ephemeral=False
+            made = (
+                None
+                if self._host.github.down
+                else self._host.github.register(scope, words["--name"], labels, ephemeral=False)
             )
             ends.append(made)
             if made is not None:

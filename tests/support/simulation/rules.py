@@ -212,5 +212,3 @@ def _owns(row: Runner, found: Registration) -> bool:
 
 def _clears(github_id: int | None, name: str, found: Registration) -> bool:
     return github_id == found.id or (github_id is None and name == found.name)
-
-

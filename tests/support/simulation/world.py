@@ -310,13 +310,17 @@ class World:
                 self.rules.broken(f"{what}; it {'runs' if tree.alive else 'should run'}")
         elif row.desired is Desired.STOPPED or row.state is not RunnerState.IDLE:
             self.rules.broken(what)
-        elif not tree.connected or not tree.supervisor or tree.record is None or tree.record.phase is not Phase.LISTENING:
+        elif (
+            not tree.connected or not tree.supervisor or tree.record is None or tree.record.phase is not Phase.LISTENING
+        ):
             self.rules.broken(f"{what}; it is {tree}")
 
     def clear(self) -> None:
         """Everything is removed by force; nothing is left."""
         for name in sorted({row.name for row in self.rules.rows.values()}):
-            Command(self, f"remove {name}").run(lambda services, name=name: core.remove_runner(services, name, force=True))
+            Command(self, f"remove {name}").run(
+                lambda services, name=name: core.remove_runner(services, name, force=True)
+            )
         for seconds in (120.0, 1000.0, 3700.0):
             self.schedule.sleep(seconds)
             self._sweep()
