@@ -288,6 +288,14 @@ class Services:
         # A unit's supervisor cannot look into the state directory.
         return _UNITS_EVENTS if self._wants_units else self.settings.state_dir / "events.sock"
 
+    @built_once
+    def host_id(self) -> str:
+        """Tells this machine from others: a state directory belongs to one (``machine-id(5)``)."""
+        try:
+            return Path("/etc/machine-id").read_text(encoding="ascii").strip() or os.uname().nodename
+        except (OSError, UnicodeDecodeError):
+            return os.uname().nodename
+
     @property
     def locks_dir(self) -> Path:
         return self.settings.state_dir / "locks"

@@ -194,6 +194,7 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         job=job.name if job and running else None,
         job_started_at=job.started_at if job and running else None,
         last_job=last.name if last else None,
+        last_job_started_at=last.started_at if last else None,
         last_job_result=last.result if last else None,
         last_job_ended_at=last.ended_at if last else None,
         jobs_run=record.jobs_run,

@@ -67,8 +67,8 @@ class Backends:
         known = _known(runner.handle)
         if known.backend is not None:
             return known.backend
-        # Earlier versions forgot the handle of one that rested; how it was started has left its trace.
-        return run_directory.started_by(self._runs_dir / runner.id) or self.default
+        # Version 1 of the database forgot the handle of one that rested; how it was started has left its trace.
+        return run_directory.started_by(self._runs_dir / runner.id) or (runner.backend or self.default)
 
     def __iter__(self) -> Iterator[Backend]:
         """All that runners may belong to."""

@@ -35,6 +35,7 @@ def admit(
         runner_id=runner_id,
         by=by,
         backend=services.backends.default,
+        host_id=services.host_id,
     )
 
 

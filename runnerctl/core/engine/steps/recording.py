@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...domain.states import SERVING, Desired, How, RunnerState
 
+from .job_rows import note_jobs
+
 if TYPE_CHECKING:
     from ...services import Services
     from ..making import Making
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 def record_state(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     assert action.state is not None  # noqa: S101 - that step carries one
+    note_jobs(services, seen.runner, seen.processes)
     explained = {"reason": None} if action.state in SERVING else {}
     # Whoever started it may have died before it wrote that down; that it runs is seen now.
     started = {} if seen.runner.started_at is not None else {"started_at": services.clock.now()}
@@ -25,6 +28,7 @@ def record_reason(services: Services, seen: Seen, action: Action, _: Making | No
 
 
 def mark_stopped(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
+    note_jobs(services, seen.runner, seen.processes)
     # What was wanted has come; of a restart, the other half is still to be done.
     come = {"how": How.GENTLE} if seen.runner.desired is Desired.STOPPED else {}
     services.store.transition(
