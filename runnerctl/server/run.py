@@ -129,6 +129,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     site = Site(runner, listening, context)
     await site.start()
     await loop.run_in_executor(None, watcher.start)
+    app[READINESS].silent = watcher.silent
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")

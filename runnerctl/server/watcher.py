@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from runnerctl.core import (
     Reconciler,
@@ -35,6 +36,8 @@ SWEEP_SECONDS = 10.0
 PRUNE_SECONDS = 3600.0
 SILENT_SECONDS = 60.0
 """A thread that did nothing for so long is not well."""
+_KEEPS_HOUSE_SECONDS = 1800.0
+"""The same for the one that waits for GitHub, scope by scope."""
 _MAX_POKE = 4096
 _FAILED_SECONDS = 1.0
 
@@ -64,9 +67,10 @@ class Watcher:
         """Observes every live runner once, so that what outlived the last server is known again; then watches."""
         self.engine.start()
         for runner in self._services.store.live():
-            self._follow(runner.id)
+            self._guarded(partial(self._follow, runner.id))
         self._guarded(self._observe)
         for thread in self._threads:
+            self._beats[thread.name] = self._services.clock.monotonic()
             thread.start()
 
     def stop(self) -> None:
@@ -84,8 +88,9 @@ class Watcher:
     def silent(self) -> list[str]:
         """The threads of which nothing was heard for longer than can be."""
         now = self._services.clock.monotonic()
-        beats = {**self._beats, "engine": self.engine.beat.last}
-        return [name for name, at in beats.items() if at and now - at > SILENT_SECONDS and name != "housekeeping"]
+        patience = {"housekeeping": _KEEPS_HOUSE_SECONDS}
+        threads = [name for name, at in dict(self._beats).items() if now - at > patience.get(name, SILENT_SECONDS)]
+        return [*threads, *self.engine.silent(SILENT_SECONDS)]
 
     def _repeat(self, name: str, act: Callable[[], None]) -> None:
         """Whatever happens in it, a thread goes on."""
