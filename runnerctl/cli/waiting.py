@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded, Interrupted
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.services import Services
 
 LOOK_SECONDS = 0.1
 

@@ -8,11 +8,11 @@ from typing import Literal, TypeVar
 import msgspec
 from aiohttp import web
 
+from runnerctl.core import Settings
 from runnerctl.core.domain import durations
 from runnerctl.core.domain.errors import InvalidRequest, UnsupportedMediaType
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.names import invalid
-from runnerctl.core.settings.load import Settings
 
 from .body_errors import refusal
 

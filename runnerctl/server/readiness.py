@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.services import Services
 from runnerctl.install import own_unit
 
 

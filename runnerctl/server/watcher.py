@@ -14,14 +14,18 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from runnerctl.core import (
+    Reconciler,
+    RegistrationPoller,
+    Services,
+    ask_github,
+    finish_orphans,
+    observe_runners,
+    prune,
+    replace_lost,
+    routed,
+)
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.engine import routed, sweep
-from runnerctl.core.engine.github_side.orphans import finish_orphans
-from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
-from runnerctl.core.engine.operations.replacing import replace_lost
-from runnerctl.core.engine.reconciler import Reconciler
-from runnerctl.core.housekeeping import retention
-from runnerctl.core.services import Services
 
 from .offload import Offload
 from .process_watcher import ProcessWatcher
@@ -155,7 +159,7 @@ class Watcher:
             self._observe()
 
     def _observe(self) -> None:
-        for finding in sweep.observe_runners(self._services, self._services.store.live(), self._poller):
+        for finding in observe_runners(self._services, self._services.store.live(), self._poller):
             if finding.error is not None:
                 log.warning("runner %s could not be observed: %s", finding.runner.name, finding.error.message)
             else:
@@ -172,7 +176,7 @@ class Watcher:
 
     def _ask_github(self) -> None:
         runners = self._services.store.live()
-        for runner_id in sweep.ask_github(self._services, self._poller, runners):
+        for runner_id in ask_github(self._services, self._poller, runners):
             self.engine.enqueue(runner_id)
 
     def _finish_orphans(self) -> None:
@@ -188,7 +192,7 @@ class Watcher:
     def _prune(self) -> None:
         if self._services.clock.monotonic() >= self._next_prune:
             self._next_prune = self._services.clock.monotonic() + PRUNE_SECONDS
-            retention.prune(self._services)
+            prune(self._services)
 
 
 def _wake(hearing: socket.socket) -> None:

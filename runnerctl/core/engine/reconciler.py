@@ -222,6 +222,7 @@ class Reconciler:
         if progress.next.step in UNLOCKED:
             if row.making is not None:
                 row.making.close()  # it came to nothing, and whoever asks takes the row's lock
+                row.making = None
             self._ask(runner_id, row)
             return Lane.LOCAL, None
         lane = _lane(progress.next)
@@ -236,11 +237,10 @@ class Reconciler:
         return _FAILED_SECONDS if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
-        self._told(runner_id, row.making)
+        self._close_if_made(runner_id, row)
+        self._told(runner_id)
         with self._changed:
             row.at_work, row.lane = False, lane
-            if row.making is not None and row.making.closed:
-                row.making = None
             if row.again:
                 row.again, seconds = False, 0.0
             if seconds is not None and not self._stopped:
@@ -252,17 +252,23 @@ class Reconciler:
         if idle and row.making is None and self._rows.get(runner_id) is row:
             del self._rows[runner_id]
 
-    def _told(self, runner_id: str, making: Making | None = None) -> None:
-        """What follows a step; whatever it raises, the row is free for the next."""
+    def _close_if_made(self, runner_id: str, row: _Row) -> None:
         try:
-            if making is not None and self._is_made(runner_id):
-                making.close()
+            if row.making is not None and self._is_made(runner_id):
+                row.making.close()
+                row.making = None
+        except Exception as exc:
+            self._failed("what a create holds could not be given up yet", runner_id, exc)
+
+    def _told(self, runner_id: str) -> None:
+        try:
             self._after(runner_id)
             self._services.runner_events.notify(runner_id)
         except Exception as exc:
             self._failed("what follows a step failed", runner_id, exc)
 
     def _failed(self, what: str, runner_id: str, exc: Exception) -> None:
+        """Nobody is to be told but who reads the log: whatever fails here, the row comes back."""
         self.beat.errors += 1
         log.error(what, exc_info=exc, extra={"runner_id": runner_id})
 

@@ -219,7 +219,7 @@ TABLE: tuple[Section, ...] = (
         _row(Step.COMPLETE, "its job is done", ended=Ended.COMPLETED),
         _row(Step.LAUNCH, "what ended is what was there before", started=False, driven=True),
         _row(Step.LAUNCH, "what ended is what was there before", started=False, wanted=_RUNS, exposed=False,
-             ended=frozenset(Ended) - {Ended.SILENT}),
+             ended=frozenset(Ended) - {Ended.SILENT, Ended.COMPLETED}),
         _row(Step.LAUNCH, "its start was interrupted", started=False, wanted=_RUNS, exposed=False, lasting=True),
         _row(Step.WAIT, "the last try failed; its time has not come", put_off=True, ended=Ended.OUTDATED),
         _row(Step.WAIT, "its scope is left alone for a while", wanted=_RUNS, exposed=False, ended=Ended.OUTDATED,
