@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from runnerctl import core
@@ -15,12 +15,12 @@ LOOK_SECONDS = 0.1
 
 
 @contextmanager
-def goes_on(hint: str) -> Iterator[None]:
+def goes_on(hint: str | Callable[[], str]) -> Iterator[None]:
     """After Ctrl-C ``hint`` says what goes on, and which command ends it."""
     try:
         yield
     except KeyboardInterrupt as exc:
-        raise Interrupted("Interrupted", hint=hint) from exc
+        raise Interrupted("Interrupted", hint=hint if isinstance(hint, str) else hint()) from exc
 
 
 def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Runner:
