@@ -589,7 +589,7 @@ def test_another_app_does_not_get_the_first_ones_token(given):
     fake, github = given()
     github.registration_token(REPO)
     _, other = given(fake, app_id="99")
-    with pytest.raises(GitHubCredentials, match="no App of this id"):
+    with pytest.raises(GitHubCredentials, match="no App with this id"):
         other.registration_token(REPO)
 
 
