@@ -300,7 +300,7 @@ def test_who_is_not_meant_does_not_get_in(hall: Hall, kind: str) -> None:
     assert hall.server.status("widgets-x")["status"] == "not_installed"
     (line,) = [line for line in hall.audited() if line["source"] == source]
     assert (line["action"], line["result"]) == ("runner.create", "unauthorized")
-    proven = "No rule" in reason
+    proven = "No OIDC rule" in reason
     assert line["actor"].startswith("oidc:") if proven else line["actor"] == "nobody"
 
 
@@ -366,7 +366,7 @@ def test_without_the_issuer_no_workflow_gets_in_and_others_do(keyless: Callable[
     answer = hall.create(hall.token(), "widgets-x")
     assert (answer.status_code, answer.json()["code"]) == (503, "issuer_unavailable")
     assert 1 <= int(answer.headers["Retry-After"]) <= 5
-    assert "cannot be had" in answer.json()["detail"]
+    assert "cannot be fetched" in answer.json()["detail"]
     assert hall.ask(hall.server.token).status_code == 200
     assert hall.audited()[-1]["result"] == "issuer_unavailable"
     hall.sandbox.clear_faults()
@@ -461,7 +461,7 @@ ISSUER, RULE = "https://token.actions.githubusercontent.com", '[{"match": {"repo
         ("token.example", "a", RULE, "use an https address"),
         (ISSUER, "a", "{", "oidc.rules"),
         (ISSUER, "a", '{"match": {}}', "Expected `array`"),
-        (ISSUER, "a", '[{"match": {}}]', "says not whose workflows"),
+        (ISSUER, "a", '[{"match": {}}]', "must say whose workflows"),
         (ISSUER, "a", '[{"match": {"ref": "refs/heads/main"}}]', "must say whose workflows"),
         (ISSUER, "a", '[{"match": {"repo": "acme/x"}}]', "Invalid enum value 'repo'"),
         (ISSUER, "a", '[{"match": {"repository": "acme"}}]', "Repository pattern 'acme'"),
