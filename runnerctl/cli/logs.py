@@ -12,7 +12,7 @@ from runnerctl.core.services import Services
 
 from . import render
 from .options import KNOWN_RUNNER, CliContext, Output, Verb, pass_cli
-from .waiting import LOOK_SECONDS
+from .waiting import OBSERVE_SECONDS
 
 
 @click.command(
@@ -65,4 +65,4 @@ def _follow(services: Services, runner: Runner, reader: LogReader) -> None:
         render.lines(reader.lines())
         if current is None or not current.live:
             return
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)

@@ -11,7 +11,7 @@ from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
 
-LOOK_SECONDS = 0.1
+OBSERVE_SECONDS = 0.1
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
                 f"Runner {runner.name!r} has not completed in time",
                 hint=f"It goes on; {{status {runner.name}}} shows its state, {{remove {runner.name}}} ends it",
             )
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)
     if current.state is not RunnerState.COMPLETED:
         raise not_completed(current)
     return current
