@@ -12,7 +12,7 @@ from runnerctl.core import logs
 from . import render
 from .options import CliContext, Output, Verb, pass_cli
 
-_LOOK_SECONDS = 0.2
+_OBSERVE_SECONDS = 0.2
 _COLUMNS = ("time", "actor", "source", "action", "object", "result", "request_id")
 
 
@@ -47,7 +47,7 @@ def command(cli: CliContext, follow: bool, tail: int | None) -> None:
     while follow:
         for entry in _entries(list(reader.lines())):
             render.lines(["\t".join(map(render.cell, _row(entry).values()))])
-        services.clock.sleep(_LOOK_SECONDS)
+        services.clock.sleep(_OBSERVE_SECONDS)
     reader.close()
 
 

@@ -152,11 +152,19 @@ def _create(
         timeout=_ONLINE_SECONDS if timeout is None else timeout,
         progress=render.download_meter(cli),
     )
-    with goes_on(f"If runner {spec.name!r} runs already, it goes on; {{remove {spec.name}}} ends it"):
+    with goes_on(lambda: _left(services, spec.name)):
         runner = core.finish(operation, clock=services.clock)
     render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}")
     warn_of(cli, services, runner.version, runner.scope)
     if wait != COMPLETED:
         return runner
-    with goes_on(f"Runner {runner.name!r} goes on; {{remove {runner.name}}} ends it"):
+    with goes_on(lambda: _left(services, runner.name)):
         return until_completed(services, runner, deadline=deadline)
+
+
+def _left(services: Services, name: str) -> str:
+    """After an interruption."""
+    runner = services.store.latest(name)
+    if runner is None or not runner.live:
+        return f"Runner {name!r} was not created"
+    return f"Runner {name!r} goes on; {{remove {name}}} ends it"

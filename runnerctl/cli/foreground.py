@@ -17,7 +17,7 @@ from runnerctl.core.logs import LogReader
 from . import render, runners
 from .options import CliContext, Output
 from .package import warn_of
-from .waiting import LOOK_SECONDS, not_completed
+from .waiting import OBSERVE_SECONDS, not_completed
 
 EXIT_INTERRUPTED = 130
 _STOP_NOW = 2
@@ -92,7 +92,7 @@ def _attend(cli: CliContext, services: Services, runner: Runner, requests: _Requ
         if requests.count > answered:
             answered = requests.count
             _answer(cli, services, runner, answered)
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)
 
 
 def _answer(cli: CliContext, services: Services, runner: Runner, count: int) -> None:

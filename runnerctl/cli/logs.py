@@ -11,7 +11,7 @@ from runnerctl.core.logs import LogReader
 
 from . import render
 from .options import KNOWN_RUNNER, CliContext, Output, Verb, pass_cli
-from .waiting import LOOK_SECONDS
+from .waiting import OBSERVE_SECONDS
 
 
 @click.command(
@@ -64,4 +64,4 @@ def _follow(services: Services, runner: Runner, reader: LogReader) -> None:
         render.lines(reader.lines())
         if current is None or not current.live:
             return
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)

@@ -54,13 +54,13 @@ class CliContext:
         context.call_on_close(services.close)
         return services
 
-    def services_to_look_at(self) -> Services:
+    def services_for_reading(self) -> Services:
         """The same where a state directory is; without one nothing is opened, so that nothing is made."""
         from runnerctl.core import Services
 
         context = click.get_current_context()
         context.meta.setdefault(UID, os.getuid())
-        services = Services.to_look_at(self.settings(warn=False))
+        services = Services.for_reading(self.settings(warn=False))
         context.call_on_close(services.close)
         return services
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runnerctl.sandbox import Sandbox
     from runnerctl.sandbox.values import JobView
 
-_LOOK_SECONDS = 0.2
+_OBSERVE_SECONDS = 0.2
 _AUDIENCE = "runnerctl-rehearsal"
 
 
@@ -188,7 +188,7 @@ def _explain(cli: CliContext, sandbox: Sandbox, repo: str, served: ServedPackage
 def _attend(cli: CliContext, sandbox: Sandbox, jobs: list[int], end: threading.Event) -> None:
     """Until the end is asked for; tells how the jobs come out."""
     waiting = set(jobs)
-    while not end.wait(_LOOK_SECONDS):
+    while not end.wait(_OBSERVE_SECONDS):
         for job in sorted(waiting):
             seen = sandbox.job(job)
             if seen.status == "completed":

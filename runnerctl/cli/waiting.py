@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from runnerctl import core
@@ -11,16 +11,16 @@ from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded, Interr
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
 
-LOOK_SECONDS = 0.1
+OBSERVE_SECONDS = 0.1
 
 
 @contextmanager
-def goes_on(hint: str) -> Iterator[None]:
+def goes_on(hint: str | Callable[[], str]) -> Iterator[None]:
     """After Ctrl-C ``hint`` says what goes on, and which command ends it."""
     try:
         yield
     except KeyboardInterrupt as exc:
-        raise Interrupted("Interrupted", hint=hint) from exc
+        raise Interrupted("Interrupted", hint=hint if isinstance(hint, str) else hint()) from exc
 
 
 def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Runner:
@@ -34,7 +34,7 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
                 f"Runner {runner.name!r} has not completed in time",
                 hint=f"It goes on; {{status {runner.name}}} shows its state, {{remove {runner.name}}} ends it",
             )
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)
     if current.state is not RunnerState.COMPLETED:
         raise not_completed(current)
     return current

@@ -83,7 +83,7 @@ def findings(front_end: FrontEnd, subject: Subject) -> Iterator[Finding]:
     told: set[str] = set()
     for check in CHECKS:
         if front_end in check.asked_by:
-            for each in _looked(check, subject):
+            for each in _findings(check, subject):
                 if each.message not in told:
                     told.add(each.message)
                     stops = each.error is not None and FrontEnd.SERVE in check.asked_by
@@ -101,7 +101,7 @@ def require(front_end: FrontEnd, subject: Subject) -> list[Finding]:
     return warnings
 
 
-def _looked(check: Check, subject: Subject) -> Iterator[Finding]:
+def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         yield from check.look(subject)
     except RunnerctlError as exc:

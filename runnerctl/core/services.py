@@ -64,7 +64,7 @@ class Services:
         return cls(settings=settings, existing=existing)
 
     @classmethod
-    def to_look_at(cls, settings: Settings) -> Services:
+    def for_reading(cls, settings: Settings) -> Services:
         """Opened where there is a state directory. Without one nothing is opened, and nothing is made."""
         from .host.directories import disk_errors
 

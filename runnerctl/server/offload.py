@@ -19,7 +19,7 @@ from runnerctl.core.domain.errors import Overloaded
 
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512
-_LOOK_SECONDS = 0.5
+_OBSERVE_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class Offload:
             if result is not None:
                 return result
             if (operation.runner_id or "") == runner_id and operation.making is None:
-                await self.waits.first(runner_id, event, _LOOK_SECONDS)
+                await self.waits.first(runner_id, event, _OBSERVE_SECONDS)
 
     def _hand_over(self, operation: Operation[T]) -> None:
         """The engine takes the steps, and holds what the operation held to make a runner."""

@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
     logs.begin()
     handed = addresses.inherited()
     address = settings_listening.parse(settings.server.bind) if handed is None else addresses.of(handed)
-    with contextlib.closing(Services.to_look_at(settings)) as seen:
+    with contextlib.closing(Services.for_reading(settings)) as seen:
         subject = Subject(seen, address=address, restart_kills=own_unit.kills_runners)
         for finding in checks.require(FrontEnd.SERVE, subject):
             log.warning(finding.message)

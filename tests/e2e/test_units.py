@@ -178,7 +178,7 @@ def test_an_install_with_other_limits_leaves_runners_alone_and_counts_for_the_ne
     service.set(RUNNERCTL_STATE_DIR="/var/lib/elsewhere")
     for argv in ((), ("--backend", "process")):
         done = service.runnerctl("--output", "json", "service", "install", *argv)
-        assert "1 runners are units of the service as it was" in json.loads(done.stdout)["error"]["message"]
+        assert "1 runner still running as units of the old service" in json.loads(done.stdout)["error"]["message"]
         service.set(RUNNERCTL_STATE_DIR="")
     service.online("newer")
     assert service.show("MemoryMax", unit_of(service, "newer")) == str(1024**3)

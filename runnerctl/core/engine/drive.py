@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..services import Services
     from .plan import Action
 
-LOOK_SECONDS = 0.02
+OBSERVE_SECONDS = 0.02
 ENDING = frozenset({RunnerState.REMOVING, RunnerState.STOPPING})
 
 
@@ -37,7 +37,7 @@ def drive(
         progress.taken = taken
         if progress.error is not None or not _goes_on(progress):
             return progress
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)
 
 
 def _advanced(services: Services, runner_id: str, *, wait: float, absences: Callable[[Runner], int] | None) -> Progress:
@@ -50,7 +50,7 @@ def _advanced(services: Services, runner_id: str, *, wait: float, absences: Call
                 raise RunnerBusy(
                     f"Another command is changing runner {runner_id}", hint="Try again in a moment"
                 ) from None
-        services.clock.sleep(LOOK_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)
 
 
 def _goes_on(progress: Progress) -> bool:

@@ -21,7 +21,7 @@ from .observing import decide, seconds_to_restart
 from .reconcile_runner import reconcile_runner
 from .steps.acts import IDLE
 
-LOOK_SECONDS = 1.0
+OBSERVE_SECONDS = 1.0
 """How long at most somebody waits on for what is not there any more."""
 _LOCK_SECONDS = 2.0
 """Whoever waited for the last restart has gone by then."""
@@ -105,7 +105,7 @@ def _rested(services: Services, runner: Runner, seconds: float, place: _Place | 
         left = until - services.clock.monotonic()
         if left <= 0:
             return True
-        services.clock.sleep(min(left, LOOK_SECONDS))
+        services.clock.sleep(min(left, OBSERVE_SECONDS))
     return False
 
 

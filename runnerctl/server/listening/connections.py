@@ -25,7 +25,7 @@ _KEEPALIVE_SECONDS = 120.0
 _HANDSHAKE_SECONDS = 10.0
 _LINGERING_SECONDS = 2.0
 """For the rest of a body that nobody wants: so long that the answer arrives."""
-_LOOKS, _LOOK_SECONDS = 50, 0.01
+_LOOKS, _OBSERVE_SECONDS = 50, 0.01
 """For those who are connected when the server stops, and have said nothing yet."""
 _LINE = _FIELD = 8190
 
@@ -103,7 +103,7 @@ class Site(web.BaseSite):
         """
         asyncio.get_running_loop().remove_reader(self._listening)
         for _ in range(_LOOKS):
-            await asyncio.sleep(_LOOK_SECONDS)  # at least once: who was accepted just now is on no list yet
+            await asyncio.sleep(_OBSERVE_SECONDS)  # at least once: who was accepted just now is on no list yet
             if not self._somebody_is_silent():
                 return
 

@@ -17,7 +17,7 @@ from ..answers import PROTECTION
 from ..keys import ACTOR, ID, OFFLOAD, READINESS, SERVICES
 from ..routing import Route
 
-_LOOK_SECONDS = 0.25
+_OBSERVE_SECONDS = 0.25
 _MAX_TAIL = 100_000
 
 
@@ -44,7 +44,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
             await _write(answer, list(reader.lines()))
             if ended:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_OBSERVE_SECONDS)
     await answer.write_eof()
     return answer
 

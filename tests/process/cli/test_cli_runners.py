@@ -148,6 +148,18 @@ def test_waiting_until_completed_returns_when_the_job_is_done(host: Host, sandbo
     assert host.roots() == []
 
 
+def test_who_stops_waiting_is_told_that_the_runner_goes_on(
+    start: Callable[..., subprocess.Popen[str]], sandbox: Sandbox
+) -> None:
+    waiting = start("create", "once", "--repo", REPO, "--wait", "completed")
+    sandbox.wait_runner("once")
+    waiting.send_signal(signal.SIGINT)
+    status, _, stderr = ended(waiting)
+    assert status == 130
+    assert "Hint: Runner 'once' goes on; `runnerctl remove once` ends it" in stderr
+    assert statuses("once") == ["running"]
+
+
 def test_a_runner_that_does_not_complete_is_a_failure(
     start: Callable[..., subprocess.Popen[str]], sandbox: Sandbox
 ) -> None:
@@ -196,6 +208,7 @@ def test_a_create_that_is_terminated_leaves_nothing(
     status, stdout, stderr = ended(making)
     assert (status, stdout) == (130, "")
     assert "Interrupted" in stderr
+    assert "Runner 'ci-1' was not created" in stderr
     assert statuses("ci-1") == ["not_installed"]
     nothing_is_left(host, sandbox)
 
@@ -371,7 +384,8 @@ def test_draining_several_can_be_interrupted(
     draining = start("remove", "a", "b", "--drain")
     until(lambda: [runner.state for runner in services.store.live()] == [RunnerState.REMOVING] * 2)
     draining.send_signal(signal.SIGINT)
-    assert ended(draining)[0] == 130
+    status, _, stderr = ended(draining)
+    assert (status, "Removals that have begun go on" in stderr) == (130, True)
     for job in jobs:
         job.let_go()
     until(lambda: statuses("a", "b") == ["not_installed"] * 2)

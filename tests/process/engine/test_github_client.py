@@ -589,7 +589,7 @@ def test_another_app_does_not_get_the_first_ones_token(given):
     fake, github = given()
     github.registration_token(REPO)
     _, other = given(fake, app_id="99")
-    with pytest.raises(GitHubCredentials, match="no App of this id"):
+    with pytest.raises(GitHubCredentials, match="no App with this id"):
         other.registration_token(REPO)
 
 
@@ -667,7 +667,7 @@ def test_an_app_that_was_installed_anew_is_found_again(given):
     [
         ({}, Scope(owner="octo-org", repo="gone"), GitHubNotFound, "not installed on 'octo-org/gone', or there is no"),
         ({"installation_id": 8}, REPO, GitHubNotFound, "no installation 8"),
-        ({"app_id": "4321"}, REPO, GitHubCredentials, "no App of this id"),
+        ({"app_id": "4321"}, REPO, GitHubCredentials, "no App with this id"),
         ({"private_key_pem": "nonsense"}, REPO, ConfigInvalid, "not a PEM key"),
     ],
 )

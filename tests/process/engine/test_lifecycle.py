@@ -147,7 +147,7 @@ def test_a_running_job_refuses_the_removal_and_goes_on(services: Services, host:
     job, go = a_long_job(sandbox, services, host, "busy")
     with pytest.raises(RunnerBusy) as refused:
         remove(services, "busy")
-    assert "--drain" in (refused.value.hint or "")
+    assert "{drain}" in (refused.value.hint or "")
     go.touch()
     assert sandbox.wait_job(job, timeout=20).conclusion == "success"
 

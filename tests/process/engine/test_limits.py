@@ -193,7 +193,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         ("RUNNERCTL_MAX_RUNNERS", "many", "whole number above 0"),
         ("RUNNERCTL_MIN_FREE_SPACE", "half", "use 1000000, 500M or 2G"),
         ("RUNNERCTL_LOG_RETENTION", "5s", "at least 1m"),
-        ("RUNNERCTL_HISTORY_RETENTION", "soon", "use seconds, or 90s"),
+        ("RUNNERCTL_HISTORY_RETENTION", "soon", "use 90, 90s"),
     ],
 )
 def test_a_limit_that_cannot_be_used_is_named(variable: str, value: str, says: str) -> None:

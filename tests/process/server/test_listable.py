@@ -161,7 +161,7 @@ def units(open_top: Path, sandbox: Sandbox) -> Host:
 def test_what_units_do_not_see_is_named(as_root: None, units: Host, place: str) -> None:
     base = place.replace("STATE", str(units.state_dir))
     services = units.services(RUNNERCTL_BACKEND="systemd", GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR=base)
-    with pytest.raises(ConfigInvalid, match=f"do not see '{Path(base).parent}'"):
+    with pytest.raises(ConfigInvalid, match=f"cannot see '{Path(base).parent}'"):
         check(services)
 
 

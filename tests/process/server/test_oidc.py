@@ -273,12 +273,15 @@ FORGERIES: dict[str, tuple[Callable[[Hall], str], str]] = {
     "two parts": (lambda hall: hall.token().rpartition(".")[0], "is wrong"),
     "four parts": (lambda hall: f"{hall.token()}.x", "is wrong"),
     "padded": (lambda hall: f"{hall.token()}==", "is wrong"),
-    "foreign repository": (lambda hall: hall.token("globex/site"), "No rule lets 'globex/site@refs/heads/main' in"),
-    "an owner with our name in front": (lambda hall: hall.token("acme-evil/x"), "No rule lets"),
-    "a branch with our name in front": (lambda hall: hall.token(ref="refs/heads/mainly"), "No rule lets"),
-    "a branch in other letters": (lambda hall: hall.token(ref="refs/heads/Main"), "No rule lets"),
-    "another environment": (lambda hall: hall.token(ref="refs/heads/x", environment="staging"), "No rule lets"),
-    "another workflow file": (lambda hall: hall.token("central/fleet", job_workflow_ref=f"evil/{FLEET}"), "No rule"),
+    "foreign repository": (lambda hall: hall.token("globex/site"), "No OIDC rule allows 'globex/site@refs/heads/main'"),
+    "an owner with our name in front": (lambda hall: hall.token("acme-evil/x"), "No OIDC rule allows"),
+    "a branch with our name in front": (lambda hall: hall.token(ref="refs/heads/mainly"), "No OIDC rule allows"),
+    "a branch in other letters": (lambda hall: hall.token(ref="refs/heads/Main"), "No OIDC rule allows"),
+    "another environment": (lambda hall: hall.token(ref="refs/heads/x", environment="staging"), "No OIDC rule allows"),
+    "another workflow file": (
+        lambda hall: hall.token("central/fleet", job_workflow_ref=f"evil/{FLEET}"),
+        "No OIDC rule",
+    ),
 }
 
 
@@ -297,7 +300,7 @@ def test_who_is_not_meant_does_not_get_in(hall: Hall, kind: str) -> None:
     assert hall.server.status("widgets-x")["status"] == "not_installed"
     (line,) = [line for line in hall.audited() if line["source"] == source]
     assert (line["action"], line["result"]) == ("runner.create", "unauthorized")
-    proven = "No rule" in reason
+    proven = "No OIDC rule" in reason
     assert line["actor"].startswith("oidc:") if proven else line["actor"] == "nobody"
 
 
@@ -363,7 +366,7 @@ def test_without_the_issuer_no_workflow_gets_in_and_others_do(keyless: Callable[
     answer = hall.create(hall.token(), "widgets-x")
     assert (answer.status_code, answer.json()["code"]) == (503, "issuer_unavailable")
     assert 1 <= int(answer.headers["Retry-After"]) <= 5
-    assert "cannot be had" in answer.json()["detail"]
+    assert "cannot be fetched" in answer.json()["detail"]
     assert hall.ask(hall.server.token).status_code == 200
     assert hall.audited()[-1]["result"] == "issuer_unavailable"
     hall.sandbox.clear_faults()
@@ -458,8 +461,8 @@ ISSUER, RULE = "https://token.actions.githubusercontent.com", '[{"match": {"repo
         ("token.example", "a", RULE, "use an https address"),
         (ISSUER, "a", "{", "oidc.rules"),
         (ISSUER, "a", '{"match": {}}', "Expected `array`"),
-        (ISSUER, "a", '[{"match": {}}]', "says not whose workflows"),
-        (ISSUER, "a", '[{"match": {"ref": "refs/heads/main"}}]', "says not whose workflows"),
+        (ISSUER, "a", '[{"match": {}}]', "must say whose workflows"),
+        (ISSUER, "a", '[{"match": {"ref": "refs/heads/main"}}]', "must say whose workflows"),
         (ISSUER, "a", '[{"match": {"repo": "acme/x"}}]', "Invalid enum value 'repo'"),
         (ISSUER, "a", '[{"match": {"repository": "acme"}}]', "Repository pattern 'acme'"),
         (ISSUER, "a", '[{"match": {"repository": "acme/x"}, "scopes": ["all"]}]', "Invalid enum value 'all'"),
@@ -467,14 +470,14 @@ ISSUER, RULE = "https://token.actions.githubusercontent.com", '[{"match": {"repo
         (ISSUER, "a", '[{"match": {"repository": "acme/x"}, "repos": ["acme"]}]', "Repository pattern 'acme'"),
         (ISSUER, "a", '[{"match": {"repository": "acme/x"}, "labels": ["a,b"]}]', "Label pattern"),
         (ISSUER, "a", '[{"match": {"repository": "acme/x"}, "max_runners": 0}]', "above 0"),
-        (ISSUER, "a", "", "no workflow gets in"),
+        (ISSUER, "a", "", "no workflow is allowed"),
     ],
 )
 def test_settings_that_say_half_are_refused(host: Host, issuer: str, audience: str, rules: str, says: str) -> None:
     changes = {"RUNNERCTL_OIDC_ISSUER": issuer, "RUNNERCTL_OIDC_AUDIENCE": audience, "RUNNERCTL_OIDC_RULES": rules}
     host.write_env_file(**changes)
     ran = cli("config", "validate", env={"RUNNERCTL_ENV_FILE": str(host.env_file)})
-    assert ran.status == (0 if says == "no workflow gets in" else 2), ran.stderr
+    assert ran.status == (0 if says == "no workflow is allowed" else 2), ran.stderr
     assert says in ran.stderr
 
 

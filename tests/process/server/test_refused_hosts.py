@@ -285,7 +285,7 @@ def test_a_directory_that_our_user_cannot_write_is_named_with_user_and_mode(publ
         assert each.code == "config_invalid"
         assert str(host.base_dir) in each.message
         assert "0755" in each.message
-        assert "Choose another directory" in each.hint or "name another one" in each.hint
+        assert "Choose another directory" in each.hint or "to another directory" in each.hint
     assert "'nobody'" in told[0].message
     assert list(host.base_dir.iterdir()) == []
     assert sandbox.runners() == []

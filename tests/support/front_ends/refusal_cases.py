@@ -376,7 +376,7 @@ TROUBLES = [
         id="200 with a page",
         faults=(always(JIT, status=200, body=_PAGE),),
         code="github_unavailable",
-        says="its answer is not understood",
+        says="something else answered",
     ),
     Trouble(
         id="201 without a registration",

@@ -74,7 +74,9 @@ class Create(Operation[Runner]):
             self._limits.check_create(self._spec)
             self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
         backend = self.services.backend
-        backend.check_free(self._spec.name, self.services.settings.base_dir)
+        previous = self.services.store.latest(self._spec.name)
+        if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
+            backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_listable()
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 0.02
+OBSERVE_SECONDS = 0.02
 HELD_SECONDS = 10.0
 """A row that another command keeps for longer, without any step being seen, is said to be busy."""
 
@@ -73,7 +73,7 @@ def drive_to_end(operation: Operation[T]) -> None:
     """Until the life that it is about has ended, or something keeps it: for one that is to be undone."""
     while (progress := _step(operation)) is not None and progress.next is not None and progress.error is None:
         if not progress.taken:
-            operation.services.clock.sleep(LOOK_SECONDS)
+            operation.services.clock.sleep(OBSERVE_SECONDS)
 
 
 def _driven(operation: Operation[T], clock: Clock) -> T:
@@ -91,7 +91,7 @@ def _driven(operation: Operation[T], clock: Clock) -> T:
         else:
             held_since = None
         if progress is None or not progress.taken:
-            clock.sleep(LOOK_SECONDS)
+            clock.sleep(OBSERVE_SECONDS)
 
 
 def _held_by_another(operation: Operation[T]) -> RunnerBusy:
