@@ -284,3 +284,26 @@ def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:
     # SQLite keeps a descriptor for the next connection while others hold locks.
     warm = after_another_thread()
     assert max(after_another_thread() for _ in range(5)) <= warm
+
+
+def test_a_store_that_is_closed_while_a_thread_reads_lets_it_come_to_its_end(tmp_path: Path) -> None:
+    """As at a server's end, whose threads have not all come to theirs. SQLite would crash."""
+    store = opened(tmp_path / "db")
+    reads, goes_on, seen = threading.Event(), threading.Event(), []
+
+    def hold() -> int:
+        reads.set()
+        goes_on.wait(30)
+        return 7
+
+    def read() -> None:
+        store._mine.connection.create_function("hold", 0, hold)
+        seen.append(store._read("SELECT hold()")[0][0])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert reads.wait(30)
+    store.close()
+    goes_on.set()
+    reader.join(30)
+    assert seen == [7]

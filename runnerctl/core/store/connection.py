@@ -20,6 +20,7 @@ SCHEMA_VERSION = 2
 """What the newest file in ``migrations`` makes."""
 _BUSY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.002
+_CLOSE_SECONDS = 1.0
 _PRIMARY = 0xFF
 """The part of an error's code that tells its kind; the rest tells where it came from."""
 _ROOM = 2 * 1024 * 1024
@@ -62,16 +63,21 @@ class Database:
             db.execute("DROP TABLE room")
 
     def close(self) -> None:
-        """Closes every thread's connection; the store is not used after that."""
+        """Closes every thread's connection; the store is not used after that.
+
+        One that is in use just now is left to the end of its thread or process: SQLite would crash.
+        """
         for opened in list(self._opened):
-            opened.close()
+            if opened.using.acquire(timeout=_CLOSE_SECONDS):
+                opened.close()
+                opened.using.release()
 
     @property
-    def _db(self) -> sqlite3.Connection:
+    def _mine(self) -> _Connection:
         mine: _ThreadConnection | None = getattr(self._local, "mine", None)
         if mine is None:
             mine = self._local.mine = _ThreadConnection(_Connection(self._connect(), self._opened))
-        return mine.opened.connection
+        return mine.opened
 
     def _connect(self) -> sqlite3.Connection:
         with ExitStack() as refused:
@@ -96,15 +102,18 @@ class Database:
         return connection
 
     def _read(self, query: str, *values: object) -> list[Any]:
+        mine = self._mine
         try:
-            return self._db.execute(query, values).fetchall()
+            with mine.using:
+                return mine.connection.execute(query, values).fetchall()
         except sqlite3.Error as exc:
             raise _meaning(exc, self._path) from exc
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing:
-            db = self._db
+        mine = self._mine
+        with self._writing, mine.using:
+            db = mine.connection
             try:
                 _begin(db)
                 try:
@@ -154,6 +163,7 @@ class _Connection:
 
     def __init__(self, connection: sqlite3.Connection, all_of_them: set[_Connection]) -> None:
         self.connection = connection
+        self.using = threading.RLock()
         self._all = all_of_them
         all_of_them.add(self)
 
