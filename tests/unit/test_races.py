@@ -204,18 +204,23 @@ def test_force_wins_over_gentle_and_drain_whatever_came_first(hosts: Hosts) -> N
     race.of("drain", lambda host: host.remove(drain=True)).run(then)
 
 
+@pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize("how", [{}, {"drain": True}], ids=["gentle", "drain"])
-def test_a_job_that_turns_up_while_a_runner_is_removed_is_never_killed(hosts: Hosts, how: dict[str, bool]) -> None:
+def test_a_job_that_turns_up_while_a_runner_is_removed_is_never_killed(
+    hosts: Hosts, how: dict[str, bool], persistent: bool
+) -> None:
     def then(host: Host, remove: Actor, job: Actor) -> None:
         no_job_was_killed(host)
         if isinstance(remove.error, RunnerBusy):
             assert job.result
-            assert host.latest().state is S.COMPLETED
+            assert host.latest().state is (S.IDLE if persistent else S.COMPLETED)
+            assert host.backend.launches == ["a"], "what was refused was not drained either"
         else:
-            assert host.latest().state in {S.REMOVED, S.COMPLETED}
+            assert host.latest().state in {S.REMOVED, S.COMPLETED}, "202 says that it goes by itself"
 
-    race = Race(hosts, idle).of("remove", lambda host: host.remove(**how), RunnerBusy)
-    race.of("job", lambda host: host.pods.hand_job(host.latest().id, 0.3)).run(then, looks=True)
+    race = Race(hosts, partial(idle, ephemeral=not persistent))
+    race.of("remove", lambda host: host.remove(**how), RunnerBusy)
+    race.of("job", lambda host: host.pods.hand_job(host.latest().id, 3.0)).run(then, looks=True)
 
 
 def test_a_job_that_was_handed_over_as_github_let_go_is_never_killed(hosts: Hosts) -> None:

@@ -18,7 +18,7 @@ from runnerctl import core
 from runnerctl.core.backends.base import Accepted, Capabilities, ConfigSh, Configured, Jit, Left, StopLadder
 from runnerctl.core.backends.registry import Backends
 from runnerctl.core.domain.clock import Clock
-from runnerctl.core.domain.errors import GitHubBusy, GitHubConflict
+from runnerctl.core.domain.errors import GitHubBusy, GitHubConflict, RunnerBusy
 from runnerctl.core.domain.models import Runner, RunnerQuery, RunnerSpec, Scope
 from runnerctl.core.domain.observation import Outcome
 from runnerctl.core.domain.states import TERMINAL, WITH_PROCESS, Desired, RunnerState
@@ -354,7 +354,8 @@ class Host:
         pod = self.pods.of(runner.id)
         assert pod is not None, runner
         assert runner.desired is not Desired.GONE, runner
-        assert runner.last_error is None, runner.last_error
+        # Whoever asked for its removal is told, however late it looks.
+        assert runner.last_error is None or runner.last_error.kind == RunnerBusy.__name__, runner.last_error
         if runner.desired is Desired.STOPPED:
             assert runner.state is RunnerState.STOPPED, runner
             assert not pod.runs, pod
