@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from runnerctl.core.domain.errors import (
     RunnerNotFound,
 )
 from runnerctl.core.domain.states import Desired, How, RunnerState
+from runnerctl.core.engine import drive, operation
 from tests.support.breaking.interleaving import Actor, Interleaving, explore
 from tests.support.breaking.racing import Host, Hosts
 
@@ -65,7 +66,10 @@ class Race:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path) -> Iterator[Hosts]:
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    """Each look of one who waits is a step that others may come between: a few of them are enough."""
+    for waits in (operation, drive):
+        monkeypatch.setattr(waits, "LOOK_SECONDS", 0.2)
     return Hosts(tmp_path)
 
 
@@ -193,25 +197,30 @@ def test_a_job_that_runs_is_finished_whatever_order_two_removals_come_in(hosts: 
 
 def test_force_wins_over_gentle_and_drain_whatever_came_first(hosts: Hosts) -> None:
     def then(host: Host, force: Actor, drain: Actor) -> None:
-        assert host.latest().state in {S.REMOVED, S.COMPLETED}
-        assert force.error is None
+        assert host.latest().state is S.REMOVED
+        assert host.pods.killed_jobs == ["a"]
 
-    race = Race(hosts, with_job).of("force", lambda host: host.remove(force=True))
+    race = Race(hosts, partial(with_job, seconds=30.0)).of("force", lambda host: host.remove(force=True))
     race.of("drain", lambda host: host.remove(drain=True)).run(then)
 
 
+@pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize("how", [{}, {"drain": True}], ids=["gentle", "drain"])
-def test_a_job_that_turns_up_while_a_runner_is_removed_is_never_killed(hosts: Hosts, how: dict[str, bool]) -> None:
+def test_a_job_that_turns_up_while_a_runner_is_removed_is_never_killed(
+    hosts: Hosts, how: dict[str, bool], persistent: bool
+) -> None:
     def then(host: Host, remove: Actor, job: Actor) -> None:
         no_job_was_killed(host)
         if isinstance(remove.error, RunnerBusy):
             assert job.result
-            assert host.latest().state is S.COMPLETED
+            assert host.latest().state is (S.IDLE if persistent else S.COMPLETED)
+            assert host.backend.launches == ["a"], "what was refused was not drained either"
         else:
-            assert host.latest().state in {S.REMOVED, S.COMPLETED}
+            assert host.latest().state in {S.REMOVED, S.COMPLETED}, "202 says that it goes by itself"
 
-    race = Race(hosts, idle).of("remove", lambda host: host.remove(**how), RunnerBusy)
-    race.of("job", lambda host: host.pods.hand_job(host.latest().id, 0.3)).run(then, looks=True)
+    race = Race(hosts, partial(idle, ephemeral=not persistent))
+    race.of("remove", lambda host: host.remove(**how), RunnerBusy)
+    race.of("job", lambda host: host.pods.hand_job(host.latest().id, 3.0)).run(then, looks=True)
 
 
 def test_a_job_that_was_handed_over_as_github_let_go_is_never_killed(hosts: Hosts) -> None:
@@ -232,10 +241,10 @@ def test_a_removal_that_github_refuses_while_somebody_forces_it_ends_removed(hos
     """422: the wish goes back, but never one that became stronger meanwhile."""
 
     def then(host: Host, gentle: Actor, force: Actor) -> None:
-        assert host.latest().state in {S.REMOVED, S.COMPLETED}
-        assert force.error is None
+        assert host.latest().state is S.REMOVED
+        assert host.pods.killed_jobs == ["a"]
 
-    race = Race(hosts, with_job).of("gentle", remove, RunnerBusy)
+    race = Race(hosts, partial(with_job, seconds=30.0)).of("gentle", remove, RunnerBusy)
     race.of("force", lambda host: host.remove(force=True)).run(then, looks=True)
 
 
@@ -355,14 +364,72 @@ def test_an_idle_runner_that_is_stopped_removed_and_swept_at_once_is_removed(hos
     race.of("remove", remove).of("sweep", sweep).run(then)
 
 
-def test_a_step_that_was_decided_by_an_older_wish_does_not_undo_a_newer_one(hosts: Hosts) -> None:
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_step_that_was_decided_by_an_older_wish_does_not_undo_a_newer_one(hosts: Hosts, persistent: bool) -> None:
     """Whoever refuses a gentle removal has seen the wish as it is."""
 
     def then(host: Host, remove: Actor, wish: Actor) -> None:
         no_job_was_killed(host)
         assert host.latest().state in {S.REMOVED, S.COMPLETED}
+        assert host.latest().desired is Desired.GONE
 
     def wish(host: Host) -> None:
         host.services.store.want(host.latest().id, desired=Desired.GONE, how=How.DRAIN, by="a pool")
 
-    Race(hosts, with_job).of("remove", remove, RunnerBusy).of("wish", wish).run(then, looks=True)
+    race = Race(hosts, partial(with_job, seconds=3.0, ephemeral=not persistent))
+    race.of("remove", remove, RunnerBusy).of("wish", wish).run(then, looks=True)
+
+
+def test_of_two_who_have_seen_the_same_row_one_writes_and_the_other_is_told(hosts: Hosts) -> None:
+    def then(host: Host, one: Actor, other: Actor) -> None:
+        told = [actor for actor in (one, other) if isinstance(actor.error, InvalidTransition)]
+        drained = [event for event in host.store.history(host.latest().id) if event.new is S.STOPPING]
+        assert len(drained) == 2 - len(told) == 1
+
+    def stopping(host: Host) -> None:
+        row = host.services.store.get(host.latest().id)
+        assert row is not None
+        host.services.store.transition(row, S.STOPPING)
+
+    def wanted(host: Host) -> None:
+        idle(host)
+        host.store.want(host.latest().id, desired=Desired.STOPPED, how=How.DRAIN, by="test")
+
+    race = Race(hosts, wanted).of("one", stopping, InvalidTransition)
+    race.of("other", stopping, InvalidTransition).run(then, switches=2, looks=True)
+
+
+def test_a_restart_at_once_does_not_make_a_gentle_removal_kill_a_job(hosts: Hosts) -> None:
+    """How the restart was wanted says nothing of how it is to go."""
+
+    def restarted(host: Host) -> None:
+        idle_persistent(host)
+        host.restart(now=True)
+        host.settle()
+
+    def then(host: Host, remove: Actor, job: Actor) -> None:
+        no_job_was_killed(host)
+
+    race = Race(hosts, restarted).of("remove", remove, RunnerBusy)
+    race.of("job", lambda host: host.pods.hand_job(host.latest().id, 3.0)).run(then, looks=True)
+
+
+@pytest.mark.parametrize("command", ["stop", "restart", "remove"])
+def test_what_github_lost_and_what_a_command_wants_of_it_agree(hosts: Hosts, command: str) -> None:
+    """GitHub is asked by its id while the row is free."""
+
+    def lost(host: Host) -> None:
+        idle_persistent(host)
+        runner = host.latest()
+        host.github.delete_runner(runner.scope, runner.github_id or 0)
+
+    def confirm(host: Host) -> None:
+        drive.drive(host.services, host.latest().id, absences=lambda _runner: 2)
+
+    def then(host: Host, confirm: Actor, command: Actor) -> None:
+        """It has ended, or the command came first."""
+        assert not host.latest().live or host.latest().state is S.STOPPED
+
+    race = Race(hosts, lost).of("confirm", confirm)
+    refusals = (InvalidTransition, RunnerNotFound, BackendFailed)
+    race.of("command", lambda host: getattr(host, command)(), *refusals).run(then, looks=True)

@@ -277,3 +277,26 @@ def test_a_store_is_closed_only_between_what_its_threads_do(path: Path) -> None:
             thread.join(10)
         assert len(met) == 4
         assert all("closed" in message for message in met)
+
+
+def test_a_store_that_is_closed_while_a_thread_reads_lets_it_come_to_its_end(tmp_path: Path) -> None:
+    """As at a server's end, whose threads have not all come to theirs. SQLite would crash."""
+    store = opened(tmp_path / "db")
+    reads, goes_on, seen = threading.Event(), threading.Event(), []
+
+    def hold() -> int:
+        reads.set()
+        goes_on.wait(30)
+        return 7
+
+    def read() -> None:
+        store._mine.connection.create_function("hold", 0, hold)
+        seen.append(store._read("SELECT hold()")[0][0])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert reads.wait(30)
+    store.close()
+    goes_on.set()
+    reader.join(30)
+    assert seen == [7]

@@ -20,6 +20,7 @@ SCHEMA_VERSION = 2
 """What the newest file in ``migrations`` makes."""
 _BUSY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.002
+_CLOSE_SECONDS = 1.0
 _PRIMARY = 0xFF
 """The part of an error's code that tells its kind; the rest tells where it came from."""
 _ROOM = 2 * 1024 * 1024
@@ -64,10 +65,12 @@ class Database:
     def close(self) -> None:
         """Closes every thread's connection; the store is not used after that.
 
-        What a thread is about is waited for: SQLite does not survive a connection that is closed while it is used.
+        One that is in use just now is left to the end of its thread or process: SQLite would crash.
         """
         for opened in list(self._opened):
-            opened.close()
+            if opened.using.acquire(timeout=_CLOSE_SECONDS):
+                opened.close()
+                opened.using.release()
 
     @property
     def _mine(self) -> _Connection:
@@ -101,15 +104,16 @@ class Database:
     def _read(self, query: str, *values: object) -> list[Any]:
         mine = self._mine
         try:
-            with mine.used:
+            with mine.using:
                 return mine.connection.execute(query, values).fetchall()
         except sqlite3.Error as exc:
             raise _meaning(exc, self._path) from exc
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing, self._mine.used:
-            db = self._mine.connection
+        mine = self._mine
+        with self._writing, mine.using:
+            db = mine.connection
             try:
                 _begin(db)
                 try:
@@ -159,7 +163,7 @@ class _Connection:
 
     def __init__(self, connection: sqlite3.Connection, all_of_them: set[_Connection]) -> None:
         self.connection = connection
-        self.used = threading.RLock()
+        self.using = threading.RLock()
         """By its thread; another one closes it only in between."""
         self._all = all_of_them
         all_of_them.add(self)

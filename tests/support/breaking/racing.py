@@ -18,10 +18,11 @@ from runnerctl import core
 from runnerctl.core.backends.base import Accepted, Capabilities, ConfigSh, Configured, Jit, Left, StopLadder
 from runnerctl.core.backends.registry import Backends
 from runnerctl.core.domain.clock import Clock
-from runnerctl.core.domain.errors import GitHubBusy, GitHubConflict
+from runnerctl.core.domain.errors import GitHubBusy, GitHubConflict, RunnerBusy
 from runnerctl.core.domain.models import Runner, RunnerQuery, RunnerSpec, Scope
 from runnerctl.core.domain.observation import Outcome
 from runnerctl.core.domain.states import TERMINAL, WITH_PROCESS, Desired, RunnerState
+from runnerctl.core.engine import drive
 from runnerctl.core.engine.sweep import Sweep, sweep
 from runnerctl.core.github.answers import JitConfig, RemoteRunner
 from runnerctl.core.host.row_locks import RowHeld, row_lock
@@ -324,15 +325,23 @@ class Host:
     def settle(self) -> None:
         """Whatever is under way comes to its end, as by a server or a timer; then all is consistent."""
         for _ in range(60):
+            under_way = self._under_way()
             found = self.sweep()
-            self.clock.sleep(1.0)
-            if not found.findings and not found.orphans and not self._under_way():
+            self._find_lost()
+            if not under_way and not found.findings and not found.orphans:
                 break
+            self.clock.sleep(1.0)
         else:
             raise AssertionError(f"it does not come to rest: {found.findings}")
         for runner in self.rows():
             self._check_row(runner)
         self._check_world()
+
+    def _find_lost(self) -> None:
+        """As whoever lists GitHub's runners a minute apart."""
+        for runner in self.store.live():
+            if runner.registered and runner.name not in self.github.registered:
+                drive.drive(self.services, runner.id, absences=lambda _runner: 2)
 
     def _under_way(self) -> bool:
         return any(pod.job_ends_at is not None for pod in self.pods.pods)
@@ -345,7 +354,8 @@ class Host:
         pod = self.pods.of(runner.id)
         assert pod is not None, runner
         assert runner.desired is not Desired.GONE, runner
-        assert runner.last_error is None, runner.last_error
+        # Whoever asked for its removal is told, however late it looks.
+        assert runner.last_error is None or runner.last_error.kind == RunnerBusy.__name__, runner.last_error
         if runner.desired is Desired.STOPPED:
             assert runner.state is RunnerState.STOPPED, runner
             assert not pod.runs, pod
@@ -358,7 +368,8 @@ class Host:
         """Nothing is left behind, and nothing is missing."""
         live = [runner for runner in self.rows() if runner.live]
         assert sorted(pod.runner_id for pod in self.pods.pods) == sorted(runner.id for runner in live)
-        assert self.github.registered == sorted(runner.name for runner in live)
+        serving = {runner.name for runner in live if runner.state is not RunnerState.STOPPED}
+        assert serving <= set(self.github.registered) <= {runner.name for runner in live}
         assert self.store.orphans() == []
         assert self.store.replacements() == []
 
