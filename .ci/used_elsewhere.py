@@ -12,7 +12,11 @@ from runnerctl.cli.main import LazyGroup
 from runnerctl.core import __getattr__
 from runnerctl.core.access.grants import Right
 from runnerctl.core.backends.base import Backend, Capabilities, Problem, Usage
+from runnerctl.core.domain.models import EventType
+from runnerctl.core.engine.reconciler import Beat
+from runnerctl.core.engine.situation import Situation
 from runnerctl.core.housekeeping.retention import Pruned
+from runnerctl.core.store import Store
 from runnerctl.sandbox import Sandbox
 from runnerctl.server.listening.connections import Connection
 
@@ -29,7 +33,11 @@ Connection.handle_error  # aiohttp
 Right.METRICS_READ  # tokens: made from text
 Backend.observe_all, Backend.watch, Backend.discover  # the seam: the engine, and the contract that all backends keep
 Capabilities.adoption, Problem.fatal, Usage.cpu_seconds, Usage.memory_bytes  # who reads the whole value
-Pruned.diag_files  # who reads the whole value
+Pruned.diag_files, Beat.depth  # who reads the whole value
+Situation.restful, Situation.crashed_early, Situation.late, Situation.exposed  # rows of the engine's table, by name
+Situation.wished, Situation.unheard, Situation.settling  # the same
+EventType.NOTE, Store.events_after, Store.first_event, Store.last_event  # the sequence of events: made from text, read
+Store.begin_job, Store.describe_job, Store.end_job, Store.jobs_of  # by tests today; who shows events and jobs is next
 
 # The sandbox's own interface: for tests, and for whoever rehearses.
 Sandbox.forgive, Sandbox.enterprise_issuer, Sandbox.oidc_token, Sandbox.rotate_oidc_key, Sandbox.add_release

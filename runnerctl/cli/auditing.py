@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import click
 
+from runnerctl.core import Services
 from runnerctl.core.audit import OK, Audit, AuditEntry
 from runnerctl.core.domain.errors import SomeFailed
-from runnerctl.core.services import Services
 
 from .failures import as_error
 from .options import AUDITED, UID

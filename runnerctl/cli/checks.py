@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from runnerctl.core import Services, Settings
 from runnerctl.core.checks import FrontEnd, Level, Subject, findings
-from runnerctl.core.services import Services
-from runnerctl.core.settings.load import Settings
 
 
 def check(settings: Settings) -> list[str]:

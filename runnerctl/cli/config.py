@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
+from runnerctl.core import BY_KEY, Settings
 from runnerctl.core.domain.errors import InvalidRequest
-from runnerctl.core.settings.load import Settings
-from runnerctl.core.settings.table import BY_KEY
 
 from . import render
 from .options import SETTING, CliContext, Output, Verb, pass_cli

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 import click
 
 from runnerctl import core
+from runnerctl.core import Services, Wait
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
-from runnerctl.core.engine.operations.create import Wait
-from runnerctl.core.services import Services
 
 from . import render, runners
 from .auditing import audited

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain.models import Runner, RunnerSpec
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.logs import LogReader
-from runnerctl.core.services import Services
 
 from . import render, runners
 from .options import CliContext, Output

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import click
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import RunnerQuery, Scope
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.services import Services
 
 from . import render, runners
 from .options import REPOSITORY, CliContext, Verb, pass_cli

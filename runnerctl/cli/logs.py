@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from runnerctl import core
-from runnerctl.core import logs
+from runnerctl.core import Services, logs
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.logs import LogReader
-from runnerctl.core.services import Services
 
 from . import render
 from .options import KNOWN_RUNNER, CliContext, Output, Verb, pass_cli

@@ -12,8 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runnerctl.core.services import Services
-    from runnerctl.core.settings.load import Settings
+    from runnerctl.core import Services, Settings
 
 
 class Output(StrEnum):
@@ -46,7 +45,7 @@ class CliContext:
 
     def services(self, *, warn: bool = True, existing: bool = False) -> Services:
         """The core's services, closed when the command ends. ``existing``: no state directory is made."""
-        from runnerctl.core.services import Services
+        from runnerctl.core import Services
 
         context = click.get_current_context()
         # First: root takes the identity of the state directory's owner.
@@ -57,7 +56,7 @@ class CliContext:
 
     def services_to_look_at(self) -> Services:
         """The same where a state directory is; without one nothing is opened, so that nothing is made."""
-        from runnerctl.core.services import Services
+        from runnerctl.core import Services
 
         context = click.get_current_context()
         context.meta.setdefault(UID, os.getuid())

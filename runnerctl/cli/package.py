@@ -6,12 +6,9 @@ from typing import Any
 
 import click
 
+from runnerctl.core import Package, PackageFacts, Services, packaging
 from runnerctl.core.domain import sizes
 from runnerctl.core.domain.models import Scope
-from runnerctl.core.housekeeping import packaging
-from runnerctl.core.housekeeping.packaging import PackageFacts
-from runnerctl.core.packages.store import Package
-from runnerctl.core.services import Services
 
 from . import render, runners
 from .auditing import audited

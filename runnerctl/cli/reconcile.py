@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from runnerctl import core
+from runnerctl.core import Finding, Services
 from runnerctl.core.domain import documents
 from runnerctl.core.domain.errors import SomeFailed
-from runnerctl.core.engine.sweep import Finding
-from runnerctl.core.services import Services
 
 from . import render
 from .auditing import audited
@@ -39,8 +38,7 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
     finishes removals that waited for GitHub, and removes runners that GitHub no longer knows. It never touches a
     running job.
     """
-    from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
-    from runnerctl.core.engine.sweep import sweep
+    from runnerctl.core import RegistrationPoller, sweep
 
     services = cli.services()
     if not dry_run:
@@ -66,11 +64,9 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
 
 def _resting(services: Services, told: Collection[str]) -> Iterator[str]:
     """Those that should run and do not, until their time has come; those aside of whom it was ``told`` otherwise."""
-    from runnerctl.core.engine import restarts
-
     absent = services.store.absences()
     for runner in services.store.live():
-        if runner.id not in told and (when := restarts.restart_text(services, runner)) is not None:
+        if runner.id not in told and (when := core.restart_text(services, runner)) is not None:
             listed = "; GitHub did not list it when it was asked last" if runner.id in absent else ""
             yield f"{runner.name} {when}: {runner.reason}{listed}"
 

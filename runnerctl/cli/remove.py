@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from runnerctl import core
+from runnerctl.core import Removal, Services
 from runnerctl.core.domain.clock import Clock, SystemClock
 from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
-from runnerctl.core.engine.operations.remove import Removal
-from runnerctl.core.services import Services
 
 from . import render
 from .auditing import audited

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runnerctl.core import trash
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.domain.models import Scope
-from runnerctl.core.host import trash
 from runnerctl.rehearsal import job_log
 
 from . import render
@@ -225,7 +225,7 @@ def _rehearsal_directory(cli: CliContext) -> Iterator[Path]:
 
 def _living(directory: Path) -> list[str]:
     """The names of the runners whose life in that directory has not ended."""
-    from runnerctl.core.store import Store
+    from runnerctl.core import Store
 
     database = directory / "state" / "runnerctl.db"
     if not database.exists():

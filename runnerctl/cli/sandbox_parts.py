@@ -73,7 +73,7 @@ def package_of(cli: CliContext, asked: str, directory: Path) -> ServedPackage:
         raise InvalidRequest(
             f"{asked!r} is neither a file nor a version", hint="--package takes a file, or a version such as 2.336.0"
         )
-    from runnerctl.core.housekeeping import public_archives
+    from runnerctl.core import public_archives
 
     settings = cli.settings()
     version, archive = public_archives.download(

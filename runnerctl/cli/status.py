@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain import documents, sizes
-from runnerctl.core.services import Services
 
 from . import render, runners
 from .options import KNOWN_RUNNER, CliContext, Verb, pass_cli

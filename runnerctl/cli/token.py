@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runnerctl.core.access import issuing
-from runnerctl.core.access.documents import token_document
-from runnerctl.core.access.grants import Right, TokenLimits
-from runnerctl.core.services import Services
-from runnerctl.core.store.api_tokens import ApiToken
+from runnerctl.core import ApiToken, Right, Services, TokenLimits, issuing, token_document
 
 from . import render, runners
 from .auditing import audited

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.services import Services
 
 LOOK_SECONDS = 0.1
 

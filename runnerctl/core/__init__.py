@@ -1,7 +1,7 @@
-"""runnerctl's core: everything a runner's life needs, for both front ends alike.
+"""runnerctl's core: everything a runner's life needs, for both front ends alike, which import nothing else of it.
 
 Synchronous and typed; knows nothing of Click, Rich or aiohttp. Names are imported when they are first used, so
-that a command pays only for what it needs.
+that a command pays only for what it needs. ``domain`` and the modules beside this one are open, too.
 """
 
 from __future__ import annotations
@@ -10,92 +10,231 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .access import issuing, tokens
+    from .access.documents import actor_document, token_document
+    from .access.grants import OPERATOR, Actor, Right, TokenLimits, sees
+    from .access.oidc import id_tokens, issuer_keys
+    from .access.oidc.id_tokens import SigningKey
+    from .access.oidc.workflow_rules import Policy, caller
     from .domain.models import Runner, RunnerSpec, Scope
+    from .engine import routed
     from .engine.github_side.breaker import held_back
     from .engine.github_side.orphans import finish_orphans
+    from .engine.github_side.registration_poller import RegistrationPoller
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
     from .engine.operations.operation import Operation, finish
     from .engine.operations.remove import Removal, remove_runner
-    from .engine.operations.stop import Stop, restart_runner, start_runner, stop_runner
+    from .engine.operations.replacing import replace_lost
+    from .engine.operations.stop import Stop, has_job, restart_runner, start_runner, stop_runner
     from .engine.reconcile_runner import reconcile_runner
-    from .engine.restarts import is_attended, wait_and_restart
+    from .engine.reconciler import Reconciler
+    from .engine.restarts import is_attended, restart_text, wait_and_restart
     from .engine.states_page import states_page
     from .engine.status import get_runner, observe, runner_status
+    from .engine.sweep import Finding, ask_github, observe_runners, sweep
+    from .host import processes, trash
+    from .host.directories import check_directory, disk_errors
+    from .host.locks import LockHeld, file_lock
+    from .housekeeping import packaging, public_archives
+    from .housekeeping.packaging import PackageFacts
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
+    from .packages.store import Package
     from .services import Services
+    from .settings.credentials import api_token
+    from .settings.files import read_env_file
+    from .settings.load import Settings
+    from .settings.table import (
+        BY_KEY,
+        DEFAULT_CONFIG_FILE,
+        DEFAULT_ENV_FILE,
+        LISTS,
+        SETTINGS,
+        STRUCTURED,
+        SWITCHES,
+        DefaultsSection,
+        HostSection,
+    )
     from .settings.typed import Setting
+    from .settings.workflow_policy import workflow_policy
+    from .store import Store
+    from .store.api_tokens import USE_SECONDS, ApiToken
 
 _HOME = {
+    "actor_document": "access.documents",
+    "token_document": "access.documents",
+    "Actor": "access.grants",
+    "OPERATOR": "access.grants",
+    "Right": "access.grants",
+    "TokenLimits": "access.grants",
+    "sees": "access.grants",
+    "SigningKey": "access.oidc.id_tokens",
+    "Policy": "access.oidc.workflow_rules",
+    "caller": "access.oidc.workflow_rules",
+    "Runner": "domain.models",
+    "RunnerSpec": "domain.models",
+    "Scope": "domain.models",
     "held_back": "engine.github_side.breaker",
+    "finish_orphans": "engine.github_side.orphans",
+    "RegistrationPoller": "engine.github_side.registration_poller",
+    "decide": "engine.observing",
+    "seconds_to_restart": "engine.observing",
     "Wait": "engine.operations.create",
     "create_runner": "engine.operations.create",
     "Operation": "engine.operations.operation",
     "finish": "engine.operations.operation",
-    "decide": "engine.observing",
-    "reconcile_runner": "engine.reconcile_runner",
-    "seconds_to_restart": "engine.observing",
-    "finish_orphans": "engine.github_side.orphans",
     "Removal": "engine.operations.remove",
     "remove_runner": "engine.operations.remove",
-    "is_attended": "engine.restarts",
-    "wait_and_restart": "engine.restarts",
-    "Pruned": "housekeeping.retention",
-    "prune": "housekeeping.retention",
-    "disk_sizes": "housekeeping.sizing",
-    "states_page": "engine.states_page",
-    "get_runner": "engine.status",
-    "runner_status": "engine.status",
-    "observe": "engine.status",
+    "replace_lost": "engine.operations.replacing",
     "Stop": "engine.operations.stop",
+    "has_job": "engine.operations.stop",
     "restart_runner": "engine.operations.stop",
     "start_runner": "engine.operations.stop",
     "stop_runner": "engine.operations.stop",
-    "Runner": "domain.models",
-    "RunnerSpec": "domain.models",
-    "Scope": "domain.models",
+    "reconcile_runner": "engine.reconcile_runner",
+    "Reconciler": "engine.reconciler",
+    "is_attended": "engine.restarts",
+    "restart_text": "engine.restarts",
+    "wait_and_restart": "engine.restarts",
+    "states_page": "engine.states_page",
+    "get_runner": "engine.status",
+    "observe": "engine.status",
+    "runner_status": "engine.status",
+    "Finding": "engine.sweep",
+    "ask_github": "engine.sweep",
+    "observe_runners": "engine.sweep",
+    "sweep": "engine.sweep",
+    "check_directory": "host.directories",
+    "disk_errors": "host.directories",
+    "LockHeld": "host.locks",
+    "file_lock": "host.locks",
+    "PackageFacts": "housekeeping.packaging",
+    "Pruned": "housekeeping.retention",
+    "prune": "housekeeping.retention",
+    "disk_sizes": "housekeeping.sizing",
+    "Package": "packages.store",
     "Services": "services",
+    "api_token": "settings.credentials",
+    "read_env_file": "settings.files",
+    "Settings": "settings.load",
+    "BY_KEY": "settings.table",
+    "DEFAULT_CONFIG_FILE": "settings.table",
+    "DEFAULT_ENV_FILE": "settings.table",
+    "DefaultsSection": "settings.table",
+    "HostSection": "settings.table",
+    "LISTS": "settings.table",
+    "SETTINGS": "settings.table",
+    "STRUCTURED": "settings.table",
+    "SWITCHES": "settings.table",
     "Setting": "settings.typed",
+    "workflow_policy": "settings.workflow_policy",
+    "Store": "store",
+    "ApiToken": "store.api_tokens",
+    "USE_SECONDS": "store.api_tokens",
 }
+_MODULES = {
+    "issuing": "access.issuing",
+    "tokens": "access.tokens",
+    "id_tokens": "access.oidc.id_tokens",
+    "issuer_keys": "access.oidc.issuer_keys",
+    "routed": "engine.routed",
+    "processes": "host.processes",
+    "trash": "host.trash",
+    "packaging": "housekeeping.packaging",
+    "public_archives": "housekeeping.public_archives",
+}
+"""Whole, because their names say little without the module's."""
 
 __all__ = [
+    "Actor",
+    "ApiToken",
+    "BY_KEY",
+    "DEFAULT_CONFIG_FILE",
+    "DEFAULT_ENV_FILE",
+    "DefaultsSection",
+    "Finding",
+    "HostSection",
+    "LISTS",
+    "LockHeld",
+    "OPERATOR",
     "Operation",
+    "Package",
+    "PackageFacts",
+    "Policy",
     "Pruned",
+    "Reconciler",
+    "RegistrationPoller",
     "Removal",
+    "Right",
     "Runner",
     "RunnerSpec",
+    "SETTINGS",
+    "STRUCTURED",
+    "SWITCHES",
     "Scope",
     "Services",
     "Setting",
+    "Settings",
+    "SigningKey",
     "Stop",
+    "Store",
+    "TokenLimits",
+    "USE_SECONDS",
     "Wait",
+    "actor_document",
+    "api_token",
+    "ask_github",
+    "caller",
+    "check_directory",
     "create_runner",
+    "decide",
+    "disk_errors",
     "disk_sizes",
+    "file_lock",
     "finish",
     "finish_orphans",
     "get_runner",
+    "has_job",
     "held_back",
+    "id_tokens",
     "is_attended",
-    "decide",
+    "issuer_keys",
+    "issuing",
+    "observe",
+    "observe_runners",
+    "packaging",
+    "processes",
     "prune",
+    "public_archives",
+    "read_env_file",
     "reconcile_runner",
     "remove_runner",
+    "replace_lost",
     "restart_runner",
+    "restart_text",
+    "routed",
     "runner_status",
     "seconds_to_restart",
-    "states_page",
-    "observe",
-    "wait_and_restart",
+    "sees",
     "start_runner",
+    "states_page",
     "stop_runner",
+    "sweep",
+    "token_document",
+    "tokens",
+    "trash",
+    "wait_and_restart",
+    "workflow_policy",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # A package attribute named like a submodule (``reap``) must be set here, or the import system's would win.
-    if name not in _HOME:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{_MODULES[name]}", __name__)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value

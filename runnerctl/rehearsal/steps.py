@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from runnerctl.core.host import processes
+from runnerctl.core import processes
 
 from . import job_log
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core.services import Services
+from runnerctl.core import Services
 
 from .auth.authenticator import Authenticator
 from .auth.sources import Sources

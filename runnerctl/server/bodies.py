@@ -9,11 +9,11 @@ from typing import Literal, TypeVar
 import msgspec
 from aiohttp import web
 
+from runnerctl.core import Settings
 from runnerctl.core.domain import durations
 from runnerctl.core.domain.errors import FieldError, InvalidRequest, UnsupportedMediaType
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.names import invalid
-from runnerctl.core.settings.load import Settings
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 15.0

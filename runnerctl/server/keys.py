@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from runnerctl.core.services import Services
+from runnerctl.core import Services
 
 if TYPE_CHECKING:
     from .auth.authenticator import Authenticator

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from runnerctl.core import Operation, Services, has_job
 from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How
-from runnerctl.core.engine.operations.operation import Operation
-from runnerctl.core.engine.operations.stop import has_job
-from runnerctl.core.services import Services
 
 from .offload import Offload
 

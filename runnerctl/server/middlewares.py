@@ -13,8 +13,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from runnerctl.core import audit
-from runnerctl.core.access.grants import Right
+from runnerctl.core import Right, audit
 from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,

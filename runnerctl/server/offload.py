@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from runnerctl.core import Operation, Reconciler
 from runnerctl.core.domain.errors import Overloaded
-from runnerctl.core.engine.operations.operation import Operation
-from runnerctl.core.engine.reconciler import Reconciler
 
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512

@@ -7,8 +7,8 @@ import select
 import threading
 from collections.abc import Iterable
 
+from runnerctl.core import processes
 from runnerctl.core.domain.models import ProcessId
-from runnerctl.core.host import processes
 
 
 class ProcessWatcher:

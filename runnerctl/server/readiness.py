@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from runnerctl import core
+from runnerctl.core import Services
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.services import Services
 from runnerctl.install import own_unit
 
 
@@ -18,6 +19,8 @@ class Readiness:
     services: Services
     started: bool = False
     stopping: bool = False
+    silent: Callable[[], Sequence[str]] = tuple
+    """The names of threads of which nothing is heard any more."""
 
     @property
     def degraded(self) -> str | None:
@@ -38,6 +41,9 @@ class Readiness:
             self.services.store.latest("-")
         except RunnerctlError as exc:
             return {"status": "failing", "reason": exc.message}
+        if silent := self.silent():
+            hung = f"No sign of life from {', '.join(silent)} for over a minute"
+            return {"status": "failing", "reason": hung, "silent": list(silent)}
         return {
             "status": "ready",
             "backend": self.services.backend.name,

@@ -11,14 +11,11 @@ import ssl
 
 from aiohttp import web
 
-from runnerctl.core import checks, listening
+from runnerctl.core import Services, Settings, api_token, checks, listening
 from runnerctl.core.checks import FrontEnd, Subject
 from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.listening import Address
-from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings_module
-from runnerctl.core.settings.credentials import api_token
-from runnerctl.core.settings.load import Settings
 
 from .keys import AUTHENTICATOR, SOURCES
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from runnerctl.core.access.grants import Right
+from runnerctl.core import Right
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -19,16 +19,10 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from runnerctl.core import checks
+from runnerctl.core import LockHeld, Services, Settings, api_token, check_directory, checks, file_lock, read_env_file
 from runnerctl.core import listening as settings_listening
 from runnerctl.core.checks import FrontEnd, Subject
 from runnerctl.core.domain.errors import ConfigInvalid, DiskFull
-from runnerctl.core.host.directories import check_directory
-from runnerctl.core.host.locks import LockHeld, file_lock
-from runnerctl.core.services import Services
-from runnerctl.core.settings.credentials import api_token
-from runnerctl.core.settings.files import read_env_file
-from runnerctl.core.settings.load import Settings
 from runnerctl.install import own_unit
 
 from . import leases, logs
@@ -135,6 +129,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     site = Site(runner, listening, context)
     await site.start()
     await loop.run_in_executor(None, watcher.start)
+    app[READINESS].silent = watcher.silent
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")

@@ -11,7 +11,7 @@ import asyncio
 from typing import NamedTuple
 
 from runnerctl import core
-from runnerctl.core.access.grants import TokenLimits, sees
+from runnerctl.core import TokenLimits, sees
 from runnerctl.core.domain import documents
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import Observation

@@ -12,15 +12,20 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from runnerctl.core import (
+    Reconciler,
+    RegistrationPoller,
+    Services,
+    ask_github,
+    finish_orphans,
+    observe_runners,
+    prune,
+    replace_lost,
+    routed,
+)
 from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.engine import routed, sweep
-from runnerctl.core.engine.github_side.orphans import finish_orphans
-from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
-from runnerctl.core.engine.operations.replacing import replace_lost
-from runnerctl.core.engine.reconciler import Reconciler
-from runnerctl.core.housekeeping import retention
-from runnerctl.core.services import Services
 
 from .offload import Offload
 from .process_watcher import ProcessWatcher
@@ -31,6 +36,8 @@ SWEEP_SECONDS = 10.0
 PRUNE_SECONDS = 3600.0
 SILENT_SECONDS = 60.0
 """A thread that did nothing for so long is not well."""
+_KEEPS_HOUSE_SECONDS = 1800.0
+"""The same for the one that waits for GitHub, scope by scope."""
 _MAX_POKE = 4096
 _FAILED_SECONDS = 1.0
 
@@ -60,9 +67,10 @@ class Watcher:
         """Observes every live runner once, so that what outlived the last server is known again; then watches."""
         self.engine.start()
         for runner in self._services.store.live():
-            self._follow(runner.id)
+            self._guarded(partial(self._follow, runner.id))
         self._guarded(self._observe)
         for thread in self._threads:
+            self._beats[thread.name] = self._services.clock.monotonic()
             thread.start()
 
     def stop(self) -> None:
@@ -80,8 +88,9 @@ class Watcher:
     def silent(self) -> list[str]:
         """The threads of which nothing was heard for longer than can be."""
         now = self._services.clock.monotonic()
-        beats = {**self._beats, "engine": self.engine.beat.last}
-        return [name for name, at in beats.items() if at and now - at > SILENT_SECONDS and name != "housekeeping"]
+        patience = {"housekeeping": _KEEPS_HOUSE_SECONDS}
+        threads = [name for name, at in dict(self._beats).items() if now - at > patience.get(name, SILENT_SECONDS)]
+        return [*threads, *self.engine.silent(SILENT_SECONDS)]
 
     def _repeat(self, name: str, act: Callable[[], None]) -> None:
         """Whatever happens in it, a thread goes on."""
@@ -150,7 +159,7 @@ class Watcher:
             self._observe()
 
     def _observe(self) -> None:
-        for finding in sweep.observe_runners(self._services, self._services.store.live(), self._poller):
+        for finding in observe_runners(self._services, self._services.store.live(), self._poller):
             if finding.error is not None:
                 log.warning("runner %s could not be observed: %s", finding.runner.name, finding.error.message)
             else:
@@ -167,7 +176,7 @@ class Watcher:
 
     def _ask_github(self) -> None:
         runners = self._services.store.live()
-        for runner_id in sweep.ask_github(self._services, self._poller, runners):
+        for runner_id in ask_github(self._services, self._poller, runners):
             self.engine.enqueue(runner_id)
 
     def _finish_orphans(self) -> None:
@@ -183,7 +192,7 @@ class Watcher:
     def _prune(self) -> None:
         if self._services.clock.monotonic() >= self._next_prune:
             self._next_prune = self._services.clock.monotonic() + PRUNE_SECONDS
-            retention.prune(self._services)
+            prune(self._services)
 
 
 def _wake(hearing: socket.socket) -> None:

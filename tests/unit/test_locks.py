@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.domain.errors import ConfigInvalid
-from runnerctl.core.host.locks import LockHeld, file_lock, name_lock
+from runnerctl.core.host.locks import LockHeld, file_lock
 
 
 class CountingClock:
@@ -30,7 +30,7 @@ class CountingClock:
 
 
 def test_another_name_is_free(tmp_path):
-    with name_lock(tmp_path, "one", wait=0), name_lock(tmp_path, "two", wait=0):
+    with file_lock(tmp_path / "one.lock", wait=0), file_lock(tmp_path / "two.lock", wait=0):
         pass
 
 
@@ -40,7 +40,7 @@ def test_threads_exclude_each_other(tmp_path):
     def work() -> None:
         nonlocal inside, most
         for _ in range(5):
-            with name_lock(tmp_path, "one", wait=None):
+            with file_lock(tmp_path / "one.lock", wait=None):
                 with counter:
                     inside += 1
                     most = max(most, inside)
@@ -72,7 +72,7 @@ def test_a_bounded_wait_pauses_longer_and_longer_and_gives_up_in_time(tmp_path):
 
 
 def test_the_file_stays_and_is_for_its_owner_only(tmp_path):
-    with name_lock(tmp_path / "locks", "One", wait=0):
+    with file_lock(tmp_path / "locks" / "one.lock", wait=0):
         pass
     assert stat.S_IMODE((tmp_path / "locks" / "one.lock").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o700

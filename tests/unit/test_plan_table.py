@@ -183,20 +183,20 @@ def test_every_step_has_a_row_and_is_taken_by_one_act_or_by_nobody() -> None:
 def random_seen(rng: random.Random) -> Seen:
     """A row as the store may hold it, seen as a backend may show it; most are odd, and some are likely."""
     around = [None, NOW - 9999, NOW - 90, NOW - 30, NOW - 5, NOW - 0.5, NOW + 5]
-    boot = [None, None, BOOT - 1, BOOT + 20, BOOT + 45]
-    ephemeral, wants = rng.random() < 0.5, rng.randrange(2)
-    state = rng.choice(list(S))
+    boot = [None, None, None, None, BOOT - 1, BOOT + 20, BOOT + 45]
+    ephemeral, wants = rng.random() < 0.5, int(rng.random() < 0.3)
+    state = rng.choice([*S, S.STARTING, S.STARTING, S.STOPPED, S.STOPPED])
     gone = state in {S.REMOVING, *TERMINAL}
     row = runner(
         state,
-        desired=Desired.GONE if gone else rng.choice(list(Desired)),
+        desired=Desired.GONE if gone else rng.choice([*Desired, Desired.RUNNING, Desired.RUNNING]),
         how=rng.choice(list(How)),
         wants=wants,
         ephemeral=ephemeral,
         daemonize=rng.random() < 0.8,
         handle=rng.choice([None, "{}"]) if state is S.PENDING else "{}",
-        asked_at=rng.choice([None, NOW]),
-        deregistered_at=rng.choice([None, NOW]),
+        asked_at=rng.choice([None, NOW, NOW]),
+        deregistered_at=rng.choice([None, None, NOW]),
         started_at=None if state in UNLAUNCHED else rng.choice(around[:6]),
         changed_at=rng.choice(around[1:6]),
         wanted_at=rng.choice(around[:6]),
@@ -217,7 +217,7 @@ def random_seen(rng: random.Random) -> Seen:
         driven=rng.random() < 0.5,
         put_off=state in TERMINAL and rng.random() < 0.5,
         orphaned=gone and rng.random() < 0.5,
-        absences=rng.choice([0, 0, 2]),
+        absences=rng.choice([0, 0, 0, 2]),
         accepted=state is S.PENDING and not ephemeral and rng.random() < 0.5,
         ends=rng.choice([0, 1, 9]) if state is S.STOPPED else 0,
         held_back=rng.choice([None, 30.0]),
@@ -257,7 +257,7 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
 def drawn() -> list[tuple[Seen, Situation]]:
     rng = random.Random(12)
     now = Now(wall=NOW, boot=BOOT, boot_id="this boot")
-    seen = (random_seen(rng) for _ in range(40_000))
+    seen = (random_seen(rng) for _ in range(15_000))
     return [(each, situation_of(each, now=now, deadlines=Deadlines())) for each in seen]
 
 

@@ -118,6 +118,25 @@ def test_whatever_a_step_raises_no_thread_dies_of_it_and_its_row_comes_back(
         engine.reaches(runner, S.IDLE)
 
 
+def test_a_host_that_lets_us_have_no_thread_now_is_asked_again(
+    services: ToyServices, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = threading.Event()
+
+    def refuse(_: threading.Thread) -> None:
+        refused.set()
+        raise RuntimeError("can't start new thread")
+
+    runner, other = services.running("a"), services.running("b")
+    with monkeypatch.context() as patch, caplog.at_level(logging.CRITICAL):
+        patch.setattr(threading.Thread, "start", refuse)
+        engine.reconciler.enqueue(runner.id)
+        assert refused.wait(SECONDS)
+    engine.leap(11, by_way_of=other)
+    engine.reaches(runner, S.IDLE)
+    engine.reaches(other, S.IDLE)
+
+
 def test_what_follows_a_step_may_fail_too(services: ToyServices, engine: Engine) -> None:
     def fail(_: str) -> None:
         raise ValueError("a listener of ours")

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, Overloaded, RunnerctlError, RunnerExists
+from runnerctl.core.domain.errors import ConfigInvalid, InvalidTransition, RunnerctlError, RunnerExists
 from runnerctl.core.domain.models import Absence, Runner, RunnerQuery, Sighting
 from runnerctl.core.domain.states import LIVE, TERMINAL, TRANSITIONS, Desired, RunnerState
 from runnerctl.core.store import Store
-from runnerctl.core.store import connection as database
 from tests.support.hosts.stores import opened, spec
 
 S = RunnerState
@@ -77,26 +76,6 @@ def test_a_name_is_free_again_after_a_life(store: Store, ending: RunnerState) ->
     second = admit(store, "a")
     assert second.id != first.id
     assert store.latest("a") == second
-
-
-def test_only_one_of_many_at_once_gets_the_name(path: Path) -> None:
-    stores = [opened(path) for _ in range(8)]
-    outcomes: list[str] = []
-
-    def try_it(store: Store) -> None:
-        try:
-            outcomes.append(admit(store, "a").id)
-        except RunnerExists:
-            outcomes.append("taken")
-
-    threads = [threading.Thread(target=try_it, args=(store,)) for store in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for store in stores:
-        store.close()
-    assert sorted(outcomes).count("taken") == 7
 
 
 @pytest.mark.parametrize(
@@ -262,18 +241,6 @@ def test_a_row_that_is_refused_for_another_reason_than_its_name_is_not_told_to_e
     assert failed.value.code == "internal_error"
 
 
-def test_a_writer_who_waits_too_long_is_told_that_it_is_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened(path).close()
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
-    store = opened(path)
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Overloaded):
-            admit(store, "a")
-        assert store.latest("a") is None
-    store.close()
-
-
 def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:
     def after_another_thread() -> int:
         thread = threading.Thread(target=store.latest, args=("a",))
@@ -284,3 +251,29 @@ def test_the_connection_of_a_thread_ends_with_it(store: Store) -> None:
     # SQLite keeps a descriptor for the next connection while others hold locks.
     warm = after_another_thread()
     assert max(after_another_thread() for _ in range(5)) <= warm
+
+
+def test_a_store_is_closed_only_between_what_its_threads_do(path: Path) -> None:
+    """SQLite does not survive a connection that is closed while another thread uses it: the process would be gone."""
+    for _ in range(5):
+        store, reading = opened(path), threading.Barrier(5)
+        met: list[str] = []
+
+        def read(store: Store = store, reading: threading.Barrier = reading, met: list[str] = met) -> None:
+            store.live()
+            reading.wait(10)
+            try:
+                while True:
+                    store.live()
+            except RunnerctlError as exc:
+                met.append(exc.message)
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        reading.wait(10)
+        store.close()
+        for thread in threads:
+            thread.join(10)
+        assert len(met) == 4
+        assert all("closed" in message for message in met)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from runnerctl.core.host.directories import check_directory, disk_errors
+from runnerctl.core import check_directory, disk_errors
 
 _BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 _BEGIN, _END = "# >>> runnerctl completion >>>", "# <<< runnerctl completion <<<"

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import click
 
+from runnerctl.core import DEFAULT_CONFIG_FILE, HostSection
 from runnerctl.core.settings import files as settings_files
 from runnerctl.core.settings import load as settings
-from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, HostSection
 
 _VARIABLE = HostSection.state_dir.variables[0]
 _NAMING = (_VARIABLE, "RUNNERCTL_CONFIG")

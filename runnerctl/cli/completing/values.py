@@ -71,7 +71,7 @@ def _scopes(ctx: click.Context, which: str) -> Pairs:
 
 def _labels(ctx: click.Context, incomplete: str) -> Pairs:
     """One more behind the last comma: the default ones, and those that runners had."""
-    from runnerctl.core.settings.table import DefaultsSection
+    from runnerctl.core import DefaultsSection
 
     before, comma, _ = incomplete.rpartition(",")
     given = {label.lower() for label in before.split(",")}
@@ -95,7 +95,7 @@ def _packages(ctx: click.Context, _incomplete: str) -> Pairs:
 
 
 def _settings(_ctx: click.Context, _incomplete: str) -> Pairs:
-    from runnerctl.core.settings.table import SETTINGS
+    from runnerctl.core import SETTINGS
 
     return [(setting.key, setting.help) for setting in SETTINGS]
 

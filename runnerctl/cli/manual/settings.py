@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runnerctl.core import Setting
-from runnerctl.core.settings.table import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, LISTS, SETTINGS, STRUCTURED, SWITCHES
+from runnerctl.core import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, LISTS, SETTINGS, STRUCTURED, SWITCHES, Setting
 
 from .page import Block, Heading, Literal, Page, Paragraph, References, Section, Terms
 

@@ -124,10 +124,13 @@ class SupervisedBackend(Backend):
 
     def accepted(self, handle: str) -> int | bool | None:
         place = place_of(handle)
-        if not directory.is_ours(place.root, place.inode, place.runner_id):
-            return None
-        if identity.is_missing(place.root):
-            return False
+        try:
+            if not directory.is_ours(place.root, place.inode, place.runner_id):
+                return None
+            if identity.is_missing(place.root):
+                return False
+        except OSError as exc:
+            raise BackendFailed(f"The directory of runner {place.name!r} could not be read: {exc.strerror}") from exc
         return identity.agent_id(place.root) or True
 
     # -- running it
@@ -140,7 +143,12 @@ class SupervisedBackend(Backend):
     def _with_traces(self, place: Place, seen: Observation) -> Observation:
         """Of one that ended without a word, a Worker's own log tells whether it had a job."""
         died = seen.gone and not seen.ended and seen.phase is not None
-        return seen._replace(jobs_run=1) if died and not seen.jobs_run and identity.has_worked(place.root) else seen
+        if not died or seen.jobs_run:
+            return seen
+        try:
+            return seen._replace(jobs_run=1) if identity.has_worked(place.root) else seen
+        except OSError as exc:
+            raise BackendFailed(f"The traces of runner {place.name!r} could not be read: {exc.strerror}") from exc
 
     def leased(self) -> tuple[str, ...]:
         return self._leases.ids()

@@ -102,7 +102,8 @@ def _look(
 
 def _take(services: Services, seen: Seen, action: Action, making: Making | None) -> RunnerctlError | None:
     try:
-        ACTS[action.step](services, seen, action, making)
+        with failures.one_runners_own(seen.runner):
+            ACTS[action.step](services, seen, action, making)
     except RunnerctlError as exc:
         if isinstance(exc, InvalidTransition) and _moved(services, seen.runner):
             return None  # somebody changed the row meanwhile, or what is wanted of it: it is looked at again

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..domain import errors
 from ..domain.errors import RunnerctlError
-from ..domain.models import LastError
+from ..domain.models import LastError, Runner
 
 _MOST_SECONDS = 300.0
 _FIRST_SECONDS = 5.0
@@ -27,6 +29,17 @@ def raised(kept_error: LastError | None) -> RunnerctlError | None:
         return None
     kind = _KINDS.get(kept_error.kind, RunnerctlError)
     return kind(kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after)
+
+
+@contextmanager
+def one_runners_own(runner: Runner) -> Iterator[None]:
+    """What the kernel refuses of one runner is that runner's failure, and never an end of whoever sees to them all."""
+    try:
+        yield
+    except OSError as exc:
+        where = f" ({str(exc.filename)!r})" if exc.filename else ""
+        kind = errors.DiskFull if exc.errno in {errno.ENOSPC, errno.EDQUOT} else errors.BackendFailed
+        raise kind(f"Runner {runner.name!r}: {exc.strerror or exc}{where}") from exc
 
 
 def is_busy(kept_error: LastError | None) -> bool:

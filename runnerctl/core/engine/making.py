@@ -26,7 +26,6 @@ class Making:
         self._held = ExitStack()
         self._held.callback(RowLock(services.row_locks, runner_id).close)
         self._prepared = False
-        self.closed = False
 
     def prepare(self, backend: Backend, handle: str) -> None:
         """A launch is near: what can be done ahead is."""
@@ -35,5 +34,4 @@ class Making:
             self._held.enter_context(backend.prepare(handle))
 
     def close(self) -> None:
-        self.closed = True
         self._held.close()

@@ -42,6 +42,11 @@ def deadlines(services: Services) -> Deadlines:
 
 def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bool = False) -> Seen:
     """Raises ``BackendFailed`` when it cannot be looked at."""
+    with failures.one_runners_own(runner):
+        return _observe(services, runner, absences=absences, driven=driven)
+
+
+def _observe(services: Services, runner: Runner, *, absences: int, driven: bool) -> Seen:
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle)
     if seen.running is None:

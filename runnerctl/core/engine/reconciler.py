@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ class Lane:
 class _Row:
     lane: str = Lane.LOCAL
     at_work: bool = False
+    since: float = 0.0
+    """When it was handed out."""
     again: bool = False
     """Something was heard of it while it was at work."""
     asking: bool = False
@@ -63,7 +66,7 @@ class _Row:
 
 @dataclass(kw_only=True)
 class Beat:
-    """Whether the engine is alive, for ``/readyz``."""
+    """Whether the engine is alive."""
 
     last: float = 0.0
     depth: int = 0
@@ -126,6 +129,15 @@ class Reconciler:
             self._rows.setdefault(making.runner_id, _Row()).making = making
         self.enqueue(making.runner_id)
 
+    def silent(self, seconds: float) -> list[str]:
+        """Those of its parts of which nothing was heard for so long: what hands out rows, or all threads of a lane."""
+        now = self._services.clock.monotonic()
+        with self._changed:
+            hung = Counter(row.lane for row in self._rows.values() if row.at_work and now - row.since > seconds)
+        silent = ["engine"] if self.beat.last and now - self.beat.last > seconds else []
+        # GitHub and downloads may take that long; what this host does may not.
+        return silent + (["engine-local"] if hung[Lane.LOCAL] >= LOCAL_THREADS else [])
+
     # -- the queue; all under ``_changed``
 
     def _queue(self, runner_id: str, row: _Row, seconds: float) -> None:
@@ -142,7 +154,11 @@ class Reconciler:
                     return
                 now = self._services.clock.monotonic()
                 self.beat.last, self.beat.depth = now, len(self._due)
-                self._hand_out_due(now)
+                try:
+                    self._hand_out_due(now)
+                except Exception:
+                    self.beat.errors += 1
+                    log.exception("the engine's queue goes on")
                 left = self._due[0][0] - now if self._due else 1.0
                 self._changed.wait(min(max(left, 0.001), 1.0))
 
@@ -156,10 +172,10 @@ class Reconciler:
             if row.at_work:
                 row.again = True
                 continue
-            self._hand_to_thread(runner_id, row)
+            self._hand_to_thread(runner_id, row, now)
 
-    def _hand_to_thread(self, runner_id: str, row: _Row) -> None:
-        row.at_work = True
+    def _hand_to_thread(self, runner_id: str, row: _Row, now: float) -> None:
+        row.at_work, row.since = True, now
         try:
             self._pools[row.lane].submit(self._work, runner_id, row)
         except RuntimeError as exc:  # the host lets us have no thread now
@@ -191,6 +207,7 @@ class Reconciler:
         if progress.next.step in UNLOCKED:
             if row.making is not None:
                 row.making.close()  # it came to nothing, and whoever asks takes the row's lock
+                row.making = None
             self._ask(runner_id, row)
             return Lane.LOCAL, None
         lane = _lane(progress.next)
@@ -200,16 +217,15 @@ class Reconciler:
     def _seconds(self, progress: Progress) -> float | None:
         if progress.error is None:
             return progress.seconds
-        # It is in the row, and when it is tried again.
+        # It is in the row, and when it is tried again; but that this process has no credentials is in no row.
         due = progress.runner.due if progress.runner is not None else None
-        return 0.0 if due is None else max(0.0, due - self._services.clock.now())
+        return _FAILED_SECONDS if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
-        self._told(runner_id, row.making)
+        self._close_if_made(runner_id, row)
+        self._told(runner_id)
         with self._changed:
             row.at_work, row.lane = False, lane
-            if row.making is not None and row.making.closed:
-                row.making = None
             if row.again:
                 row.again, seconds = False, 0.0
             if seconds is not None and not self._stopped:
@@ -221,17 +237,23 @@ class Reconciler:
         if idle and row.making is None and self._rows.get(runner_id) is row:
             del self._rows[runner_id]
 
-    def _told(self, runner_id: str, making: Making | None = None) -> None:
-        """What follows a step; whatever it raises, the row is free for the next."""
+    def _close_if_made(self, runner_id: str, row: _Row) -> None:
         try:
-            if making is not None and self._is_made(runner_id):
-                making.close()
+            if row.making is not None and self._is_made(runner_id):
+                row.making.close()
+                row.making = None
+        except Exception as exc:
+            self._failed("what a create holds could not be given up yet", runner_id, exc)
+
+    def _told(self, runner_id: str) -> None:
+        try:
             self._after(runner_id)
             self._services.runner_events.notify(runner_id)
         except Exception as exc:
             self._failed("what follows a step failed", runner_id, exc)
 
     def _failed(self, what: str, runner_id: str, exc: Exception) -> None:
+        """Nobody is to be told but who reads the log: whatever fails here, the row comes back."""
         self.beat.errors += 1
         log.error(what, exc_info=exc, extra={"runner_id": runner_id})
 

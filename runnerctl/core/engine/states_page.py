@@ -71,7 +71,7 @@ _SAID_OF_SEVERAL: dict[tuple[str, frozenset[object]], str] = {
     ("wanted", frozenset({Wanted.STOP_NOW, Wanted.RESTART_NOW})): "it is to stop or to restart now",
     ("wanted", _RESTARTS | {Wanted.RUN}): "it is to run or to restart",
     ("processes", frozenset({Processes.UNKNOWN, Processes.UNSUPERVISED})): "no supervisor is seen",
-    ("ended", frozenset(Ended) - {Ended.SILENT}): "its supervisor wrote how it ended",
+    ("ended", frozenset(Ended) - {Ended.SILENT, Ended.COMPLETED}): "its supervisor wrote how it ended",
     ("state", LIVE - {"removing"}): "it is not `removing`",
 }
 _HEAD = """\

@@ -5,6 +5,7 @@ For ``runnerctl reconcile``; a server puts the same rows on its queue (``reconci
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from .steps.acts import IDLE
 if TYPE_CHECKING:
     from ..services import Services
     from .github_side.registration_poller import RegistrationPoller
+
+log = logging.getLogger("runnerctl.core")
 
 _CROWD = 900
 """Runners of one scope."""
@@ -70,6 +73,13 @@ def _observe(services: Services, runner: Runner, absences: int) -> Finding:
         return Finding(runner=runner, action=decide(services, runner, absences=absences))
     except RunnerctlError as exc:
         return Finding(runner=runner, action=NOTHING, error=exc)
+    except Exception as exc:  # the fault of one runner's data, or ours: all others are looked at all the same
+        return Finding(runner=runner, action=NOTHING, error=_unexpected(runner, exc))
+
+
+def _unexpected(runner: Runner, exc: Exception) -> RunnerctlError:
+    log.error("an observation failed that should not", extra={"runner_id": runner.id})
+    return RunnerctlError(f"Runner {runner.name!r}: {type(exc).__name__}: {exc}")
 
 
 def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_run: bool = False) -> Sweep:
@@ -123,4 +133,7 @@ def reconcile_finding(services: Services, finding: Finding, poller: Registration
         return finding
     except RunnerctlError as exc:
         return Finding(runner=finding.runner, action=finding.action, error=exc)
+    except Exception as exc:
+        error = _unexpected(finding.runner, exc)
+        return Finding(runner=finding.runner, action=finding.action, error=error)
     return Finding(runner=finding.runner, action=finding.action, error=progress.error)

@@ -215,11 +215,12 @@ TABLE: tuple[Section, ...] = (
     _section(
         "When its processes have ended",
         _needs(processes=Processes.NONE),
+        # Never what was there before: one that did its job is not started again.
+        _row(Step.COMPLETE, "its job is done", ended=Ended.COMPLETED),
         _row(Step.LAUNCH, "what ended is what was there before", started=False, driven=True),
         _row(Step.LAUNCH, "what ended is what was there before", started=False, wanted=_RUNS, exposed=False,
-             ended=frozenset(Ended) - {Ended.SILENT}),
+             ended=frozenset(Ended) - {Ended.SILENT, Ended.COMPLETED}),
         _row(Step.LAUNCH, "its start was interrupted", started=False, wanted=_RUNS, exposed=False, lasting=True),
-        _row(Step.COMPLETE, "its job is done", ended=Ended.COMPLETED),
         _row(Step.WAIT, "the last try failed; its time has not come", put_off=True, ended=Ended.OUTDATED),
         _row(Step.WAIT, "its scope is left alone for a while", wanted=_RUNS, exposed=False, ended=Ended.OUTDATED,
              held_back=True),

@@ -27,14 +27,6 @@ class LockHeld(DeadlineExceeded):
 
 
 @contextmanager
-def name_lock(locks_dir: Path, name: str, *, wait: float | None, clock: Clock = _SYSTEM_CLOCK) -> Iterator[None]:
-    """Hold the lock of runner ``name``, which is one without regard to case. Waits as ``file_lock`` does."""
-    held = f"Runner {name!r} is being changed by another command"
-    with file_lock(locks_dir / f"{name.lower()}.lock", wait=wait, clock=clock, held=held):
-        yield
-
-
-@contextmanager
 def file_lock(
     path: Path,
     *,

@@ -6,9 +6,12 @@ is not told here; the sweep, and a look now and then, are the fallback.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+log = logging.getLogger("runnerctl.core")
 
 
 class RunnerEvents:
@@ -27,7 +30,11 @@ class RunnerEvents:
         for event in waiting:
             event.set()
         for callback in callbacks:
-            callback(runner_id)
+            try:
+                callback(runner_id)
+            except Exception:
+                # What was written is written: whoever wrote it must not take this for a failure of that.
+                log.exception("a subscriber failed", extra={"runner_id": runner_id})
 
     @contextmanager
     def listening(self, runner_id: str) -> Iterator[Callable[[float], bool]]:
@@ -61,7 +68,7 @@ class RunnerEvents:
     def subscribe(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Calls it with the id of each runner to which something happened; returns what ends that.
 
-        It is called in whatever thread notifies, so it must be quick, must not raise, and hands over to its own.
+        It is called in whatever thread notifies, so it must be quick, and hands over to its own.
         """
         with self._lock:
             self._callbacks.append(callback)

@@ -11,14 +11,18 @@ import logging
 
 from aiohttp import web
 
-from runnerctl.core import listening
-from runnerctl.core.access import tokens
-from runnerctl.core.access.grants import OPERATOR, Actor
-from runnerctl.core.access.oidc import id_tokens
+from runnerctl.core import (
+    OPERATOR,
+    USE_SECONDS,
+    Actor,
+    ApiToken,
+    Services,
+    id_tokens,
+    listening,
+    tokens,
+    workflow_policy,
+)
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
-from runnerctl.core.services import Services
-from runnerctl.core.settings.workflow_policy import workflow_policy
-from runnerctl.core.store.api_tokens import USE_SECONDS, ApiToken
 
 from ..keys import CLAIMED
 from ..offload import Offload

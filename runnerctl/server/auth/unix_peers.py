@@ -12,7 +12,7 @@ import struct
 
 from aiohttp import web
 
-from runnerctl.core.access.grants import OPERATOR, Actor
+from runnerctl.core import OPERATOR, Actor
 
 from .sources import unix_peer
 

@@ -6,12 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from runnerctl.core.access.grants import Actor
-from runnerctl.core.access.oidc import id_tokens, issuer_keys
-from runnerctl.core.access.oidc.id_tokens import SigningKey
-from runnerctl.core.access.oidc.workflow_rules import Policy, caller
+from runnerctl.core import Actor, Policy, Services, SigningKey, caller, id_tokens, issuer_keys
 from runnerctl.core.domain.errors import IssuerUnavailable, RunnerctlError, Unauthorized
-from runnerctl.core.services import USER_AGENT, Services
+from runnerctl.core.services import USER_AGENT
 
 from ..keys import CLAIMED
 from ..offload import Offload

@@ -14,7 +14,7 @@ async def health(_: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """503 while starting and stopping, and when the store cannot be read."""
+    """503 while starting and stopping, when the store cannot be read, and when a thread that sees to runners hangs."""
     readiness = request.app[READINESS]
     document = readiness.document()
     return json_answer(document, status=200 if document["status"] == "ready" else 503)

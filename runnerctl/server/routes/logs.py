@@ -8,8 +8,7 @@ import contextlib
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import logs
-from runnerctl.core.access.grants import Right
+from runnerctl.core import Right, logs
 from runnerctl.core.domain import durations, names
 from runnerctl.core.domain.documents import timestamp
 

@@ -10,7 +10,7 @@ import time
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core import Right, TokenLimits
 from runnerctl.core.domain import documents, names
 from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
 from runnerctl.core.domain.states import RunnerState

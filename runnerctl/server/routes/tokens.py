@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core.access import issuing
-from runnerctl.core.access.documents import token_document
-from runnerctl.core.access.grants import Right
+from runnerctl.core import Right, issuing, token_document
 
 from .. import bodies
 from ..answers import json_answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core.access.documents import actor_document
+from runnerctl.core import actor_document
 
 from .. import bodies
 from ..answers import json_answer

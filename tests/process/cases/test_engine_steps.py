@@ -111,3 +111,15 @@ def test_a_github_that_calls_its_newest_version_too_old_loses_no_runner(
 
 def online(github: Sandbox, name: str) -> bool:
     return any((runner.name, runner.status) == (name, "online") for runner in github.runners())
+
+
+def test_whoever_asks_for_a_runner_that_cannot_be_looked_at_is_told_so(machine: Machine, as_root: None) -> None:
+    machine.create("broken", "--wait", "online")
+    for pid in (*machine.supervisors(), machine.listener("broken")):
+        kill(pid, signal.SIGKILL)
+    with file_system_whose_server_died(machine.root("broken") / "_diag"):
+        ran = machine.cli("status", "broken")
+        assert ran.status == 8, ran
+        assert "could not be read" in ran.stderr
+    assert machine.cli("reconcile").status == 0
+    assert machine.status("broken")["status"] == "not_installed"

@@ -220,6 +220,12 @@ class SharedClock:
     def monotonic(self) -> float:
         return self._now
 
+    def boottime(self) -> float:
+        return self._now
+
+    def boot_id(self) -> str:
+        return "this boot"
+
     def sleep(self, seconds: float) -> None:
         until = self._now + seconds
         actor: Actor | None = getattr(_here, "actor", None)

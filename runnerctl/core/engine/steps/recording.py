@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def record_state(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     assert action.state is not None  # noqa: S101 - that step carries one
     explained = {"reason": None} if action.state in SERVING else {}
-    services.store.transition(seen.runner, action.state, why=action.reason, **explained)
+    # Whoever started it may have died before it wrote that down; that it runs is seen now.
+    started = {} if seen.runner.started_at is not None else {"started_at": services.clock.now()}
+    services.store.transition(seen.runner, action.state, why=action.reason, **explained, **started)
 
 
 def record_reason(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
