@@ -35,7 +35,7 @@ Backend.observe_all, Backend.watch, Backend.discover  # the seam: the engine, an
 Capabilities.adoption, Problem.fatal, Usage.cpu_seconds, Usage.memory_bytes  # who reads the whole value
 Pruned.diag_files, Beat.depth  # who reads the whole value
 Situation.restful, Situation.crashed_early, Situation.late, Situation.exposed  # rows of the engine's table, by name
-Situation.wished, Situation.unheard, Situation.settling  # the same
+Situation.wished, Situation.unheard, Situation.settling, Situation.unregistered  # the same
 EventType.NOTE, Store.events_after, Store.first_event, Store.last_event  # the sequence of events: made from text, read
 Store.begin_job, Store.describe_job, Store.end_job, Store.jobs_of  # by tests today; who shows events and jobs is next
 

@@ -206,6 +206,9 @@ def random_seen(rng: random.Random) -> Seen:
         settle_until=rng.choice(boot),
         boot_id=rng.choice(["this boot", "this boot", "another boot"]),
         due=rng.choice([None, None, NOW - 5, NOW + 5, NOW + 9999]),
+        github_id=7 if ephemeral else rng.choice([7, 7, None]),
+        github_busy=rng.random() < 0.2,
+        **rng.choice([{"github_seen_at": NOW - 5, "offline_since": NOW - 80}, {}]),
     )
     return Seen(
         runner=row,
@@ -219,6 +222,7 @@ def random_seen(rng: random.Random) -> Seen:
         ends=rng.choice([0, 1, 9]) if state is S.STOPPED else 0,
         held_back=rng.choice([None, 30.0]),
         refused=rng.random() < 0.5,
+        replaced=rng.random() < 0.8,
     )
 
 
@@ -241,7 +245,7 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
         running=True,
         supervised=supervised,
         pid=5,
-        phase=rng.choice(list(Phase)),
+        phase=rng.choice([*Phase, *[Phase.LISTENING] * 6]),
         online_at=rng.choice([None, NOW]),
         stop_asked=rng.random() < 0.5,
         **jobs,

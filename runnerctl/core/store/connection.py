@@ -170,7 +170,7 @@ class _Connection:
 
     def close(self) -> None:
         self._all.discard(self)
-        with self.used:
+        with self.using:
             self.connection.close()
 
 

@@ -62,6 +62,7 @@ OPERATIONS: dict[str, Callable[[Services, str], object]] = {
     "remove by force": lambda services, name: core.remove_runner(services, name, force=True),
     "stop": core.stop_runner,
     "start": core.start_runner,
+    "start register": lambda services, name: core.start_runner(services, name, register=True),
     "reap": lambda services, name: core.reconcile_runner(services, services.store.latest(name).id),  # type: ignore[union-attr]
     "sweep": lambda services, _: sweep(services),
     "replace": lambda services, _: replace_lost(services),
