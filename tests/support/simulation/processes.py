@@ -13,6 +13,7 @@ from runnerctl.core.backends.registry import PROCESS, Backends
 from runnerctl.core.built_once import built_once
 from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
 from runnerctl.core.engine import sweep
+from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.operation import Operation, finish
 from runnerctl.core.engine.orphans import finish_orphans
 from runnerctl.core.engine.reconciler import Lane, Reconciler
@@ -195,6 +196,7 @@ class Server(Process):
             Lane.PACKAGE: Pool(self, "package", 1),
         }
         self.engine = Reconciler(self.services, absences=self._poller.absences, pools=pools)
+        self._makings: list[Making] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.services.events_socket
         path.unlink(missing_ok=True)
@@ -213,6 +215,8 @@ class Server(Process):
 
     def gone(self) -> None:
         self._socket.close()
+        for making in self._makings:  # as the kernel lets go of what a dead process had locked
+            making.close()
         if self.world.server is self:
             self.world.server = None
         if self.engine.beat.errors:
@@ -228,6 +232,7 @@ class Server(Process):
         while True:
             making, operation.making = operation.making, None
             if making is not None:
+                self._makings.append(making)
                 self.engine.make(making)
             elif operation.runner_id is not None:
                 self.engine.enqueue(operation.runner_id)
