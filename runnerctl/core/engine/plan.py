@@ -143,7 +143,8 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         asked=processes.stop_asked,
         unheard=not processes.stop_asked and _is_long_interrupted(runner, now, deadlines),
         deadline=_timer(runner, runner.deadline, now),
-        overdue=_far_apart(max(runner.changed_at, last_job), now.wall, deadlines.stop),
+        # Both: a job that ended before the clock was set back is long to come, and says nothing of this stop.
+        overdue=all(_far_apart(at, now.wall, deadlines.stop) for at in (runner.changed_at, last_job)),
         leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
         registered=runner.asked_at is not None and runner.deregistered_at is None,
         refused=seen.refused and _far_apart(max(runner.wanted_at or 0.0, last_job), now.wall, _patience(seen, now)),

@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..domain.errors import DeadlineExceeded, GitHubBusy, RunnerBusy, RunnerctlError
+from ..domain.errors import DeadlineExceeded, GitHubBusy, InvalidTransition, RunnerctlError
 from ..domain.models import Runner, Scope
 from ..domain.states import Desired, How, RunnerState
 from . import failures
 from .find_runner import check_scope, find_runner
 from .operation import Operation
-from .steps.removing import BUSY_HINT
 from .stop import KILLED, has_job, is_draining, is_unsaid
 
 if TYPE_CHECKING:
@@ -85,7 +84,9 @@ class Remove(Operation[Removal]):
             return self._ended(runner)
         failure = failures.raised(runner.last_error)
         if runner.desired is not Desired.GONE:
-            raise failure or RunnerBusy(f"Runner {runner.name!r} is running a job", hint=BUSY_HINT)
+            raise failure or InvalidTransition(
+                f"Runner {runner.name!r} is wanted {runner.desired} by another command"
+            )
         if failure is not None and not isinstance(failure, GitHubBusy) and not _is_why_it_ends(runner, failure):
             raise failure
         if runner.state is not RunnerState.REMOVING or not is_draining(self.services, runner):

@@ -97,7 +97,7 @@ class Rules:
             return
         refused = before.desired is Desired.GONE and row.last_error is not None and row.last_error.code == "runner_busy"
         come = row.state is RunnerState.STOPPED and before.state is not RunnerState.STOPPED
-        asked = row.desired is Desired.RUNNING and before.desired is not Desired.GONE and row.wants > before.wants
+        asked = row.desired is Desired.RUNNING and row.wants > before.wants
         if not (refused or come or asked):
             self.broken(f"{row.name}: {before.desired} {before.how} became {row.desired} {row.how}")
 
