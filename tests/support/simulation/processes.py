@@ -25,7 +25,7 @@ from runnerctl.core.services import Services
 from .backend import FakeBackend
 from .github import FakeGitHub
 from .packages import FakePackages
-from .schedule import Actor, Mortal
+from .schedule import Actor, Died, Mortal
 from .store import WatchedStore
 
 if TYPE_CHECKING:
@@ -228,7 +228,11 @@ class Server(Process):
         self.begin(name, lambda: self.attempt(lambda: self._answer(make(self.services))))
 
     def _answer(self, operation: Operation[Any]) -> None:
-        operation.begin()
+        try:
+            operation.begin()
+        except Died:
+            operation.close()  # as the kernel does
+            raise
         while True:
             making, operation.making = operation.making, None
             if making is not None:
