@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..domain.errors import BackendFailed, ConfigInvalid, GitHubRateLimited, GitHubUnavailable, RunnerBusy, RunnerctlError
+from ..domain.errors import (
+    BackendFailed,
+    ConfigInvalid,
+    GitHubRateLimited,
+    GitHubUnavailable,
+    RunnerBusy,
+    RunnerctlError,
+)
 from ..domain.models import Orphan, Runner
 from ..domain.states import Desired, How, RunnerState
 from ..services import Services

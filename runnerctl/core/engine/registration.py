@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
+from ..domain.errors import GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
 from ..domain.models import Runner, Scope
 from ..services import Services
 

@@ -84,9 +84,7 @@ class Remove(Operation[Removal]):
             return self._ended(runner)
         failure = failures.raised(runner.last_error)
         if runner.desired is not Desired.GONE:
-            raise failure or InvalidTransition(
-                f"Runner {runner.name!r} is wanted {runner.desired} by another command"
-            )
+            raise failure or InvalidTransition(f"Runner {runner.name!r} is wanted {runner.desired} by another command")
         if failure is not None and not isinstance(failure, GitHubBusy) and not _is_why_it_ends(runner, failure):
             raise failure
         if runner.state is not RunnerState.REMOVING or not is_draining(self.services, runner):

@@ -153,9 +153,7 @@ class Host:
         tree.coming, tree.worker, tree.worked = None, job, True
         job.status = "running"
         jobs_run = tree.record.jobs_run if tree.record is not None else 0
-        self._write(
-            tree, phase=Phase.BUSY, job=job.name, job_started_at=self.clock.now(), jobs_run=jobs_run + 1
-        )
+        self._write(tree, phase=Phase.BUSY, job=job.name, job_started_at=self.clock.now(), jobs_run=jobs_run + 1)
         self._later(tree, job.seconds, lambda tree: self._finish(tree, job, "success"))
 
     def _finish(self, tree: Tree, job: Job, status: str) -> None:
@@ -203,7 +201,9 @@ class Host:
         if how == "now":
             self._cancel(tree)
         else:
-            self._later(tree, max(0.1, SETTLE_SECONDS - (self.schedule.now - tree.listening_since)), self._leave_if_idle)
+            self._later(
+                tree, max(0.1, SETTLE_SECONDS - (self.schedule.now - tree.listening_since)), self._leave_if_idle
+            )
 
     def _leave_if_idle(self, tree: Tree) -> None:
         if not tree.supervisor or not tree.listener or tree.worker is not None:
@@ -381,7 +381,9 @@ class Host:
             ended=record.ended,
             outcome=record.outcome,
             reason=record.reason,
-            working=(record.job is not None or record.phase is Phase.BUSY) if watched else (True if working_alone else None),
+            working=(record.job is not None or record.phase is Phase.BUSY)
+            if watched
+            else (True if working_alone else None),
             began=began,
         )
 

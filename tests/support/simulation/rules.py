@@ -171,9 +171,9 @@ class Rules:
         if STRANGER in found.labels:
             self.broken(f"the stranger {found.name} is deleted")
         for row in self.rows.values():
-            if row.live and row.github_id == found.id and row.desired is not Desired.GONE:
-                if row.state is not RunnerState.REMOVING:
-                    self.broken(f"the registration of {row.name} is deleted, which is wanted {row.desired}")
+            is_to_go = row.desired is Desired.GONE or row.state is RunnerState.REMOVING
+            if row.live and row.github_id == found.id and not is_to_go:
+                self.broken(f"the registration of {row.name} is deleted, which is wanted {row.desired}")
 
     # -- all that there is
 
@@ -212,5 +212,3 @@ def _owns(row: Runner, found: Registration) -> bool:
 
 def _clears(github_id: int | None, name: str, found: Registration) -> bool:
     return github_id == found.id or (github_id is None and name == found.name)
-
-

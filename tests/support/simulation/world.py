@@ -80,7 +80,9 @@ class World:
             Reaper(self, f"reap {tree.name}", **self._fate(0.1)).run(tree.runner_id)
 
     def _fate(self, chance: float) -> dict[str, int | None]:
-        at: Callable[[], int] = lambda: self.rng.choice((self.rng.randrange(1, 12), self.rng.randrange(1, 90)))
+        def at() -> int:
+            return self.rng.choice((self.rng.randrange(1, 12), self.rng.randrange(1, 90)))
+
         return {
             "dies_at": at() if self.rng.random() < chance else None,
             "frozen_at": at() if self.rng.random() < chance / 2 else None,
@@ -310,13 +312,17 @@ class World:
                 self.rules.broken(f"{what}; it {'runs' if tree.alive else 'should run'}")
         elif row.desired is Desired.STOPPED or row.state is not RunnerState.IDLE:
             self.rules.broken(what)
-        elif not tree.connected or not tree.supervisor or tree.record is None or tree.record.phase is not Phase.LISTENING:
+        elif (
+            not tree.connected or not tree.supervisor or tree.record is None or tree.record.phase is not Phase.LISTENING
+        ):
             self.rules.broken(f"{what}; it is {tree}")
 
     def clear(self) -> None:
         """Everything is removed by force; nothing is left."""
         for name in sorted({row.name for row in self.rules.rows.values()}):
-            Command(self, f"remove {name}").run(lambda services, name=name: core.remove_runner(services, name, force=True))
+            Command(self, f"remove {name}").run(
+                lambda services, name=name: core.remove_runner(services, name, force=True)
+            )
         for seconds in (120.0, 1000.0, 3700.0):
             self.schedule.sleep(seconds)
             self._sweep()
@@ -356,7 +362,7 @@ def simulate(seed: int, *, lives: int, trace: Callable[[str], None] | None = Non
     """Raises ``AssertionError`` when a rule was broken, and what was raised that should not be."""
     began = time.perf_counter()
     log = logging.getLogger("runnerctl")
-    with tempfile.TemporaryDirectory(prefix="sim-", dir=_MEMORY if os.path.isdir(_MEMORY) else None) as top:
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=_MEMORY if Path(_MEMORY).is_dir() else None) as top:
         world = World(seed, Path(top), trace=trace is not None)
         handler = NeverRaised(world)
         log.addHandler(handler)
