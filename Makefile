@@ -27,7 +27,7 @@ E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_
 	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
 	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
 
-.PHONY: help demo quick test test-lowest e2e generate lint types audit bench soak clean
+.PHONY: help demo quick test test-lowest e2e generate lint types audit bench simulate soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo "make lint    ruff, the import contracts and dead code"
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
+	@echo "make simulate   20,000 lives in virtual time, from 200 seeds, while everything breaks; minutes"
 	@echo "make soak    thousands of lives while everything breaks, power cuts and long races; an hour"
 
 $(VENV)/run: setup.cfg setup.py
@@ -98,6 +99,9 @@ audit: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks
+
+simulate: $(VENV)/dev
+	$(BIN)/python -m tests.simulate $(SIMULATE_ARGS)
 
 soak: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl

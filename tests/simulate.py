@@ -26,6 +26,11 @@ class Played(NamedTuple):
     failure: str | None
 
 
+def _say(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def _play(given: tuple[int, int]) -> Played:
     seed, lives = given
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
@@ -41,7 +46,7 @@ def _play(given: tuple[int, int]) -> Played:
 
 def _replay(seed: int, lives: int) -> int:
     try:
-        print(simulate(seed, lives=lives, trace=print))
+        _say(simulate(seed, lives=lives, trace=_say))
     except AssertionError as exc:
         traceback.print_exception(exc)
         return 1
@@ -58,18 +63,19 @@ def _many(first: int, seeds: int, lives: int, processes: int) -> int:
                 reports.append(played.report)
             else:
                 failed += 1
-                print(f"seed {played.seed}: {played.failure}")
-                print(f"replay: python -m tests.simulate --replay {played.seed} --lives {lives}", flush=True)
+                _say(f"seed {played.seed}: {played.failure}")
+                _say(f"replay: python -m tests.simulate --replay {played.seed} --lives {lives}")
     _print_sum(reports, failed, time.perf_counter() - began)
     return 1 if failed else 0
 
 
 def _print_sum(reports: list[Report], failed: int, seconds: float) -> None:
     lives = sum(each.lives for each in reports)
-    print(
+    hours = sum(each.virtual_seconds for each in reports) / 3600
+    _say(
         f"{len(reports) + failed} seeds, {failed} failed: {lives} lives in {seconds:.1f} s"
-        f" ({60 * lives / max(seconds, 0.001):.0f} a minute), {sum(each.virtual_seconds for each in reports) / 3600:.0f}"
-        f" virtual hours, {sum(each.commits for each in reports)} commits, {sum(each.acts for each in reports)} acts,"
+        f" ({60 * lives / max(seconds, 0.001):.0f} a minute), {hours:.0f} virtual"
+        f" hours, {sum(each.commits for each in reports)} commits, {sum(each.acts for each in reports)} acts,"
         f" {sum(each.jobs for each in reports)} jobs, {sum(each.deaths for each in reports)} deaths"
     )
 

@@ -150,7 +150,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         asked=processes.stop_asked,
         unheard=not processes.stop_asked and _is_long_interrupted(runner, now, deadlines),
         deadline=_timer(runner, runner.deadline, now),
-        overdue=_far_apart(max(runner.changed_at, last_job), now.wall, deadlines.stop),
+        overdue=_is_overdue(runner, last_job, now, deadlines),
         leaving=not _far_apart(runner.wanted_at or 0.0, now.wall, LEAVING_SECONDS),
         registered=runner.asked_at is not None and runner.deregistered_at is None,
         unregistered=runner.github_id is None and not runner.ephemeral,
@@ -259,6 +259,13 @@ def _timer(runner: Runner, at: float | None, now: Now) -> Timer:
     if at is None:
         return Timer.UNSET
     return Timer.RUNNING if runner.boot_id == now.boot_id and now.boot < at else Timer.OVER
+
+
+def _is_overdue(runner: Runner, last_job: float, now: Now, deadlines: Deadlines) -> bool:
+    """By the host's clock since it was told, whatever happens to the date meanwhile; and since its last job."""
+    if _timer(runner, runner.settle_until, now) is Timer.RUNNING:
+        return False
+    return all(_far_apart(at, now.wall, deadlines.stop) for at in (runner.changed_at, last_job))
 
 
 def ladder(runner: Runner, deadlines: Deadlines) -> float:

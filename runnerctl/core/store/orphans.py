@@ -19,14 +19,17 @@ class Orphans(Database):
 
     # -- orphaned registrations
 
-    def keep_orphan(self, runner: Runner, *, reason: str) -> None:
-        """Remembers that a registration may be left at GitHub. Twice for one life is once."""
+    def keep_orphan(self, runner: Runner, *, reason: str, seconds: float = 0.0) -> None:
+        """Remembers that a registration may be left at GitHub. Twice for one life is once.
+
+        It is due in so many ``seconds``.
+        """
         now = self._clock.now()
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO orphan (runner_id, scope, name, labels, github_id, reason, created_at, next_try_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (runner_id) DO NOTHING",
-                rows.orphan_values(runner, reason=reason, now=now),
+                rows.orphan_values(runner, reason=reason, now=now, due_at=now + seconds),
             )
 
     def orphans(self, *, due_at: float | None = None) -> list[Orphan]:

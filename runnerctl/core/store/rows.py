@@ -159,6 +159,6 @@ def backoff(row: tuple[Any, ...]) -> Backoff:
     return Backoff(scope=Scope.parse(scope), until=until, tries=tries, reason=reason)
 
 
-def orphan_values(runner: Runner, *, reason: str, now: float) -> tuple[Any, ...]:
+def orphan_values(runner: Runner, *, reason: str, now: float, due_at: float) -> tuple[Any, ...]:
     labels = ",".join(runner.labels)
-    return (runner.id, str(runner.scope), runner.name, labels, runner.github_id, reason, now, now)
+    return (runner.id, str(runner.scope), runner.name, labels, runner.github_id, reason, now, due_at)

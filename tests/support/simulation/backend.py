@@ -121,7 +121,7 @@ class FakeBackend(Backend):
         if ends[0] is None:
             taken = self._host.github.named(scope, words["--name"]) is not None
             return Accepted(handle, None, Configured(1, _TAKEN if taken else "GitHub does not answer"))
-        if self._rng.random() < 0.05:
+        if self._rng.random() < self._host.github.unanswered:
             raise BackendFailed("config.sh took too long")
         return Accepted(handle, ends[0].id, Configured(0, ""))
 

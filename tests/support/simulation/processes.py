@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runnerctl.core.engine.operation import Operation, finish
-from runnerctl.core.engine.orphans import finish_orphans
-from runnerctl.core.engine.registration_poller import RegistrationPoller
-from runnerctl.core.engine.replacing import replace_lost
-
 from runnerctl.core.backends.registry import PROCESS, Backends
 from runnerctl.core.built_once import built_once
 from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
 from runnerctl.core.engine import sweep
+from runnerctl.core.engine.github_side.orphans import finish_orphans
+from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
+from runnerctl.core.engine.making import Making
+from runnerctl.core.engine.operations.operation import Operation, finish
+from runnerctl.core.engine.operations.replacing import replace_lost
 from runnerctl.core.engine.reconciler import Lane, Reconciler
 from runnerctl.core.engine.restarts import wait_and_restart
 from runnerctl.core.services import Services
@@ -25,7 +25,7 @@ from runnerctl.core.services import Services
 from .backend import FakeBackend
 from .github import FakeGitHub
 from .packages import FakePackages
-from .schedule import Actor, Mortal
+from .schedule import Actor, Died, Mortal
 from .store import WatchedStore
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ class Server(Process):
             Lane.PACKAGE: Pool(self, "package", 1),
         }
         self.engine = Reconciler(self.services, absences=self._poller.absences, pools=pools)
+        self._makings: list[Making] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.services.events_socket
         path.unlink(missing_ok=True)
@@ -214,6 +215,8 @@ class Server(Process):
 
     def gone(self) -> None:
         self._socket.close()
+        for making in self._makings:  # as the kernel lets go of what a dead process had locked
+            making.close()
         if self.world.server is self:
             self.world.server = None
         if self.engine.beat.errors:
@@ -225,10 +228,15 @@ class Server(Process):
         self.begin(name, lambda: self.attempt(lambda: self._answer(make(self.services))))
 
     def _answer(self, operation: Operation[Any]) -> None:
-        operation.begin()
+        try:
+            operation.begin()
+        except Died:
+            operation.close()  # as the kernel does
+            raise
         while True:
             making, operation.making = operation.making, None
             if making is not None:
+                self._makings.append(making)
                 self.engine.make(making)
             elif operation.runner_id is not None:
                 self.engine.enqueue(operation.runner_id)

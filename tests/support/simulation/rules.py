@@ -97,7 +97,7 @@ class Rules:
             return
         refused = before.desired is Desired.GONE and row.last_error is not None and row.last_error.code == "runner_busy"
         come = row.state is RunnerState.STOPPED and before.state is not RunnerState.STOPPED
-        asked = row.desired is Desired.RUNNING and before.desired is not Desired.GONE and row.wants > before.wants
+        asked = row.desired is Desired.RUNNING and row.wants > before.wants
         if not (refused or come or asked):
             self.broken(f"{row.name}: {before.desired} {before.how} became {row.desired} {row.how}")
 
@@ -171,9 +171,9 @@ class Rules:
         if STRANGER in found.labels:
             self.broken(f"the stranger {found.name} is deleted")
         for row in self.rows.values():
-            if row.live and row.github_id == found.id and row.desired is not Desired.GONE:
-                if row.state is not RunnerState.REMOVING:
-                    self.broken(f"the registration of {row.name} is deleted, which is wanted {row.desired}")
+            is_to_go = row.desired is Desired.GONE or row.state is RunnerState.REMOVING
+            if row.live and row.github_id == found.id and not is_to_go:
+                self.broken(f"the registration of {row.name} is deleted, which is wanted {row.desired}")
 
     # -- all that there is
 

@@ -80,7 +80,9 @@ class World:
             Reaper(self, f"reap {tree.name}", **self._fate(0.1)).run(tree.runner_id)
 
     def _fate(self, chance: float) -> dict[str, int | None]:
-        at: Callable[[], int] = lambda: self.rng.choice((self.rng.randrange(1, 12), self.rng.randrange(1, 90)))
+        def at() -> int:
+            return self.rng.choice((self.rng.randrange(1, 12), self.rng.randrange(1, 90)))
+
         return {
             "dies_at": at() if self.rng.random() < chance else None,
             "frozen_at": at() if self.rng.random() < chance / 2 else None,
@@ -360,7 +362,7 @@ def simulate(seed: int, *, lives: int, trace: Callable[[str], None] | None = Non
     """Raises ``AssertionError`` when a rule was broken, and what was raised that should not be."""
     began = time.perf_counter()
     log = logging.getLogger("runnerctl")
-    with tempfile.TemporaryDirectory(prefix="sim-", dir=_MEMORY if os.path.isdir(_MEMORY) else None) as top:
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=_MEMORY if Path(_MEMORY).is_dir() else None) as top:
         world = World(seed, Path(top), trace=trace is not None)
         handler = NeverRaised(world)
         log.addHandler(handler)

@@ -6,10 +6,18 @@ Several at a time; a scope that cannot be asked holds up no other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from ...domain.errors import ConfigInvalid, GitHubRateLimited, GitHubUnavailable, RunnerBusy, RunnerctlError
+from ...domain.errors import (
+    BackendFailed,
+    ConfigInvalid,
+    GitHubRateLimited,
+    GitHubUnavailable,
+    RunnerBusy,
+    RunnerctlError,
+)
 from ...domain.models import Orphan, Runner
-from ...domain.states import RunnerState
+from ...domain.states import Desired, How, RunnerState
 from ...services import Services
 from ...store.orphans import LONGEST_WAIT
 from .registration import find_ours
@@ -56,8 +64,33 @@ def _postpone(services: Services, task: Orphan, exc: RunnerctlError) -> None:
     services.store.postpone_orphan(task, until=services.clock.now() + wait)
 
 
+def deregistered(services: Services, runner: Runner) -> dict[str, Any]:
+    """What is so once GitHub has let go of it. A job that was handed over just before may turn up for a while."""
+    seconds = services.settings.drain_settle if runner.how is How.DRAIN else services.settings.remove_settle
+    return {
+        "deregistered_at": services.clock.now(),
+        "github_status": None,
+        "github_busy": None,
+        "settle_until": services.clock.boottime() + seconds if _may_have_a_job(services, runner) else None,
+        "boot_id": services.clock.boot_id(),
+    }
+
+
+def _may_have_a_job(services: Services, runner: Runner) -> bool:
+    """Looked at behind GitHub's answer: it may have come online while that was waited for."""
+    backend, handle = services.backends.reach(runner)
+    try:
+        seen = backend.observe(handle)
+    except BackendFailed:
+        return True
+    return seen.running is None or (seen.running and seen.online_at is not None)
+
+
 def _clear(services: Services, task: Orphan) -> None:
     runner = services.store.get(task.runner_id)
+    if runner is not None and runner.live and not _is_to_go(runner):
+        services.store.forget_orphan(task.runner_id)  # its removal was taken back
+        return
     if runner is not None and runner.live and _is_working(services, runner):
         raise RunnerBusy(f"Runner {task.name!r} is running a job")
     github_id = task.github_id
@@ -67,7 +100,11 @@ def _clear(services: Services, task: Orphan) -> None:
         services.github.delete_runner(task.scope, github_id)
     services.store.forget_orphan(task.runner_id)
     if runner is not None and runner.deregistered_at is None:
-        services.store.amend(runner, deregistered_at=services.clock.now(), github_status=None, github_busy=None)
+        services.store.note(runner.id, **deregistered(services, runner))
+
+
+def _is_to_go(runner: Runner) -> bool:
+    return runner.desired is Desired.GONE or runner.state is RunnerState.REMOVING
 
 
 def _is_working(services: Services, runner: Runner) -> bool:

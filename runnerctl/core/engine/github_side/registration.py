@@ -104,13 +104,16 @@ def is_gone(services: Services, runner: Runner) -> bool:
         return False
 
 
-def delete(services: Services, runner: Runner) -> None:
+def delete(services: Services, runner: Runner) -> bool:
     """Deletes the registration, if there may be one; gone already is fine.
 
+    False: none was found of one whose making nobody heard of, and that may still be on its way.
     Raises ``GitHubBusy`` when a job runs, other ``GitHubError`` or ``ConfigInvalid`` when GitHub could not be asked.
     """
     github_id = runner.github_id
     if github_id is None:
         github_id = find_ours(services, scope=runner.scope, name=runner.name, labels=runner.labels)
-    if github_id is not None:
-        services.github.delete_runner(runner.scope, github_id)
+    if github_id is None:
+        return False
+    services.github.delete_runner(runner.scope, github_id)
+    return True

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...domain.errors import DeadlineExceeded, GitHubBusy, RunnerBusy
+from ...domain.errors import DeadlineExceeded, GitHubBusy, InvalidTransition, RunnerctlError
 from ...domain.models import Runner, Scope
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
-from ..steps.removing import BUSY_HINT
 from .find_runner import check_scope, find_runner
 from .operation import Operation
 from .stop import KILLED, has_job, is_draining, is_unsaid
@@ -85,8 +84,8 @@ class Remove(Operation[Removal]):
             return self._ended(runner)
         failure = failures.raised(runner.last_error)
         if runner.desired is not Desired.GONE:
-            raise failure or RunnerBusy(f"Runner {runner.name!r} is running a job", hint=BUSY_HINT)
-        if failure is not None and not isinstance(failure, GitHubBusy):
+            raise failure or InvalidTransition(f"Runner {runner.name!r} is wanted {runner.desired} by another command")
+        if failure is not None and not isinstance(failure, GitHubBusy) and not _is_why_it_ends(runner, failure):
             raise failure
         if runner.state is not RunnerState.REMOVING or not is_draining(self.services, runner):
             return None
@@ -107,6 +106,11 @@ class Remove(Operation[Removal]):
             return None  # it is tried once
         warning = KILLED if self._worked and is_unsaid(self.services, runner) else None
         return Removal(runner=runner, draining=False, warning=warning)
+
+
+def _is_why_it_ends(runner: Runner, failure: RunnerctlError) -> bool:
+    """It is the error of whoever made it, and no step of its removal met it."""
+    return runner.ending is RunnerState.FAILED and failure.message == runner.reason
 
 
 def remove_runner(

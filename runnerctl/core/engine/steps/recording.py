@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...domain.states import SERVING, Desired, How, RunnerState
-
 from .job_rows import note_jobs
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
 from ..github_side import registration
-from ..github_side.orphans import finish_orphans
+from ..github_side.orphans import deregistered, finish_orphans
 from .job_rows import note_jobs
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ..making import Making
     from ..plan import Action, Seen
 
+UNHEARD = "Whoever asked for its registration did not live to hear the answer"
+UNHEARD_SECONDS = 30.0
+"""By then GitHub has done what it was asked for, or never will."""
 BUSY_HINT = "Wait for the job to end, or use {drain} to remove the runner after the job, {force} to cancel the job"
 
 
@@ -54,6 +57,7 @@ def refuse(services: Services, seen: Seen, _: Action, __: Making | None) -> None
         services.store.transition(runner, RunnerState(runner.back_to), why="GitHub says it runs a job", **before)
     else:
         services.store.amend(runner, **before)
+    services.store.forget_orphan(runner.id)  # an earlier try may have got no answer
 
 
 def end(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
@@ -87,7 +91,7 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
     """Asks GitHub to let go. Where no process is left, what cannot be done now is kept, and the life ends."""
     runner = seen.runner
     try:
-        registration.delete(services, runner)
+        certain = registration.delete(services, runner)
     except (GitHubError, ConfigInvalid) as exc:
         if isinstance(exc, GitHubError) and not isinstance(exc, GitHubBusy):
             services.store.keep_orphan(runner, reason=exc.message)
@@ -97,17 +101,10 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
         if not services.store.has_orphan(runner.id):
             services.store.keep_orphan(runner, reason=exc.message)
         return
-    seconds = services.settings.drain_settle if runner.how is How.DRAIN else services.settings.remove_settle
-    settles = seen.processes.running and seen.processes.online_at is not None
-    services.store.note(
-        runner.id,
-        deregistered_at=services.clock.now(),
-        github_status=None,
-        github_busy=None,
-        settle_until=services.clock.boottime() + seconds if settles else None,
-        boot_id=services.clock.boot_id(),
-    )
+    services.store.note(runner.id, **deregistered(services, runner))
     services.store.forget_orphan(runner.id)
+    if not certain:
+        services.store.keep_orphan(runner, reason=UNHEARD, seconds=UNHEARD_SECONDS)
 
 
 def _is_waited_for(seen: Seen) -> bool:

@@ -35,7 +35,14 @@ def restart(services: Services, seen: Seen, action: Action, _: Making | None) ->
 def drain(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
     runner = seen.runner
     if runner.state is not RunnerState.REMOVING and may_follow(runner.state, RunnerState.STOPPING):
-        runner = services.store.transition(runner, RunnerState.STOPPING, why=runner.reason, deadline=None)
+        runner = services.store.transition(
+            runner,
+            RunnerState.STOPPING,
+            why=runner.reason,
+            deadline=None,
+            settle_until=services.clock.boottime() + observing.deadlines(services).stop,
+            boot_id=services.clock.boot_id(),
+        )
     backend, handle = services.backends.reach(runner)
     backend.drain(handle)
 
