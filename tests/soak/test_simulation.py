@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.models import RunnerSpec
+from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.observation import Outcome
 from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.engine.plan import LOST
 from tests.support.simulation.github import STRANGER, FakeGitHub
-from tests.support.simulation.processes import Command
+from tests.support.simulation.processes import Command, Server
 from tests.support.simulation.world import SCOPES, World
 
 SEEDS, LIVES = 5, 40
@@ -66,6 +67,34 @@ def at_work(world: World) -> str:
     world.schedule.sleep(5.0)
     assert world.host.trees[runner_id].worker is not None
     return runner_id
+
+
+def test_a_gentle_stop_after_the_clock_was_set_back_kills_nothing(world: World) -> None:
+    runner_id = running(world, ephemeral=False)
+    world.github.submit(SCOPES[0], "a", seconds=1.0)
+    world.schedule.sleep(30.0)
+    world.clock.wrong_by = -3600.0
+    Command(world, "stop").run(lambda services: core.stop_runner(services, "a"))
+    world.schedule.sleep(60.0)
+    record = world.host.trees[runner_id].record
+    assert record is not None
+    assert record.outcome is Outcome.STOPPED
+    assert world.rules.rows[runner_id].state is RunnerState.STOPPED
+
+
+def test_a_create_over_http_whose_answer_is_lost_ends(world: World) -> None:
+    organization = Scope(owner="acme")
+    world.server = Server(world, "serve", threads=world.rng)
+    for name in ("a", "b"):
+        spec = RunnerSpec.of(name=name, scope=organization, labels="self-hosted")
+        world.server.request(name, lambda services, spec=spec: core.create_runner(services, spec))
+        world.schedule.sleep(60.0)
+        world.github.unanswered = 1.0
+    assert [row.state for row in world.rules.rows.values()] == [RunnerState.IDLE, RunnerState.FAILED]
+    world.github.unanswered = 0.0
+    world.schedule.sleep(120.0)
+    world.rules.nothing_is_forgotten(world.looker.services.store)
+    assert len(world.github.registrations) == 1
 
 
 def test_a_job_that_is_killed_is_noticed(world: World) -> None:

@@ -140,7 +140,7 @@ def give_up(services: Services, runner: Runner, exc: BaseException) -> None:
     """What was made of it goes again, and its life ends in ``failed`` with that reason."""
     known = exc if isinstance(exc, RunnerctlError) else RunnerctlError(f"Interrupted by {type(exc).__name__}")
     try:
-        services.store.want(
+        wanted = services.store.want(
             runner.id,
             desired=Desired.GONE,
             how=How.NOW,
@@ -148,7 +148,8 @@ def give_up(services: Services, runner: Runner, exc: BaseException) -> None:
             ending=RunnerState.FAILED,
             reason=known.message,
         )
-        services.store.note(runner.id, last_error=failures.kept(known))
+        if wanted.reason == known.message:  # else somebody wanted it gone before, and is not told of its making
+            services.store.note(runner.id, last_error=failures.kept(known))
     except RunnerctlError:
         backend, handle = services.backends.reach(runner)
         backend.kill(handle)  # it cannot be written down, but what was refused must not run
