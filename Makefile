@@ -20,7 +20,7 @@ QUICK_TESTS := tests/unit $(addprefix tests/process/, cli/test_cli_looking.py cl
 
 # Fields of messages are the other side's; completion's table of words is made.
 VULTURE_OPTIONS := --exclude '*/schemas.py,*/standin/package/*,*/completing/words.py' \
-	--ignore-decorators '@click.*,@web.*,@*.command' --ignore-names '__*__,traceback'
+	--ignore-decorators '@click.*,@web.*,@*.command' --ignore-names '__*__,traceback,cancel_futures'
 
 # What a machine of its own is for: another kernel, cgroup v2 alone, limits that it keeps.
 E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_service.py) \

@@ -22,7 +22,7 @@ from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.store import Store, migrations
 from runnerctl.core.store.connection import SCHEMA_VERSION
 
-DATA = Path(__file__).with_name("data")
+DATA = Path(__file__).parents[1] / "data"
 OLDER = range(1, SCHEMA_VERSION)
 
 

@@ -14,7 +14,7 @@ from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.engine.making import Making
-from runnerctl.core.engine.operations.operation import HELD_SECONDS, LOOK_SECONDS, Operation, drive_to_end, finish
+from runnerctl.core.engine.operations.operation import HELD_SECONDS, OBSERVE_SECONDS, Operation, drive_to_end, finish
 from runnerctl.core.host.row_locks import RowLock, row_lock
 from tests.support.toy_host import ToyServices
 
@@ -95,7 +95,7 @@ def test_what_nothing_is_to_be_done_about_is_looked_at_again_and_again(
 
     clock.meanwhile = end
     assert finish(Awaited(services, runner, S.BUSY)) == "busy"
-    assert clock.slept == [LOOK_SECONDS] * 5
+    assert clock.slept == [OBSERVE_SECONDS] * 5
 
 
 def test_a_refusal_begins_nothing_and_is_told(services: ToyServices) -> None:
@@ -183,7 +183,7 @@ def test_without_a_runner_it_only_looks(services: ToyServices, clock: CountingCl
             return "now" if self.looks == 3 else None
 
     assert finish(Later(services, None)) == "now"
-    assert clock.slept == [LOOK_SECONDS] * 2
+    assert clock.slept == [OBSERVE_SECONDS] * 2
 
 
 def test_what_is_to_be_undone_is_driven_to_the_end_of_its_life(services: ToyServices) -> None:

@@ -22,7 +22,8 @@ from runnerctl.core.domain.errors import (
     RunnerNotFound,
 )
 from runnerctl.core.domain.states import Desired, How, RunnerState
-from runnerctl.core.engine import drive, operation
+from runnerctl.core.engine import drive
+from runnerctl.core.engine.operations import operation
 from tests.support.breaking.interleaving import Actor, Interleaving, explore
 from tests.support.breaking.racing import Host, Hosts
 

@@ -19,7 +19,7 @@ from runnerctl.core.engine import routed
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.host import Host, create, remove, stop, until
+from tests.support.hosts.host import Host, create, remove, start, stop, until
 
 
 def row(services: Services, host: Host, handle: str | None, name: str = "one") -> Runner:
@@ -108,7 +108,7 @@ def test_one_that_rested_in_the_version_before_starts_again(services: Services, 
     create(services, host.spec("one", ephemeral=False), wait=core.Wait.ONLINE)
     stop(services, "one")
     assert as_before(services, "one").handle is None
-    started = core.start_runner(services, "one")
+    started = start(services, "one")
     assert json.loads(started.handle or "")["root"] == str(host.base_dir / "one")
     assert core.runner_status(services, "one").word == "running"
     remove(services, "one", force=True)

@@ -31,7 +31,7 @@ from runnerctl.core.engine.github_side.packages import package_for
 from runnerctl.core.host import processes
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.host import Host, create, remove, stop, until
+from tests.support.hosts.host import Host, create, remove, start, stop, until
 from tests.support.remote_backend import Cluster, RemoteBackend
 
 REPO = "acme/widgets"
@@ -299,7 +299,7 @@ def test_one_that_was_stopped_starts_again_as_the_same_runner(
 ) -> None:
     create(services, host.spec("one"), wait=core.Wait.ONLINE)
     assert stop(services, "one").runner.state is RunnerState.STOPPED
-    runner = core.start_runner(services, "one")
+    runner = start(services, "one")
     until(lambda: routed.observe(services, runner).online_at)
     assert begin_job(0.2)()
 
@@ -507,14 +507,14 @@ def test_where_no_limit_is_set_none_is_told_as_not_enforced(here: Services) -> N
 def test_one_that_dies_at_once_is_gone_and_says_so(here: Services, host: Host) -> None:
     runner = in_its_place(here, host, DIES)
     with suppress(BackendFailed):  # it may be too late for the start to be called good
-        core.start_runner(here, "one")
+        start(here, "one")
     until(lambda: gone(here, runner))
     assert routed.observe(here, runner).outcome in {Outcome.FAILED, None}
 
 
 def test_one_that_never_comes_online_runs_and_is_starting(here: Services, host: Host) -> None:
     runner = in_its_place(here, host, NEVER_ONLINE)
-    core.start_runner(here, "one")
+    start(here, "one")
     seen = routed.observe(here, runner)
     assert seen.running
     assert seen.phase is Phase.STARTING
@@ -524,7 +524,7 @@ def test_one_that_never_comes_online_runs_and_is_starting(here: Services, host: 
 
 def test_one_that_ignores_everything_ends_by_force(here: Services, host: Host) -> None:
     runner = in_its_place(here, host, IGNORES_EVERYTHING)
-    core.start_runner(here, "one")
+    start(here, "one")
     until(lambda: routed.observe(here, runner).phase is Phase.LISTENING)
     remove(here, "one", force=True)
     nothing_is_left(here, host, runner)

@@ -13,16 +13,11 @@ if TYPE_CHECKING:
 def note_jobs(services: Services, runner: Runner, seen: Observation) -> None:
     """The one that runs and the last that ended; what was noted before is left as it is."""
     if seen.last_job is not None and seen.last_job_started_at is not None and seen.last_job_ended_at is not None:
-        _note_ended(services, runner, seen.last_job, seen.last_job_started_at, seen.last_job_ended_at, seen)
+        known = {job.started_at: job for job in services.store.jobs_of(runner.id)}.get(seen.last_job_started_at)
+        if known is None or known.ended_at is None:
+            services.store.begin_job(runner.id, seen.last_job, seen.last_job_started_at)
+            services.store.end_job(
+                runner.id, seen.last_job_started_at, ended_at=seen.last_job_ended_at, result=seen.last_job_result
+            )
     if seen.job is not None and seen.job_started_at is not None:
         services.store.begin_job(runner.id, seen.job, seen.job_started_at)
-
-
-def _note_ended(
-    services: Services, runner: Runner, name: str, started_at: float, ended_at: float, seen: Observation
-) -> None:
-    known = {job.started_at: job for job in services.store.jobs_of(runner.id)}.get(started_at)
-    if known is not None and known.ended_at is not None:
-        return
-    services.store.begin_job(runner.id, name, started_at)
-    services.store.end_job(runner.id, started_at, ended_at=ended_at, result=seen.last_job_result)
