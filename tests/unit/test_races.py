@@ -29,6 +29,10 @@ from tests.support.breaking.racing import Host, Hosts
 
 SWITCHES = int(os.environ.get("RACES", "1"))
 S = RunnerState
+LOOK = 0.25
+"""Of these, sums are exact: who waits for the same moment can go on at the same moment."""
+REFUSED = 1.25
+"""So long after the wish a job is no Worker any more that is just leaving."""
 Act = Callable[[Host], Any]
 Refusals = tuple[type[Exception], ...]
 
@@ -70,7 +74,7 @@ class Race:
 def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
     """Each look of one who waits is a step that others may come between: a few of them are enough."""
     for waits in (operation, drive):
-        monkeypatch.setattr(waits, "LOOK_SECONDS", 0.2)
+        monkeypatch.setattr(waits, "LOOK_SECONDS", LOOK)
     return Hosts(tmp_path)
 
 
@@ -238,6 +242,23 @@ def test_a_job_that_was_handed_over_as_github_let_go_is_never_killed(hosts: Host
     Race(hosts, prepare).of("remove", remove).of("sweep", sweep).run(then, looks=True)
 
 
+@pytest.mark.parametrize("how", [{}, {"drain": True}], ids=["gentle", "drain"])
+def test_a_job_that_comes_a_moment_after_github_let_go_still_runs_to_its_end(
+    hosts: Hosts, how: dict[str, bool]
+) -> None:
+    def then(host: Host, remove: Actor, job: Actor) -> None:
+        no_job_was_killed(host)
+        assert job.result, "its Listener was ended before it could take it"
+        assert host.latest().state in {S.REMOVED, S.COMPLETED}
+
+    def job(host: Host) -> bool:
+        host.interleaving.wait_for("GitHub has let go", lambda: not host.github.registered)
+        host.clock.sleep(0.03)
+        return host.pods.hand_job(host.latest().id, 0.5)
+
+    Race(hosts, idle).of("remove", lambda host: host.remove(**how)).of("job", job).run(then)
+
+
 def test_a_removal_that_github_refuses_while_somebody_forces_it_ends_removed(hosts: Hosts) -> None:
     """422: the wish goes back, but never one that became stronger meanwhile."""
 
@@ -246,7 +267,7 @@ def test_a_removal_that_github_refuses_while_somebody_forces_it_ends_removed(hos
         assert host.pods.killed_jobs == ["a"]
 
     race = Race(hosts, partial(with_job, seconds=30.0)).of("gentle", remove, RunnerBusy)
-    race.of("force", lambda host: host.remove(force=True)).run(then, looks=True)
+    race.of("force", lambda host: (host.clock.sleep(REFUSED), host.remove(force=True))).run(then, looks=True)
 
 
 @pytest.mark.parametrize("how", [{}, {"drain": True}, {"force": True}], ids=["gentle", "drain", "force"])
@@ -375,6 +396,7 @@ def test_a_step_that_was_decided_by_an_older_wish_does_not_undo_a_newer_one(host
         assert host.latest().desired is Desired.GONE
 
     def wish(host: Host) -> None:
+        host.clock.sleep(REFUSED)
         host.services.store.want(host.latest().id, desired=Desired.GONE, how=How.DRAIN, by="a pool")
 
     race = Race(hosts, partial(with_job, seconds=3.0, ephemeral=not persistent))
