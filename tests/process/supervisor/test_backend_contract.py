@@ -426,7 +426,7 @@ def test_a_job_outlives_its_supervisor(here: Services, host: Host, sandbox: Sand
 
 
 def test_a_leased_one_ends_when_the_lease_is_given_up(here: Services, host: Host) -> None:
-    runner = create(here, host.spec("one"), wait=core.Wait.ONLINE, leased=True)
+    runner = create(here, host.spec("one", daemonize=False), wait=core.Wait.ONLINE)
     assert here.backend.leased() == (runner.id,)
     here.backend.release(runner.handle or "")
     until(lambda: gone(here, runner))
