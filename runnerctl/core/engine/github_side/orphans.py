@@ -96,6 +96,8 @@ def _clear(services: Services, task: Orphan) -> None:
     github_id = task.github_id
     if github_id is None and not _is_taken_over(services, task):
         github_id = find_ours(services, scope=task.scope, name=task.name, labels=task.labels)
+        if github_id is not None and _is_taken_over(services, task):
+            github_id = None  # a later life was registered while GitHub was asked
     if github_id is not None:
         services.github.delete_runner(task.scope, github_id)
     services.store.forget_orphan(task.runner_id)
