@@ -38,6 +38,14 @@ def a_stopped_runner(services: Services, host: Host, name: str) -> None:
     stop(services, name)
 
 
+def a_stopped_runner_that_github_has_forgotten(services: Services, host: Host, name: str) -> None:
+    a_stopped_runner(services, host, name)
+    runner = services.store.latest(name)
+    assert runner is not None
+    assert runner.github_id is not None
+    services.github.delete_runner(runner.scope, runner.github_id)
+
+
 def a_runner_whose_processes_died(services: Services, host: Host, name: str) -> None:
     runner = create(services, host.spec(name), wait=ONLINE)
     routed.kill(services, runner)
@@ -57,6 +65,7 @@ GIVEN: dict[str, Callable[[Services, Host, str], None]] = {
     "remove by force": an_idle_runner,
     "stop": an_idle_runner,
     "start": a_stopped_runner,
+    "start register": a_stopped_runner_that_github_has_forgotten,
     "reap": a_runner_whose_processes_died,
     "sweep": a_runner_whose_processes_died,
     "replace": a_runner_to_be_made_again,

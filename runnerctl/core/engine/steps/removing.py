@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubError, RunnerBusy
+from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubError, RunnerBusy, RunnerctlError
 from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
@@ -103,8 +103,13 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
         return
     services.store.note(runner.id, **deregistered(services, runner))
     services.store.forget_orphan(runner.id)
-    if not certain:
+    if not certain and _was_unheard(runner):
         services.store.keep_orphan(runner, reason=UNHEARD, seconds=UNHEARD_SECONDS)
+
+
+def _was_unheard(runner: Runner) -> bool:
+    """Whoever asked was interrupted or killed; who lived to hear an error has looked for what came of it."""
+    return runner.last_error is None or runner.last_error.kind == RunnerctlError.__name__
 
 
 def _is_waited_for(seen: Seen) -> bool:
