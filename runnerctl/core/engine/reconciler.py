@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..domain.errors import RunnerctlError
 from ..domain.models import Runner
-from ..domain.states import RunnerState
+from ..domain.states import Desired, RunnerState
 from ..host.row_locks import RowHeld
 from .advance import Progress, advance
 from .making import Making
@@ -310,7 +310,7 @@ class Reconciler:
         if runner is None or not runner.live:
             return True
         # Of one that is not wanted any more nothing is made; what there is goes like that of any other.
-        unwanted = runner.state is RunnerState.REMOVING
+        unwanted = runner.desired is Desired.GONE or runner.state is RunnerState.REMOVING
         return unwanted or runner.started_at is not None or runner.state is RunnerState.STOPPED
 
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
