@@ -134,10 +134,11 @@ TABLE: tuple[Section, ...] = (
         _row(Step.WAIT, "the stop ladder is climbed", deadline=Timer.RUNNING),
         _row(Step.INTERRUPT, "it is to go now", wanted=Wanted.GONE_NOW),
         _row(Step.BEGIN_REMOVAL, "it is to go", state=_UNREMOVED),
-        # It turned up before GitHub let go: nothing was done that could not be taken back.
-        _row(Step.WAIT, "its Worker may just be leaving", wanted=Wanted.GONE, registered=True, removed=True, job=True,
-             leaving=True),
-        _row(Step.REFUSE, "it runs a job", wanted=Wanted.GONE, registered=True, removed=True, job=True),
+        # It turned up before GitHub let go: nothing was done that could not be taken back. Whoever was told that the
+        # removal goes on by itself once GitHub answers again has it so.
+        _row(Step.WAIT, "its Worker may just be leaving", wanted=Wanted.GONE, registered=True, orphaned=False,
+             removed=True, job=True, leaving=True),
+        _row(Step.REFUSE, "it runs a job", wanted=Wanted.GONE, registered=True, orphaned=False, removed=True, job=True),
         _row(Step.DRAIN, "a job runs, and it takes no other", job=True, asked=False),
         _row(Step.WAIT, "its job is finished first", job=True),
         _row(Step.REFUSE, "GitHub says that it runs a job", wanted=Wanted.GONE, registered=True, refused=True),

@@ -428,7 +428,7 @@ TROUBLES = [
         id="answered too late",
         faults=(always(JIT, delay=3.0),),
         code="github_unavailable",
-        says="timed out",
+        says="it took longer than 1 s",
     ),
     Trouble(
         id="unknown group",
