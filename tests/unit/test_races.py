@@ -74,7 +74,7 @@ class Race:
 def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
     """Each look of one who waits is a step that others may come between: a few of them are enough."""
     for waits in (operation, drive):
-        monkeypatch.setattr(waits, "LOOK_SECONDS", LOOK)
+        monkeypatch.setattr(waits, "OBSERVE_SECONDS", LOOK)
     return Hosts(tmp_path)
 
 
