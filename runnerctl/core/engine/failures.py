@@ -33,9 +33,7 @@ def raised(kept_error: LastError | None) -> RunnerctlError | None:
     if kept_error is None:
         return None
     kind = _KINDS.get(kept_error.kind, RunnerctlError)
-    return kind(
-        kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after, errors=kept_error.errors
-    )
+    return kind(kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after, errors=kept_error.errors)
 
 
 @contextmanager
