@@ -7,7 +7,7 @@ import json
 import pytest
 
 from runnerctl.core.domain import errors
-from runnerctl.core.domain.errors import BackendFailed, GitHubBusy, GitHubRateLimited, RunnerctlError
+from runnerctl.core.domain.errors import BackendFailed, FieldError, GitHubBusy, GitHubRateLimited, RunnerctlError
 from runnerctl.core.domain.models import LastError
 from runnerctl.core.engine import failures
 
@@ -20,12 +20,14 @@ def kinds(base: type[RunnerctlError]) -> list[type[RunnerctlError]]:
 
 @pytest.mark.parametrize("kind", [RunnerctlError, *kinds(RunnerctlError)], ids=lambda kind: kind.__name__)
 def test_an_error_comes_back_as_what_it_was(kind: type[RunnerctlError]) -> None:
-    met = kind("It is so", hint="Do that", retry_after=7.5)
+    field = FieldError("repo", "It is public")
+    met = kind("It is so", hint="Do that", retry_after=7.5, errors=[field])
     kept = failures.kept(met)
-    assert json.loads(json.dumps(kept)) == [kind.code, "It is so", "Do that", 7.5, kind.__name__]
+    assert json.loads(json.dumps(kept)) == [kind.code, "It is so", "Do that", 7.5, kind.__name__, [list(field)]]
     again = failures.raised(kept)
     assert type(again) is kind
     assert (again.code, again.message, again.hint, again.retry_after) == (met.code, "It is so", "Do that", 7.5)
+    assert again.errors == (field,)
     assert (again.exit_code, again.http_status) == (met.exit_code, met.http_status)
 
 

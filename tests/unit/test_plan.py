@@ -426,6 +426,14 @@ def test_a_worker_that_may_just_be_leaving_refuses_no_removal_yet() -> None:
     assert (action.step, action.until) == (Step.WAIT, 1.0)
 
 
+@pytest.mark.parametrize("state", [S.STOPPING, S.REMOVING])
+def test_no_time_ends_the_wait_for_a_job_that_is_finished_first(state: RunnerState) -> None:
+    wanted = {"desired": Desired.STOPPED, "how": How.DRAIN} if state is S.STOPPING else {"how": How.DRAIN, **REMOVING}
+    row = runner(state, settle_until=BOOT + 55, boot_id="this boot", **wanted)
+    action = decided(row, alive(Phase.BUSY, stop_asked=True))
+    assert (action.step, action.until) == (Step.WAIT, None)
+
+
 @pytest.mark.parametrize(
     ("changes", "working", "step"),
     [

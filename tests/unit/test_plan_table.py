@@ -281,7 +281,12 @@ def test_what_waits_knows_until_when_if_time_alone_ends_that() -> None:
         action = plan(seen, now=now, deadlines=Deadlines())
         if action.step is not Step.WAIT:
             assert action.until is None
-        elif situation.deadline is Timer.RUNNING or situation.settling or situation.leaving or situation.put_off:
+        elif (
+            situation.deadline is Timer.RUNNING
+            or (situation.settling and not situation.job)
+            or situation.leaving
+            or situation.put_off
+        ):
             assert action.until is not None
             assert action.until >= 0, seen
             timed += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.errors import RunnerNotFound
+from runnerctl.core.domain.errors import FieldError, RunnerNotFound
 from runnerctl.core.domain.models import EventType, LastError, Runner, RunnerSpec, Scope
 from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.store import Store
@@ -82,7 +82,13 @@ def test_a_start_takes_back_what_was_wanted_and_how(store: Store, runner: Runner
 def test_a_want_makes_the_runner_due_at_once_and_forgets_its_failures(
     store: Store, runner: Runner, clock: HeldClock
 ) -> None:
-    failed = LastError(code="github_unavailable", message="GitHub is down", hint="Wait", retry_after=3.5)
+    failed = LastError(
+        code="github_unavailable",
+        message="GitHub is down",
+        hint="Wait",
+        retry_after=3.5,
+        errors=(FieldError("repo", "It cannot be asked about"),),
+    )
     noted = store.note(runner.id, due=2000.0, attempts=4, last_error=failed)
     assert (noted.due, noted.attempts, noted.last_error) == (2000.0, 4, failed)
     clock.at = 1500.0

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from . import names
+from .errors import FieldError
 from .states import LIVE, Desired, How, RunnerState
 
 T = TypeVar("T")
@@ -127,6 +128,7 @@ class LastError(NamedTuple):
     retry_after: float | None = None
     kind: str = ""
     """The error's class: some share a code."""
+    errors: tuple[FieldError, ...] = ()
 
 
 class Runner(NamedTuple):

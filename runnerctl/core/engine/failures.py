@@ -19,7 +19,12 @@ BUSY_SECONDS = 1.0
 def kept(exc: RunnerctlError) -> LastError:
     """For ``last_error``; its message is free of secrets already."""
     return LastError(
-        code=exc.code, message=exc.message, hint=exc.hint, retry_after=exc.retry_after, kind=type(exc).__name__
+        code=exc.code,
+        message=exc.message,
+        hint=exc.hint,
+        retry_after=exc.retry_after,
+        kind=type(exc).__name__,
+        errors=exc.errors,
     )
 
 
@@ -28,7 +33,7 @@ def raised(kept_error: LastError | None) -> RunnerctlError | None:
     if kept_error is None:
         return None
     kind = _KINDS.get(kept_error.kind, RunnerctlError)
-    return kind(kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after)
+    return kind(kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after, errors=kept_error.errors)
 
 
 @contextmanager

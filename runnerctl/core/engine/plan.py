@@ -363,14 +363,9 @@ def _until(step: Step, seen: Seen, now: Now, situation: Situation) -> float | No
     if step is not Step.WAIT:
         return None
     runner = seen.runner
-    timers = [
-        at - now.boot
-        for at, timer in (
-            (runner.deadline, situation.deadline),
-            (runner.settle_until, _timer(runner, runner.settle_until, now)),
-        )
-        if at is not None and timer is Timer.RUNNING
-    ]
+    # A job is finished whatever else has passed by then: only a stop ladder that is climbed does not wait for it.
+    ends = (runner.deadline,) if situation.job else (runner.deadline, runner.settle_until)
+    timers = [at - now.boot for at in ends if at is not None and _timer(runner, at, now) is Timer.RUNNING]
     if situation.put_off and runner.due is not None:
         timers.append(runner.due - now.wall)
     if seen.held_back is not None:

@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from ..domain.errors import FieldError
 from ..domain.models import (
     Backoff,
     Event,
@@ -73,9 +74,17 @@ def runner(row: tuple[Any, ...]) -> Runner:
         created_at, changed_at, started_at, ended_at,
         _HOW[how], wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id,
         None if back_to is None else _STATES[back_to], None if back_desired is None else _DESIRED[back_desired],
-        backend, host_id, due, attempts, None if last_error is None else LastError(**json.loads(last_error)), changes,
+        backend, host_id, due, attempts, _last_error(last_error), changes,
         offline_since,
     ))  # fmt: skip
+
+
+def _last_error(kept: str | None) -> LastError | None:
+    if kept is None:
+        return None
+    fields = json.loads(kept)
+    errors = tuple(FieldError(*each) for each in fields.pop("errors", ()))
+    return LastError(**fields, errors=errors)
 
 
 def listed(row: tuple[Any, ...]) -> Listed:

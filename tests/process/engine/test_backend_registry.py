@@ -75,7 +75,7 @@ def test_one_that_rested_before_is_its_backends_by_what_it_left(services: Servic
 
 def test_a_backend_that_is_not_there_is_said_and_nobody_elses_runner_is_touched(services: Services, host: Host) -> None:
     runner = row(services, host, '{"backend": "kubernetes", "id": "x"}')
-    with pytest.raises(BackendFailed, match="no backend 'kubernetes'"):
+    with pytest.raises(BackendFailed, match="Backend 'kubernetes' is not available here"):
         services.backends.of(runner)
 
 

@@ -445,7 +445,7 @@ def test_a_personal_access_token_needs_no_other_call(given):
 
 def test_without_credentials_nothing_is_sent(given):
     fake, github = given(app_id=None)
-    with pytest.raises(GitHubCredentials, match="no credentials"):
+    with pytest.raises(GitHubCredentials, match="No GitHub credentials are set"):
         github.registration_token(REPO)
     assert fake.log == []
 

@@ -62,4 +62,5 @@ def test_a_run_directory_that_was_pruned_keeps_no_server_from_ending_the_others(
     server.process.terminate()
     assert server.process.wait(timeout=90) == 0, server.log.read_text()
     until(lambda: not any(map(processes.identify, listeners)))
-    until(lambda: host.cli_json("status", "idle")["state"] == "stopped")
+    assert [host.cli_json("status", name)["state"] for name in ("lost", "idle")] == ["removed", "removed"]
+    assert (host.roots(), sandbox.runners()) == ([], [])

@@ -25,6 +25,7 @@ from runnerctl.core.domain.errors import (
 )
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.engine import routed
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.plan import Step
 from runnerctl.core.engine.sweep import Sweep, sweep
@@ -239,7 +240,7 @@ def a_job(sandbox: Sandbox, services: Services, host: Host, name: str) -> tuple[
     """One that runs until a file appears."""
     go = host.top / f"go-{name}"
     job = sandbox.submit_job(REPO, [name], [{"run": f"while [ ! -e {go} ]; do sleep 0.02; done"}])
-    until(lambda: services.backend.working(current(services, name).id))
+    until(lambda: routed.working(services, current(services, name)))
     return job, go
 
 
@@ -314,7 +315,7 @@ def test_what_is_allowed_is_not_withdrawn_and_what_gets_allowed_may_start_again(
     create(services, host.spec("allowed", tenant="acme"), limits=PUBLIC, wait=core.Wait.ONLINE)
     create(services, host.spec("other", ephemeral=False), wait=core.Wait.ONLINE)
     sandbox.publish(REPO)
-    assert steps(an_hour_later(services, clock)) == [("allowed", Step.RECORD_STATE), ("other", Step.DRAIN_EXPOSED)]
+    assert steps(an_hour_later(services, clock)) == [("other", Step.DRAIN_EXPOSED)]
     until(lambda: sweep(services) and current(services, "other").state is RunnerState.STOPPED)
     assert "public" in (core.runner_status(services, "other").degraded or "")
     assert core.runner_status(allowing, "other").degraded is None

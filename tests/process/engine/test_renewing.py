@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -103,7 +105,10 @@ def test_while_github_fails_it_waits_longer_each_time_and_says_so(
     assert host.cli("package", "fetch", OLD).returncode == 0
     sandbox.add_fault(Fault(match="actions/runners/downloads", status=503, times=None))
     an_outdated_runner(services, host, sandbox)
-    until(lambda: services.store.backoffs() and not host.reapers())
+    until(lambda: services.store.backoffs() and current(services).last_error)
+    for pid in host.reapers():
+        os.kill(pid, signal.SIGKILL)  # it waits to try again, by a clock of its own
+    until(lambda: not host.reapers())
     services.rng = LongestWaits()  # the first wait is a reaper's, whose chance is its own: up to half as much more
     waits = []
     for _ in range(3):

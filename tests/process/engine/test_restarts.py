@@ -140,7 +140,7 @@ def test_a_dry_run_that_tells_of_a_start_promises_no_other(host: Host, services:
 
 def test_reconcile_tells_of_a_registration_that_was_not_listed(services: Services, host: Host, resting: Runner) -> None:
     services.store.note_absences({resting.id: Absence(times=1, counted_at=services.clock.now())}, seen=[])
-    assert "GitHub did not list it" in host.cli("reconcile", "--local").stderr
+    assert "the last list from GitHub did not show it" in host.cli("reconcile", "--local").stderr
 
 
 class HurryingClock(JumpingClock):

@@ -8,7 +8,7 @@ from ...domain.durations import shown
 from ...domain.errors import BackendFailed, DeadlineExceeded
 from ...domain.models import Runner
 from ...domain.observation import Observation, Outcome, Phase
-from ...domain.states import RunnerState
+from ...domain.states import Desired, RunnerState
 from ..observing import seconds_to_restart
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ class Online:
 
     def _check_goes_on(self, runner: Runner, seen: Observation) -> None:
         """One that gets another version, or is started again at once, is waited for; else that is the failure."""
-        again = seconds_to_restart(self._services, runner) is not None
-        if not runner.live or runner.state is RunnerState.STOPPED or runner.last_error is not None:
+        put_off = _is_put_off(runner)
+        again = put_off or seconds_to_restart(self._services, runner) is not None
+        if not runner.live or runner.state is RunnerState.STOPPED or runner.last_error is not None or put_off:
             raise _failed(runner, seen, runner.reason or seen.reason, again=again)
         now = self._services.clock.monotonic()
         if self._stuck is None or self._stuck[0] != runner.revision:
@@ -73,6 +74,11 @@ class Online:
 def _served(seen: Observation) -> bool:
     """It came to a job, or somebody stopped it: it had been online."""
     return seen.outcome is Outcome.COMPLETED or seen.jobs_run > 0 or (seen.online_at is not None and seen.stop_asked)
+
+
+def _is_put_off(runner: Runner) -> bool:
+    """It is kept and tried again later: GitHub offers nothing that it takes, or cannot be asked."""
+    return runner.live and runner.desired is Desired.RUNNING and runner.due is not None
 
 
 def _failed(runner: Runner, seen: Observation, reason: str | None, *, again: bool) -> BackendFailed:
