@@ -50,6 +50,8 @@ def a_runner_to_be_made_again(services: Services, host: Host, name: str) -> None
     core.reconcile_runner(services, runner.id)
 
 
+ELSEWHERE = {"start register"}
+"""What it is given has no registration at first: ``test_registering_again`` kills it at each of its commits."""
 GIVEN: dict[str, Callable[[Services, Host, str], None]] = {
     "create": nothing,
     "create persistent": nothing,
