@@ -46,7 +46,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(1, tmp_path)
     yield made
     made.schedule.close()
-    made.looker.gone()
+    for process in list(made.processes):
+        process.gone()
 
 
 def running(world: World, *, ephemeral: bool = True) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import random
-import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -189,20 +186,3 @@ def test_the_number_of_a_life_is_not_used_again_after_an_upgrade(first_version: 
     spec = RunnerSpec.of(name="new", scope=Scope.of(repo="o/r"), labels="linux")
     assert store.admit(spec, root=Path("/x/new")).seq == highest + 1
     store.close()
-
-
-def test_an_upgrade_that_is_killed_leaves_the_old_version_or_the_new_one(first_version: Path, tmp_path: Path) -> None:
-    """At each statement there is; whoever comes next brings it to its end, and nothing else lies around."""
-    with closing(sqlite3.connect(first_version)) as db:
-        db.execute("PRAGMA journal_mode = DELETE")  # all in one file, to be copied
-    original = shutil.copy(first_version, tmp_path / "original")
-    argv = [sys.executable, "-m", "tests.support.dying_upgrade", str(first_version), str(original)]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    old, new = told[0], told[-1]
-    assert (old.split()[0], new.split()[0]) == ("1", str(SCHEMA_VERSION))
-    killed, finished = told[::2], told[1::2]
-    assert set(killed) == {old, new}
-    assert set(finished) == {new}
-    assert killed.count(old) > 20, "it did not die in the midst of it"
-    left = {each.name.removeprefix(first_version.name) for each in tmp_path.glob("runnerctl.db*")}
-    assert left <= {"", "-wal", "-shm", f".before-{SCHEMA_VERSION}"}

@@ -143,7 +143,7 @@ def test_a_row_that_another_holds_is_waited_for_and_its_steps_are_seen(
 
 def test_a_row_that_another_holds_for_too_long_is_said_to_be_busy(services: ToyServices, clock: CountingClock) -> None:
     runner = services.running("a")
-    with row_lock(services.row_locks, runner.id), pytest.raises(RunnerBusy, match="at work"):
+    with row_lock(services.row_locks, runner.id), pytest.raises(RunnerBusy, match="has not finished its step"):
         finish(Awaited(services, runner, S.IDLE))
     assert HELD_SECONDS <= clock.monotonic() < HELD_SECONDS + 1
     assert services.state(runner) is S.STARTING

@@ -401,7 +401,7 @@ REMOVING = {"desired": Desired.GONE, "wanted_at": NOW - 60}
     ("how", "state", "asked", "step"),
     [
         (How.GENTLE, S.BUSY, False, Step.REFUSE),
-        (How.GENTLE, S.REMOVING, False, Step.DRAIN),
+        (How.GENTLE, S.REMOVING, False, Step.REFUSE),
         (How.DRAIN, S.BUSY, False, Step.BEGIN_REMOVAL),
         (How.DRAIN, S.REMOVING, False, Step.DRAIN),
         (How.DRAIN, S.REMOVING, True, Step.WAIT),
@@ -412,6 +412,13 @@ def test_a_job_is_finished_or_refuses_its_removal_or_is_cut_off_as_it_is_wanted(
     how: How, state: RunnerState, asked: bool, step: Step
 ) -> None:
     assert decided(runner(state, how=how, **REMOVING), alive(Phase.BUSY, stop_asked=asked)).step is step
+
+
+@pytest.mark.parametrize(("asked", "step"), [(False, Step.DRAIN), (True, Step.WAIT)])
+def test_a_job_that_comes_to_a_runner_whose_removal_waits_for_github_is_finished(asked: bool, step: Step) -> None:
+    """Whoever asked was told that the removal goes on by itself."""
+    row = runner(S.REMOVING, **REMOVING)
+    assert decided(row, alive(Phase.BUSY, stop_asked=asked), orphaned=True).step is step
 
 
 def test_a_worker_that_may_just_be_leaving_refuses_no_removal_yet() -> None:
@@ -432,12 +439,13 @@ def test_no_time_ends_the_wait_for_a_job_that_is_finished_first(state: RunnerSta
     [
         ({}, False, Step.DEREGISTER),
         ({"due": NOW + 5}, False, Step.WAIT),
-        ({}, True, Step.WAIT),
+        ({}, True, Step.REFUSE),
+        ({"deregistered_at": NOW}, True, Step.WAIT),
         ({"deregistered_at": NOW}, False, Step.INTERRUPT),
         ({"deregistered_at": NOW, "settle_until": BOOT + 3, "boot_id": "this boot"}, False, Step.WAIT),
         ({"deregistered_at": NOW, "settle_until": BOOT - 1, "boot_id": "this boot"}, False, Step.INTERRUPT),
     ],
-    ids=["", "put off", "a job", "deregistered", "settling", "settled"],
+    ids=["", "put off", "a job", "a job behind its registration", "deregistered", "settling", "settled"],
 )
 def test_a_removal_without_its_command_goes_on_unless_a_job_or_github_is_in_the_way(
     changes: dict[str, Any], working: bool, step: Step

@@ -53,16 +53,20 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool)
         raise BackendFailed(f"Runner {runner.name!r} could not be observed: {seen.error or 'no reason was given'}")
     died = seen.gone and not seen.ended
     working = seen.working
-    if working is None:  # a stopped one has nothing to watch
-        working = not _rests(runner) and backend.working(handle)
+    if working is None:
+        # A stopped one has nothing to watch, and whoever makes one knows that it was not launched yet.
+        never_launched = driven and runner.started_at is None
+        working = not (never_launched or _rests(runner)) and backend.working(handle)
     half_made = runner.state in UNLAUNCHED and not runner.ephemeral and runner.handle is not None
-    identity = backend.accepted(handle) if died or half_made else None
+    # An ephemeral one that is half made goes, whatever it was given.
+    looked_at = half_made or (died and runner.state not in UNLAUNCHED)
+    identity = backend.accepted(handle) if looked_at else None
     return Seen(
         runner=runner,
         processes=seen,
         supervised=bool(seen.supervised),
         working=working,
-        package=driven and runner.state is RunnerState.PENDING and _has_package(services, runner),
+        package=driven and runner.handle is None and _has_package(services, runner),
         driven=driven,
         orphaned=runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id),
         absences=absences,

@@ -134,7 +134,9 @@ class Reconciler:
     def make(self, making: Making) -> None:
         """Takes over what whoever admitted a runner holds, and makes it."""
         with self._changed:
-            self._rows.setdefault(making.runner_id, _Row()).making = making
+            row = self._rows.setdefault(making.runner_id, _Row())
+            # Most of its steps ask GitHub, and a package is mostly there: no thread hands it to another.
+            row.making, row.lane = making, Lane.GITHUB
         self.enqueue(making.runner_id)
 
     def silent(self, seconds: float) -> list[str]:

@@ -63,6 +63,12 @@ def version(host: Host) -> int:
         return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
+def processes(services: Services) -> dict[str, tuple[ProcessId, ...]]:
+    """Of every live runner."""
+    reached = {runner.name: services.backends.reach(runner) for runner in services.store.live()}
+    return {name: tuple(backend.processes(handle)) for name, (backend, handle) in reached.items()}
+
+
 @pytest.fixture
 def lives(host: Host, services: Services, sandbox: Sandbox) -> dict[str, tuple[ProcessId, ...]]:
     """Two idle runners and one that runs a job until a file ``go`` appears; their processes."""
@@ -70,7 +76,7 @@ def lives(host: Host, services: Services, sandbox: Sandbox) -> dict[str, tuple[P
         create(services, host.spec(name), wait=core.Wait.ONLINE)
     sandbox.submit_job(REPO, ["busy"], [{"run": f"while [ ! -e {host.top}/go ]; do sleep 0.02; done"}])
     until(lambda: sweep(services) and services.store.latest("busy").state is RunnerState.BUSY)  # type: ignore[union-attr]
-    return {runner.name: tuple(services.backend.processes(runner.id)) for runner in services.store.live()}
+    return processes(services)
 
 
 def test_a_command_upgrades_and_every_runner_is_as_it_was(
@@ -83,7 +89,7 @@ def test_a_command_upgrades_and_every_runner_is_as_it_was(
         assert (told.document["status"], told.document["state"]) == ("running", "busy")
         assert version(host) == SCHEMA_VERSION
     assert sweep(services).findings == ()
-    assert {runner.name: tuple(services.backend.processes(runner.id)) for runner in services.store.live()} == lives
+    assert processes(services) == lives
     assert {runner.id: services.store.history(runner.id) for runner in services.store.live()} == histories
     (host.top / "go").touch()
     (job,) = sandbox.jobs()
@@ -115,5 +121,5 @@ def test_a_command_under_an_older_server_says_what_to_do_and_touches_nothing(
             assert refused.error["code"] == "config_invalid"
             assert "Restart the server" in refused.error["hint"]
         assert version(host) == 1
-    assert {runner.name: tuple(services.backend.processes(runner.id)) for runner in services.store.live()} == lives
+    assert processes(services) == lives
     (host.top / "go").touch()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runnerctl.core.host.row_locks import RowHeld, RowLock, holder, row_lock
+from runnerctl.core.host.row_locks import RowHeld, RowLock, holder, is_held, row_lock
 
 HOLDER = """
 import sys
@@ -45,6 +45,18 @@ def test_a_row_that_another_process_holds_is_refused_until_it_goes_and_others_ar
             pass
     with row_lock(path, "one"):
         pass
+
+
+def test_whether_a_row_is_held_is_seen_without_holding_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.lock"
+    assert not is_held(path, "one")
+    assert not path.exists(), "who only looks makes nothing"
+    with another_holds(path, "one"):
+        assert is_held(path, "one")
+        assert not is_held(path, "two")
+    assert not is_held(path, "one")
+    with row_lock(path, "one"):
+        assert is_held(path, "one"), "by another thread of this process"
 
 
 def test_a_killed_holder_holds_no_longer(tmp_path: Path) -> None:

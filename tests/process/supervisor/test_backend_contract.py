@@ -157,7 +157,7 @@ def never_made(services: Services) -> Runner:
     """A row whose create came no further."""
     runner_id = services.store.new_id()
     spec = core.RunnerSpec.of(name=f"never-{runner_id}", scope=Scope.of(repo=REPO), labels="linux")
-    return services.store.admit(spec, root=services.root(spec.name), runner_id=runner_id)
+    return services.store.admit(spec, root=services.root(spec.name), runner_id=runner_id, backend=services.backend.name)
 
 
 def provisioned(services: Services, host: Host, runner: Runner) -> str:

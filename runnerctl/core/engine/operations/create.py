@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
-from ...domain.states import RunnerState
-from ...host.row_locks import RowHeld
+from ...domain.states import UNLAUNCHED, Desired, RunnerState
+from ...host.row_locks import RowHeld, is_held
 from ...store.runners import REMOVE_FIRST
 from .. import failures
 from ..advance import give_up
@@ -97,12 +97,18 @@ class Create(Operation[Runner]):
 
     def _is_ending(self, previous: Runner) -> bool:
         """Its processes are gone, and the engine has yet to clear it away."""
-        if self.services.clock.monotonic() > self._room_until or previous.state is RunnerState.PENDING:
+        if self.services.clock.monotonic() > self._room_until or self._is_being_made(previous):
             return False
         backend, handle = self.services.backends.reach(previous)
         if not backend.observe(handle).gone:
             return False
         return decide(self.services, previous).step not in IDLE or previous.state is RunnerState.REMOVING
+
+    def _is_being_made(self, previous: Runner) -> bool:
+        """Whoever makes it holds its row. One whose maker was found dead stays so, whoever clears it away by now."""
+        if previous.state not in UNLAUNCHED or previous.desired is Desired.GONE or previous.id == self.runner_id:
+            return False
+        return is_held(self.services.row_locks, previous.id)
 
     def _admit(self) -> None:
         runner_id = self.services.store.new_id()  # known before: an interruption may come right behind the row's commit

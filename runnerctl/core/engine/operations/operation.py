@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from ...domain.clock import Clock
 from ...domain.errors import ConfigInvalid, RunnerBusy
 from ...host.row_locks import RowHeld, holder
-from ..advance import Progress, advance
+from ..advance import HEARD_SECONDS, Progress, advance
 from ..making import Making
+from ..steps.acts import HEARD_LATER
 
 if TYPE_CHECKING:
+    from ...domain.models import Runner
     from ...services import Services
+    from ..plan import Action
+    from ..table import Step
 
 T = TypeVar("T")
 
@@ -71,17 +75,19 @@ def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
 
 def drive_to_end(operation: Operation[T]) -> None:
     """Until the life that it is about has ended, or something keeps it: for one that is to be undone."""
-    while (progress := _step(operation)) is not None and progress.next is not None and progress.error is None:
+    asked = _Asked(operation.services.clock)
+    while (progress := _step(operation, asked)) is not None and progress.next is not None and progress.error is None:
         if not progress.taken:
             operation.services.clock.sleep(OBSERVE_SECONDS)
 
 
 def _driven(operation: Operation[T], clock: Clock) -> T:
     held_since: float | None = None
+    asked = _Asked(clock)
     while True:
         if (result := operation.outcome()) is not None:
             return result
-        progress = _step(operation)
+        progress = _step(operation, asked)
         if progress is not None and isinstance(progress.error, ConfigInvalid):
             raise progress.error  # it is this process's own, and not in the row
         if progress is None:
@@ -107,7 +113,27 @@ def _held_by_another(operation: Operation[T]) -> RunnerBusy:
     )
 
 
-def _step(operation: Operation[T]) -> Progress | None:
+class _Asked:
+    """What was asked of a runner's processes is not asked again before they can have shown it, however often is looked.
+
+    A request that is still on its way would reach those that are started next.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._step: Step | None = None
+        self._at = 0.0
+
+    def may(self, _: Runner, action: Action) -> bool:
+        return action.step is not self._step or self._clock.monotonic() - self._at >= HEARD_SECONDS
+
+    def note(self, progress: Progress) -> None:
+        if progress.taken:
+            last = progress.taken[-1].step
+            self._step, self._at = last if last in HEARD_LATER else None, self._clock.monotonic()
+
+
+def _step(operation: Operation[T], asked: _Asked) -> Progress | None:
     """None when another command or server is at work on that row: its steps are waited for.
 
     What a step met is in the row, and the operation tells it.
@@ -116,9 +142,11 @@ def _step(operation: Operation[T]) -> Progress | None:
         return Progress(runner=None)
     try:
         with not_suspended():
-            return advance(operation.services, operation.runner_id, making=operation.making)
+            progress = advance(operation.services, operation.runner_id, making=operation.making, may=asked.may)
     except RowHeld:
         return None
+    asked.note(progress)
+    return progress
 
 
 @contextmanager
