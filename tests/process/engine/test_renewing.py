@@ -65,7 +65,8 @@ def test_without_any_server_it_runs_again_and_keeps_its_registration(
 ) -> None:
     sandbox.add_release(NEW, newer)
     before = an_outdated_runner(services, host, sandbox, ephemeral=ephemeral)
-    until(lambda: current(services).version == NEW and routed.observe(services, before).online_at)
+    until(lambda: current(services).version == NEW and routed.observe(services, before).running)  # the new ones
+    until(lambda: routed.observe(services, before).online_at)
     runner = current(services)
     assert (runner.id, runner.github_id, runner.version) == (before.id, before.github_id, NEW)
     assert bins(host) == ["bin", f"bin.{NEW}"]
