@@ -256,8 +256,7 @@ def test_a_runner_is_made_step_by_step_and_its_row_is_free_when_it_runs(services
     engine.until(lambda: services.backend.told == [(what, runner.id) for what in ("provision", "accept", "launch")])
     engine.reconciler.enqueue(runner.id)
     engine.reaches(runner, S.IDLE)
-    with row_lock(services.row_locks, runner.id):
-        pass
+    engine.until(lambda: not is_held(services.row_locks, runner.id))
 
 
 @pytest.mark.parametrize("at", ["before_provision", "before_launch"])
