@@ -16,7 +16,7 @@ from runnerctl.core.domain.states import Desired, How
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.reconciler import GITHUB_THREADS, LOCAL_THREADS, Reconciler
-from runnerctl.core.host.row_locks import RowLock, row_lock
+from runnerctl.core.host.row_locks import RowLock, is_held, row_lock
 from tests.support.toy_host import RUNS, STOPPED, WORKS, Hands, ToyServices
 
 SECONDS = 20.0
