@@ -16,7 +16,7 @@ from runnerctl.core.domain.states import Desired, How
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.reconciler import GITHUB_THREADS, LOCAL_THREADS, Reconciler
-from runnerctl.core.host.row_locks import RowLock, row_lock
+from runnerctl.core.host.row_locks import RowLock, is_held, row_lock
 from tests.support.toy_host import RUNS, STOPPED, WORKS, Hands, ToyServices
 
 SECONDS = 20.0
@@ -256,8 +256,7 @@ def test_a_runner_is_made_step_by_step_and_its_row_is_free_when_it_runs(services
     engine.until(lambda: services.backend.told == [(what, runner.id) for what in ("provision", "accept", "launch")])
     engine.reconciler.enqueue(runner.id)
     engine.reaches(runner, S.IDLE)
-    with row_lock(services.row_locks, runner.id):
-        pass
+    engine.until(lambda: not is_held(services.row_locks, runner.id))
 
 
 @pytest.mark.parametrize("at", ["before_provision", "before_launch"])

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from ..domain.errors import RunnerctlError
+from ..domain.errors import ConfigInvalid, RunnerctlError
 from ..domain.models import Runner
 from ..domain.states import Desired, RunnerState
 from ..host.row_locks import RowHeld
@@ -235,8 +235,10 @@ class Reconciler:
         if progress.error is None:
             return progress.seconds
         # It is in the row, and when it is tried again; but that this process has no credentials is in no row.
-        due = progress.runner.due if progress.runner is not None else None
-        return _FAILED_SECONDS if due is None else max(0.0, due - self._services.clock.now())
+        if progress.runner is None or isinstance(progress.error, ConfigInvalid):
+            return _FAILED_SECONDS
+        due = progress.runner.due  # none of one whose making failed: it is cleared away now
+        return progress.seconds if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
         self._close_if_made(runner_id, row)
