@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ STARTS_A_PROCESS = {
 }
 """Events that the interpreter reports to whoever listens: https://docs.python.org/3/library/audit_events.html"""
 _SLEEP = time.sleep
+_START = threading.Thread.start
 
 
 class UnitGuard:
@@ -26,7 +27,7 @@ class UnitGuard:
 
     def __init__(self) -> None:
         self._watching = False
-        self._others: set[int | None] = set()
+        self._mine: set[threading.Thread] = set()
         self._refused: list[str] = []
         sys.addaudithook(self._audit)
 
@@ -34,14 +35,26 @@ class UnitGuard:
     def watching(self) -> Iterator[None]:
         """Fails the test for what was refused meanwhile, also when the test took that failure for an error."""
         self._refused.clear()
-        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        self._mine = {threading.current_thread()}
         self._watching, time.sleep = True, self._sleep
+        threading.Thread.start = self._started()  # type: ignore[method-assign]
         try:
             yield
         finally:
             self._watching, time.sleep = False, _SLEEP
+            threading.Thread.start = _START  # type: ignore[method-assign]
         if self._refused:
             pytest.fail(self._refused[0])
+
+    def _started(self) -> Callable[[threading.Thread], None]:
+        """A server of an earlier test may begin a thread just now: that is not this one's."""
+
+        def start(thread: threading.Thread) -> None:
+            if threading.current_thread() in self._mine:
+                self._mine.add(thread)
+            _START(thread)
+
+        return start
 
     def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
         if self._watching and event in STARTS_A_PROCESS and self._is_the_tests():
@@ -53,7 +66,7 @@ class UnitGuard:
         _SLEEP(seconds)
 
     def _is_the_tests(self) -> bool:
-        return threading.get_ident() not in self._others
+        return threading.current_thread() in self._mine
 
     def _refuse(self, sentence: str) -> NoReturn:
         self._refused.append(sentence)
