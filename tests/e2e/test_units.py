@@ -60,6 +60,7 @@ def test_the_template_is_understood_and_scores_four_at_most(service: Service) ->
 # --- The contract ---
 
 
+@pytest.mark.timeout(330)  # two whole modules run in there, and have 300 s
 def test_the_contract_of_the_backends_holds_for_units(service: Service) -> None:
     layout = Layout(
         interpreter=Path(f"{VENV}/bin/python"),
