@@ -512,6 +512,15 @@ def test_one_that_dies_at_once_is_gone_and_says_so(here: Services, host: Host) -
     assert routed.observe(here, runner).outcome in {Outcome.FAILED, None}
 
 
+def test_a_start_whose_runner_was_over_before_anybody_looked_says_why(here: Services, host: Host) -> None:
+    in_its_place(here, host, DIES)
+    starting = core.start_runner(here, "one")
+    starting.begin()
+    until(lambda: core.reconcile_runner(here, current(here).id) and not current(here).live)
+    with pytest.raises(BackendFailed, match="did not start"):
+        starting.outcome()
+
+
 def test_one_that_never_comes_online_runs_and_is_starting(here: Services, host: Host) -> None:
     runner = in_its_place(here, host, NEVER_ONLINE)
     start(here, "one")

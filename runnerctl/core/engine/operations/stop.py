@@ -237,6 +237,21 @@ def _check_registered(services: Services, runner: Runner) -> None:
     )
 
 
+_ENDED_BY_ITSELF = frozenset({RunnerState.COMPLETED, RunnerState.FAILED})
+
+
+def _end_of(runner: Runner) -> RunnerState | None:
+    """Of one that is over, or is being cleared away because it is."""
+    return runner.ending if runner.live else runner.state
+
+
+def _ended_soon(runner: Runner) -> Runner:
+    """One that was started and whose life was over before anybody looked: its only job is done, or it failed."""
+    if _end_of(runner) is RunnerState.FAILED:
+        raise _not_started(runner)
+    return runner
+
+
 class StartRunner(Operation[Runner]):
     """Starts the processes of a stopped runner again; one that runs is left as it is.
 
@@ -284,6 +299,8 @@ class StartRunner(Operation[Runner]):
 
     def outcome(self) -> Runner | None:
         runner = self.services.store.get(self.runner_id or "")
+        if runner is not None and runner.started_at is not None and _end_of(runner) in _ENDED_BY_ITSELF:
+            return _ended_soon(runner)
         if runner is None or runner.state not in LIVE:
             raise RunnerNotFound(f"Runner {self._name!r} has ended", hint="Create it again")
         failure = failures.raised(runner.last_error)
