@@ -24,6 +24,8 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Iterator[None]:
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    if nextitem is None:  # what all tests of this worker shared ends with the last
+        return (yield)
     with _GUARD.watching():
         return (yield)

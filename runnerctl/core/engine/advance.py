@@ -76,7 +76,7 @@ def advance(
         if action.step in UNLOCKED:
             progress.error = _take(services, seen, action, making)
         progress.taken.append(action)
-        if action.step is Step.CONFIRM:
+        if action.step is Step.CONFIRM and not _moved(services, seen.runner):
             absences = None  # GitHub has been asked about this very one
         services.runner_events.notify(runner_id)
         if progress.error is not None:

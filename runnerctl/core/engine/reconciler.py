@@ -241,7 +241,8 @@ class Reconciler:
         return progress.seconds if due is None else max(0.0, due - self._services.clock.now())
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
-        self._close_if_made(runner_id, row)
+        if not self._close_if_made(runner_id, row):
+            seconds = _FAILED_SECONDS if seconds is None else seconds
         self._told(runner_id)
         with self._changed:
             row.at_work, row.lane = False, lane
@@ -256,13 +257,16 @@ class Reconciler:
         if idle and row.making is None and self._rows.get(runner_id) is row:
             del self._rows[runner_id]
 
-    def _close_if_made(self, runner_id: str, row: _Row) -> None:
+    def _close_if_made(self, runner_id: str, row: _Row) -> bool:
+        """False: that could not be told, and has to be tried again."""
         try:
             if row.making is not None and self._is_made(runner_id):
                 row.making.close()
                 row.making = None
         except Exception as exc:
             self._failed("what a create holds could not be given up yet", runner_id, exc)
+            return False
+        return True
 
     def _told(self, runner_id: str) -> None:
         try:

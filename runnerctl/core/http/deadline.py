@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,8 +26,13 @@ class Call:
         self.begun = False
         """Its sending has: before that, the other side cannot have acted on it."""
         self.expired = False
+        self._began = time.monotonic()
         self._mutex = threading.Lock()
         self._connection: _Connection | None = None
+
+    def used(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
 
     def served_by(self, connection: _Connection) -> None:
         with self._mutex:
