@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from runnerctl.core.host.row_locks import row_lock
 from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd, status_line
@@ -118,8 +119,9 @@ def test_a_reaper_that_meets_a_held_lock_comes_to_its_turn(machine: Machine, git
     leaves_nothing(machine, github, "dying")
 
 
-@pytest.mark.timeout(150)
-def test_a_reaper_waits_longer_than_half_a_minute_for_who_stands_still(machine: Machine, github: Sandbox) -> None:
+def test_a_removal_that_stands_still_in_its_question_to_github_holds_no_reaper_up(
+    machine: Machine, github: Sandbox
+) -> None:
     machine.create("dying", "--wait", "online")
     listener = machine.listener("dying")
     github.add_fault(Fault(match="DELETE /repos", status=503, delay=60))
@@ -127,7 +129,18 @@ def test_a_reaper_waits_longer_than_half_a_minute_for_who_stands_still(machine: 
     until(lambda: any(call.method == "DELETE" for call in github.calls))
     freeze(command.pid)
     kill(listener, signal.SIGKILL)
-    stays(lambda: machine.root("dying").exists(), seconds=33)
+    until(lambda: not machine.root("dying").exists(), seconds=15)
+    assert command.poll() is None
     kill(command.pid, signal.SIGKILL)
     command.wait()
+    leaves_nothing(machine, github, "dying")
+
+
+@pytest.mark.timeout(150)
+def test_a_reaper_waits_longer_than_half_a_minute_for_who_holds_its_row(machine: Machine, github: Sandbox) -> None:
+    machine.create("dying", "--wait", "online")
+    (run_dir,) = (machine.state_dir / "runners").iterdir()
+    with row_lock(machine.state_dir / "locks" / "rows.lock", run_dir.name):
+        kill(machine.listener("dying"), signal.SIGKILL)
+        assert stays(lambda: machine.root("dying").exists(), seconds=33)
     leaves_nothing(machine, github, "dying")
