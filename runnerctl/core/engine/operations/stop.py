@@ -130,12 +130,8 @@ def _not_started(runner: Runner) -> BackendFailed:
     )
 
 
-class StopRunner(_OfLiving):
-    """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
-
-    ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
-    Raises ``InvalidTransition`` for one that is being removed: nothing of it would be kept.
-    """
+class _EndsProcesses(_OfLiving):
+    """What ends processes: after the job that runs, or ``now``."""
 
     def __init__(
         self,
@@ -148,6 +144,14 @@ class StopRunner(_OfLiving):
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
+
+
+class StopRunner(_EndsProcesses):
+    """Stops the processes and keeps registration and directory. A job that runs is finished first, unless ``now``.
+
+    ``limits`` are the caller's, if it is not the operator: a runner that it must not see is not found.
+    Raises ``InvalidTransition`` for one that is being removed: nothing of it would be kept.
+    """
 
     def begin(self) -> None:
         runner = self._found()
@@ -171,24 +175,12 @@ class StopRunner(_OfLiving):
         return None
 
 
-class RestartRunner(_OfLiving):
+class RestartRunner(_EndsProcesses):
     """Ends its processes, after a job that runs unless ``now``, and starts it again: same registration and directory.
 
     One that is stopped is started. Raises what ``start`` raises, and ``InvalidTransition`` where a job would be
     cancelled for nothing: an ephemeral runner has no other.
     """
-
-    def __init__(
-        self,
-        services: Services,
-        name: str,
-        *,
-        now: bool = False,
-        limits: TokenLimits | None = None,
-        by: str = "command",
-    ) -> None:
-        super().__init__(services, name, limits=limits, by=by)
-        self._now = now
 
     def begin(self) -> None:
         runner = self._found()
