@@ -16,7 +16,7 @@ LOWEST_TESTS := $(addprefix tests/unit/test_, cli_boundary.py github_protocol.py
 
 # What takes half a minute on two processors: all that starts no process, and the quickest of the rest.
 QUICK_TESTS := tests/unit $(addprefix tests/process/, cli/test_cli_looking.py cli/test_light_imports.py \
-	host/test_instance.py host/test_locks_across_processes.py host/test_packages.py server/test_looks.py)
+	host/test_locks_across_processes.py host/test_packages.py server/test_looks.py)
 
 # Fields of messages are the other side's; completion's table of words is made.
 VULTURE_OPTIONS := --exclude '*/schemas.py,*/standin/package/*,*/completing/words.py' \
