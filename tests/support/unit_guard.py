@@ -41,10 +41,14 @@ class UnitGuard:
         try:
             yield
         finally:
-            self._watching, time.sleep = False, _SLEEP
-            threading.Thread.start = _START  # type: ignore[method-assign]
+            self.rest()
         if self._refused:
             pytest.fail(self._refused[0])
+
+    def rest(self) -> None:
+        """What comes now is not the test's; what it was refused before still fails it."""
+        self._watching, time.sleep = False, _SLEEP
+        threading.Thread.start = _START  # type: ignore[method-assign]
 
     def _started(self) -> Callable[[threading.Thread], None]:
         """A server of an earlier test may begin a thread just now: that is not this one's."""

@@ -9,6 +9,7 @@ import pytest
 from tests.support.unit_guard import UnitGuard
 
 _GUARD = UnitGuard()
+_LAST = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,8 +25,15 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
-    if nextitem is None:  # what all tests of this worker shared ends with the last
-        return (yield)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    item.stash[_LAST] = nextitem is None
     with _GUARD.watching():
         return (yield)
+
+
+@pytest.fixture(autouse=True)
+def _own_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set up before the test's own fixtures, and so ended behind them: what follows ends for all tests of a worker."""
+    yield
+    if request.node.stash[_LAST]:
+        _GUARD.rest()

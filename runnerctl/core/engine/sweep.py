@@ -29,6 +29,9 @@ log = logging.getLogger("runnerctl.core")
 
 _CROWD = 900
 """Runners of one scope."""
+HELD_SECONDS = 1.0
+"""Whoever only looks at a row lets it go within this time: the reaper of a life that has just ended, for one. Left to
+it, a row whose wish came a moment after that look would wait for the next sweep."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
         return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
     done = services.worker_pool.map(lambda finding: reconcile_finding(services, finding, poller), findings)
     released = finish_orphans(services, early=True)
-    services.worker_pool.map(lambda runner: drive(services, runner.id, wait=0), released)
+    services.worker_pool.map(lambda runner: drive(services, runner.id, wait=HELD_SECONDS), released)
     return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
 
 
@@ -123,12 +126,12 @@ def ask_github(services: Services, poller: RegistrationPoller, runners: Iterable
 
 
 def reconcile_finding(services: Services, finding: Finding, poller: RegistrationPoller | None = None) -> Finding:
-    """Its steps; what they meet is part of the result. A runner that a command is at work on is left to it."""
+    """Its steps; what they meet is part of the result. A runner that a command keeps at work is left to it."""
     if finding.error is not None:
         return finding
     try:
         absences = poller.absences if poller is not None else None
-        progress = drive(services, finding.runner.id, wait=0, absences=absences)
+        progress = drive(services, finding.runner.id, wait=HELD_SECONDS, absences=absences)
     except RunnerBusy:
         return finding
     except RunnerctlError as exc:

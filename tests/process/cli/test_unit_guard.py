@@ -72,3 +72,10 @@ def test_what_was_there_before_it_is_none_of_its_doing(tmp_path: Path) -> None:
         "def test_it():\n    asked.set()\n    assert done.wait(20)\n    time.sleep(0)\n",
     )
     assert status == 0, said
+
+
+@pytest.mark.parametrize(("scope", "expected"), [("session", 0), ("function", 1)])
+def test_the_end_of_what_all_tests_share_is_none_of_the_lasts_doing(tmp_path: Path, scope: str, expected: int) -> None:
+    shared = f"@pytest.fixture(scope='{scope}')\ndef it():\n    yield\n    time.sleep(0.001)\n\n\n"
+    status, said = outcome(tmp_path, shared + "def test_it(it):\n    pass\n\n\ndef test_last(it):\n    pass\n")
+    assert status == expected, said

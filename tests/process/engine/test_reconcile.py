@@ -18,6 +18,7 @@ from runnerctl.core.engine import routed
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import observe_runners, reconcile_finding, sweep
 from runnerctl.core.engine.table import Step
+from runnerctl.core.host.row_locks import RowLock
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock, steps
@@ -262,3 +263,33 @@ def _supervisor(run_dir: Path) -> int:
     import json
 
     return int(json.loads((run_dir / "supervisor.json").read_text())["supervisor"]["pid"])
+
+
+class LetsGo(JumpingClock):
+    """Whoever waits finds, a moment later, that the row is held by nobody any more."""
+
+    def __init__(self, lock: RowLock | None) -> None:
+        super().__init__()
+        self._lock = lock
+
+    def sleep(self, seconds: float) -> None:
+        self.ahead += seconds
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+@pytest.mark.parametrize(("lets_go", "ends_as"), [(True, RunnerState.FAILED), (False, RunnerState.IDLE)])
+def test_a_row_at_which_somebody_only_looks_is_waited_for_and_one_at_work_is_not(
+    services: Services, host: Host, sandbox: Sandbox, lets_go: bool, ends_as: RunnerState
+) -> None:
+    """A reaper looked just before the wish of a command that then died: nobody else would go on with it."""
+    runner = create(services, host.spec("held"), wait=ONLINE)
+    sweep(services)
+    lock = RowLock(services.row_locks, runner.id)
+    routed.kill(services, runner)
+    services.clock = LetsGo(lock if lets_go else None)
+    sweep(services)
+    assert state_of(services, "held") is ends_as
+    if not lets_go:
+        lock.close()
