@@ -72,7 +72,7 @@ class Authenticator:
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
-            raise Unauthorized("A bearer token is needed", hint="Send the header: Authorization: Bearer TOKEN")
+            raise Unauthorized("A bearer token is needed", hint="Send the API token in the Authorization header, behind the word Bearer")
         if hmac.compare_digest(_digest(token), self._expected):
             return OPERATOR
         if self._workflows is not None and id_tokens.has_form(token):
