@@ -97,7 +97,7 @@ def command(
             f"The removal goes on; {{status {chosen[0]}}} shows how far it is, {{remove_force {chosen[0]}}} forces it"
         ):
             removal = remove(chosen[0], services.clock)
-        _tell(cli, removal)
+        _print_removal(cli, removal)
         render.item(cli, _document(removal), _row(removal), key="name")
     else:
         with goes_on("Removals that have begun go on; `runnerctl list` shows what is left"):
@@ -134,7 +134,7 @@ def _several(cli: CliContext, services: Services, names: list[str], remove: Remo
     failures = [(result.name, result.error) for result in results if result.error is not None]
     documents = [_document(removal) for removal in done]
     for removal in done:
-        _tell(cli, removal)
+        _print_removal(cli, removal)
     # Of failures there is one document, which holds the others' results as well.
     if not failures or cli.output in {Output.TABLE, Output.NAME}:
         render.items(cli, documents, lambda: [_row(removal) for removal in done], key="name")
@@ -178,7 +178,7 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
             raise
 
 
-def _tell(cli: CliContext, removal: Removal) -> None:
+def _print_removal(cli: CliContext, removal: Removal) -> None:
     name = removal.runner.name
     if removal.draining:
         render.talk(cli, f"Runner {name!r} has just taken a job; the job finishes first, then the runner is removed")

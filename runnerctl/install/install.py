@@ -40,7 +40,7 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
         *file_steps([with_token(env_file(layout))]),
         *_make_one_of_two(layout),
         *of_units,
-        *_tell_systemd(layout, changed=bool(of_units), start=start),
+        *_activate(layout, changed=bool(of_units), start=start),
     ]
 
 
@@ -91,7 +91,7 @@ def _make_one_of_two(layout: Layout) -> Iterator[Step]:
             yield Step(action="disable", target=ALIAS, act=partial(systemd.disable, ALIAS))
 
 
-def _tell_systemd(layout: Layout, *, changed: bool, start: bool) -> Iterator[Step]:
+def _activate(layout: Layout, *, changed: bool, start: bool) -> Iterator[Step]:
     if changed and systemd_runs():
         yield Step(action="reload units of", target="systemd", act=systemd.reload)
     if systemd.can_enable() and not systemd.is_enabled():

@@ -172,7 +172,7 @@ class GitHub:
                 fips=self.knobs.require_fips,
             )
         )
-        self.tell_change()
+        self.notify_change()
         return runner
 
     def update_runner(self, runner: Runner) -> Runner:
@@ -201,7 +201,7 @@ class GitHub:
         job = next((job for job in self.jobs.waiting() if fits(job, runner)), None)
         if job is not None and session is not None and not self.is_busy(runner.id):
             self._hand_over(job, runner, session)
-            self.tell_change()
+            self.notify_change()
 
     def runner_of_client(self, client_id: str) -> Runner | None:
         """One that was deleted while a job was on its way to it may still sign in, for that job."""
@@ -273,7 +273,7 @@ class GitHub:
                 if runner is not None and not self.is_busy(runner.id) and fits(job, runner):
                     self._hand_over(job, runner, session)
                     break
-        self.tell_change()
+        self.notify_change()
 
     def finish(self, job: Job, conclusion: str) -> None:
         """The job is over, and with it the registration of an ephemeral runner; its session is the runner's to end."""
@@ -381,7 +381,7 @@ class GitHub:
             session.wake()
         self.dispatch()
 
-    def tell_change(self) -> None:
+    def notify_change(self) -> None:
         """Wakes who waits for a change."""
         for watcher in self._watchers:
             if not watcher.done():

@@ -21,10 +21,10 @@ def begin() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Masking("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    threading.excepthook = _tell
+    threading.excepthook = _log_failed_thread
 
 
-def _tell(args: threading.ExceptHookArgs) -> None:
+def _log_failed_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is None or isinstance(args.exc_value, SystemExit):
         return
     name = args.thread.name if args.thread else "?"

@@ -26,7 +26,7 @@ _CONNECT_SECONDS = 5.0
 """For each address of a host."""
 _CHUNK = 64 * 1024
 
-_ToldApart = Callable[[], AbstractContextManager[None]]
+_ErrorsNamed = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +40,17 @@ class HttpAnswer:
 class Opened:
     """An answer whose body is still to come."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, call: deadline.Call, told_apart: _ToldApart) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, call: deadline.Call, errors_named: _ErrorsNamed) -> None:
         self._response = response
         self._call = call
-        self._told_apart = told_apart
+        self._errors_named = errors_named
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         self._whole = False
 
     def chunks(self, size: int = _CHUNK) -> Iterator[bytes]:
         """The body as it is sent: an archive that a server labels ``Content-Encoding: gzip`` stays one."""
-        with self._told_apart():
+        with self._errors_named():
             yield from self._response.stream(size, decode_content=False)
             if self._call.expired:
                 raise TimeoutError
@@ -111,8 +111,8 @@ class HttpClient:
         """The answer's beginning. The body is read within the block, whose end is due after ``seconds``."""
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, seconds), read=min(silence or seconds, seconds))
         with deadline.limited(seconds) as call:
-            told_apart = partial(_told_apart, call, url, seconds)
-            with told_apart():
+            errors_named = partial(_errors_named, call, url, seconds)
+            with errors_named():
                 response = self._manager(url).urlopen(
                     method,
                     url,
@@ -124,7 +124,7 @@ class HttpClient:
                     preload_content=False,
                     decode_content=False,
                 )
-            opened = Opened(response, call, told_apart)
+            opened = Opened(response, call, errors_named)
             try:
                 yield opened
             finally:
@@ -170,7 +170,7 @@ class HttpClient:
 
 
 @contextmanager
-def _told_apart(call: deadline.Call, url: str, seconds: float) -> Iterator[None]:
+def _errors_named(call: deadline.Call, url: str, seconds: float) -> Iterator[None]:
     try:
         yield
     except (LocationValueError, urllib3.exceptions.URLSchemeUnknown, http.client.InvalidURL, UnicodeError) as exc:

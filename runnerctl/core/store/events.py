@@ -49,7 +49,7 @@ class Events(Database):
     # -- inside the transaction of whoever makes it happen
 
     @staticmethod
-    def _record(db: sqlite3.Connection, event: Event) -> None:
+    def _insert_step(db: sqlite3.Connection, event: Event) -> None:
         """A step of a runner's state."""
         db.execute(
             "INSERT INTO event (at, type, runner_id, old, new, reason) VALUES (?, ?, ?, ?, ?, ?)",
@@ -57,7 +57,7 @@ class Events(Database):
         )
 
     @staticmethod
-    def _tell(
+    def _insert_event(
         db: sqlite3.Connection,
         type_: EventType,
         *,

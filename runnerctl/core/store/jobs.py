@@ -34,7 +34,7 @@ class Jobs(Events):
             job = rows.job(row)
             if made:
                 data = {"id": job.id, "name": name, "repository": repository, "workflow": workflow, "run_id": run_id}
-                self._tell(db, EventType.JOB, at=started_at, runner_id=runner_id, data=data)
+                self._insert_event(db, EventType.JOB, at=started_at, runner_id=runner_id, data=data)
         self._changed(runner_id)
         return job
 
@@ -59,7 +59,7 @@ class Jobs(Events):
             ).fetchall()
             for job_id, name, at in done:
                 data = {"id": job_id, "name": name, "ended_at": at, "result": result}
-                self._tell(db, EventType.JOB, at=at, runner_id=runner_id, data=data, reason=reason)
+                self._insert_event(db, EventType.JOB, at=at, runner_id=runner_id, data=data, reason=reason)
         self._changed(runner_id)
 
     def jobs_of(self, runner_id: str) -> list[Job]:

@@ -187,7 +187,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
                     raise
                 raise RunnerExists(f"Runner {spec.name!r} already exists", hint=REMOVE_FIRST) from exc
             first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
-            self._record(db, first)
+            self._insert_step(db, first)
         self._changed(runner_id)
         return self._must_get(runner_id)
 
@@ -203,7 +203,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             for new in states:
                 if not may_follow(old, new):
                     raise InvalidTransition(f"Runner {runner.name!r} cannot go from {old} to {new}")
-                self._record(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=why))
+                self._insert_step(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=why))
                 old = new
             ended = {"ended_at": now} if old in TERMINAL else {}
             self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})

@@ -112,7 +112,9 @@ class Wanted(Events):
         if repeated or wanted != {"desired": runner.desired, "how": runner.how}:
             now = self._clock.now()
             changes |= {**wanted, **told, "wanted_at": now, "wanted_by": by, "wants": runner.wants + 1}
-            self._tell(db, EventType.WANTED, at=now, runner_id=runner.id, data={**wanted, "by": by}, reason=reason)
+            self._insert_event(
+                db, EventType.WANTED, at=now, runner_id=runner.id, data={**wanted, "by": by}, reason=reason
+            )
         elif all(getattr(runner, field) == value for field, value in _AT_ONCE.items()):
             return
         columns = rows.encoded(changes)

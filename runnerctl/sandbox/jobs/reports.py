@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from ..runner_api.schemas import Annotation, StepResult, StepUpdate, told
+from ..runner_api.schemas import Annotation, StepResult, StepUpdate, given_or
 from ..values import AnnotationView, StepView
 
 STATUSES: Mapping[int, str] = {0: "queued", 3: "in_progress", 5: "pending", 6: "completed"}
@@ -79,28 +79,28 @@ class JobReport:
                 name=each.name,
                 status=STATUSES[each.status],
                 conclusion=CONCLUSIONS[each.conclusion],
-                started_at=told(each.started_at, None),
-                completed_at=told(each.completed_at, None),
+                started_at=given_or(each.started_at, None),
+                completed_at=given_or(each.completed_at, None),
             )
 
     def take_results(self, results: Iterable[StepResult]) -> None:
         """What ``completejob`` says of the steps is final."""
         for each in results:
             self._steps[each.external_id] = _Step(
-                number=told(each.number, 0),
+                number=given_or(each.number, 0),
                 name=each.name,
                 status="completed" if each.status == "completed" else "in_progress",
                 conclusion=RESULTS[each.conclusion] if each.conclusion else None,
-                started_at=told(each.started_at, None),
-                completed_at=told(each.completed_at, None),
+                started_at=given_or(each.started_at, None),
+                completed_at=given_or(each.completed_at, None),
             )
-            self.annotate(told(each.annotations, []), step=told(each.number, 0))
+            self.annotate(given_or(each.annotations, []), step=given_or(each.number, 0))
 
     def annotate(self, annotations: Iterable[Annotation], *, step: int | None = None) -> None:
         for each in annotations:
             number = step if each.step_number is UNSET else each.step_number
             self.annotations.append(
-                AnnotationView(level=told(each.level, "notice"), message=told(each.message, ""), step=number)
+                AnnotationView(level=given_or(each.level, "notice"), message=given_or(each.message, ""), step=number)
             )
 
     def fail(self, reason: str) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from .. import keys
 from ..runner_api.requests import check_json_type, shaped
-from ..runner_api.schemas import Register, RegistrationEvent, told
+from ..runner_api.schemas import Register, RegistrationEvent, given_or
 from ..runners import NameTaken, distinct, group_of
 from ..state import GitHub
 from ..tokens import TokenKind, new_value
@@ -75,7 +75,7 @@ def _registered(github: GitHub, scope: Scope, asked: Register, key: RSAPublicKey
             name=asked.name,
             labels=[label.name for label in asked.labels],
             group_id=asked.group_id,
-            ephemeral=told(asked.ephemeral, False),
+            ephemeral=given_or(asked.ephemeral, False),
             public_key=key,
         )
     except NameTaken:
@@ -88,7 +88,9 @@ def _replaced(github: GitHub, scope: Scope, asked: Register, key: RSAPublicKey) 
     if runner is None or asked.replace is not True or asked.runner_id != runner.id:
         return None
     labels = distinct(label.name for label in asked.labels)
-    return github.update_runner(replace(runner, labels=labels, ephemeral=told(asked.ephemeral, False), public_key=key))
+    return github.update_runner(
+        replace(runner, labels=labels, ephemeral=given_or(asked.ephemeral, False), public_key=key)
+    )
 
 
 def _public_key(text: str) -> RSAPublicKey:

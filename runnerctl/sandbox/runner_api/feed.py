@@ -13,7 +13,7 @@ from ..web_keys import GITHUB
 from .callers import known_job
 from .requests import no_query, shaped
 from .schemas import FeedLines
-from .strict import Malformed, tell
+from .strict import Malformed, note_violation
 
 _MAX_BYTES = 4 * 2**20
 _GOODBYE_SECONDS = 0.3
@@ -42,7 +42,7 @@ async def take_feed(request: web.Request) -> web.StreamResponse:
     try:
         await _listen(request, socket, job)
     except Malformed as exc:
-        tell(request, exc.reason)
+        note_violation(request, exc.reason)
         await socket.close(code=WSCloseCode.POLICY_VIOLATION)
     finally:
         request.app[_OPEN].discard(socket)
@@ -58,7 +58,7 @@ async def _listen(request: web.Request, socket: web.WebSocketResponse, job: Job)
         current = github.jobs.get(job.id)
         if current is not None and current.phase is Phase.RUNNING:
             github.jobs.report(job).take_lines(lines.step_id, lines.value)
-            github.tell_change()
+            github.notify_change()
 
 
 def _decoded(text: str, *, strict: bool) -> FeedLines:

@@ -16,7 +16,7 @@ from ..web_keys import GITHUB
 from .blobs import PREFIX
 from .callers import running_job
 from .requests import body_of, no_query
-from .schemas import JobLogsMetadata, JobRef, StepLogsMetadata, StepRef, StepsUpdate, SummaryMetadata, told
+from .schemas import JobLogsMetadata, JobRef, StepLogsMetadata, StepRef, StepsUpdate, SummaryMetadata, given_or
 from .strict import Malformed
 
 _RECEIVER = f"{RESULTS}twirp/results.services.receiver.Receiver/"
@@ -75,7 +75,7 @@ async def summary_url(request: web.Request) -> web.Response:
 async def summary_there(request: web.Request) -> web.Response:
     job, asked = await _asked(request, SummaryMetadata)
     content = bytes(_uploaded(request, _summary(job, asked)).content)
-    if told(asked.size, len(content)) != len(content):
+    if given_or(asked.size, len(content)) != len(content):
         raise Malformed(f"'size' is {asked.size}, but {len(content)} bytes were uploaded")
     request.app[GITHUB].jobs.report(job).take_summary(asked.step_backend_id, content)
     return _ok(request)
@@ -114,7 +114,7 @@ def _uploaded(request: web.Request, name: str) -> Blob:
 
 
 def _ok(request: web.Request) -> web.Response:
-    request.app[GITHUB].tell_change()
+    request.app[GITHUB].notify_change()
     return web.json_response({"ok": True})
 
 

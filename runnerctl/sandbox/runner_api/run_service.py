@@ -18,7 +18,7 @@ from ..values import Job
 from ..web_keys import GITHUB, Handler
 from .callers import running_job
 from .requests import body_of, no_query
-from .schemas import Acquire, Complete, Renew, told
+from .schemas import Acquire, Complete, Renew, given_or
 
 _JOB_PERMISSIONS = {"actions": "read", "contents": "read", "metadata": "read"}
 
@@ -70,7 +70,7 @@ async def complete_job(request: web.Request) -> web.Response:
     asked = await body_of(request, Complete)
     job = running_job(request, job_id=asked.job_id, plan_id=asked.plan_id)
     report = github.jobs.report(job)
-    report.annotate(told(asked.annotations, []))
+    report.annotate(given_or(asked.annotations, []))
     if asked.step_results is not UNSET:
         report.take_results(asked.step_results)
     github.finish(job, RESULTS[asked.conclusion])

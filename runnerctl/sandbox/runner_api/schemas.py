@@ -25,7 +25,7 @@ NO_ID = UUID(int=0)
 T = TypeVar("T")
 
 
-def told(value: T | UnsetType, default: T) -> T:
+def given_or(value: T | UnsetType, default: T) -> T:
     """The value, or ``default`` where nothing was said."""
     return default if isinstance(value, UnsetType) else value
 

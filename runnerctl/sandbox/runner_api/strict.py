@@ -36,12 +36,12 @@ async def malformed(request: web.Request, handler: Handler) -> web.StreamRespons
 
 def refuse(request: web.Request, problem: Malformed) -> web.Response:
     github = request.app[GITHUB]
-    tell(request, problem.reason)
+    note_violation(request, problem.reason)
     status = 400 if github.strict else problem.status
     return web.json_response({"message": problem.reason, "statusCode": status}, status=status)
 
 
-def tell(request: web.Request, reason: str) -> None:
+def note_violation(request: web.Request, reason: str) -> None:
     """Keeps it in strict mode, and logs it in either."""
     github = request.app[GITHUB]
     line = f"{request.method} {request.path}: {reason}"

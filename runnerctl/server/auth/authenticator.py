@@ -72,7 +72,10 @@ class Authenticator:
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
-            raise Unauthorized("A bearer token is needed", hint="Send the API token in the Authorization header, behind the word Bearer")
+            raise Unauthorized(
+                "A bearer token is needed",
+                hint="Send it in the Authorization header, behind the word Bearer",
+            )
         if hmac.compare_digest(_digest(token), self._expected):
             return OPERATOR
         if self._workflows is not None and id_tokens.has_form(token):
@@ -115,10 +118,10 @@ class Authenticator:
             return
         self._noted[token.id] = now
         noting = asyncio.get_running_loop().run_in_executor(None, self._services.store.note_use, token.id, now)
-        noting.add_done_callback(_tell_failure)
+        noting.add_done_callback(_log_failure)
 
 
-def _tell_failure(noting: asyncio.Future[None]) -> None:
+def _log_failure(noting: asyncio.Future[None]) -> None:
     exc = None if noting.cancelled() else noting.exception()
     if isinstance(exc, RunnerctlError):
         log.warning("the last use of a token was not recorded: %s", exc.message)

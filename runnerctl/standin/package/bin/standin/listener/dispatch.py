@@ -84,7 +84,7 @@ class RunningJob:
         if self._worker is None:
             self._finish(result)
         else:
-            self._worker.tell(kind)
+            self._worker.send(kind)
 
     def _worker_ended(self, worker: _Worker) -> None:
         code, said = worker.reap()
@@ -137,9 +137,9 @@ class _Worker:
         finally:
             for descriptor in (reads, writes, complains):
                 os.close(descriptor)
-        self.tell(channel.NEW_JOB, json.dumps(job))
+        self.send(channel.NEW_JOB, json.dumps(job))
 
-    def tell(self, kind: int, text: str = "") -> None:
+    def send(self, kind: int, text: str = "") -> None:
         try:
             channel.send(self._to, kind, text)
         except BrokenPipeError:

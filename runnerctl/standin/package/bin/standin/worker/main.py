@@ -58,7 +58,7 @@ def _run(content: dict[str, Any], identity: Identity, interrupts: Interrupts, lo
     message = JobMessage(content)
     log.write(f"Job ID {message.job_id}")
     job = Job(message, identity, interrupts, log)
-    interrupts.on_shutdown = lambda: _tell_shutdown(job)
+    interrupts.on_shutdown = lambda: _report_shutdown(job)
     job.context.start()
     try:
         os.makedirs(job.work, exist_ok=True)
@@ -76,7 +76,7 @@ def _run(content: dict[str, Any], identity: Identity, interrupts: Interrupts, lo
     return _complete(job)
 
 
-def _tell_shutdown(job: Job) -> None:
+def _report_shutdown(job: Job) -> None:
     job.context.error(
         "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually "
         "started runner is canceled."

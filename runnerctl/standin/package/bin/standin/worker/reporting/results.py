@@ -26,7 +26,7 @@ class Results:
 
     def update_steps(self, steps: list[dict[str, Any]]) -> None:
         self._changes += 1
-        self._tell(_UPDATES, {"steps": steps, "change_order": self._changes, **self._job, **self._run})
+        self._post(_UPDATES, {"steps": steps, "change_order": self._changes, **self._job, **self._run})
 
     def upload_step_log(self, step_id: str, data: bytes, *, first: bool, last: bool, lines: int) -> None:
         step = {"step_backend_id": step_id}
@@ -48,7 +48,7 @@ class Results:
             raise calls.Refused("File size is larger than the upload url allows")
         self._put(signed, data, {"x-ms-blob-type": "BlockBlob"})
         content = {**step, **self._run, **self._job, "size": len(data), "uploaded_at": _now()}
-        self._tell(f"{_RECEIVER}CreateStepSummaryMetadata", content)
+        self._post(f"{_RECEIVER}CreateStepSummaryMetadata", content)
 
     def _upload_log(self, signed: dict[str, Any], data: bytes, *, first: bool, last: bool) -> None:
         """One block is a block blob, more are an append blob, the last of which seals it.
@@ -79,9 +79,9 @@ class Results:
         return {**signed, "url": str(signed[key])}
 
     def _finish(self, method: str, content: dict[str, Any]) -> None:
-        self._tell(_RECEIVER + method, {**self._run, **self._job, **content})
+        self._post(_RECEIVER + method, {**self._run, **self._job, **content})
 
-    def _tell(self, method: str, content: dict[str, Any]) -> None:
+    def _post(self, method: str, content: dict[str, Any]) -> None:
         if not self._ask(method, content).get("ok"):
             raise calls.Refused(f"{method}: not ok")
 

@@ -57,11 +57,11 @@ class Step:
     def display_name(self, scope: Scope) -> str:
         """Never empty: a name that comes out as nothing, or of an empty script, is "run" (``ActionRunner.cs``)."""
         if self.display_token is not None:
-            return _first_line(_told(scope, self.display_token)) or "run"
+            return _first_line(_evaluated(scope, self.display_token)) or "run"
         if not self.is_script:
             return f"Run {self.uses}"
         pairs = (self.inputs or {}).get("map") or []
-        script = next((_told(scope, pair["Value"]) for pair in pairs if pair["Key"] == "script"), "")
+        script = next((_evaluated(scope, pair["Value"]) for pair in pairs if pair["Key"] == "script"), "")
         return f"Run {_first_line(script)}" if script else "run"
 
 
@@ -99,7 +99,7 @@ def _first_line(text: str) -> str:
     return text.lstrip(" \t\r\n").splitlines()[0] if text.strip() else ""
 
 
-def _told(scope: Scope, token: Any) -> str:
+def _evaluated(scope: Scope, token: Any) -> str:
     try:
         return text_of(scope.token(token))
     except UnknownName:
