@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.host.row_locks import RowHeld, RowLock, holder, row_lock
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "locks" / "rows.lock"
+
+
+def test_a_state_directory_that_was_deleted_is_not_made_anew_for_a_lock(path: Path) -> None:
+    missing = path.parent / "deleted" / "locks" / "rows.lock"
+    with pytest.raises(ConfigInvalid, match="is gone"):
+        RowLock(missing, "one")
+    assert not (path.parent / "deleted").exists()
 
 
 def descriptors() -> int:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..domain.errors import ConfigInvalid
+
 _UNLOCKED = struct.pack("h", fcntl.F_UNLCK)
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -100,8 +102,16 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, _FLAGS, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path.parent)
         return os.open(path, _FLAGS, 0o600)
+
+
+def _make(directory: Path) -> None:
+    """Not its parent: who still has a row of a state directory that was deleted does not make that anew."""
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        raise ConfigInvalid(f"The state directory {str(directory.parent)!r} is gone") from None
 
 
 def _offset(row_id: str) -> int:

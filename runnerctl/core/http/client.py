@@ -18,7 +18,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from ..domain.errors import ConfigInvalid
 from . import deadline
-from .failures import HttpFailure, reason
+from .failures import HttpFailure, reason, timed_out
 from .proxies import proxy_for
 from .settings import HttpSettings
 
@@ -179,7 +179,7 @@ def _errors_named(call: deadline.Call, url: str, seconds: float) -> Iterator[Non
         raise ConfigInvalid(f"{_host(url)!r} cannot be asked: its address or its proxy's is not valid") from exc
     except (HTTPError, http.client.HTTPException, OSError) as exc:
         # Which of the two clocks strikes first is chance, where the whole time is spent in one wait.
-        late = call.expired or (isinstance(exc, urllib3.exceptions.ReadTimeoutError) and call.used() > 0.9 * seconds)
+        late = call.expired or (timed_out(exc) and call.used() > 0.9 * seconds)
         why = f"it took longer than {seconds:.2g} s" if late else reason(exc)
         raise HttpFailure(why, sent=call.begun) from exc
 

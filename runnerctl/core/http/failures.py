@@ -27,11 +27,16 @@ def reason(exc: BaseException) -> str:
     named = next((name for name in map(_named, causes) if name is not None), None)
     if named is not None:
         return named
-    if any(isinstance(cause, urllib3.exceptions.TimeoutError | TimeoutError) for cause in causes):
+    if timed_out(exc):
         return "timed out"
     if any(isinstance(cause, ProxyError) for cause in causes):
         return "its proxy failed"
     return "the connection was dropped"
+
+
+def timed_out(exc: BaseException) -> bool:
+    """Some clock struck: of the connecting, of the sending, or of the reading."""
+    return any(isinstance(cause, urllib3.exceptions.TimeoutError | TimeoutError) for cause in _causes(exc))
 
 
 def _named(cause: BaseException) -> str | None:
