@@ -63,13 +63,21 @@ def _rows(path: Path) -> dict[str, int]:
 
 
 def descriptors(pid: int) -> Counter[str]:
-    """The open files of a process by kind: what the kernel calls them, databases by their name."""
+    """The open files of a process by kind: what the kernel calls them, databases by their name, connections apart."""
     kinds: Counter[str] = Counter()
+    connections = _connections(pid)
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
             target = os.readlink(link)  # noqa: PTH115 - what it names is often no path
-            kinds[_kind(target)] += 1
+            kinds[connections.get(target) or _kind(target)] += 1
     return kinds
+
+
+def _connections(pid: int) -> dict[str, str]:
+    """Its host's TCP connections, ``socket:[4711]`` → ``TCP to 443`` (proc_pid_net(5), /proc/PID/net/tcp)."""
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    return {f"socket:[{each[9]}]": f"TCP to {int(each[2].partition(':')[2], 16)}" for each in fields if each[3] == "01"}
 
 
 def _kind(target: str) -> str:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 
@@ -33,6 +34,8 @@ from .ground import Serving
 REPO = "soak/soak"
 AT_ONCE = 20
 _CROWD = 40
+_KEPT_CONNECTIONS = 64
+"""To GitHub, at most (``core/github/transport.py``)."""
 _PATIENCE_SECONDS = 60.0
 _TRIES = 20
 _DAEMON = f"sleep 300.0{os.getpid()}"
@@ -197,6 +200,9 @@ def _opened_meanwhile(run: Soak, lives: int) -> int:
     more = after - before
     # Each thread has a connection of its own, two files of it; the third is shared.
     more["database"] = max(0, after["database"] - 2 * run.serving.threads() - 1)
+    # Connections to GitHub are kept for the next call, as many as were needed at once.
+    github = f"TCP to {urlsplit(run.sandbox.api_url).port}"
+    more[github] = max(0, after[github] - _KEPT_CONNECTIONS)
     return more.total()
 
 
