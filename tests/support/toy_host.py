@@ -20,7 +20,9 @@ from runnerctl.core.domain.clock import Clock, SystemClock
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
 from runnerctl.core.domain.states import RunnerState
-from runnerctl.core.github.answers import Download, JitConfig, RemoteRunner
+from runnerctl.core.github.answers import Asset, Download, JitConfig, RemoteRunner
+from runnerctl.core.github.answers import Release as GitHubRelease
+from runnerctl.core.host.locks import LockHeld
 from runnerctl.core.packages.releases import Release, platform_of_machine
 from runnerctl.core.packages.store import Package
 from runnerctl.core.store import Store
@@ -162,8 +164,10 @@ class ToyGitHub:
         )
         return [offered]
 
-    def release(self, _version: str) -> None:
-        return None
+    def release(self, version: str) -> GitHubRelease:
+        name = f"actions-runner-{platform_of_machine()}-{version}.tar.gz"
+        asset = Asset(name=name, url=f"https://github.invalid/{name}", size=1, digest=f"sha256:{'0' * 64}")
+        return GitHubRelease(version=version, prerelease=False, body="", assets=(asset,))
 
 
 @dataclass(kw_only=True)
@@ -173,18 +177,35 @@ class ToyPackages:
     path: Path
     before_fetch: Before = nothing
     fetched: list[str] = field(default_factory=list)
+    removed_by_another: set[str] = field(default_factory=set)
+    """Versions that another process has locked to remove them."""
+    fetched_by_another: set[str] = field(default_factory=set)
+    """The same, to fetch them."""
+    before_kept: Callable[[], None] = lambda: None
+    met: list[str] = field(default_factory=list)
+    """Each time that one of these was asked for."""
 
     def ready(self, version: str, platform: str) -> Package | None:
         return Package(version=version, platform=platform, path=self.path) if version in self.fetched else None
 
     @contextmanager
-    def kept(self, _version: str, _platform: str) -> Iterator[None]:
+    def kept(self, version: str, _platform: str) -> Iterator[None]:
+        self._meet(version, self.removed_by_another)
+        self.before_kept()
+        self.before_kept = lambda: None
         yield
 
-    def fetch(self, release: Release, **_: object) -> Package:
+    def fetch(self, release: Release, *, wait: float = 0.0, **_: object) -> Package:
+        self._meet(release.version, self.fetched_by_another)
+        assert wait == 0, "no step of the engine waits for another process's download"
         self.before_fetch(release.version)
         self.fetched.append(release.version)
         return Package(version=release.version, platform=release.platform, path=self.path)
+
+    def _meet(self, version: str, locked: set[str]) -> None:
+        if version in locked:
+            self.met.append(version)
+            raise LockHeld(f"Package {version} is locked", hint="Try again in a moment")
 
 
 class ToyServices:
@@ -217,9 +238,9 @@ class ToyServices:
             github_urls=("https://api.github.invalid", "https://github.invalid"),
         )
 
-    def admitted(self, name: str) -> Runner:
+    def admitted(self, name: str, *, version: str = VERSION) -> Runner:
         """In ``pending``."""
-        asked = replace(spec(name), version=VERSION)
+        asked = replace(spec(name), version=version)
         return self.store.admit(asked, root=Path("/x") / name, backend="toy")
 
     def running(self, name: str, *, shown: Observation = RUNS) -> Runner:

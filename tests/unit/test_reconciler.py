@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.errors import BackendFailed, GitHubUnavailable
+from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded, GitHubUnavailable
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How
 from runnerctl.core.domain.states import RunnerState as S
+from runnerctl.core.engine import failures
 from runnerctl.core.engine.making import Making
-from runnerctl.core.engine.reconciler import GITHUB_THREADS, LOCAL_THREADS, Reconciler
+from runnerctl.core.engine.reconciler import GITHUB_THREADS, LOCAL_THREADS, PACKAGE_THREADS, Reconciler
 from runnerctl.core.host.row_locks import RowLock, is_held, row_lock
-from tests.support.toy_host import RUNS, STOPPED, WORKS, Hands, ToyServices
+from runnerctl.core.packages.store import REMOVAL_SECONDS
+from tests.support.toy_host import RUNS, STOPPED, VERSION, WORKS, Hands, ToyServices
 
 SECONDS = 20.0
 """A test that waits for so long has failed."""
@@ -298,6 +300,79 @@ def test_a_package_is_fetched_by_one_whoever_needs_it_and_others_wait_in_no_thre
     for runner in runners:
         engine.until(lambda runner=runner: ("launch", runner.id) in services.backend.told)  # type: ignore[misc]
     assert (hands.calls, hands.most) == (1, 1)
+
+
+def made(services: ToyServices, engine: Engine, name: str, *, version: str = VERSION) -> Runner:
+    runner = services.admitted(name, version=version)
+    engine.reconciler.make(Making(services, runner.id))  # type: ignore[arg-type]
+    return runner
+
+
+def is_launched(services: ToyServices, runner: Runner) -> bool:
+    return ("launch", runner.id) in services.backend.told
+
+
+def test_a_package_that_another_process_has_locked_is_waited_for_in_no_thread(
+    services: ToyServices, engine: Engine
+) -> None:
+    """It is there, and each create would link it; more of them than threads ask GitHub."""
+    services.packages.fetched.append(VERSION)
+    services.packages.removed_by_another.add(VERSION)
+    locked = [made(services, engine, f"r{number}") for number in range(GITHUB_THREADS + 8)]
+    for runner in locked:
+        engine.looked_at(runner)
+    leaving = removed(services, "leaving")
+    engine.reconciler.enqueue(leaving.id)
+    engine.until(lambda: services.github.deleted == [leaving.github_id])
+    other = made(services, engine, "other", version="2.337.0")
+    engine.until(lambda: is_launched(services, other))
+    assert not any(is_launched(services, runner) for runner in locked)
+    services.packages.removed_by_another.clear()
+    for runner in locked:
+        engine.until(lambda runner=runner: is_launched(services, runner))  # type: ignore[misc]
+
+
+def test_downloads_of_other_processes_keep_no_thread_that_fetches_packages(
+    services: ToyServices, engine: Engine
+) -> None:
+    versions = [f"2.400.{number}" for number in range(PACKAGE_THREADS + 2)]
+    services.packages.fetched_by_another.update(versions)
+    waiting = [made(services, engine, f"r-{version}", version=version) for version in versions]
+    engine.until(lambda: set(services.packages.met) == set(versions))
+    other = made(services, engine, "other")
+    engine.until(lambda: is_launched(services, other))
+    for runner in waiting:
+        assert services.state(runner) is S.PENDING
+    services.packages.fetched_by_another.clear()
+    services.packages.fetched += versions
+    for runner in waiting:
+        engine.until(lambda runner=runner: is_launched(services, runner))  # type: ignore[misc]
+
+
+def test_a_package_that_was_removed_just_before_it_was_linked_is_fetched_again(
+    services: ToyServices, engine: Engine
+) -> None:
+    services.packages.fetched.append(VERSION)
+    services.packages.before_kept = services.packages.fetched.clear  # as the one who makes it looks for it
+    runner = made(services, engine, "a")
+    engine.until(lambda: is_launched(services, runner))
+    assert services.packages.fetched == [VERSION]
+
+
+def test_a_package_that_is_never_let_go_fails_its_creates_with_what_is_in_their_way(
+    services: ToyServices, engine: Engine
+) -> None:
+    """Somebody suspended the process that removes it."""
+    services.packages.fetched.append(VERSION)
+    services.packages.removed_by_another.add(VERSION)
+    runner, other = made(services, engine, "a"), services.running("b")
+    engine.until(lambda: VERSION in services.packages.met)
+    engine.leap(REMOVAL_SECONDS + 1, by_way_of=other)
+    engine.reaches(runner, S.FAILED)
+    ended = services.store.get(runner.id)
+    assert ended is not None
+    assert ended.reason == f"Package {VERSION} is locked"
+    assert isinstance(failures.raised(ended.last_error), DeadlineExceeded)
 
 
 def test_what_waits_for_a_time_is_looked_at_then_and_sooner_when_somebody_says_so(

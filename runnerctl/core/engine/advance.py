@@ -15,6 +15,7 @@ from ..domain.models import Runner
 from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
 from ..host.row_locks import row_lock
 from . import failures, observing
+from .failures import NotNow
 from .making import Making
 from .plan import Action, Seen, plan
 from .steps.acts import ACTS, HEARD_LATER, IDLE, UNLOCKED
@@ -29,6 +30,10 @@ _MOST_STEPS = 40
 """No life needs so many in a row: rather an error than a circle."""
 HEARD_SECONDS = 0.2
 """After a step that the processes take a moment to show."""
+_NOT_NOW_SECONDS = 5.0
+"""After a step that met somebody at work on what it needs, if nobody waits for that."""
+_AWAITED_SECONDS = (0.1, 0.5)
+"""The same for one that is being made: at first, and after a while."""
 
 
 @dataclass(kw_only=True)
@@ -44,6 +49,8 @@ class Progress:
     """When another look is due, if time alone changes anything."""
     error: RunnerctlError | None = None
     """What the last step met. It is in the row, too."""
+    not_now: bool = False
+    """``next`` needs what somebody else has in hands, and is tried again after ``seconds``."""
 
 
 def advance(
@@ -72,7 +79,11 @@ def advance(
                 progress.seconds = action.until
                 return progress
             if action.step not in UNLOCKED:
-                progress.error = _take(services, seen, action, making)
+                try:
+                    progress.error = _take(services, seen, action, making)
+                except NotNow as exc:
+                    progress.not_now, progress.seconds = True, _seconds_until_again(services, exc, making)
+                    return progress
         if action.step in UNLOCKED:
             progress.error = _take(services, seen, action, making)
         progress.taken.append(action)
@@ -104,6 +115,11 @@ def _take(services: Services, seen: Seen, action: Action, making: Making | None)
     try:
         with failures.one_runners_own(seen.runner):
             ACTS[action.step](services, seen, action, making)
+    except NotNow as exc:
+        if making is None or making.met_for(str(exc), services.clock.monotonic()) < exc.patience:
+            raise
+        give_up(services, seen.runner, exc.error)
+        return exc.error
     except RunnerctlError as exc:
         if isinstance(exc, InvalidTransition) and _moved(services, seen.runner):
             return None  # somebody changed the row meanwhile, or what is wanted of it: it is looked at again
@@ -113,7 +129,16 @@ def _take(services: Services, seen: Seen, action: Action, making: Making | None)
         if _is_made(seen, making):
             give_up(services, seen.runner, exc)
         raise
+    if making is not None:
+        making.goes_on()
     return None
+
+
+def _seconds_until_again(services: Services, met: NotNow, making: Making | None) -> float:
+    if making is None:
+        return _NOT_NOW_SECONDS
+    least, most = _AWAITED_SECONDS
+    return min(most, max(least, making.met_for(str(met), services.clock.monotonic()) / 10))
 
 
 def _moved(services: Services, runner: Runner) -> bool:

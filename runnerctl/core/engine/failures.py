@@ -36,6 +36,16 @@ def raised(kept_error: LastError | None) -> RunnerctlError | None:
     return kind(kept_error.message, hint=kept_error.hint, retry_after=kept_error.retry_after, errors=kept_error.errors)
 
 
+class NotNow(Exception):
+    """A step needs what somebody else has in hands: nothing has failed, and it is planned anew soon."""
+
+    def __init__(self, error: RunnerctlError, *, patience: float) -> None:
+        super().__init__(error.message)
+        self.error = error
+        """What it comes to for whoever makes a runner and has met it for ``patience`` seconds."""
+        self.patience = patience
+
+
 @contextmanager
 def one_runners_own(runner: Runner) -> Iterator[None]:
     """What the kernel refuses of one runner is that runner's failure, and never an end of whoever sees to them all."""

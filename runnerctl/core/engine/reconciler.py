@@ -227,9 +227,7 @@ class Reconciler:
                 row.making = None
             self._ask(runner_id, row)
             return Lane.LOCAL, None
-        lane = _lane(progress.next)
-        # Another runner's package of that version is being fetched.
-        return lane, _PACKAGE_SECONDS if lane == row.lane == Lane.PACKAGE else self._seconds(progress) or 0.0
+        return _lane(progress.next), self._seconds(progress) or 0.0
 
     def _seconds(self, progress: Progress) -> float | None:
         if progress.error is None:
@@ -324,7 +322,7 @@ class Reconciler:
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
         key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None
         if key is not None and not self._may_fetch(key):
-            return Progress(runner=None, next=Action(Step.FETCH_PACKAGE))
+            return Progress(runner=None, next=Action(Step.FETCH_PACKAGE), not_now=True, seconds=_PACKAGE_SECONDS)
         try:
             return advance(
                 self._services,

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(\d+\.\d+\.\d+)-(linux-[a-z0-9]+)", re.ASCII)
 _LEFTOVER = re.compile(rf"({_NAME.pattern})\.", re.ASCII)
-_FETCH_SECONDS = 2400.0
+FETCH_SECONDS = 2400.0
 """As long as the slowest download may take, and its unpacking."""
-_REMOVAL_SECONDS = 60.0
+REMOVAL_SECONDS = 60.0
 """As long as the removal of a package may take."""
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -70,15 +70,17 @@ class PackageStore:
         return Package(version=version, platform=platform, path=path)
 
     def kept(self, version: str, platform: str) -> AbstractContextManager[None]:
-        """Nobody removes that package meanwhile, be it here already or fetched only now. Many may keep it at once."""
-        check_directory(self._directory)
-        return file_lock(
-            self._links_lock(f"{version}-{platform}"), wait=_REMOVAL_SECONDS, clock=self._clock, shared=True
-        )
+        """Nobody removes that package meanwhile, be it here already or fetched only now. Many may keep it at once.
 
-    def fetch(self, release: Release, *, progress: Progress | None = None) -> Package:
+        Raises ``LockHeld`` at once while somebody removes it.
+        """
+        check_directory(self._directory)
+        return file_lock(self._links_lock(f"{version}-{platform}"), wait=0, clock=self._clock, shared=True)
+
+    def fetch(self, release: Release, *, progress: Progress | None = None, wait: float = FETCH_SECONDS) -> Package:
         """Download, verify and unpack a release unless it is here; several who ask at once download it once.
 
+        ``wait``: so many seconds for somebody else who fetches or removes it; then it is ``LockHeld``.
         Raises ``GitHubUnavailable``, ``GitHubRefused``, ``PackageInvalid``, ``DiskFull`` or ``ConfigInvalid``. Of a
         failed fetch nothing stays but what an interrupted download can go on from; a package that was here is never
         touched.
@@ -88,7 +90,7 @@ class PackageStore:
             return package
         check_directory(self._directory)
         name = f"{release.version}-{release.platform}"
-        with self._lock(name, wait=_FETCH_SECONDS):
+        with self._lock(name, wait=wait):
             package = self.ready(release.version, release.platform)
             return package if package is not None else self._fetch(name, release, progress)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +37,32 @@ def test_creates_that_wait_for_a_package_keep_nobody_from_an_answer(unpacked_not
         answer = server.request("GET", f"/api/v1/runners/{waits}", seconds=2)
         assert answer.json()["state"] == "pending"
         assert server.remove("never-was").status_code == 404
+
+
+@contextmanager
+def links_locked(packages: Path) -> Iterator[None]:
+    """As whoever removes the packages there has them."""
+    with ExitStack() as held:
+        for path in (packages / ".locks").glob("*.links.lock"):
+            locked = held.enter_context(path.open("rb"))
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def test_creates_of_a_package_that_another_process_has_locked_hold_up_no_removal_and_no_registration(
+    machine: Machine, github: Sandbox
+) -> None:
+    machine.set(RUNNERCTL_PACKAGE_DIR=str(machine.top / "packages"))
+    server = machine.serve()
+    server.made("goes")
+    with crowd(server) as clients:
+        with links_locked(machine.top / "packages"):
+            names = clients.creates("waits", 40)
+            until(lambda: len(server.request("GET", "/api/v1/runners").json()["items"]) > len(names))
+            assert server.request("DELETE", "/api/v1/runners/goes", seconds=5).status_code == 200
+            assert github.runners() == []
+            assert {server.recorded(name) for name in names} == {"pending"}
+        until(lambda: len(github.runners()) == len(names), seconds=40)
 
 
 @pytest.mark.timeout(150)

@@ -217,7 +217,7 @@ def build(services: Services, package: Package) -> directory.Root:
 
 @pytest.mark.parametrize("version", ["latest", "2.336.0"])
 def test_a_package_is_not_pruned_while_it_is_linked(services: Services, version: str) -> None:
-    with packages.kept(services, REPO, version) as package:
+    with packages.fetched(services, REPO, version) as package:
         assert not services.packages.remove(package, used=lambda: False)
         root = build(services, package)
         assert not services.packages.remove(package, used=lambda: False)
@@ -226,7 +226,7 @@ def test_a_package_is_not_pruned_while_it_is_linked(services: Services, version:
 
 
 def test_two_may_link_one_package_at_once(services: Services) -> None:
-    with packages.kept(services, REPO, "latest") as outer, packages.kept(services, REPO, "latest") as inner:
+    with packages.fetched(services, REPO, "latest") as outer, packages.fetched(services, REPO, "latest") as inner:
         assert outer == inner
 
 

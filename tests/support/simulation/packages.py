@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerctl.core.domain.errors import GitHubUnavailable
+from runnerctl.core.host.locks import LockHeld
 from runnerctl.core.packages.store import Package
 
 if TYPE_CHECKING:
@@ -28,11 +29,17 @@ class FakePackages:
 
     @contextmanager
     def kept(self, version: str, platform: str) -> Iterator[None]:
-        del version, platform
+        """Now and then somebody just removes what nobody uses."""
+        if self._rng.random() < 0.1:
+            raise LockHeld(f"{version}-{platform} is locked")
         yield
 
-    def fetch(self, release: Release, *, progress: Callable[[int, int | None], None] | None = None) -> Package:
+    def fetch(
+        self, release: Release, *, progress: Callable[[int, int | None], None] | None = None, wait: float = 0.0
+    ) -> Package:
         del progress
+        if wait == 0 and self._rng.random() < 0.1:
+            raise LockHeld(f"{release.version} is being fetched")
         schedule = self._side.schedule
         schedule.gate(f"fetch {release.version}")
         schedule.wait(until=schedule.now + self._rng.choice((0.5, 5.0, 30.0)))

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 def newer_package(services: Services, runner: Runner) -> Package | str:
-    """What GitHub offers now, unpacked here; or why that does not help. Raises what asking or a download raises."""
+    """What GitHub offers now, unpacked here; or why that does not help.
+
+    Raises ``NotNow``, and what asking or a download raises.
+    """
     _ = services.github  # that this process has no credentials is no reason for others to wait
     try:
-        offered = packages.package_for(services, runner.scope, "latest", None, fresh=True)
+        offered = packages.offered(services, runner.scope)
     except RunnerctlError as exc:
         breaker.went_wrong(services, runner.scope, exc)
         raise
@@ -29,7 +32,7 @@ def newer_package(services: Services, runner: Runner) -> Package | str:
 
 
 def upgraded(services: Services, runner: Runner, offered: Package) -> tuple[str, str]:
-    """(version, handle) of the runner with that package. Raises ``BackendFailed`` and what a download raises."""
+    """(version, handle) of the runner with that package. Raises ``BackendFailed`` or ``NotNow``."""
     try:
         backend, handle = services.backends.reach(runner)
         with packages.kept(services, runner.scope, offered.version) as package:

@@ -97,7 +97,13 @@ def _driven(operation: Operation[T], clock: Clock) -> T:
         else:
             held_since = None
         if progress is None or not progress.taken:
-            clock.sleep(OBSERVE_SECONDS)
+            clock.sleep(_pause(progress))
+
+
+def _pause(progress: Progress | None) -> float:
+    if progress is None or not progress.not_now:
+        return OBSERVE_SECONDS
+    return progress.seconds or OBSERVE_SECONDS
 
 
 def _held_by_another(operation: Operation[T]) -> RunnerBusy:

@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 def fetch_package(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
     runner = seen.runner
     exposure.check(services, runner)
-    packages.fetch(services, runner.scope, runner.version, making.progress if making else None)
+    assert making is not None  # noqa: S101 - nobody else comes here
+    making.keep_package(packages.fetched(services, runner.scope, runner.version, making.progress))
 
 
-def provision(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+def provision(services: Services, seen: Seen, _: Action, making: Making | None) -> None:
     """Its place, built under the id and published under the name; from now on GitHub may have been asked."""
     runner = seen.runner
     exposure.check(services, runner)
     version, handle = _provisioned(services, runner)
+    if making is not None:
+        making.let_package_go()  # what is linked is used, and stays
     services.store.amend(runner, version=version, handle=handle, asked_at=services.clock.now())
 
 
