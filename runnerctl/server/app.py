@@ -26,7 +26,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app = web.Application(middlewares=[boundary], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
-    app[AUTHENTICATOR] = Authenticator(services, app[OFFLOAD], token)
+    app[AUTHENTICATOR] = Authenticator(services, token)
     app[SOURCES] = Sources(services.settings.server.trusted_proxies)
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
     app[STATUS_CACHE] = StatusCache(services)

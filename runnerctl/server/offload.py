@@ -1,7 +1,8 @@
 """The only bridge between the event loop and the blocking core.
 
 Calls run in a pool of threads, and none of them waits: what an operation waits for is a future on the loop, and its
-steps are the engine's. A thread cannot be cancelled: what was wanted goes on to its end though its caller is gone.
+steps and questions to GitHub are the engine's. A thread cannot be cancelled: what was wanted goes on to its end though
+its caller is gone.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from runnerctl.core import Operation, Reconciler
+from runnerctl.core import Operation, Question, Reconciler
 from runnerctl.core.domain.errors import Overloaded
 
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512
 _OBSERVE_SECONDS = 0.5
+_MOST_ASKED = 16
+"""Questions to GitHub at the same time: the engine's own steps find half of its threads free."""
+_MOST_QUESTIONS = 256
 
 T = TypeVar("T")
 
@@ -59,11 +63,13 @@ class Offload:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="core")
         self._under_way: set[asyncio.Task[Any]] = set()
         self._queued = 0
+        self._questions = 0
+        self._asked = asyncio.Semaphore(_MOST_ASKED)
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """One blocking call that waits for nothing. Raises ``Overloaded`` when too many are under way already."""
         if self._queued >= _MAX_QUEUED:
-            raise Overloaded("Too many requests are under way", retry_after=2)
+            raise _overloaded()
         return await self._call(function, *args, **kwargs)
 
     async def _call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
@@ -87,7 +93,8 @@ class Offload:
         return task
 
     async def _drive(self, operation: Operation[T]) -> T:
-        await self.call(operation.begin)
+        while (question := await self.call(operation.begin)) is not None:
+            await self._ask(question)
         event = asyncio.Event()
         while True:
             self._hand_over(operation)
@@ -97,6 +104,18 @@ class Offload:
                 return result
             if (operation.runner_id or "") == runner_id and operation.making is None:
                 await self.waits.first(runner_id, event, _OBSERVE_SECONDS)
+
+    async def _ask(self, question: Question) -> None:
+        """Raises ``Overloaded`` when too many wait for an answer already: nothing was changed yet."""
+        if self.engine is None or self._questions >= _MOST_QUESTIONS:
+            raise _overloaded()
+        self._questions += 1
+        try:
+            async with self._asked:
+                answer = self.engine.ask(partial(contextvars.copy_context().run, question))
+                await asyncio.shield(asyncio.wrap_future(answer))
+        finally:
+            self._questions -= 1
 
     def _hand_over(self, operation: Operation[T]) -> None:
         """The engine takes the steps, and holds what the operation held to make a runner."""
@@ -115,3 +134,7 @@ class Offload:
         for task in self._under_way:
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _overloaded() -> Overloaded:
+    return Overloaded("Too many requests are under way", retry_after=2)

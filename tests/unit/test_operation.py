@@ -14,7 +14,14 @@ from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.engine.making import Making
-from runnerctl.core.engine.operations.operation import HELD_SECONDS, OBSERVE_SECONDS, Operation, drive_to_end, finish
+from runnerctl.core.engine.operations.operation import (
+    HELD_SECONDS,
+    OBSERVE_SECONDS,
+    Operation,
+    Question,
+    drive_to_end,
+    finish,
+)
 from runnerctl.core.host.row_locks import RowLock, row_lock
 from tests.support.toy_host import ToyServices
 
@@ -107,6 +114,20 @@ def test_a_refusal_begins_nothing_and_is_told(services: ToyServices) -> None:
     with pytest.raises(InvalidRequest, match="no such label"):
         finish(operation)
     assert (operation.looks, operation.heard) == (0, ["interrupted by InvalidRequest", "close"])
+
+
+class Asking(Awaited):
+    """Asks twice, and notes it."""
+
+    def begin(self) -> Question | None:
+        self.heard.append("begin")
+        return (lambda: self.heard.append("asked")) if self.heard.count("asked") < 2 else None
+
+
+def test_it_begins_anew_until_nothing_is_left_to_be_asked(services: ToyServices) -> None:
+    operation = Asking(services, services.running("a"), S.STARTING)
+    assert finish(operation) == "starting"
+    assert operation.heard == ["begin", "asked", "begin", "asked", "begin", "close"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), BackendFailed("it would not")])

@@ -12,9 +12,9 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..domain.errors import ConfigInvalid, RunnerctlError
 from ..domain.models import Runner
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..services import Services
 
 log = logging.getLogger("runnerctl.core")
+T = TypeVar("T")
 
 LOCAL_THREADS = 8
 GITHUB_THREADS = 32
@@ -53,7 +54,7 @@ class Lane:
 class Pool(Protocol):
     """Threads of one lane."""
 
-    def submit(self, act: Callable[[str, _Row], object], runner_id: str, row: _Row, /) -> object: ...
+    def submit(self, act: Callable[..., object], /, *given: Any) -> object: ...
 
     def shutdown(self, *, wait: bool, cancel_futures: bool) -> None: ...
 
@@ -138,6 +139,12 @@ class Reconciler:
             # Most of its steps ask GitHub, and a package is mostly there: no thread hands it to another.
             row.making, row.lane = making, Lane.GITHUB
         self.enqueue(making.runner_id)
+
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """What a request has to know of GitHub, asked in a thread that may wait for the answer."""
+        answer: Future[T] = Future()
+        self._pools[Lane.GITHUB].submit(_answer, question, answer)
+        return answer
 
     def silent(self, seconds: float) -> list[str]:
         """Those of its parts of which nothing was heard for so long: what hands out rows, or all threads of a lane."""
@@ -346,6 +353,13 @@ class Reconciler:
                 return False
             self._fetching.add(key)
             return True
+
+
+def _answer(question: Callable[[], T], answer: Future[T]) -> None:
+    try:
+        answer.set_result(question())
+    except BaseException as exc:
+        answer.set_exception(exc)
 
 
 def _own_pools() -> Mapping[str, Pool]:

@@ -25,7 +25,6 @@ from runnerctl.core import (
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
 
 from ..keys import CLAIMED
-from ..offload import Offload
 from . import unix_peers
 from .throttle import Rates
 from .workflow_tokens import WorkflowTokens
@@ -38,9 +37,8 @@ _MOST_KNOWN = 4096
 class Authenticator:
     """For the loop's thread alone. Compares in constant time, and keeps only the tokens' digests."""
 
-    def __init__(self, services: Services, offload: Offload, token: str | None) -> None:
+    def __init__(self, services: Services, token: str | None) -> None:
         self._services = services
-        self._offload = offload
         self._rates = Rates(services.clock.monotonic)
         self._mark: object = None
         self._known: dict[str, ApiToken] = {}
@@ -52,7 +50,7 @@ class Authenticator:
         settings = self._services.settings
         self._group = listening.socket_group(settings)
         policy = workflow_policy(settings)
-        self._workflows = None if policy is None else WorkflowTokens(self._services, self._offload, policy)
+        self._workflows = None if policy is None else WorkflowTokens(self._services, policy)
         # Without one, nothing that a header can hold has this digest.
         self._expected = b"" if token is None else _digest(token)
         self._usual = b"" if token is None else _digest(f"Bearer {token}")

@@ -11,7 +11,6 @@ from runnerctl.core.domain.errors import IssuerUnavailable, RunnerctlError, Unau
 from runnerctl.core.services import USER_AGENT
 
 from ..keys import CLAIMED
-from ..offload import Offload
 
 _LIFE_SECONDS = 600.0
 """A key that the issuer takes back counts no longer than that."""
@@ -23,9 +22,9 @@ _RETRY_SECONDS = 2.0
 class WorkflowTokens:
     """For the loop's thread alone; made anew when the settings change."""
 
-    def __init__(self, services: Services, offload: Offload, policy: Policy) -> None:
+    def __init__(self, services: Services, policy: Policy) -> None:
         self._policy = policy
-        self._keys = IssuerKeys(services, offload, policy.issuer)
+        self._keys = IssuerKeys(services, policy.issuer)
 
     async def authenticate(self, request: web.Request, token: str) -> Actor:
         """Raises ``Unauthorized`` or ``IssuerUnavailable``."""
@@ -45,9 +44,8 @@ class WorkflowTokens:
 class IssuerKeys:
     """Kept for a while, fetched once however many wait. A fetch that fails leaves nobody in whom no key vouches for."""
 
-    def __init__(self, services: Services, offload: Offload, issuer: str) -> None:
+    def __init__(self, services: Services, issuer: str) -> None:
         self._services = services
-        self._offload = offload
         self._issuer = issuer
         self._keys: dict[str, SigningKey] = {}
         self._fresh_until = self._refetch_from = self._retry_from = float("-inf")
@@ -90,7 +88,8 @@ class IssuerKeys:
     async def _fetch(self) -> None:
         clock, http = self._services.clock, self._services.settings.http
         try:
-            keys = await self._offload.call(issuer_keys.fetch, self._issuer, http=http, user_agent=USER_AGENT)
+            # Not in a thread that requests need: an issuer may take its time.
+            keys = await asyncio.to_thread(issuer_keys.fetch, self._issuer, http=http, user_agent=USER_AGENT)
         except RunnerctlError as exc:
             self._failure = exc
             self._retry_from = clock.monotonic() + _RETRY_SECONDS

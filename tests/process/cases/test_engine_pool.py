@@ -129,3 +129,27 @@ def test_a_server_ends_its_own_runners_though_one_of_them_has_left_nothing_behin
     until(lambda: not machine.root("stays").exists(), seconds=10)
     assert not any(str(listener) == str(pid) for pid in machine.processes())
     assert github.runners() == []
+
+
+@pytest.mark.persistent
+def test_a_github_that_does_not_say_whether_a_runner_may_start_keeps_nobody_from_an_answer(
+    machine: Machine, github: Sandbox
+) -> None:
+    server = machine.serve()
+    server.made("steady", ephemeral=False)
+    server.made("other")
+    assert server.request("POST", "/api/v1/runners/steady/stop").status_code == 200
+    github.add_fault(Fault(match=r"GET .*/actions/runners/\d+$", delay=60, times=None))
+    with crowd(server) as clients:
+        asked = calls(github, "/actions/runners/")
+        for _ in range(40):
+            clients.send("POST", "/api/v1/runners/steady/start")
+        until(lambda: calls(github, "/actions/runners/") - asked >= 16)
+        assert server.request("GET", "/api/v1/runners/steady", seconds=2).json()["state"] == "stopped"
+        assert server.request("GET", "/health", seconds=2).status_code == 200
+        assert server.request("POST", "/api/v1/runners/other/stop", seconds=5).status_code == 200
+        assert server.recorded("steady") == "stopped"
+
+
+def calls(github: Sandbox, part: str) -> int:
+    return sum(part in call.path for call in github.calls)

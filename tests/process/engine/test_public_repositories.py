@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -337,6 +338,26 @@ def test_what_another_process_found_out_counts_for_a_start(
     other.close()
     with pytest.raises(Forbidden):
         start(services, "rests")
+
+
+@pytest.mark.parametrize("command", [core.start_runner, core.restart_runner])
+def test_one_that_was_found_exposed_is_asked_about_before_anything_is_begun(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, command: Callable[..., core.Operation[Any]]
+) -> None:
+    """Whoever must not wait for GitHub hands the question on."""
+    create(services, host.spec("rests"), wait=core.Wait.ONLINE)
+    stop(services, "rests")
+    services.store.note_exposures({current(services, "rests").id: clock.now()})
+    clock.ahead += 61
+    before, asked = current(services, "rests"), looks(sandbox)
+    operation = command(services, "rests")
+    question = operation.begin()
+    assert question is not None
+    assert (current(services, "rests"), looks(sandbox)) == (before, asked)
+    sandbox.publish(REPO)
+    with pytest.raises(Forbidden):
+        question()
+    assert (current(services, "rests"), looks(sandbox)) == (before, asked + 1)
 
 
 @pytest.mark.persistent

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from runnerctl import core
@@ -64,6 +67,43 @@ def test_what_is_refused_changes_nothing(services: Services, host: Host, sandbox
         with pytest.raises(InvalidTransition, match="registration"):
             core.finish(command(services, NAME), clock=services.clock)
     assert current(services) == before
+
+
+@pytest.mark.parametrize("command", [core.start_runner, core.restart_runner])
+def test_until_github_has_been_asked_nothing_is_begun(
+    services: Services, host: Host, sandbox: Sandbox, command: Callable[..., core.Operation[Any]]
+) -> None:
+    """Whoever must not wait hands the question on, and begins anew; it is asked once."""
+    before = stopped(services, host)
+    asked = len(sandbox.calls)
+    operation = command(services, NAME)
+    question = operation.begin()
+    assert question is not None
+    assert (current(services), len(sandbox.calls)) == (before, asked)
+    question()
+    assert len(sandbox.calls) > asked
+    asked = len(sandbox.calls)
+    assert current(services) == before
+    assert operation.begin() is None
+    assert current(services).desired is Desired.RUNNING
+    assert len(sandbox.calls) == asked
+
+
+def test_one_that_was_registered_anew_while_github_was_asked_is_asked_about_again(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    deleted(services, host, sandbox)
+    operation = core.start_runner(services, NAME)
+    question = operation.begin()
+    assert question is not None
+    question()
+    start(services, NAME, register=True)
+    stop(services, NAME)
+    again = operation.begin()
+    assert again is not None
+    again()
+    assert operation.begin() is None
+    assert core.finish(core.start_runner(services, NAME)).github_id == current(services).github_id
 
 
 def test_one_that_is_registered_is_not_registered_again(services: Services, host: Host, sandbox: Sandbox) -> None:

@@ -235,7 +235,8 @@ class Server(Process):
 
     def _answer(self, operation: Operation[Any]) -> None:
         try:
-            operation.begin()
+            while (question := operation.begin()) is not None:
+                question()
         except Died:
             operation.close()  # as the kernel does
             raise

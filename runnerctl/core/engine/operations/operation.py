@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..table import Step
 
 T = TypeVar("T")
+Question = Callable[[], None]
+"""Waits for GitHub's answer, and raises what refuses what was wanted."""
 
 OBSERVE_SECONDS = 0.02
 HELD_SECONDS = 10.0
@@ -44,8 +46,11 @@ class Operation(ABC, Generic[T]):
         self.services = services
 
     @abstractmethod
-    def begin(self) -> None:
-        """Checks, and commits what is wanted; never waits. Raises what refuses it: then nothing was changed."""
+    def begin(self) -> Question | None:
+        """Checks, and commits what is wanted; never waits. Raises what refuses it: then nothing was changed.
+
+        Neither was anything when it returns what GitHub has to be asked first: it begins anew once that is answered.
+        """
 
     @abstractmethod
     def outcome(self) -> T | None:
@@ -64,7 +69,8 @@ class Operation(ABC, Generic[T]):
 def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
     """Drives it to its end in this thread and returns what came of it. ``clock`` sleeps between the looks."""
     try:
-        operation.begin()
+        while (question := operation.begin()) is not None:
+            question()
         return _driven(operation, clock or operation.services.clock)
     except BaseException as exc:
         operation.interrupted(exc)

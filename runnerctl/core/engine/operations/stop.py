@@ -10,10 +10,10 @@ from ...domain.models import Runner
 from ...domain.observation import Phase
 from ...domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, RunnerState
 from .. import failures
-from ..github_side import exposure, registration
 from ..plan import WAS_STOPPED, is_wished
 from .find_runner import find_runner
-from .operation import Operation
+from .may_start import MayStart
+from .operation import Operation, Question
 
 if TYPE_CHECKING:
     from ...access.grants import TokenLimits
@@ -144,6 +144,7 @@ class _EndsProcesses(_OfLiving):
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
+        self._may = MayStart(services)
 
 
 class StopRunner(_EndsProcesses):
@@ -182,13 +183,15 @@ class RestartRunner(_EndsProcesses):
     cancelled for nothing: an ephemeral runner has no other.
     """
 
-    def begin(self) -> None:
+    def begin(self) -> Question | None:
         runner = self._found()
         if runner.state in UNLAUNCHED:
             raise InvalidTransition(f"Runner {self._name!r} is still being created")
-        exposure.check_again(self.services, runner)
-        if runner.state is RunnerState.STOPPED:
-            _check_registered(self.services, runner)
+        rests = runner.state is RunnerState.STOPPED
+        if (question := self._may.question(runner, registered=rests)) is not None:
+            return question
+        if rests:
+            self._may.check_registered(runner)
         self._worked = self._now and has_job(self.services, runner)
         if self._worked and runner.ephemeral:
             raise InvalidTransition(
@@ -197,6 +200,7 @@ class RestartRunner(_EndsProcesses):
             )
         how = How.NOW if self._now else How.DRAIN
         self.services.store.want_restart(runner.id, how=how, by=self._by)
+        return None
 
     def outcome(self) -> Stop | None:
         runner = self._current()
@@ -214,19 +218,6 @@ class RestartRunner(_EndsProcesses):
         if runner.state is RunnerState.STOPPED and not wished:
             raise _not_started(runner)
         return None
-
-
-def _check_registered(services: Services, runner: Runner) -> None:
-    """A persistent one has been alone for long: its Listener would only find that out, and end.
-
-    Raises ``InvalidTransition`` when GitHub says that it has none of it; when GitHub says nothing, it is started.
-    """
-    if runner.ephemeral or not (runner.github_id is None or registration.is_gone(services, runner)):
-        return
-    raise InvalidTransition(
-        f"The registration of runner {runner.name!r} is gone: GitHub does not know it any more",
-        hint="Start it with --register (HTTP: ?register=true) to register it anew, or remove it",
-    )
 
 
 _ENDED_BY_ITSELF = frozenset({RunnerState.COMPLETED, RunnerState.FAILED})
@@ -265,8 +256,9 @@ class StartRunner(Operation[Runner]):
         self._register = register
         self._limits = limits
         self._by = by
+        self._may = MayStart(services)
 
-    def begin(self) -> None:
+    def begin(self) -> Question | None:
         runner = find_runner(self.services, self._name, self._limits)
         if not runner.live or _is_lost(self.services, runner):
             raise _gone(runner)
@@ -274,20 +266,16 @@ class StartRunner(Operation[Runner]):
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
             if runner.desired is not Desired.RUNNING:
                 raise InvalidTransition(f"Runner {self._name!r} is being stopped and cannot be started now")
-            return
+            return None
         if runner.state is not RunnerState.STOPPED:
             raise InvalidTransition(f"Runner {self._name!r} is {runner.state} and cannot be started now")
-        exposure.check_again(self.services, runner)
-        self.services.store.want_running(runner.id, by=self._by, anew=self._is_to_be_registered(runner))
-
-    def _is_to_be_registered(self, runner: Runner) -> bool:
-        try:
-            _check_registered(self.services, runner)
-        except InvalidTransition:
-            if self._register:
-                return True
-            raise
-        return False
+        if (question := self._may.question(runner)) is not None:
+            return question
+        if not self._register:
+            self._may.check_registered(runner)
+        anew = not self._may.is_registered(runner)
+        self.services.store.want_running(runner.id, by=self._by, anew=anew)
+        return None
 
     def outcome(self) -> Runner | None:
         runner = self.services.store.get(self.runner_id or "")
