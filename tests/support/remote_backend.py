@@ -369,7 +369,7 @@ class RemoteBackend(Backend):
                 return [Left(f"{pod.name} runs: it is not deleted")]
             self.logs(handle)
             self._api.delete(uid)
-            return [] if self._api.get(uid) is None else [Left(f"{pod.name} is just being deleted")]
+            return [] if self._api.get(uid) is None else [Left(f"{pod.name} is just being deleted", going=True)]
         except (ApiError, BackendFailed) as exc:
             return [Left(f"Whether all is gone is not known: {exc}")]
 

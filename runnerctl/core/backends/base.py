@@ -126,6 +126,8 @@ class Left(NamedTuple):
     message: str
     hint: str | None = None
     """The command that clears it."""
+    going: bool = False
+    """Nothing is in its way: it is being deleted, and that takes a while."""
 
 
 class Found(NamedTuple):

@@ -75,8 +75,7 @@ def advance(
                 return progress
             action = plan(seen, now=observing.now(services), deadlines=observing.deadlines(services))
             progress.runner, progress.next = seen.runner, action if seen.runner.live else None
-            if action.step in IDLE or not may(seen.runner, action):
-                progress.seconds = action.until
+            if _is_left(progress, action, allowed=may(seen.runner, action)):
                 return progress
             if action.step not in UNLOCKED:
                 try:
@@ -97,6 +96,13 @@ def advance(
             progress.seconds = HEARD_SECONDS
             return progress
     raise RunnerctlError(f"Runner {runner_id} repeats the same steps: {[each.step for each in progress.taken[-6:]]}")
+
+
+def _is_left(progress: Progress, action: Action, *, allowed: bool) -> bool:
+    """There is nothing to be done now, or it is not ours; what was killed just now may take a moment to be gone."""
+    killed = action.step is Step.KILL and bool(progress.taken) and progress.taken[-1].step is Step.KILL
+    progress.seconds = HEARD_SECONDS if killed else action.until
+    return killed or action.step in IDLE or not allowed
 
 
 def _look(
@@ -156,7 +162,7 @@ def _remember(services: Services, runner: Runner, exc: RunnerctlError, *, being_
     if being_made:
         give_up(services, runner, exc)
     elif not isinstance(exc, ConfigInvalid):  # that this process has no credentials is no reason for others to wait
-        attempts = runner.attempts + 1
+        attempts = (services.store.get(runner.id) or runner).attempts + 1
         due = services.clock.now() + failures.pause(attempts, exc)
         services.store.note(runner.id, attempts=attempts, due=due, last_error=failures.kept(exc))
 

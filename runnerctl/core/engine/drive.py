@@ -9,7 +9,9 @@ from ..domain.errors import RunnerBusy
 from ..domain.models import Runner
 from ..domain.states import RunnerState
 from ..host.row_locks import RowHeld
-from .advance import Progress, advance
+from . import failures
+from .advance import HEARD_SECONDS, Progress, advance
+from .table import Step
 
 if TYPE_CHECKING:
     from ..services import Services
@@ -37,7 +39,8 @@ def drive(
         progress.taken = taken
         if progress.error is not None or not _goes_on(progress):
             return progress
-        services.clock.sleep(OBSERVE_SECONDS)
+        killed = progress.next is not None and progress.next.step is Step.KILL
+        services.clock.sleep(HEARD_SECONDS if killed else OBSERVE_SECONDS)
 
 
 def _advanced(services: Services, runner_id: str, *, wait: float, absences: Callable[[Runner], int] | None) -> Progress:
@@ -58,4 +61,4 @@ def _goes_on(progress: Progress) -> bool:
     runner = progress.runner
     if runner is None or runner.state not in ENDING or progress.seconds is None:
         return False
-    return runner.due is None or runner.last_error is None
+    return runner.due is None or runner.last_error is None or failures.is_of_its_making(runner)

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from ..domain import errors
 from ..domain.errors import RunnerctlError
 from ..domain.models import LastError, Runner
+from ..domain.states import RunnerState
 
 _MOST_SECONDS = 300.0
 _FIRST_SECONDS = 5.0
+_SHORT_SECONDS = 0.2
+_SHORT_LOOKS = 8
 BUSY_SECONDS = 1.0
 """GitHub says for a moment after a job's end that it runs."""
 
@@ -61,12 +64,23 @@ def is_busy(kept_error: LastError | None) -> bool:
     return kept_error is not None and kept_error.kind == errors.GitHubBusy.__name__
 
 
+def is_of_its_making(runner: Runner) -> bool:
+    """Its error is why its life ends, and no step of its end met it."""
+    error = runner.last_error
+    return error is not None and runner.ending is RunnerState.FAILED and error.message == runner.reason
+
+
 def pause(attempts: int, exc: RunnerctlError | None = None) -> float:
     """Seconds until the next try after so many that failed."""
     if isinstance(exc, errors.GitHubBusy):
         return BUSY_SECONDS
     least = exc.retry_after if exc is not None and exc.retry_after is not None else 0.0
     return max(least, min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(attempts - 1, 10)))
+
+
+def soon(attempts: int) -> float | None:
+    """Seconds until the next look at what goes on by itself, after so many; None once it has taken a minute or so."""
+    return _SHORT_SECONDS * 2.0 ** (attempts - 1) if attempts <= _SHORT_LOOKS else None
 
 
 def _kinds(base: type[RunnerctlError]) -> Iterator[type[RunnerctlError]]:

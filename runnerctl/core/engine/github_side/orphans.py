@@ -22,7 +22,8 @@ from ...services import Services
 from ...store.orphans import LONGEST_WAIT
 from .registration import find_ours
 
-_RETRY_SECONDS = (30.0, 60.0, 300.0, 900.0, LONGEST_WAIT)
+FIRST_RETRY_SECONDS = 30.0
+_RETRY_SECONDS = (FIRST_RETRY_SECONDS, 60.0, 300.0, 900.0, LONGEST_WAIT)
 
 
 def finish_orphans(services: Services, *, only: str | None = None, early: bool = False) -> Sequence[Runner]:
@@ -71,6 +72,7 @@ def deregistered(services: Services, runner: Runner) -> dict[str, Any]:
         "deregistered_at": services.clock.now(),
         "github_status": None,
         "github_busy": None,
+        "attempts": 0,
         "settle_until": services.clock.boottime() + seconds if _may_have_a_job(services, runner) else None,
         "boot_id": services.clock.boot_id(),
     }

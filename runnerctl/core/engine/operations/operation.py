@@ -17,7 +17,7 @@ from ...domain.errors import ConfigInvalid, RunnerBusy
 from ...host.row_locks import RowHeld, holder
 from ..advance import HEARD_SECONDS, Progress, advance
 from ..making import Making
-from ..steps.acts import HEARD_LATER
+from ..steps.acts import ASKED_SELDOM
 
 if TYPE_CHECKING:
     from ...domain.models import Runner
@@ -142,7 +142,7 @@ class _Asked:
     def note(self, progress: Progress) -> None:
         if progress.taken:
             last = progress.taken[-1].step
-            self._step, self._at = last if last in HEARD_LATER else None, self._clock.monotonic()
+            self._step, self._at = last if last in ASKED_SELDOM else None, self._clock.monotonic()
 
 
 def _step(operation: Operation[T], asked: _Asked) -> Progress | None:

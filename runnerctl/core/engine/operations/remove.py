@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...domain.errors import DeadlineExceeded, GitHubBusy, InvalidTransition, RunnerctlError
+from ...domain.errors import DeadlineExceeded, GitHubBusy, InvalidTransition
 from ...domain.models import Runner, Scope
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
@@ -85,7 +85,7 @@ class Remove(Operation[Removal]):
         failure = failures.raised(runner.last_error)
         if runner.desired is not Desired.GONE:
             raise failure or InvalidTransition(f"Runner {runner.name!r} is wanted {runner.desired} by another command")
-        if failure is not None and not isinstance(failure, GitHubBusy) and not _is_why_it_ends(runner, failure):
+        if failure is not None and not isinstance(failure, GitHubBusy) and not failures.is_of_its_making(runner):
             raise failure
         if runner.state is not RunnerState.REMOVING or not is_draining(self.services, runner):
             return None
@@ -106,11 +106,6 @@ class Remove(Operation[Removal]):
             return None  # it is tried once
         warning = KILLED if self._worked and is_unsaid(self.services, runner) else None
         return Removal(runner=runner, draining=False, warning=warning)
-
-
-def _is_why_it_ends(runner: Runner, failure: RunnerctlError) -> bool:
-    """It is the error of whoever made it, and no step of its removal met it."""
-    return runner.ending is RunnerState.FAILED and failure.message == runner.reason
 
 
 def remove_runner(

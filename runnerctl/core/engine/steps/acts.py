@@ -49,3 +49,5 @@ GITHUB = frozenset({*UNLOCKED, Step.PROVISION, Step.REGISTER, Step.REGISTER_AGAI
 """Waits for GitHub, if only to be told whether a repository is public."""
 HEARD_LATER = frozenset({Step.DRAIN, Step.INTERRUPT, Step.ADOPT})
 """The processes take a moment to show it."""
+ASKED_SELDOM = HEARD_LATER | {Step.KILL}
+"""Not asked again before the processes can have shown it; a kill is mostly done when it returns."""

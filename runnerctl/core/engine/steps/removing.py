@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubError, RunnerBusy, RunnerctlError
@@ -9,10 +10,11 @@ from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
 from ..github_side import registration
-from ..github_side.orphans import deregistered, finish_orphans
+from ..github_side.orphans import FIRST_RETRY_SECONDS, deregistered, finish_orphans
 from .job_rows import note_jobs
 
 if TYPE_CHECKING:
+    from ...backends.base import Left
     from ...services import Services
     from ..making import Making
     from ..plan import Action, Seen
@@ -93,18 +95,22 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
     try:
         certain = registration.delete(services, runner)
     except (GitHubError, ConfigInvalid) as exc:
-        if isinstance(exc, GitHubError) and not isinstance(exc, GitHubBusy):
-            services.store.keep_orphan(runner, reason=exc.message)
         # Without credentials the local part is done all the same; whoever has some clears the rest.
-        if _is_waited_for(seen) and not (isinstance(exc, ConfigInvalid) and seen.processes.gone):
-            raise
-        if not services.store.has_orphan(runner.id):
+        if not _is_waited_for(seen) or (isinstance(exc, ConfigInvalid) and seen.processes.gone):
+            services.store.keep_orphan(runner, reason=exc.message, seconds=_seconds_until_next_try(exc))
+            return
+        if not isinstance(exc, ConfigInvalid | GitHubBusy):
             services.store.keep_orphan(runner, reason=exc.message)
-        return
+        raise
     services.store.note(runner.id, **deregistered(services, runner))
     services.store.forget_orphan(runner.id)
     if not certain and _was_unheard(runner):
         services.store.keep_orphan(runner, reason=UNHEARD, seconds=UNHEARD_SECONDS)
+
+
+def _seconds_until_next_try(exc: RunnerctlError) -> float:
+    """GitHub has been asked just now, and nobody waits for it any more."""
+    return 0.0 if isinstance(exc, ConfigInvalid) else exc.retry_after or FIRST_RETRY_SECONDS
 
 
 def _was_unheard(runner: Runner) -> bool:
@@ -123,13 +129,27 @@ def clear_orphan(services: Services, seen: Seen, _: Action, __: Making | None) -
 
 
 def end_life(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
-    """Raises ``BackendFailed`` when a process or a mount would not go; the row then stays for another try."""
+    """What takes its time to go is looked at again, soon at first. Raises ``BackendFailed`` when a process or a mount
+    would not go; the row then stays for another try.
+    """
     runner = seen.runner
     backend, handle = services.backends.reach(runner)
     backend.kill(handle)
     note_jobs(services, runner, seen.processes)
     left = backend.cleanup(handle)
     if left:
-        raise BackendFailed("; ".join(each.message for each in left), hint=left[0].hint)
+        _put_off(services, runner, left)
+        return
     assert action.state is not None  # noqa: S101 - that step carries one
     services.store.transition(runner, action.state, why=runner.reason, due=None)
+
+
+def _put_off(services: Services, runner: Runner, left: Sequence[Left]) -> None:
+    attempts = runner.attempts + 1
+    seconds = failures.soon(attempts) if all(each.going for each in left) else None
+    if seconds is not None:
+        services.store.note(runner.id, attempts=attempts, due=services.clock.now() + seconds)
+        return
+    if all(each.going for each in left):
+        services.store.note(runner.id, attempts=0)  # it is said, and then looked at as often again
+    raise BackendFailed("; ".join(each.message for each in left), hint=left[0].hint)
