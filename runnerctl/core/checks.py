@@ -235,6 +235,13 @@ def _jobs(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.OK, f"Runners are {users}")
 
 
+def _backend(subject: Subject) -> Iterator[Finding]:
+    """What it finds itself, whichever it is."""
+    for problem in subject.services.backend.check():
+        error = ConfigInvalid(problem.message, hint=problem.hint) if problem.fatal else None
+        yield Finding(Level.FAIL if problem.fatal else Level.WARN, problem.message, problem.hint or "", error=error)
+
+
 def _kernel(subject: Subject) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
     from .host import cgroups
@@ -304,6 +311,7 @@ CHECKS = (
     Check("callers", _callers, _ALL),
     Check("directories", _directories, _ALL),
     Check("directories", _packages, _DOCTOR),
+    Check("backend", _backend, _ALL),
     Check("jobs", _jobs, _ALL),
     Check("kernel", _kernel, _DOCTOR),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),

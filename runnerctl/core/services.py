@@ -126,16 +126,12 @@ class Services:
             "runs_dir": self._runs_dir,
             "base_dir": self.settings.base_dir,
             "now": lambda: self.clock.now(),  # noqa: PLW0108 - whichever clock is set then
-            "checks": (self.check_fitting, self._check_listable),
         }
 
     def _job_users(self) -> Sequence[tuple[int, int]] | None:
         from .settings.run_as import check_job_users
 
         return check_job_users(self.settings)
-
-    def _check_listable(self) -> None:
-        self.check_listable()
 
     def check_listable(self) -> None:
         """Raises ``ConfigInvalid`` naming the first directory that jobs could not list."""

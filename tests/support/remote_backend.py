@@ -270,6 +270,7 @@ class RemoteBackend(Backend):
     """Handles hold the runner's id and, once it is known, its pod's uid."""
 
     name = "remote"
+    observes_at_once = True
     capabilities = _CAPABILITIES
     ladder = StopLadder(interrupt=1.0, terminate=1.0, kill=1.0, settle=0.2)
     degraded = None

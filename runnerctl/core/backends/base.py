@@ -53,7 +53,7 @@ class Problem(NamedTuple):
     message: str
     hint: str | None = None
     fatal: bool = True
-    """No runner can run; else one can, with less than was asked for."""
+    """Nothing can be done here until it is mended; else it is worth a warning."""
 
 
 class Provision(NamedTuple):
@@ -148,6 +148,8 @@ class Backend(ABC):
     """
 
     name: str
+    observes_at_once: bool = False
+    """``observe_all`` asks once for all."""
 
     @property
     @abstractmethod
@@ -164,9 +166,12 @@ class Backend(ABC):
 
     # -- before there is a runner
 
-    @abstractmethod
     def check(self) -> Sequence[Problem]:
-        """What speaks against running runners here; nothing is made or changed, and nothing raised."""
+        """What it finds itself that speaks against running runners here, beside settings, directories and ``degraded``.
+
+        Nothing is made or changed, and nothing raised.
+        """
+        return ()
 
     def check_free(self, name: str, base_dir: Path) -> None:  # noqa: B027 - where names take no room, all are free
         """Raises ``RunnerExists`` where a stranger bears that name, ``ConfigInvalid`` where none has room."""
@@ -240,7 +245,7 @@ class Backend(ABC):
     def observe_all(self, handles: Iterable[str]) -> Mapping[str, Observation]:
         """The same for many, by handle; one that could not be seen is unknown, and nothing is raised.
 
-        Remote backends ask once for all.
+        Remote backends ask once for all, and may show what was so a while ago: nobody acts on it without ``observe``.
         """
         return {handle: self._observe_or_unknown(handle) for handle in handles}
 

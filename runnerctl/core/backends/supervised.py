@@ -19,7 +19,7 @@ from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
 from ..domain.observation import Observation
 from ..host.directories import check_directory
 from . import diagnostics, directory, identity, marks, run_directory
-from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Problem, Provision, StopLadder
+from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Provision, StopLadder
 from .launch_document import LaunchOptions
 from .leases import Leases
 from .place import Place, place_of
@@ -38,8 +38,6 @@ class SupervisedBackend(Backend):
     """Where new runners' directories are now; those of older settings are in the handles."""
     options: LaunchOptions
     now: Callable[[], float]
-    checks: tuple[Callable[[], object], ...] = ()
-    """Each raises what speaks against running runners here."""
     _leases: Leases = field(default_factory=Leases)
 
     @property
@@ -53,10 +51,6 @@ class SupervisedBackend(Backend):
         return {"_leases": self._leases}
 
     # -- before there is a runner
-
-    def check(self) -> Sequence[Problem]:
-        found = [problem for check in self.checks for problem in _problems(check)]
-        return [*found, Problem(self.degraded, fatal=False)] if self.degraded else found
 
     def check_free(self, name: str, base_dir: Path) -> None:
         check_directory(base_dir)
@@ -234,13 +228,6 @@ class SupervisedBackend(Backend):
             delete_tree(path)
             return True
         return False
-
-
-def _problems(check: Callable[[], object]) -> Iterator[Problem]:
-    try:
-        check()
-    except RunnerctlError as exc:
-        yield Problem(exc.message, exc.hint)
 
 
 def _left(act: Callable[[], object]) -> Iterator[Left]:

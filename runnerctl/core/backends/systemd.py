@@ -8,6 +8,7 @@ replaced: systemd watches the rest until it has ended, and has the directory rec
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
 from . import config_sh, run_directory, units
-from .base import Capabilities, ConfigSh, Configured, Usage
+from .base import Capabilities, ConfigSh, Configured, Problem, Usage
 from .place import Place, place_of
 from .records import Records
 from .supervised import SupervisedBackend
@@ -44,6 +45,12 @@ class SystemdBackend(SupervisedBackend):
     @property
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
+
+    def check(self) -> Sequence[Problem]:
+        if units.TEMPLATE.exists():
+            return ()
+        missing = f"Runners are to be systemd units, and their template {str(units.TEMPLATE)!r} is not installed"
+        return (Problem(missing, "sudo runnerctl service install", fatal=False),)
 
     @cached_property
     def degraded(self) -> str | None:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..domain.errors import BackendFailed
 from ..domain.models import Runner
 from ..domain.observation import NOTHING as NO_PROCESSES
-from ..domain.observation import Outcome
+from ..domain.observation import Observation, Outcome
 from ..domain.states import UNLAUNCHED, RunnerState
 from . import failures, restarting
 from .plan import Action, Deadlines, Now, Seen, plan
 
 if TYPE_CHECKING:
+    from ..backends.base import Backend
     from ..services import Services
 
 
-def decide(services: Services, runner: Runner, *, absences: int = 0, driven: bool = False) -> Action:
+def decide(services: Services, runner: Runner, *, absences: int = 0, processes: Observation | None = None) -> Action:
     """The next step for it as it looks now. Without its lock only a glance: it may change just now.
 
-    Raises ``BackendFailed`` when it cannot be looked at.
+    ``processes``: how they were seen by ``observe_at_once``. Raises ``BackendFailed`` when it cannot be looked at.
     """
-    seen = observe(services, runner, absences=absences, driven=driven)
+    seen = observe(services, runner, absences=absences, processes=processes)
     return plan(seen, now=now(services), deadlines=deadlines(services))
+
+
+def observe_at_once(services: Services, runners: Iterable[Runner]) -> dict[str, Observation]:
+    """By id, those whose backend is asked once for all of them; what was so a while ago, for a glance alone."""
+    asked: dict[Backend, dict[str, str]] = {}
+    for runner in runners:
+        with suppress(BackendFailed):  # whoever looks at that one meets it
+            backend, handle = services.backends.reach(runner)
+            if backend.observes_at_once:
+                asked.setdefault(backend, {})[handle] = runner.id
+    return {ids[handle]: seen for backend, ids in asked.items() for handle, seen in backend.observe_all(ids).items()}
 
 
 def now(services: Services) -> Now:
@@ -40,15 +54,22 @@ def deadlines(services: Services) -> Deadlines:
     )
 
 
-def observe(services: Services, runner: Runner, *, absences: int = 0, driven: bool = False) -> Seen:
+def observe(
+    services: Services,
+    runner: Runner,
+    *,
+    absences: int = 0,
+    driven: bool = False,
+    processes: Observation | None = None,
+) -> Seen:
     """Raises ``BackendFailed`` when it cannot be looked at."""
     with failures.one_runners_own(runner):
-        return _observe(services, runner, absences=absences, driven=driven)
+        return _observe(services, runner, absences=absences, driven=driven, processes=processes)
 
 
-def _observe(services: Services, runner: Runner, *, absences: int, driven: bool) -> Seen:
+def _observe(services: Services, runner: Runner, *, absences: int, driven: bool, processes: Observation | None) -> Seen:
     backend, handle = services.backends.reach(runner)
-    seen = backend.observe(handle)
+    seen = backend.observe(handle) if processes is None else processes
     if seen.running is None:
         raise BackendFailed(f"Runner {runner.name!r} could not be observed: {seen.error or 'no reason was given'}")
     died = seen.gone and not seen.ended

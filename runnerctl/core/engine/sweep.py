@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from ..domain.errors import RunnerBusy, RunnerctlError
 from ..domain.models import Runner
+from ..domain.observation import Observation
 from .drive import ENDING, drive
 from .github_side import find_exposed
 from .github_side.orphans import finish_orphans
-from .observing import decide
+from .observing import decide, observe_at_once
 from .operations.replacing import replace_lost
 from .plan import NOTHING, Action
 from .steps.acts import IDLE
@@ -60,7 +61,10 @@ def observe_runners(
 
     About one that could not be observed nothing is done, whatever the reason: its finding carries the error.
     """
-    findings = (_observe(services, runner, poller.absences(runner) if poller else 0) for runner in runners)
+    runners = list(runners)
+    known = observe_at_once(services, runners)
+    missed = poller.absences if poller else lambda _runner: 0
+    findings = (_observe(services, runner, missed(runner), known.get(runner.id)) for runner in runners)
     return [finding for finding in findings if finding.error is not None or _goes_on(finding)]
 
 
@@ -71,9 +75,9 @@ def _goes_on(finding: Finding) -> bool:
     return finding.runner.state in ENDING and finding.action.until is not None
 
 
-def _observe(services: Services, runner: Runner, absences: int) -> Finding:
+def _observe(services: Services, runner: Runner, absences: int, processes: Observation | None) -> Finding:
     try:
-        return Finding(runner=runner, action=decide(services, runner, absences=absences))
+        return Finding(runner=runner, action=decide(services, runner, absences=absences, processes=processes))
     except RunnerctlError as exc:
         return Finding(runner=runner, action=NOTHING, error=exc)
     except Exception as exc:  # the fault of one runner's data, or ours: all others are looked at all the same
