@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,17 @@ def observe_at_once(services: Services, runners: Iterable[Runner]) -> dict[str, 
             backend, handle = services.backends.reach(runner)
             if backend.observes_at_once:
                 asked.setdefault(backend, {})[handle] = runner.id
-    return {ids[handle]: seen for backend, ids in asked.items() for handle, seen in backend.observe_all(ids).items()}
+    return {ids[handle]: seen for backend, ids in asked.items() for handle, seen in _listed(backend, ids).items()}
+
+
+def _listed(backend: Backend, handles: Iterable[str]) -> Mapping[str, Observation]:
+    try:
+        return backend.observe_all(handles)
+    except Exception:  # a fault of that backend's, or ours: its runners are looked at one by one, and all others too
+        import logging  # a status must be quick
+
+        logging.getLogger("runnerctl.core").exception("the runners of backend %s could not be listed", backend.name)
+        return {}
 
 
 def now(services: Services) -> Now:

@@ -101,6 +101,7 @@ def test_a_look_that_raises_what_nobody_expects_keeps_no_other_from_being_seen(
 ) -> None:
     a, b = runners
     host.backend.observe = fails(host.backend.observe, a, times=10**9)  # type: ignore[method-assign]
+    host.backend.observe_all = fails(host.backend.observe_all, times=10**9)  # type: ignore[method-assign]
     host.pods.dies(b.id)
     until(lambda: not host.latest("b").live)
     assert host.latest("a").state is S.IDLE
@@ -178,15 +179,14 @@ def test_who_hears_of_changes_and_fails_makes_no_write_fail(host: Host, runners:
 
 @pytest.fixture
 def hung(host: Host) -> Iterator[threading.Event]:
-    """Whoever looks at a runner waits until it is set."""
+    """Whoever looks at a runner, or at all of them, waits until it is set."""
     goes_on = threading.Event()
-    observe = host.backend.observe
 
-    def hanging(handle: str) -> Any:
-        goes_on.wait()
-        return observe(handle)
+    def hanging(look: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda asked: goes_on.wait() and look(asked)
 
-    host.backend.observe = hanging  # type: ignore[method-assign]
+    host.backend.observe = hanging(host.backend.observe)  # type: ignore[method-assign]
+    host.backend.observe_all = hanging(host.backend.observe_all)  # type: ignore[method-assign]
     yield goes_on
     goes_on.set()
 
