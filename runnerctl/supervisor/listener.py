@@ -11,7 +11,7 @@ from exits import Exit
 from launch import Launch
 from output import Output
 from processes import Process
-from spawn import spawn
+from spawn import Ready
 
 
 class Listener:
@@ -58,12 +58,12 @@ class Listener:
             return  # a convenience for people: a full disk must not cost the runner
 
 
-def start(launch: Launch, output: Output, *, cgroup: str | None) -> Listener:
-    """Raises ``OSError`` naming the path when it cannot be executed or brought into the cgroup."""
+def prepare(launch: Launch, output: Output, *, cgroup: str | None) -> Ready:
+    """What ``start`` makes a Listener of. Raises ``OSError``."""
     writer = output.writer()
     program = launch.listener
     try:
-        pid = spawn(
+        return Ready(
             program.argv,
             program.environment,
             directory=launch.root,
@@ -75,6 +75,11 @@ def start(launch: Launch, output: Output, *, cgroup: str | None) -> Listener:
         )
     finally:
         os.close(writer)
+
+
+def start(ready: Ready, launch: Launch) -> Listener:
+    """Raises ``OSError`` naming the path when it cannot be executed or brought into its cgroup."""
+    pid = ready.go()
     process = processes.look(pid)
     if process is None:
         raise OSError(3, os.strerror(3), f"/proc/{pid}")

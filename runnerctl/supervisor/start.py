@@ -3,7 +3,8 @@
 With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
 With ``--unit`` it is a systemd unit's main process: it supervises itself, and tells systemd when it has a Listener; or
 it runs ``config.sh`` and nothing else, and tells when that is done.
-With ``--wait`` it does nothing before it can read a byte from stdin, and ends if none will come.
+With ``--wait`` all is made ready, and nothing is recorded or executed before it can read a byte from stdin; if none
+will come, it undoes that and ends.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
 started ends at once, with 0, or 5 when this runner has processes already, 6 when there is nothing to adopt, or 1 when
 it cannot be started.
@@ -69,9 +70,7 @@ def main(arguments: list[str]) -> int:
         asked = _Arguments(arguments)
         # Somebody may wait for the end of a pipe that was left open to us by mistake: we live for weeks.
         spawn.close_others({0, 1, 2} if asked.lease is None else {0, 1, 2, asked.lease})
-        if asked.wait and not os.read(0, 1):
-            return 0
-        lock, first = _lock(f"{asked.run_dir}/lock")
+        lock, first = _lock(f"{asked.run_dir}/lock", shared=asked.wait)
         launch = launches.read(f"{asked.run_dir}/launch.json")
         adopted = _check_alive(asked.run_dir, launch) if asked.adopt else None
         # No supervisor was here before us: so there is nothing that it left, and no need to look at every process.
@@ -90,16 +89,32 @@ def main(arguments: list[str]) -> int:
     return _supervise(asked, launch, adopted, lock=lock)
 
 
-def _lock(path: str) -> tuple[int, bool]:
-    """Held by the supervisor for its life: through the fork, and never by a Listener. With it, whether it is new."""
+def _lock(path: str, *, shared: bool) -> tuple[int, bool]:
+    """Held by the supervisor for its life: through the fork, and never by a Listener. With it, whether it is new.
+
+    Who only waits shares it.
+    """
     try:
         descriptor, first = _open(path)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if shared:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        else:
+            _take(descriptor)
     except BlockingIOError:
         raise Refused("a supervisor of this runner lives already", status=_ALREADY) from None
     except OSError as exc:
         raise Refused(f"{path}: {exc.strerror}") from exc
     return descriptor, first
+
+
+def _take(lock: int) -> None:
+    """Raises ``BlockingIOError`` when a supervisor has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # It may be one that waits for somebody who is gone, or we were not started: it is about to end.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _open(path: str) -> tuple[int, bool]:
@@ -158,10 +173,14 @@ def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, l
         f"{asked.run_dir}/runner.log", max_bytes=launch.log_max_bytes, keep=launch.log_keep, mode=_mode(asked)
     )
     try:
-        supervision = _start(asked, launch, adopted, log)
+        supervision = _start(asked, launch, adopted, log, lock=lock)
     except OSError as exc:
         _report({"error": f"{exc.filename or asked.run_dir}: {exc.strerror}"})
         return _FAILED
+    if supervision is None:
+        # Closed before stdout is: whoever waits for our end may start another at once.
+        os.close(lock)
+        return 0
     if asked.unit:
         import notify  # units alone need it
 
@@ -181,7 +200,10 @@ def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, l
     return 0
 
 
-def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: RunnerLog) -> Supervision:
+def _start(
+    asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: RunnerLog, *, lock: int
+) -> Supervision | None:
+    """None: it waited, and is not wanted."""
     _become_supervisor(leads_session=asked.unit)
     signals = wakeups.listen()
     us = processes.look(os.getpid())
@@ -203,6 +225,8 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
         log.note("The supervisor before died: going on")
         supervision.adopt(adopted.listener)
     else:
+        if asked.wait and not _is_wanted(supervision, lock):
+            return None
         record.save()
         _start_listener(supervision, record, launch)
     _report(
@@ -215,6 +239,16 @@ def _start(asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: Run
         }
     )
     return supervision
+
+
+def _is_wanted(supervision: Supervision, lock: int) -> bool:
+    """Waits until that is known, and uses the time."""
+    supervision.prepare()
+    if os.read(0, 1):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    supervision.abandon()
+    return False
 
 
 def _limit(cgroup: str, launch: Launch, log: RunnerLog) -> None:

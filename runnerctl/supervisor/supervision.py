@@ -6,6 +6,7 @@ import os
 import select
 import time
 
+import cgroups
 import exits
 import killing
 import lines
@@ -23,6 +24,7 @@ from processes import Process
 from progress import Progress
 from record import BUSY, EXITED, STARTING, STOPPING, UPDATING, Record
 from runner_log import RunnerLog
+from spawn import Ready
 from worker import Worker
 
 _WORKER_SECONDS = 0.5
@@ -47,6 +49,8 @@ class Supervision:
         self._restart_counter = RestartCounter()
         self._progress = Progress(record, self._restart_counter)
         self._stop = stopping.Stop(launch)
+        self._ready: Ready | None = None
+        """What the next start makes a Listener of."""
         self._listener: Listener | None = None
         self._exit: Exit | None = None
         self._resume_at = 0.0
@@ -59,6 +63,17 @@ class Supervision:
         self._worker_seen: bool | None = None
         self._worker = Worker()
 
+    def prepare(self) -> None:
+        """All of a start but the Listener's program. Raises ``OSError``."""
+        self._ready = listeners.prepare(self._launch, self._output, cgroup=self._record.cgroup)
+
+    def abandon(self) -> None:
+        """Undoes what ``prepare`` made."""
+        if self._ready is not None:
+            self._ready.cancel()
+        if self._record.cgroup is not None:
+            cgroups.remove(self._record.cgroup, seconds=self._launch.kill_seconds)
+
     def start(self) -> None:
         """Starts the Listener. Raises ``OSError`` when it cannot be executed."""
         listeners.unlink_quietly(self._update_file)
@@ -69,13 +84,22 @@ class Supervision:
 
     def _spawn(self) -> Listener:
         try:
-            return listeners.start(self._launch, self._output, cgroup=self._record.cgroup)
+            return self._begin()
         except OSError as exc:
             if self._record.cgroup is None or exc.filename != self._record.cgroup:
                 raise
             self._log.note(f"Its processes are not in a cgroup of their own: {exc.strerror}")
             self._record.cgroup = None
-            return listeners.start(self._launch, self._output, cgroup=None)
+            return self._begin()
+
+    def _begin(self) -> Listener:
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            try:
+                return listeners.start(ready, self._launch)
+            except ChildProcessError:
+                pass  # it was killed while it waited: another does as well
+        return listeners.start(listeners.prepare(self._launch, self._output, cgroup=self._record.cgroup), self._launch)
 
     def adopt(self, process: Process | None) -> None:
         """Goes on with a Listener that is no child of ours, or with what is left without one."""

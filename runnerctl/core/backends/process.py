@@ -7,13 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import BackendFailed
+from ..domain.errors import BackendFailed, RunnerctlError
 from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
@@ -95,34 +95,44 @@ class ProcessBackend(SupervisedBackend):
 
     @contextmanager
     def prepare(self, handle: str) -> Iterator[None]:
-        runner_id = place_of(handle).runner_id
-        waiting = supervisors.Waiting(self._supervisor_argv(self.run_dir(runner_id)))
-        self._waiting[runner_id] = waiting
+        place = place_of(handle)
+        with suppress(RunnerctlError):
+            self._waiting[place.runner_id] = self._wait(place)
         try:
             yield
         finally:
-            self._waiting.pop(runner_id, None)
-            waiting.cancel()
+            waiting = self._waiting.pop(place.runner_id, None)
+            if waiting is not None:
+                waiting.cancel()
+
+    def _wait(self, place: Place) -> supervisors.Waiting:
+        run_dir = self.run_dir(place.runner_id)
+        document = self._document(place, run_dir)
+        run_directory.write(run_dir / "launch.json", document)
+        return supervisors.Waiting(self._supervisor_argv(run_dir), document)
+
+    def _document(self, place: Place, run_dir: Path) -> dict[str, Any]:
+        environment = self.options.environment(place, job_started=self.options.job_started())
+        return self.options.document(place, run_dir, environment)
 
     def launch(self, handle: str, *, leased: bool = False) -> str:
         place = place_of(handle)
         run_dir = self.run_dir(place.runner_id)
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (run_dir / "drain").unlink(missing_ok=True)
-        environment = self.options.environment(place, job_started=self.options.job_started())
-        run_directory.write(run_dir / "launch.json", self.options.document(place, run_dir, environment))
-        report = self._start(run_dir, place.runner_id, leased=leased)
+        report = self._start(place.runner_id, self._document(place, run_dir), leased=leased)
         if "error" in report:
             raise BackendFailed(f"Runner {place.name!r} could not be started: {report['error']}")
         return place._replace(mark=report.get("mark"), cgroup=report.get("cgroup")).handle
 
-    def _start(self, run_dir: Path, runner_id: str, *, leased: bool) -> dict[str, Any]:
+    def _start(self, runner_id: str, document: dict[str, Any], *, leased: bool) -> dict[str, Any]:
+        waiting = None if leased else self._waiting.pop(runner_id, None)
+        if waiting is not None and (started := waiting.begin(document)) is not None:
+            return started.report
+        run_dir = self.run_dir(runner_id)
+        run_directory.write(run_dir / "launch.json", document)
         argv = self._supervisor_argv(run_dir)
-        if leased:
-            return self._start_leased(argv, runner_id)
-        waiting = self._waiting.pop(runner_id, None)
-        started = None if waiting is None else waiting.begin()
-        return (started or supervisors.start(argv)).report
+        return self._start_leased(argv, runner_id) if leased else supervisors.start(argv).report
 
     def _start_leased(self, argv: list[str], runner_id: str) -> dict[str, Any]:
         theirs, ours = os.pipe2(os.O_CLOEXEC)

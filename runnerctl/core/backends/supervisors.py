@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _REPORT_SECONDS = 30.0
+_CANCEL_SECONDS = 5.0
 _MAX_REPORT = 64 * 1024
 
 
@@ -35,19 +36,23 @@ def start(argv: list[str], *, kept: tuple[int, ...] = ()) -> Started:
 
 
 class Waiting:
-    """A supervisor that is started, and does nothing until it is told to begin; it ends with us.
-
-    What starts meanwhile is the interpreter, which is half of a start.
+    """A supervisor that has everything ready for what ``document`` asks for, and executes nothing until it is told to
+    begin; it ends with us.
     """
 
-    def __init__(self, argv: list[str]) -> None:
+    def __init__(self, argv: list[str], document: dict[str, Any]) -> None:
+        """Its run directory holds that document."""
+        self._document = document
         try:
             self._process: subprocess.Popen[bytes] | None = _spawn([*argv, "--wait"], told=True)
         except OSError:
             self._process = None
 
-    def begin(self) -> Started | None:
-        """As ``start``; None if it was lost meanwhile: nothing was begun then."""
+    def begin(self, document: dict[str, Any]) -> Started | None:
+        """As ``start``; None if it was lost meanwhile, or if something else is asked for by now: nothing was begun
+        then."""
+        if document != self._document:
+            self.cancel()
         process, self._process = self._process, None
         if process is None:
             return None
@@ -62,11 +67,15 @@ class Waiting:
         return Started(process.returncode, report)
 
     def cancel(self) -> None:
-        """It ends, unless it was told to begin."""
+        """It has ended when this returns, unless it was told to begin."""
         process, self._process = self._process, None
-        if process is not None:
-            with process, suppress(OSError):
+        if process is None:
+            return
+        with process:
+            with suppress(OSError):
                 _pipe(process.stdin).close()
+            stdout = _pipe(process.stdout)
+            select.select([stdout], [], [], _CANCEL_SECONDS)  # says nothing more, or why it could not wait
 
 
 def _spawn(argv: list[str], *, kept: tuple[int, ...] = (), told: bool = False) -> subprocess.Popen[bytes]:
