@@ -7,7 +7,6 @@ is ever shown.
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
@@ -100,6 +99,8 @@ def lines(texts: Iterable[str], stream: TextIO | None = None) -> None:
 
 def assignments(variables: Mapping[str, str]) -> None:
     """``export`` lines for a shell: what they hold is meant to be read, so nothing is masked."""
+    import shlex  # seldom, and a status must be quick
+
     _write(sys.stdout, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
 
 

@@ -6,12 +6,9 @@ is not told here; the sweep, and a look now and then, are the fallback.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-log = logging.getLogger("runnerctl.core")
 
 
 class RunnerEvents:
@@ -34,7 +31,9 @@ class RunnerEvents:
                 callback(runner_id)
             except Exception:
                 # What was written is written: whoever wrote it must not take this for a failure of that.
-                log.exception("a subscriber failed", extra={"runner_id": runner_id})
+                import logging  # seldom, and a status must be quick
+
+                logging.getLogger("runnerctl.core").exception("a subscriber failed", extra={"runner_id": runner_id})
 
     @contextmanager
     def listening(self, runner_id: str) -> Iterator[Callable[[float], bool]]:
