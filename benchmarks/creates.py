@@ -37,8 +37,8 @@ def _one_by_one(place: Ground) -> Iterator[Figure]:
         place.create(f"r{number}")
         shares.append(1000 * (time.perf_counter() - began - LATENCY))
         place.remove(f"r{number}")
-    yield Figure(name="create, our share, p50", value=median(shares), unit="ms", bound=60)
-    yield Figure(name="create, our share, p95", value=percentile(shares, 0.95), unit="ms", bound=120)
+    yield Figure(name="create, our share, p50", value=median(shares), unit="ms", bound=40)
+    yield Figure(name="create, our share, p95", value=percentile(shares, 0.95), unit="ms", bound=60)
 
 
 def _all_at_once(place: Ground) -> Iterator[Figure]:

@@ -33,7 +33,7 @@ class _Start(NamedTuple):
 _CLICK = [sys.executable, "-c", "import click"]
 _STARTS = (
     _Start("runnerctl --help", [_RUNNERCTL, "--help"], 1.3),
-    _Start("runnerctl status X", [_RUNNERCTL, "status", "X"], 2),
+    _Start("runnerctl status X", [_RUNNERCTL, "status", "X"], 1.9),
     _Start("completing a command", [_RUNNERCTL], 1.3, "runnerctl st"),
     _Start("completing an option", [_RUNNERCTL], 1.3, "runnerctl create --"),
     _Start("completing a runner's name", [_RUNNERCTL], 1.7, "runnerctl remove listed-"),
