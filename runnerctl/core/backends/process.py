@@ -96,7 +96,7 @@ class ProcessBackend(SupervisedBackend):
     @contextmanager
     def prepare(self, handle: str) -> Iterator[None]:
         place = place_of(handle)
-        with suppress(RunnerctlError):
+        with suppress(RunnerctlError, OSError):  # a launch meets it again, and says so
             self._waiting[place.runner_id] = self._wait(place)
         try:
             yield
