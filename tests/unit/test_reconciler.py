@@ -148,6 +148,8 @@ def test_what_follows_a_step_may_fail_too(services: ToyServices, engine: Engine)
         runner = services.running(name)
         engine.reconciler.enqueue(runner.id)
         engine.reaches(runner, S.IDLE)
+        engine.reconciler.enqueue(runner.id)
+        engine.looked_at(runner, times=2)  # what followed the look before is over then
     assert engine.reconciler.beat.errors >= 2
 
 
