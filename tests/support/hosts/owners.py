@@ -192,7 +192,7 @@ class ByCommands(_WithoutService):
         until(lambda: self.seen(name)["state"] == "removing")
 
     def end(self) -> None:
-        """What the command of the old package says of a database that it does not know is its own; it must not hang."""
+        """What the command of the old package says when its program is replaced is its own; it must not hang."""
         if self._draining is None:
             return
         try:
