@@ -27,7 +27,7 @@ E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_
 	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
 	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
 
-.PHONY: help demo quick test test-lowest e2e generate lint types audit bench simulate soak clean
+.PHONY: help demo quick test test-lowest e2e upgrade generate lint types audit bench simulate soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
+	@echo "make upgrade FROM=COMMIT   this version installed over that one, while its runners live: as units, under serve, by hand; as root, minutes"
 	@echo "make generate   completions/, man/, docs/states.md and the table of words, from commands, settings, errors and states"
 	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
 	@echo "make lint    ruff, the import contracts and dead code"
@@ -74,6 +75,10 @@ test-lowest: setup.cfg
 e2e: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m tests.support.hosts.virtual $(or $(TESTS),$(E2E_TESTS)) $(PYTEST_ARGS)
+
+upgrade: $(VENV)/dev
+	@test -n "$(FROM)" || { echo "Name the commit that is upgraded: make upgrade FROM=42f7cbb" >&2; exit 1; }
+	UPGRADE_FROM=$(FROM) $(BIN)/python -m pytest -v -rA tests/e2e/upgrade_of_a_commit.py $(PYTEST_ARGS)
 
 generate: $(VENV)/run
 	$(BIN)/python -m runnerctl.cli.generated .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ ONE_AFTER_THE_OTHER = "tests/e2e/"
 SLOWEST_FIRST = (
     *("units", "service", "isolation", "soak", "lives_stateful", "refused_hosts", "power_cut", "service_as_root"),
     *("persistent", "redaction", "supervisor_crash_matrix", "crash_matrix", "standin_runner", "standin_records"),
-    *("refusals", "peers_failures"),
+    *("refusals", "peers_failures", "races", "plan_table"),
 )
 """Modules that take long: one that begins last is waited for by all other workers."""
 
@@ -56,7 +56,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule | N
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    refuse_what_is_gone(config.args, config.invocation_params.dir)
     config.option.loadscopereorder = False  # by the number of tests, which says nothing of how long they take
+
+
+def refuse_what_is_gone(arguments: Sequence[str], directory: Path) -> None:
+    """With workers, pytest itself runs nothing then, and says no more than that."""
+    gone = [each for each in arguments if not (directory / each.partition("::")[0]).exists()]
+    if gone:
+        raise pytest.UsageError(f"No such file or directory: {', '.join(gone)}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

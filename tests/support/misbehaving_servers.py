@@ -62,6 +62,24 @@ class TricklingBody(Misbehaving):
             request.wfile.write(piece)
 
 
+class TricklingLastBody(Misbehaving):
+    """JSON, a blank at a time, on a connection that ends with it: its client forgets the connection at once."""
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{")
+        for piece in self.pieces(b" "):
+            request.wfile.write(piece)
+
+
+class TricklingOldBody(Misbehaving):
+    """The same by HTTP/1.0, where every answer is the last one of its connection."""
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{")
+        for piece in self.pieces(b" "):
+            request.wfile.write(piece)
+
+
 class TricklingHead(Misbehaving):
     """A header whose value does not end."""
 

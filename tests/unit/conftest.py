@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.places import MEMORY
 from tests.support.unit_guard import UnitGuard
 
 _GUARD = UnitGuard()
@@ -37,3 +40,10 @@ def _own_end(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.node.stash[_LAST]:
         _GUARD.rest()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory: no test here is about what a disk keeps, and a thousand databases would wait for one."""
+    with tempfile.TemporaryDirectory(prefix="unit-", dir=MEMORY) as made:
+        yield Path(made)

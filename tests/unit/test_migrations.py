@@ -7,6 +7,7 @@ import random
 import sqlite3
 import stat
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ import pytest
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.domain.models import EventType, RunnerSpec, Scope
+from runnerctl.core.domain.observation import Observation, Phase
 from runnerctl.core.domain.states import Desired, How, RunnerState
+from runnerctl.core.engine.plan import Deadlines, Now, Seen, plan
+from runnerctl.core.engine.table import Step
 from runnerctl.core.store import Store, migrations
 from runnerctl.core.store.connection import SCHEMA_VERSION
 
@@ -160,15 +164,29 @@ def test_the_history_of_every_life_goes_on_where_it_was(first_version: Path) -> 
     store.close()
 
 
-def test_what_was_under_way_is_wanted_as_gently_as_can_be(first_version: Path) -> None:
+def test_what_was_under_way_goes_on_and_a_job_is_finished_first(first_version: Path) -> None:
     store = opened(first_version)
     removing = {runner.name: runner for runner in store.live() if runner.state is RunnerState.REMOVING}
     assert {name: (runner.desired, runner.how, runner.ending) for name, runner in removing.items()} == {
-        "removing-1": (Desired.GONE, How.GENTLE, RunnerState.REMOVED),
-        "removing-failed": (Desired.GONE, How.GENTLE, RunnerState.FAILED),
+        "removing-1": (Desired.GONE, How.DRAIN, RunnerState.REMOVED),
+        "removing-failed": (Desired.GONE, How.DRAIN, RunnerState.FAILED),
     }
     assert {runner.wanted_at == runner.changed_at for runner in removing.values()} == {True}
     assert {(runner.due, runner.attempts, runner.wanted_by) for runner in store.live()} == {(None, 0, None)}
+    store.close()
+
+
+def test_nothing_that_was_under_way_can_be_taken_back_to_what_nobody_knows(first_version: Path) -> None:
+    """Where a removal goes back to stands in no row of the first version."""
+    store = opened(first_version)
+    now = Now(wall=1_800_000_000.0, boot=1.0, boot_id="this boot")
+    for runner in store.live():
+        for working, refused in product((False, True), repeat=2):
+            phase = Phase.BUSY if working else Phase.LISTENING
+            processes = Observation(running=True, supervised=True, pid=1, phase=phase, working=working)
+            seen = Seen(runner=runner, processes=processes, supervised=True, working=working, refused=refused)
+            step = plan(seen, now=now, deadlines=Deadlines()).step
+            assert runner.state is not RunnerState.REMOVING or step is not Step.REFUSE, (runner, working, refused)
     store.close()
 
 

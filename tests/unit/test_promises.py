@@ -54,12 +54,6 @@ def test_a_code_means_one_exit_status() -> None:
     assert {code: statuses for code, statuses in seen.items() if len(statuses) > 1} == {}
 
 
-def test_links_between_the_documents_lead_somewhere() -> None:
-    for path in [TOP / "README.md", *(TOP / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
-
-
 def test_every_lint_that_is_ignored_has_a_reason() -> None:
     lines = [line for path in (TOP / "runnerctl").rglob("*.py") for line in path.read_text().splitlines()]
     assert [line for line in lines if "# noqa" in line and not re.search(r"# noqa: [A-Z0-9, ]+ [-—] \S", line)] == []

@@ -29,6 +29,7 @@ class Call:
         self._began = time.monotonic()
         self._mutex = threading.Lock()
         self._connection: _Connection | None = None
+        self._socket: Any = None
 
     def used(self) -> float:
         """Seconds since it began."""
@@ -36,8 +37,13 @@ class Call:
 
     def served_by(self, connection: _Connection) -> None:
         with self._mutex:
-            self._connection = connection
+            self._connection, self._socket = connection, None
             connection.call = self
+
+    def sent_over(self, connected: Any) -> None:
+        """A connection forgets its socket when the answer is its last one, and that is still to be read then."""
+        with self._mutex:
+            self._socket = connected
 
     def cut(self) -> None:
         """From the timer's thread: whoever waits for bytes gets an end of file instead."""
@@ -45,7 +51,7 @@ class Call:
             self.expired = True
             connection = self._connection
             if connection is not None and connection.call is self:
-                _shut(connection.sock)
+                _shut(self._socket or connection.sock)
 
 
 def _shut(connected: Any) -> None:
@@ -95,6 +101,7 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         if self.call is not None:
+            self.call.sent_over(self.sock)
             self.call.begun = True
         super().endheaders(*args, **kwargs)
 

@@ -74,7 +74,7 @@ def _runner_of_assertion(github: GitHub, assertion: str) -> Runner | None:
 
 def _taken_apart(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        parts = jwt.decode_complete(assertion, options={"verify_signature": False})
+        parts = jwt.PyJWT().decode_complete(assertion, options={"verify_signature": False})
     except jwt.PyJWTError as exc:
         raise Malformed(f"The client assertion is not a JWT: {exc}") from exc
     return parts["header"], parts["payload"]

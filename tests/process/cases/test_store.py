@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from runnerctl.sandbox import Fault, Sandbox
+from tests.support.places import DATA
 
 from .machine import REPO, Machine, Server, freeze, kill, until
 
 DATABASE = "runnerctl.db"
 OVER_AN_HOUR = 4000
-OF_BEFORE = Path(__file__).with_name("data") / "version-1.sql"
+OF_BEFORE = DATA / "database_of_version_1.sql"
 
 
 @contextmanager
@@ -185,8 +186,10 @@ def test_a_newer_command_leaves_the_database_of_an_older_server_as_it_is(machine
     machine.state_dir.mkdir(mode=0o700)
     database = machine.state_dir / DATABASE
     with sqlite3.connect(database) as connection:
-        connection.executescript(OF_BEFORE.read_text().replace("'HOST'", f"'{os.uname().nodename}'"))
+        connection.executescript(OF_BEFORE.read_text().replace("'build-1'", f"'{os.uname().nodename}'"))
+        names = [name for (name,) in connection.execute("SELECT name FROM runner")]
     connection.close()
+    assert len(names) > 15
     database.chmod(0o600)
     before = _tables(database)
     with (machine.state_dir / "serve.lock").open("w") as lock:
@@ -197,7 +200,7 @@ def test_a_newer_command_leaves_the_database_of_an_older_server_as_it_is(machine
             assert (ran.status, ran.document["error"]["code"]) == (2, "config_invalid"), ran
             assert "serve" in ran.said
     ran = machine.cli("--output", "json", "list", "--all")
-    assert [item["name"] for item in ran.document["items"]] == ["from-before"]
+    assert sorted(item["name"] for item in ran.document["items"]) == sorted(names)
 
 
 def _tables(database: Path) -> list[str]:

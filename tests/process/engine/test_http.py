@@ -35,11 +35,13 @@ from tests.support.misbehaving_servers import (
     NeverAnswers,
     TricklingBody,
     TricklingHead,
+    TricklingLastBody,
+    TricklingOldBody,
     plant_netrc,
 )
 
 REPO = Scope(owner="octo-org", repo="octo-repo")
-ENDLESS = [TricklingBody, TricklingHead, NeverAnswers]
+ENDLESS = [TricklingBody, TricklingLastBody, TricklingOldBody, TricklingHead, NeverAnswers]
 CALLS: dict[str, Callable[[GitHub], object]] = {
     "register": lambda github: github.generate_jitconfig(REPO, name="r1", group_id=1, labels=("r1",), workdir="_work"),
     "token": lambda github: github.registration_token(REPO),
@@ -135,12 +137,13 @@ def test_a_call_that_was_cut_off_disturbs_no_other(sandbox: Sandbox) -> None:
     client.close()
 
 
-def test_the_same_over_tls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [TricklingBody, TricklingLastBody])
+def test_the_same_over_tls(tmp_path: Path, kind: type[Misbehaving]) -> None:
     cert, key = certificate(tmp_path, "slow")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     client = HttpClient(read(SSL_CERT_FILE=str(cert)), user_agent="test")
-    server = TricklingBody()
+    server = kind()
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with server:
         began = time.monotonic()

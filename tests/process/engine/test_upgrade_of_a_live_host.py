@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
+from runnerctl.core.domain.errors import DeadlineExceeded
 from runnerctl.core.domain.models import ProcessId
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine.sweep import sweep
@@ -19,7 +20,7 @@ from runnerctl.core.store import migrations
 from runnerctl.core.store.connection import SCHEMA_VERSION
 from runnerctl.sandbox import Sandbox
 from tests.support.front_ends.cli_running import cli
-from tests.support.hosts.host import Host, Server, create, until
+from tests.support.hosts.host import Host, Server, create, remove, until
 
 REPO = "acme/widgets"
 SHARED = ("orphan", "replacement", "own_registration", "backoff", "absence", "api_token")
@@ -96,6 +97,26 @@ def test_a_command_upgrades_and_every_runner_is_as_it_was(
     assert sandbox.wait_job(job.id, timeout=20).conclusion == "success"
     until(lambda: sweep(services) and not services.store.latest("busy").live)  # type: ignore[union-attr]
     assert services.store.latest("busy").state is RunnerState.COMPLETED  # type: ignore[union-attr]
+
+
+def test_a_removal_that_waits_for_a_job_still_does_after_the_upgrade(
+    host: Host, services: Services, sandbox: Sandbox, lives: dict[str, tuple[ProcessId, ...]]
+) -> None:
+    with pytest.raises(DeadlineExceeded):
+        remove(services, "busy", drain=True, timeout=0.2)
+    before = services.store.latest("busy")
+    assert before is not None
+    assert before.state is RunnerState.REMOVING
+    with before_the_upgrade(host, services):
+        repaired = cli("-o", "json", "reconcile", env=host.environment())
+        assert repaired.status == 0, repaired.document
+    assert sweep(services).findings == ()
+    assert processes(services) == lives
+    (host.top / "go").touch()
+    (job,) = sandbox.jobs()
+    assert sandbox.wait_job(job.id, timeout=20).conclusion == "success"
+    until(lambda: sweep(services) and not services.store.latest("busy").live)  # type: ignore[union-attr]
+    assert services.store.latest("busy").state is RunnerState.REMOVED  # type: ignore[union-attr]
 
 
 def test_a_server_upgrades_before_it_serves(

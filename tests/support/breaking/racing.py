@@ -11,6 +11,8 @@ import random
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +31,7 @@ from runnerctl.core.host.row_locks import RowHeld, row_lock
 from runnerctl.core.packages.releases import platform_of_machine
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
+from runnerctl.core.settings.table import DefaultsSection, HostSection
 from runnerctl.core.store import Store
 from tests.support.breaking.interleaving import Interleaving
 from tests.support.remote_backend import Cluster, Pod, RemoteBackend
@@ -252,17 +255,7 @@ class Host:
         self.services = self._services(looks)
 
     def _services(self, looks: bool) -> Services:
-        variables = {
-            "RUNNERCTL_STATE_DIR": str(self.top / "state"),
-            "RUNNERCTL_PACKAGE_DIR": str(self.top / "packages"),
-            "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(self.top / "runners"),
-            "GITHUB_WFA_RUNNER_DEFAULTS__LABELS": "linux",
-            "RUNNERCTL_MIN_FREE_SPACE": "0",
-            "RUNNERCTL_REMOVE_SETTLE": "0.05s",
-            "RUNNERCTL_DRAIN_SETTLE": "0.05s",
-            "GITHUB_PAT": "a-token-of-the-test",
-        }
-        services = Services(settings=settings.load(environ=variables), clock=self.clock, rng=random.Random(1))
+        services = Services(settings=_settings(self.top), clock=self.clock, rng=random.Random(1))
         gated = self.interleaving.gated
         store = Store(
             self.top / "state" / "runnerctl.db",
@@ -394,6 +387,30 @@ class Hosts:
     def clear(self) -> None:
         with suppress(FileNotFoundError):
             shutil.rmtree(self._top / str(self._made))
+
+
+@cache
+def _settings_of_anywhere() -> settings.Settings:
+    variables = {
+        "GITHUB_WFA_RUNNER_DEFAULTS__LABELS": "linux",
+        "RUNNERCTL_MIN_FREE_SPACE": "0",
+        "RUNNERCTL_REMOVE_SETTLE": "0.05s",
+        "RUNNERCTL_DRAIN_SETTLE": "0.05s",
+        "GITHUB_PAT": "a-token-of-the-test",
+    }
+    return settings.load(environ=variables)
+
+
+def _settings(top: Path) -> settings.Settings:
+    """Read once for all plays: of a play of a few milliseconds, reading them would be a good part."""
+    known = _settings_of_anywhere()
+    places = {
+        HostSection.state_dir: top / "state",
+        HostSection.package_dir: top / "packages",
+        DefaultsSection.base_dir: top / "runners",
+    }
+    named = {each.key: known.values[each.key]._replace(value=path) for each, path in places.items()}
+    return replace(known, values={**known.values, **named})
 
 
 def _id(handle: str) -> str:

@@ -175,8 +175,8 @@ def _child(process: subprocess.Popen[bytes], comm: str, log: str) -> int:
     return 0
 
 
-def installation(top: Path) -> dict[Path, str]:
-    """The binds by which this package, its dependencies and an interpreter are in there, as ``VENV``.
+def installation(top: Path, *, place: Path = VENV) -> dict[Path, str]:
+    """The binds by which this package, its dependencies and an interpreter are in there, at that place.
 
     What root alone can write, whatever the modes of the checkout are.
     """
@@ -185,13 +185,13 @@ def installation(top: Path) -> dict[Path, str]:
     site = venv / "lib" / version / "site-packages"
     site.mkdir(parents=True)
     (venv / "bin").mkdir()
-    binds, python = {venv: str(VENV)}, Path(sys.base_prefix, "bin", version)
+    binds, python = {venv: str(place)}, Path(sys.base_prefix, "bin", version)
     if not passable(python.resolve()):
         binds[Path(sys.base_prefix)] = "/opt/python"
         python = Path("/opt/python/bin", version)
     (venv / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
     (venv / "bin" / "python").symlink_to(python)
-    (venv / "bin" / "runnerctl").write_text(f"#!{VENV}/bin/python\nfrom runnerctl.cli.main import main\nmain()\n")
+    (venv / "bin" / "runnerctl").write_text(f"#!{place}/bin/python\nfrom runnerctl.cli.main import main\nmain()\n")
     (venv / "bin" / "runnerctl").chmod(0o755)
     shutil.copytree(REPOSITORY / "runnerctl", site / "runnerctl")
     for path in (venv, *venv.rglob("*")):

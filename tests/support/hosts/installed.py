@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.support.hosts.booted import VENV, Booted
@@ -143,9 +144,9 @@ class Service:
 
 
 @contextmanager
-def started_github(inside: Booted) -> Iterator[Service]:
-    """The host, not yet installed, with a GitHub on its loopback."""
-    start = (f"{VENV}/bin/runnerctl", "--quiet", "sandbox", "--port", "80", "--repo", REPO)
+def started_github(inside: Booted, *, venv: Path = VENV) -> Iterator[Service]:
+    """The host, not yet installed, with a GitHub on its loopback that is the one of ``venv``."""
+    start = (f"{venv}/bin/runnerctl", "--quiet", "sandbox", "--port", "80", "--repo", REPO)
     with inside.popen("sh", "-c", 'echo $$; exec "$@"', "-", *start, stdout=-1) as sandbox:
         assert sandbox.stdout is not None
         pid = sandbox.stdout.readline().strip()
@@ -155,5 +156,7 @@ def started_github(inside: Booted) -> Iterator[Service]:
             github[name] = value
         made = Service(inside=inside, github=github)
         made.before = made.there()
-        yield made
-        inside.say("kill", pid)  # itself, not who entered for it
+        try:
+            yield made
+        finally:
+            inside.say("kill", pid)  # itself, not who entered for it: its end is waited for

@@ -18,6 +18,7 @@ from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
 from runnerctl.core.domain.observation import Phase
 from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.settings import load
+from tests.support.places import MEMORY
 
 from .github import CURRENT, NEWER, STRANGER, TOO_OLD, GitHubSide
 from .host import Host, Tree
@@ -28,7 +29,6 @@ from .schedule import BOOTED_AT, Died, Schedule, VirtualClock
 NAMES = ("a", "b", "c", "d", "e", "f")
 SCOPES = (Scope(owner="acme", repo="widgets"), Scope(owner="acme", repo="gadgets"))
 _MOST_PROCESSES = 8
-_MEMORY = "/dev/shm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,7 +362,7 @@ def simulate(seed: int, *, lives: int, trace: Callable[[str], None] | None = Non
     """Raises ``AssertionError`` when a rule was broken, and what was raised that should not be."""
     began = time.perf_counter()
     log = logging.getLogger("runnerctl")
-    with tempfile.TemporaryDirectory(prefix="sim-", dir=_MEMORY if Path(_MEMORY).is_dir() else None) as top:
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=MEMORY) as top:
         world = World(seed, Path(top), trace=trace is not None)
         handler = NeverRaised(world)
         log.addHandler(handler)

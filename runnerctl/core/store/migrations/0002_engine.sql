@@ -26,7 +26,8 @@ ALTER TABLE runner ADD COLUMN offline_since REAL;
 UPDATE runner SET backend = coalesce(json_extract(handle, '$.backend'), 'process') WHERE json_valid(handle);
 -- A removal or a stop was wanted when it began, and a job is never killed for one that nobody remembers.
 UPDATE runner SET wanted_at = CASE WHEN state IN ('removing', 'stopping') THEN changed_at ELSE created_at END;
-UPDATE runner SET desired = 'gone' WHERE state = 'removing';
+-- Whether it was to wait for a job is not known, nor what it was before: a job that runs is finished, and it goes then.
+UPDATE runner SET desired = 'gone', how = 'drain' WHERE state = 'removing';
 
 -- Counts every write to a row, also one that leaves its revision: what is kept in memory is compared by it.
 CREATE TRIGGER runner_changes AFTER UPDATE ON runner BEGIN
