@@ -206,17 +206,18 @@ def lives(make: Callable[[int | str], Life], situation: Callable[[Life], None], 
         died: set[str] = set()
         for first in range(start, MOST_MOMENTS, AT_ONCE * STRIDE):
             batch = live(*range(first, first + AT_ONCE * STRIDE, STRIDE))
-            yield batch
             died |= {life.died_at for life in batch if life.died_at}
             survivors = [life for life in batch if not life.died_at]
+            common = passed_by_all(survivors)  # looked at now: with the life its run directory is emptied
+            yield batch
             if survivors and not ALL:
                 return
-            if common := passed_by_all(survivors):
+            if common:
                 # Two lives are never quite alike: what none happened to die at is aimed at.
                 missed = sorted(common - died)
                 aimed = live(*missed)
-                yield aimed
                 assert [life.died_at for life in aimed] == missed
+                yield aimed
                 return
     raise AssertionError(f"more than {MOST_MOMENTS} moments")
 
@@ -274,6 +275,8 @@ def comes_to_its_end(life: Life) -> None:
         if life.current.ephemeral:
             until(lambda: not life.current.live)
             assert life.current.state is S.COMPLETED, (life.died_at, life.current)
+    # Whoever adopts believes in a job of whose end it heard nothing, until it has had no Worker for some seconds.
+    until(lambda: not life.current.live or routed.observe(life.services, life.current).phase is not Phase.BUSY)
     if life.current.live and remove(life.services, life.name).draining:
         # The job is over, but its supervisor has not read so yet.
         until(lambda: not life.current.live)

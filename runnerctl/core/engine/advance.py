@@ -18,7 +18,7 @@ from . import failures, observing
 from .failures import NotNow
 from .making import Making
 from .plan import Action, Seen, plan
-from .steps.acts import ACTS, HEARD_LATER, IDLE, UNLOCKED
+from .steps.acts import ACTS, ASKED_SELDOM, HEARD_LATER, IDLE, UNLOCKED
 from .table import Step
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def advance(
             progress.runner, progress.seconds = services.store.get(runner_id), 0.0
             return progress
         if action.step in HEARD_LATER:
-            progress.seconds = HEARD_SECONDS
+            progress.runner, progress.seconds = services.store.get(runner_id), HEARD_SECONDS
             return progress
     raise RunnerctlError(f"Runner {runner_id} repeats the same steps: {[each.step for each in progress.taken[-6:]]}")
 
@@ -101,7 +101,8 @@ def advance(
 def _is_left(progress: Progress, action: Action, *, allowed: bool) -> bool:
     """There is nothing to be done now, or it is not ours; what was killed just now may take a moment to be gone."""
     killed = action.step is Step.KILL and bool(progress.taken) and progress.taken[-1].step is Step.KILL
-    progress.seconds = HEARD_SECONDS if killed else action.until
+    asked_again = not allowed and action.step in ASKED_SELDOM
+    progress.seconds = HEARD_SECONDS if killed or asked_again else action.until
     return killed or action.step in IDLE or not allowed
 
 

@@ -10,8 +10,8 @@ from ..domain.models import Runner
 from ..domain.states import RunnerState
 from ..host.row_locks import RowHeld
 from . import failures
-from .advance import HEARD_SECONDS, Progress, advance
-from .table import Step
+from .advance import Progress, advance
+from .asked import Asked
 
 if TYPE_CHECKING:
     from ..services import Services
@@ -33,21 +33,24 @@ def drive(
     Raises ``RunnerBusy`` when its row stays held for ``wait`` seconds; what a step met is in the progress.
     """
     taken: list[Action] = []
+    asked = Asked(services.clock)
     while True:
-        progress = _advanced(services, runner_id, wait=wait, absences=absences)
+        progress = _advanced(services, runner_id, asked, wait=wait, absences=absences)
+        asked.note(progress)
         taken += progress.taken
         progress.taken = taken
         if progress.error is not None or not _goes_on(progress):
             return progress
-        killed = progress.next is not None and progress.next.step is Step.KILL
-        services.clock.sleep(HEARD_SECONDS if killed else OBSERVE_SECONDS)
+        services.clock.sleep(OBSERVE_SECONDS)
 
 
-def _advanced(services: Services, runner_id: str, *, wait: float, absences: Callable[[Runner], int] | None) -> Progress:
+def _advanced(
+    services: Services, runner_id: str, asked: Asked, *, wait: float, absences: Callable[[Runner], int] | None
+) -> Progress:
     deadline = services.clock.monotonic() + wait
     while True:
         try:
-            return advance(services, runner_id, absences=absences)
+            return advance(services, runner_id, absences=absences, may=asked.may)
         except RowHeld:
             if services.clock.monotonic() >= deadline:
                 raise RunnerBusy(

@@ -12,7 +12,8 @@ from ..domain.observation import NOTHING as NO_PROCESSES
 from ..domain.observation import Observation, Outcome
 from ..domain.states import UNLAUNCHED, RunnerState
 from . import failures, restarting
-from .plan import Action, Deadlines, Now, Seen, plan
+from .plan import Action, Deadlines, Now, Seen, plan, wanted
+from .situation import Wanted
 
 if TYPE_CHECKING:
     from ..backends.base import Backend
@@ -84,7 +85,7 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool,
         raise BackendFailed(f"Runner {runner.name!r} could not be observed: {seen.error or 'no reason was given'}")
     died = seen.gone and not seen.ended
     working = seen.working
-    if working is None:
+    if working is None or (not working and _is_at_stake(runner, absences)):
         # A stopped one has nothing to watch, and whoever makes one knows that it was not launched yet.
         never_launched = driven and runner.started_at is None
         working = not (never_launched or _rests(runner)) and backend.working(handle)
@@ -108,6 +109,11 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool,
         refused=failures.is_busy(runner.last_error),
         replaced=services.settings.replace_lost,
     )
+
+
+def _is_at_stake(runner: Runner, absences: int) -> bool:
+    """A step may follow that ends a job: one that its supervisor has not read of yet has to be found, too."""
+    return wanted(runner) is not Wanted.RUN or absences > 0 or runner.offline_since is not None
 
 
 def _seconds_held_back(services: Services, runner: Runner) -> float | None:

@@ -13,7 +13,8 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.backends import directory
-from runnerctl.core.domain.states import RunnerState
+from runnerctl.core.domain.errors import RunnerBusy
+from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import observe_runners, reconcile_finding, sweep
@@ -22,7 +23,7 @@ from runnerctl.core.host.row_locks import RowLock
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock, steps
-from tests.support.hosts.host import Host, create, until
+from tests.support.hosts.host import Host, create, remove, until
 
 REPO = "acme/widgets"
 ONLINE = core.Wait.ONLINE
@@ -293,3 +294,70 @@ def test_a_row_at_which_somebody_only_looks_is_waited_for_and_one_at_work_is_not
     assert state_of(services, "held") is ends_as
     if not lets_go:
         lock.close()
+
+
+# --- What a command that died has wanted ---
+
+
+@pytest.mark.parametrize(
+    ("desired", "how", "ends_as"),
+    [
+        (Desired.STOPPED, How.DRAIN, RunnerState.STOPPED),
+        (Desired.STOPPED, How.NOW, RunnerState.STOPPED),
+        (Desired.GONE, How.GENTLE, RunnerState.REMOVED),
+        (Desired.GONE, How.NOW, RunnerState.REMOVED),
+    ],
+)
+@pytest.mark.persistent
+def test_one_sweep_does_what_a_command_wanted_that_then_died(
+    services: Services, host: Host, desired: Desired, how: How, ends_as: RunnerState
+) -> None:
+    runner = create(services, host.spec("wished", ephemeral=False), wait=ONLINE)
+    services.store.want(runner.id, desired=desired, how=how, by="a command that died")
+    sweep(services)
+    assert state_of(services, "wished") is ends_as
+
+
+# --- What a supervisor has not read yet ---
+
+
+@pytest.fixture
+def unheard(services: Services, host: Host, sandbox: Sandbox) -> Iterator[int]:
+    """The job of runner ``deaf``, whose supervisor stands still since before it came."""
+    runner = create(services, host.spec("deaf"), wait=ONLINE)
+    supervisor, *_ = routed.processes(services, runner)
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    try:
+        job = sandbox.submit_job(REPO, ["deaf"], [{"run": f"while [ ! -e {host.top}/go ]; do sleep 0.02; done"}])
+        until(lambda: routed.working(services, runner))
+        assert routed.observe(services, runner).job is None
+        yield job
+    finally:
+        os.kill(supervisor.pid, signal.SIGCONT)
+
+
+def test_a_removal_refuses_a_job_of_which_the_supervisor_knows_nothing_before_github_is_asked(
+    services: Services, host: Host, sandbox: Sandbox, unheard: int
+) -> None:
+    """A GitHub that lies would let go of it."""
+    before = len(sandbox.calls)
+    with pytest.raises(RunnerBusy, match="is running a job"):
+        remove(services, "deaf")
+    assert len(sandbox.calls) == before
+    (host.top / "go").touch()
+    assert sandbox.wait_job(unheard).conclusion == "success"
+
+
+def test_a_listing_without_it_ends_no_such_job_either(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, unheard: int
+) -> None:
+    poller = RegistrationPoller(services)
+    sandbox.add_fault(
+        Fault(match=r"GET .*/actions/runners(\?|$)", status=200, body={"total_count": 0, "runners": []}, times=None)
+    )
+    for _ in range(4):
+        clock.ahead += 61
+        sweep(services, poller)
+    sandbox.clear_faults()
+    (host.top / "go").touch()
+    assert sandbox.wait_job(unheard).conclusion == "success"

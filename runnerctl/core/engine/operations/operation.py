@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from ...domain.clock import Clock
 from ...domain.errors import ConfigInvalid, RunnerBusy
 from ...host.row_locks import RowHeld, holder
-from ..advance import HEARD_SECONDS, Progress, advance
+from ..advance import Progress, advance
+from ..asked import Asked
 from ..making import Making
-from ..steps.acts import ASKED_SELDOM
 
 if TYPE_CHECKING:
-    from ...domain.models import Runner
     from ...services import Services
-    from ..plan import Action
-    from ..table import Step
 
 T = TypeVar("T")
 Question = Callable[[], None]
@@ -81,7 +78,7 @@ def finish(operation: Operation[T], *, clock: Clock | None = None) -> T:
 
 def drive_to_end(operation: Operation[T]) -> None:
     """Until the life that it is about has ended, or something keeps it: for one that is to be undone."""
-    asked = _Asked(operation.services.clock)
+    asked = Asked(operation.services.clock)
     while (progress := _step(operation, asked)) is not None and progress.next is not None and progress.error is None:
         if not progress.taken:
             operation.services.clock.sleep(OBSERVE_SECONDS)
@@ -89,7 +86,7 @@ def drive_to_end(operation: Operation[T]) -> None:
 
 def _driven(operation: Operation[T], clock: Clock) -> T:
     held_since: float | None = None
-    asked = _Asked(clock)
+    asked = Asked(clock)
     while True:
         if (result := operation.outcome()) is not None:
             return result
@@ -125,27 +122,7 @@ def _held_by_another(operation: Operation[T]) -> RunnerBusy:
     )
 
 
-class _Asked:
-    """What was asked of a runner's processes is not asked again before they can have shown it, however often is looked.
-
-    A request that is still on its way would reach those that are started next.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._step: Step | None = None
-        self._at = 0.0
-
-    def may(self, _: Runner, action: Action) -> bool:
-        return action.step is not self._step or self._clock.monotonic() - self._at >= HEARD_SECONDS
-
-    def note(self, progress: Progress) -> None:
-        if progress.taken:
-            last = progress.taken[-1].step
-            self._step, self._at = last if last in ASKED_SELDOM else None, self._clock.monotonic()
-
-
-def _step(operation: Operation[T], asked: _Asked) -> Progress | None:
+def _step(operation: Operation[T], asked: Asked) -> Progress | None:
     """None when another command or server is at work on that row: its steps are waited for.
 
     What a step met is in the row, and the operation tells it.
