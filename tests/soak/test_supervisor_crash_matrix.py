@@ -40,7 +40,7 @@ PROGRAM = """\
 import sys
 sys.path[:0] = [{supervisor!r}, {tests!r}]
 import dying_supervisor
-dying_supervisor.main({at!r}, {since!r})
+dying_supervisor.main({points!r}, {at!r}, {since!r})
 """
 
 
@@ -70,7 +70,8 @@ class Life:
         services.clock = self.services.clock
         program = self.host.top / f"{self.name}.py"
         tests = str(REPOSITORY / "tests/support/breaking")
-        program.write_text(PROGRAM.format(supervisor=str(SUPERVISOR), tests=tests, at=self.at, since=self.since))
+        given = {"points": str(self._points), "at": self.at, "since": self.since}
+        program.write_text(PROGRAM.format(supervisor=str(SUPERVISOR), tests=tests, **given))
         dying = dataclasses.replace(services.backend, supervisor=program)
         services.__dict__["backends"] = Backends({"process": lambda: dying}, default="process", runs_dir=dying.runs_dir)
         return services
@@ -86,12 +87,12 @@ class Life:
         self.job = self.sandbox.submit_job(REPO, [self.name], [{"run": script}])
 
     @property
-    def run_dir(self) -> Path:
-        return self.host.state_dir / "runners" / self.current.id
+    def _points(self) -> Path:
+        """Beside the program: with a runner's life its run directory is emptied."""
+        return self.host.top / f"{self.name}.points"
 
     def points(self) -> list[str]:
-        path = self.run_dir / "points"
-        return path.read_text().splitlines() if path.exists() else []
+        return self._points.read_text().splitlines() if self._points.exists() else []
 
     def counted(self) -> list[str]:
         points = self.points()
@@ -99,12 +100,13 @@ class Life:
 
     def is_spared(self) -> None:
         """What has not died by now lives."""
-        (self.run_dir / "spared").touch()
+        self._points.with_name(f"{self._points.name}.spared").touch()
 
     @property
     def died_at(self) -> str | None:
-        points = self.points()
-        return points[-1].removeprefix("died ") if points and points[-1].startswith("died ") else None
+        """Also of one that was started ahead, and in whose place another was started then."""
+        died = [point.removeprefix("died ") for point in self.points() if point.startswith("died ")]
+        return died[-1] if died else None
 
     def comes_to(self, phase: Phase) -> bool:
         """Whether it is at rest in that phase; waits for that, or for its supervisor's death."""

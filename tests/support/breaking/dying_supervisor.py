@@ -2,7 +2,7 @@
 
 These moments are found by the interpreter's profiler while the real program runs, so that none can be forgotten: just
 after each system call that changes something, and just before it if the supervisor had waited, for in between it does
-nothing. Each is written to ``points`` in the run directory; ``rest`` there means that it waits, ``died …`` that it was
+nothing. Each is written to a file, which outlives the run directory; ``rest`` there means that it waits, ``died …`` that it was
 killed. Imports nothing of runnerctl but the supervisor's own modules, as the supervisor does.
 """
 
@@ -23,12 +23,12 @@ CHANGES = frozenset({
 class Dying:
     """Counts the moments and ends this process at one: that number, or the first that is called so.
 
-    Counted from the point ``since``, if one is named. Once there is a file ``spared`` in the run directory, it lives.
+    Counted from the point ``since``, if one is named. Once there is a file of that name and ``.spared``, it lives.
     """
 
-    def __init__(self, run_dir: str, *, at: int | str, since: str | None) -> None:
-        self._points = f"{run_dir}/points"
-        self._spared = f"{run_dir}/spared"
+    def __init__(self, points: str, *, at: int | str, since: str | None) -> None:
+        self._points = points
+        self._spared = f"{points}.spared"
         self._at = at
         self._passed_so_far = 0
         self._counting = since is None
@@ -88,7 +88,7 @@ def _is_of_the_log(code: object) -> bool:
     return code.co_filename.endswith("runner_log.py")  # type: ignore[attr-defined, no-any-return]
 
 
-def main(at: int | str, since: str | None) -> None:
+def main(points: str, at: int | str, since: str | None) -> None:
     """Never returns. The command line is the supervisor's."""
-    sys.setprofile(Dying(sys.argv[1], at=at, since=since))
+    sys.setprofile(Dying(points, at=at, since=since))
     os._exit(start.main(sys.argv[1:]))
