@@ -2,7 +2,7 @@
 
 These moments are found by the interpreter's profiler while the real program runs, so that none can be forgotten: just
 after each system call that changes something, and just before it if the supervisor had waited, for in between it does
-nothing. Each is written to a file, which outlives the run directory; ``rest`` there means that it waits, ``died …`` that it was
+nothing. Each is written to a file that outlives the run directory; ``rest`` means that it waits, ``died …`` that it was
 killed. Imports nothing of runnerctl but the supervisor's own modules, as the supervisor does.
 """
 
