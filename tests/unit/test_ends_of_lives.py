@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed, GitHubNoAnswer, GitHubRateLimited, RunnerctlError
 from runnerctl.core.domain.models import Scope
 from runnerctl.core.domain.states import Desired, How, RunnerState
+from runnerctl.core.engine.advance import give_up
+from runnerctl.core.engine.steps.removing import begin
 from runnerctl.core.engine.sweep import sweep
 from tests.support.breaking.interleaving import Interleaving, Schedule
 from tests.support.breaking.racing import Host, Hosts
@@ -92,6 +95,28 @@ def test_what_could_not_be_asked_for_is_cleared_half_a_minute_later(host: Host) 
     assert len(host.store.orphans(due_at=host.clock.now())) == 1
     host.settle()
     assert host.github.registered == []
+
+
+# --- A create that is given up ---
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), BackendFailed("It could not be started")])
+def test_whoever_removes_it_already_is_not_told_why_it_was_given_up(
+    host: Host, failure: BaseException, begun: bool
+) -> None:
+    """Its removal was asked for, and has ``begun`` or not, when whoever made it was interrupted or failed."""
+    host.create()
+    removal = core.remove_runner(host.services, "a")
+    removal.begin()
+    if begun:
+        begin(host.services, host.latest())
+    give_up(host.services, host.latest(), failure)
+    assert removal.outcome() is None
+    host.sweep()
+    ended = removal.outcome()
+    assert ended is not None
+    assert ended.runner.state is (RunnerState.REMOVED if begun else RunnerState.FAILED)
 
 
 # --- what is asked of the backend takes effect later ---

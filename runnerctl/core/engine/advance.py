@@ -180,7 +180,8 @@ def give_up(services: Services, runner: Runner, exc: BaseException) -> None:
             ending=RunnerState.FAILED,
             reason=known.message,
         )
-        if wanted.reason == known.message:  # else somebody wanted it gone before, and is not told of its making
+        # Whoever has begun to remove it before is not told of its making.
+        if wanted.ending is RunnerState.FAILED and wanted.reason == known.message:
             services.store.note(runner.id, last_error=failures.kept(known))
     except RunnerctlError:
         backend, handle = services.backends.reach(runner)
