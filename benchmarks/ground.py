@@ -46,7 +46,7 @@ class Ground:
         return answer
 
     def create(self, name: str) -> requests.Response:
-        return self.request("POST", "/api/v1/runners", {"repo": REPO, "name": name})
+        return self.request("POST", "/api/v1/runners", {"repo": REPO, "name": name, "wait": "none"})
 
     def remove(self, name: str) -> None:
         self.request("DELETE", f"/api/v1/runners/{name}?force=true")

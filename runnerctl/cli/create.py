@@ -20,6 +20,8 @@ from .waiting import goes_on, until_completed
 
 COMPLETED = "completed"
 _ONLINE_SECONDS = 60.0
+# Who waits for its end hears of a failure, too.
+_WAITS: dict[str | None, Wait] = {"none": Wait.NONE, "online": Wait.ONLINE, COMPLETED: Wait.NONE}
 
 
 @click.command(
@@ -68,15 +70,17 @@ Examples:
 )
 @click.option(
     "--wait",
-    type=click.Choice(["online", COMPLETED]),
-    help="Wait until the runner takes jobs, or until it has ended.",
+    type=click.Choice(["none", "online", COMPLETED]),
+    metavar="UNTIL",
+    help="Return at its launch (none), when the runner takes jobs (online), or when it has ended (completed).  "
+    "[default: when it takes jobs, but after start_grace at the latest]",
 )
 @click.option(
     "--timeout",
     type=duration,
     metavar="DURATION",
     help="Stop waiting after this long (90, 90s, 2m, 1h); the runner goes on.  "
-    "[default: 60s for online, none for completed]",
+    "[default: 60s for online, no limit for completed]",
 )
 @pass_cli
 def command(
@@ -99,11 +103,12 @@ def command(
     Use it to get a runner for one job (the default), or one that takes jobs until it is removed (--persistent).
     A workflow reaches the runner by its labels; the name is one of them, so `runs-on: NAME` finds this very runner.
 
-    The command returns once the runner's process runs; with --wait, later. A runner of that name that completed or
-    failed is replaced. Name the scope with --repo or --org.
+    The command returns when the runner takes jobs. A runner that is not that far after 10 seconds (start_grace) goes on
+    starting; one that ends meanwhile is a failure, with its reason. A runner of that name that completed or failed is
+    replaced. Name the scope with --repo or --org.
     """
-    if timeout is not None and wait is None:
-        raise click.UsageError("--timeout needs --wait")
+    if timeout is not None and wait not in {Wait.ONLINE, COMPLETED}:
+        raise click.UsageError("--timeout needs --wait online or --wait completed")
     if foreground and wait is not None:
         raise click.UsageError("--foreground waits until the end already; leave out --wait")
     scope = Scope.of(repo=repo, org=org)
@@ -148,7 +153,7 @@ def _create(
     operation = core.create_runner(
         services,
         spec,
-        wait=Wait.ONLINE if wait == Wait.ONLINE else Wait.STARTED,
+        wait=_WAITS.get(wait, Wait.STARTED),
         timeout=_ONLINE_SECONDS if timeout is None else timeout,
         progress=render.download_meter(cli),
     )

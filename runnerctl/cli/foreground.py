@@ -59,7 +59,7 @@ def run(cli: CliContext, services: Services, spec: RunnerSpec) -> int:
     Raises ``BackendFailed`` when it ended in any other way.
     """
     with _listening() as requests:
-        operation = core.create_runner(services, spec, progress=render.download_meter(cli))
+        operation = core.create_runner(services, spec, wait=core.Wait.NONE, progress=render.download_meter(cli))
         runner = core.finish(operation, clock=services.clock)
         requests.attending = True
         render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}; Ctrl-C ends it")

@@ -35,7 +35,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     group: str | None = None
     version: str | None = None
     workdir: str | None = None
-    wait: Literal["started", "online"] = "started"
+    wait: Literal["none", "started", "online"] = "started"
     timeout: float | str = 60.0
 
     def spec(self, settings: Settings, *, tenant: str | None) -> RunnerSpec:

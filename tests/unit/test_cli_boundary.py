@@ -72,7 +72,7 @@ MISUSES = [
     (("create", "x", "--repo", "nonsense"), "Repository 'nonsense' is not allowed", None),
     (("create", "-", "--repo", "a/b"), "Runner name '-' is not allowed", None),
     (("create", "x", "--repo", "a/b", "--labels", "a,,b"), "A label is empty", None),
-    (("create", "x", "--repo", "a/b", "--timeout", "2m"), "--timeout needs --wait", None),
+    (("create", "x", "--repo", "a/b", "--timeout", "2m"), "--timeout needs --wait online or --wait completed", None),
     (("create", "x", "--repo", "a/b", "--foreground", "--wait", "online"), "--foreground waits until", None),
     (("remove",), "Name the runners to remove, or pass --all", None),
     (("remove", "a", "--all"), "NAME and --all exclude each other", None),

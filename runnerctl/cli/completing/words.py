@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--group',), '', (), False, 'Join this runner group of the organization'),
             (('--runner-version',), '', (), False, 'Run this version of the runner package'),
             (('--workdir',), '', (), False, "Name of the work directory in the runner's directory"),
-            (('--wait',), '', ('online', 'completed'), False, 'Wait until the runner takes jobs, or until it has ended'),
+            (('--wait',), '', ('none', 'online', 'completed'), False, 'Return at its launch (none), when the runner takes jobs (online), or when it has ended (completed)'),
             (('--timeout',), '', (), False, 'Stop waiting after this long (90, 90s, 2m, 1h)'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),

@@ -145,6 +145,9 @@ class HostSection(Section, name=""):
     start_timeout = setting(
         "120", "An ephemeral runner that is not online after this time has failed", parsing.duration
     )
+    start_grace = setting(
+        "10", "How long create waits at most for the runner to take jobs, or to fail", parsing.duration
+    )
     remove_settle = setting(
         "3", "How long remove, or stop after a start or a job, waits for a job just sent", parsing.duration
     )

@@ -3,9 +3,7 @@ one that fails is told."""
 
 from __future__ import annotations
 
-import io
 import secrets
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from runnerctl.core.services import Services
 from runnerctl.core.settings.load import load
 from runnerctl.sandbox import Sandbox
 from tests.support.hosts.host import Host, Server, create
+from tests.support.sandboxes.packages import with_program
 from tests.support.sandboxes.strictness import strict_sandbox
 
 REPO = "acme/widgets"
@@ -89,15 +88,6 @@ def test_at_the_usual_port_one_is_made(services: Services, host: Host, sandbox: 
     assert sandbox.runners()[0].id == runner.github_id
 
 
-def with_config_sh(archive: Path, script: str, target: Path) -> Path:
-    """The package, with another config.sh."""
-    with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as changed:
-        for member in source:
-            content = source.extractfile(member)
-            if member.name.removeprefix("./") == "config.sh":
-                member.size, content = len(script), io.BytesIO(script.encode())
-            changed.addfile(member, content)
-    return target
 
 
 @pytest.mark.persistent
@@ -113,7 +103,7 @@ def with_config_sh(archive: Path, script: str, target: Path) -> Path:
 def test_how_it_ended_is_told_where_it_says_nothing(
     archive: Path, tmp_path: Path, as_root: None, script: str, says: str
 ) -> None:
-    package = with_config_sh(archive, f"#!/bin/sh\n{script}\n", tmp_path / "package.tar.gz")
+    package = with_program(archive, "config.sh", f"#!/bin/sh\n{script}\n", tmp_path / "package.tar.gz")
     with strict_sandbox(archive=package) as github:
         token = secrets.token_hex(16)
         host = Host.make(tmp_path, package_dir=tmp_path / "p", github=github.environment(), token=token)

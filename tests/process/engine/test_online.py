@@ -1,8 +1,10 @@
-"""``wait: online`` is told only of a runner that GitHub keeps."""
+"""What a create has waited for when it answers: a runner that takes jobs, or the reason why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
 from tests.support.hosts.host import Host, Server, create, until
+from tests.support.sandboxes.packages import with_program
+from tests.support.sandboxes.strictness import strict_sandbox
 
 REPO = "acme/widgets"
 OLD, NEW = "2.336.0", "2.337.0"
@@ -99,6 +103,78 @@ def test_a_job_that_comes_at_once_ends_the_second_look(services: Services, host:
     assert online.is_reached(runner)
     assert clock.passed == 0
     go.touch()
+    assert sandbox.wait_job(job).conclusion == "success"
+
+
+# --- What a create waits for unless it is told otherwise ---
+
+NO_LIBICU = "echo \"Process terminated. Couldn't find a valid ICU package installed on the system.\"; kill -ABRT $$"
+DIES = {
+    "without libicu": (NO_LIBICU, "disk full or libicu missing"),
+    "without a word": ("exit 1", "fatal error"),
+    "half a second later": ("sleep 0.5; kill -SEGV $$", "segmentation fault"),
+}
+NEVER_LISTENS = "echo Connecting; exec sleep 3600"
+
+
+@contextmanager
+def listening_with(script: str, archive: Path, top: Path) -> Iterator[Host]:
+    """A host whose package has that script for a Listener."""
+    package = with_program(archive, "bin/Runner.Listener", f"#!/bin/sh\n{script}\n", top / "package.tar.gz")
+    with strict_sandbox(archive=package) as github:
+        host = Host.make(top, package_dir=top / "p", github=github.environment(), token=secrets.token_hex(16))
+        try:
+            yield host
+        finally:
+            host.kill_everything()
+
+
+@pytest.mark.parametrize("end", DIES)
+def test_one_whose_listener_dies_is_a_failure_with_its_reason_and_nothing_is_left(
+    archive: Path, tmp_path: Path, as_root: None, end: str
+) -> None:
+    script, reason = DIES[end]
+    with listening_with(script, archive, tmp_path) as host:
+        done = host.cli("create", "dies", "--repo", REPO)
+        assert (done.returncode, "Created" in done.stderr) == (8, False), done.stderr
+        assert "Runner 'dies' ended before it came online" in done.stderr
+        assert reason in done.stderr
+        until(lambda: host.roots() == [])
+
+
+def test_so_it_is_over_http(archive: Path, tmp_path: Path, as_root: None) -> None:
+    with listening_with(NO_LIBICU, archive, tmp_path) as host:
+        server = Server.start(host, {})
+        try:
+            answer = server.request("POST", "/api/v1/runners", {"repo": REPO, "name": "dies"})
+            assert (answer.status_code, answer.json()["code"]) == (500, "backend_failed")
+            assert "libicu missing" in answer.json()["detail"]
+        finally:
+            server.stop()
+
+
+def test_who_waits_for_nothing_is_answered_at_its_launch(archive: Path, tmp_path: Path, as_root: None) -> None:
+    with listening_with("sleep 1; exit 1", archive, tmp_path) as host:
+        done = host.cli("create", "dies", "--repo", REPO, "--wait", "none")
+        assert (done.returncode, "Created" in done.stderr) == (0, True), done.stderr
+
+
+def test_one_that_is_late_goes_on_starting(archive: Path, tmp_path: Path, as_root: None) -> None:
+    with listening_with(NEVER_LISTENS, archive, tmp_path) as host:
+        host.write_env_file(RUNNERCTL_START_GRACE="0.3s")
+        done = host.cli_json("create", "late", "--repo", REPO)
+        assert (done["state"], done["status"]) == ("starting", "running")
+
+
+def test_one_that_listens_is_answered_as_idle(host: Host, serve: Callable[..., Server]) -> None:
+    assert host.cli_json("create", "one", "--repo", REPO)["state"] == "idle"
+    answer = serve().request("POST", "/api/v1/runners", {"repo": REPO, "name": "two"})
+    assert (answer.status_code, answer.json()["status"], answer.json()["phase"]) == (201, "started", "listening")
+
+
+def test_one_that_had_its_only_job_meanwhile_was_made(host: Host, sandbox: Sandbox) -> None:
+    job = sandbox.submit_job(REPO, ["quick"], [{"run": "true"}])
+    assert host.cli("create", "quick", "--repo", REPO).returncode == 0
     assert sandbox.wait_job(job).conclusion == "success"
 
 

@@ -169,7 +169,9 @@ def _cmdline(pid: int) -> bytes:
         return b""
 
 
-def create(services: Services, spec: RunnerSpec, **options: Any) -> Runner:
+def create(services: Services, spec: RunnerSpec, *, wait: core.Wait = core.Wait.NONE, **options: Any) -> Runner:
+    """What a test does not need, it does not wait for."""
+    options["wait"] = wait
     return core.finish(core.create_runner(services, spec, **options), clock=services.clock)
 
 
@@ -218,7 +220,8 @@ class Server:
         return requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=60, **options)
 
     def create(self, name: str, **fields: Any) -> requests.Response:
-        return self.request("POST", "/api/v1/runners", {"repo": "acme/widgets", "name": name, **fields})
+        """What a test does not need, it does not wait for."""
+        return self.request("POST", "/api/v1/runners", {"repo": "acme/widgets", "name": name, "wait": "none", **fields})
 
     def status(self, name: str) -> Any:
         return self.request("GET", f"/api/v1/runners/{name}/status").json()

@@ -33,18 +33,23 @@ _ROOM_SECONDS = 30.0
 class Wait(StrEnum):
     """What a create waits for before it answers."""
 
+    NONE = "none"
+    """Its process runs."""
     STARTED = "started"
+    """It takes jobs, or ``start_grace`` has passed: most of what keeps a Listener from its work ends it at once."""
     ONLINE = "online"
+    """It takes jobs."""
 
 
 class Create(Operation[Runner]):
-    """Registers a runner and starts it; its outcome is the runner, whose process runs.
+    """Registers a runner and starts it; its outcome is the runner, which is as far as ``wait`` says.
 
     ``progress`` hears of a download: bytes so far, bytes in all. ``limits`` are the caller's, if it is not the
     operator; beyond them it is ``Forbidden``, and so is a public repository that neither they nor the settings allow.
     A runner whose spec says ``daemonize=False`` ends with this process.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
-    ``DeadlineExceeded`` after ``timeout`` seconds of waiting undoes nothing.
+    ``BackendFailed`` when it ended meanwhile, ``DeadlineExceeded`` when it is not online after ``timeout`` seconds; that
+    undoes nothing.
     """
 
     def __init__(
@@ -150,11 +155,16 @@ class Create(Operation[Runner]):
         raise DeadlineExceeded(f"Runner {runner.name!r} was not online in time")
 
     def _is_there(self, runner: Runner) -> bool:
-        if self._wait is Wait.STARTED:
+        if self._wait is Wait.NONE:
             return True
         if self._online is None:
-            self._online = Online(self.services, runner, timeout=self._timeout)
+            self._online = self._begin_to_wait(runner)
         return self._online.is_reached(runner)
+
+    def _begin_to_wait(self, runner: Runner) -> Online:
+        if self._wait is Wait.ONLINE:
+            return Online(self.services, runner, timeout=self._timeout)
+        return Online(self.services, runner, timeout=self.services.settings.start_grace, may_be_late=True)
 
     def interrupted(self, exc: BaseException) -> None:
         """What was made until it runs is undone; a runner that runs stays."""

@@ -13,7 +13,7 @@ from ...domain.models import Runner, RunnerSpec, Scope
 from ...domain.states import RunnerState
 from ...services import Services
 from ..github_side import breaker
-from .create import create_runner
+from .create import Wait, create_runner
 from .operation import finish
 
 log = logging.getLogger("runnerctl.core")
@@ -67,7 +67,7 @@ def _replace(services: Services, lost: Sequence[Runner]) -> list[Runner]:
         if not breaker.may_register(services, runner.scope):
             break
         try:
-            made.append(finish(create_runner(services, _spec(runner), by="policy replace lost")))
+            made.append(finish(create_runner(services, _spec(runner), wait=Wait.NONE, by="policy replace lost")))
         except RunnerBusy:
             continue  # somebody else is at it
         except Forbidden as exc:  # waiting would not help

@@ -21,18 +21,22 @@ _STUCK_SECONDS = 2.0
 
 
 class Online:
-    """Asked again and again about one runner, from its start on."""
+    """Asked again and again about one runner, from its start on.
 
-    def __init__(self, services: Services, runner: Runner, *, timeout: float) -> None:
+    One that is not online after ``timeout`` seconds is no failure if it ``may_be_late``: then it goes on trying.
+    """
+
+    def __init__(self, services: Services, runner: Runner, *, timeout: float, may_be_late: bool = False) -> None:
         self._services = services
         self._name = runner.name
         self._timeout = timeout
+        self._may_be_late = may_be_late
         self._deadline = services.clock.monotonic() + timeout
         self._listening_since: float | None = None
         self._stuck: tuple[int, float] | None = None
 
     def is_reached(self, runner: Runner) -> bool:
-        """It listens and was not sent away at once, or had a job.
+        """It listens and was not sent away at once, or had a job; or it is late, and may be.
 
         Raises ``BackendFailed`` with the reason when it ended, ``DeadlineExceeded`` when it takes too long.
         """
@@ -43,11 +47,16 @@ class Online:
         if seen.gone:
             self._check_goes_on(runner, seen)
         elif self._services.clock.monotonic() >= self._deadline and self._listening_since is None:
-            raise DeadlineExceeded(
-                f"Runner {self._name!r} was not online after {shown(self._timeout)}",
-                hint=f"It keeps starting; {{status {self._name}}} shows its state, {{remove {self._name}}} ends it",
-            )
+            return self._late()
         return False
+
+    def _late(self) -> bool:
+        if self._may_be_late:
+            return True
+        raise DeadlineExceeded(
+            f"Runner {self._name!r} was not online after {shown(self._timeout)}",
+            hint=f"It keeps starting; {{status {self._name}}} shows its state, {{remove {self._name}}} ends it",
+        )
 
     def _listens(self, seen: Observation) -> bool:
         now = self._services.clock.monotonic()
