@@ -81,7 +81,7 @@ def is_in(name: str, path: str) -> bool:
         (("stat",), ["status"]),
         (("config", "v"), ["validate"]),
         (("create", "x", "--wai"), ["--wait"]),
-        (("create", "x", "--wait", ""), ["online", "completed"]),
+        (("create", "x", "--wait", ""), ["none", "online", "completed"]),
         (("create", "x", "--wait", "o"), ["online"]),
         (("create", "x", "--wait=o"), ["--wait=online"]),
         (("-o", "y"), ["yaml"]),
