@@ -103,7 +103,9 @@ class Offload:
             if result is not None:
                 return result
             if (operation.runner_id or "") == runner_id and operation.making is None:
-                await self.waits.first(runner_id, event, _OBSERVE_SECONDS)
+                left = operation.seconds_left()
+                seconds = _OBSERVE_SECONDS if left is None else min(left, _OBSERVE_SECONDS)
+                await self.waits.first(runner_id, event, seconds)
 
     async def _ask(self, question: Question) -> None:
         """Raises ``Overloaded`` when too many wait for an answer already: nothing was changed yet."""

@@ -48,8 +48,8 @@ class Create(Operation[Runner]):
     operator; beyond them it is ``Forbidden``, and so is a public repository that neither they nor the settings allow.
     A runner whose spec says ``daemonize=False`` ends with this process.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
-    ``BackendFailed`` when it ended meanwhile, ``DeadlineExceeded`` when it is not online after ``timeout`` seconds; that
-    undoes nothing.
+    ``BackendFailed`` when it ended meanwhile; ``DeadlineExceeded`` when it is not online after ``timeout`` seconds,
+    which undoes nothing.
     """
 
     def __init__(
@@ -165,6 +165,9 @@ class Create(Operation[Runner]):
         if self._wait is Wait.ONLINE:
             return Online(self.services, runner, timeout=self._timeout)
         return Online(self.services, runner, timeout=self.services.settings.start_grace, may_be_late=True)
+
+    def seconds_left(self) -> float | None:
+        return None if self._online is None else self._online.seconds_left()
 
     def interrupted(self, exc: BaseException) -> None:
         """What was made until it runs is undone; a runner that runs stays."""

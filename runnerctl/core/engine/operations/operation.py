@@ -53,6 +53,10 @@ class Operation(ABC, Generic[T]):
     def outcome(self) -> T | None:
         """What came of it; None while it goes on. Cheap. Raises what it met."""
 
+    def seconds_left(self) -> float | None:
+        """In how many seconds its outcome may come by time alone, if it may."""
+        return None
+
     def close(self) -> None:
         """Gives up what it holds; may be called twice."""
         if self.making is not None:

@@ -50,6 +50,12 @@ class Online:
             return self._late()
         return False
 
+    def seconds_left(self) -> float:
+        """Until time alone may have changed the answer; never none, as the processes may have to be seen to."""
+        now = self._services.clock.monotonic()
+        since = self._listening_since
+        return max(0.02, self._deadline - now if since is None else since + SETTLE_SECONDS - now)
+
     def _late(self) -> bool:
         if self._may_be_late:
             return True
