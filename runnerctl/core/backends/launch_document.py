@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ..domain import job_env
 from ..host import cgroups, processes
 from .base import StopLadder
 from .place import Place
@@ -25,8 +26,17 @@ _PASSED_ON = (
 )  # fmt: skip
 
 
-def _no_script() -> Path | None:
-    return None
+def _no_variables() -> Mapping[str, str]:
+    return {}
+
+
+def _as_given(given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:  # noqa: ARG001 - others regard it
+    return {name: given[name] for name in job_env.HOOKS if name in given}
+
+
+class Hooks(Protocol):
+    def __call__(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:
+        """The scripts around a runner's jobs, by variable, where those are ``given`` that the operator wants."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +62,9 @@ class LaunchOptions:
     """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
     nice: int = 0
     oom_score_adj: int = 0
-    job_started: Callable[[], Path | None] = field(default=_no_script, repr=False)
-    """A script that the runner runs before each job, which fails if that does."""
+    job_env: Callable[[], Mapping[str, str]] = field(default=_no_variables, repr=False)
+    """What the settings give to every job, now."""
+    hooks: Hooks = field(default=_as_given, repr=False)
 
     def document(self, place: Place, run_dir: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         """``runnerctl/supervisor/launch.py`` reads it."""
@@ -77,12 +88,22 @@ class LaunchOptions:
             "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},
         }
 
-    def environment(self, place: Place, *, job_started: Path | None = None) -> dict[str, str]:
-        """All that the Listener and its jobs inherit: an allow-list, nothing of ours."""
-        return {
+    def environment(self, place: Place) -> dict[str, str]:
+        """All that the Listener and its jobs inherit: an allow-list, and what the operator gives them."""
+        given = job_env.combined(self.job_env(), place.env)
+        return {**self._environment(place, given), **self.hooks(given, persistent=not place.ephemeral)}
+
+    def configuring_environment(self, place: Place) -> dict[str, str]:
+        """That of ``config.sh``, which is given a registration token: nothing that a create asked for is in it."""
+        return self._environment(place, self.job_env())
+
+    def _environment(self, place: Place, given: Mapping[str, str]) -> dict[str, str]:
+        added = given.get(job_env.PATH)
+        variables = {
             **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
-            "PATH": _JOB_PATH,
             "LANG": "C.UTF-8",
+            **{name: value for name, value in given.items() if name not in job_env.HOOKS},
+            "PATH": f"{added}:{_JOB_PATH}" if added else _JOB_PATH,
             "HOME": str(home := place.root / "home"),
             **{f"XDG_{name}_HOME": str(home / directory) for name, directory in _XDG.items()},
             # Where it has a /tmp of its own, that is it, and short: a socket's path ends at 107 bytes.
@@ -94,9 +115,9 @@ class LaunchOptions:
             **({"ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED": "1"} if place.ephemeral else {}),
             "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
             processes.LIFE_VARIABLE: place.runner_id,
-            **({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(job_started)} if job_started else {}),
             **({"RUNNER_ALLOW_RUNASROOT": "1"} if place.user is None and os.geteuid() == 0 else {}),
         }
+        return {name: value for name, value in variables.items() if value}
 
     @property
     def _stop(self) -> dict[str, float]:

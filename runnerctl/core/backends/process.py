@@ -88,7 +88,7 @@ class ProcessBackend(SupervisedBackend):
     def _configure(self, place: Place, asked: ConfigSh) -> Configured:
         from . import config_sh
 
-        return config_sh.run(place, asked, self.options.environment(place))
+        return config_sh.run(place, asked, self.options.configuring_environment(place))
 
     def in_progress(self) -> dict[str, Any]:
         return {**super().in_progress(), "_waiting": self._waiting}
@@ -112,8 +112,7 @@ class ProcessBackend(SupervisedBackend):
         return supervisors.Waiting(self._supervisor_argv(run_dir), document)
 
     def _document(self, place: Place, run_dir: Path) -> dict[str, Any]:
-        environment = self.options.environment(place, job_started=self.options.job_started())
-        return self.options.document(place, run_dir, environment)
+        return self.options.document(place, run_dir, self.options.environment(place))
 
     def launch(self, handle: str, *, leased: bool = False) -> str:
         place = place_of(handle)

@@ -93,6 +93,7 @@ class SupervisedBackend(Backend):
             inode=root.inode,
             ephemeral=spec.ephemeral,
             user=spec.user,
+            env=spec.env,
         )
 
     @abstractmethod

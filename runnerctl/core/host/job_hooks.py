@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from ..domain.errors import ConfigInvalid
 from .directories import check_directory, disk_errors
 
 _FORK_GUARD = Path(__file__).with_name("refuse-forks.sh")
@@ -18,9 +20,47 @@ def fork_guard(package_dir: Path) -> Path:
 
     Raises ``DiskFull``, ``ConfigInvalid`` or ``BackendFailed``.
     """
-    content = _FORK_GUARD.read_bytes()
+    return _put(package_dir, "refuse-forks", _FORK_GUARD.read_bytes())
+
+
+def started(package_dir: Path, *, guard: bool, then: str | None) -> str | None:
+    """What runs before each job: the guard, and after it the operator's own script; None for nothing.
+
+    Raises as ``fork_guard`` does, and ``ConfigInvalid`` for a script that cannot follow another.
+    """
+    if not guard:
+        return then
+    if then is None:
+        return str(fork_guard(package_dir))
+    check_may_follow(then)
+    return str(_put(package_dir, "job-started", _chain(_FORK_GUARD.read_text(), then).encode()))
+
+
+def check_may_follow(script: str) -> None:
+    """Raises ``ConfigInvalid`` unless a shell can run it: another kind is the runner's own to start."""
+    if not script.endswith(".sh"):
+        raise ConfigInvalid(
+            f"The job-started hook {script!r} cannot run after runnerctl's own: it is no shell script",
+            hint="Name a .sh script that starts it",
+        )
+
+
+def _chain(ours: str, then: str) -> str:
+    """Ours in a subshell, so that it leaves the environment as it was; its parent is the Worker all the same."""
+    script = shlex.quote(then)
+    return f"""\
+#!/bin/sh
+# Made by runnerctl: what it runs before each job, and then the operator's own.
+(
+{ours}
+) || exit 1
+if command -v bash > /dev/null; then exec bash -e {script}; else exec sh -e {script}; fi
+"""
+
+
+def _put(package_dir: Path, name: str, content: bytes) -> Path:
     # Named by what is in it: a runner keeps the one that it was started with.
-    path = package_dir.absolute() / ".hooks" / f"refuse-forks-{hashlib.sha256(content).hexdigest()[:12]}.sh"
+    path = package_dir.absolute() / ".hooks" / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.sh"
     with disk_errors(path):
         if not _is_there(path, content):
             check_directory(path.parent)

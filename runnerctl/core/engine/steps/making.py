@@ -55,6 +55,7 @@ def _spec(runner: Runner, package: Package | None) -> Provision:
         base_dir=Path(runner.root).parent,
         package=package,
         user=runner.job_user,
+        env=runner.env,
     )
 
 
