@@ -16,6 +16,7 @@ Names of runners begin with a letter or a digit, so the dot names are ours.
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from .marks import Whose
 
 HOME = "home"
 TMP = "tmp"
+_OWN = ("_diag", HOME, TMP)
 TRASH = ".trash"
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -122,6 +124,29 @@ def change_package(root: Path, inode: tuple[int, int] | None, package: Package, 
             os.close(descriptor)
     for name in older:
         delete_tree(root / name)
+
+
+def restore_own_directories(root: Path, owner: tuple[int, int] | None) -> None:
+    """HOME, TMPDIR and the runner's logs are directories of the job's user again, whatever a job made of them.
+
+    What it put in their place, such as a link to others' files, is set aside and goes with the root.
+    """
+    with disk_errors(root):
+        descriptor = os.open(root, _DIRECTORY)
+        try:
+            for name in _OWN:
+                _restore(descriptor, name, owner)
+        finally:
+            os.close(descriptor)
+
+
+def _restore(root: int, name: str, owner: tuple[int, int] | None) -> None:
+    with suppress(FileNotFoundError):
+        found = os.stat(name, dir_fd=root, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == (os.geteuid() if owner is None else owner[0]):
+            return
+        os.rename(name, f".{name}.{os.urandom(8).hex()}", src_dir_fd=root, dst_dir_fd=root)
+    _make_own_directory(root, name, owner)
 
 
 def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner_id: str) -> None:
@@ -249,10 +274,14 @@ def _link(name: str, target: str, root: int) -> None:
 
 
 def _make_own_directories(root: int, owner: tuple[int, int] | None) -> None:
-    for name in ("_diag", HOME, TMP):
-        os.mkdir(name, 0o700, dir_fd=root)
-        if owner is not None:
-            os.chown(name, *owner, dir_fd=root)
+    for name in _OWN:
+        _make_own_directory(root, name, owner)
+
+
+def _make_own_directory(root: int, name: str, owner: tuple[int, int] | None) -> None:
+    os.mkdir(name, 0o700, dir_fd=root)
+    if owner is not None:
+        os.chown(name, *owner, dir_fd=root, follow_symlinks=False)
 
 
 def _open_to(root: int, owner: tuple[int, int] | None) -> None:

@@ -17,7 +17,7 @@ from ..domain.errors import BackendFailed, RunnerctlError
 from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
-from . import run_directory, supervisors
+from . import directory, run_directory, supervisors
 from .base import Capabilities, ConfigSh, Configured, Usage
 from .place import Place, place_of
 from .supervised import SupervisedBackend
@@ -119,6 +119,7 @@ class ProcessBackend(SupervisedBackend):
         run_dir = self.run_dir(place.runner_id)
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (run_dir / "drain").unlink(missing_ok=True)
+        directory.restore_own_directories(place.root, place.user)
         report = self._start(place.runner_id, self._document(place, run_dir), leased=leased)
         if "error" in report:
             raise BackendFailed(f"Runner {place.name!r} could not be started: {report['error']}")

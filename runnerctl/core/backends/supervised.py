@@ -15,9 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runnerctl.supervisor import own_files
+
 from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
 from ..domain.observation import Observation
-from ..host.directories import check_directory
+from ..host.directories import check_directory, disk_errors
 from . import diagnostics, directory, identity, marks, run_directory
 from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Provision, StopLadder
 from .launch_document import LaunchOptions
@@ -112,6 +114,8 @@ class SupervisedBackend(Backend):
             identity.write_identity(place.root, identity_.encoded, owner=place.user)
             return Accepted(handle, identity.agent_id(place.root))
         identity.forget(place.root)  # config.sh refuses where there is one
+        with disk_errors(place.root):
+            own_files.clear(str(place.root))  # it reads them, and a job may have written them
         configured = self._configure(place, identity_)
         github_id = identity.of_config_sh(place.root) if configured.status == 0 else None
         return Accepted(handle, github_id, configured)

@@ -18,7 +18,7 @@ from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
-from . import config_sh, run_directory, units
+from . import config_sh, directory, run_directory, units
 from .base import Capabilities, ConfigSh, Configured, Problem, Usage
 from .place import Place, place_of
 from .records import Records
@@ -107,7 +107,9 @@ class SystemdBackend(SupervisedBackend):
 
     def launch(self, handle: str, *, leased: bool = False) -> str:
         place = place_of(handle)
-        self._ask(place, _in_unit(self.options.environment(place)), leased=leased)
+        environment = _in_unit(self.options.environment(place))
+        directory.restore_own_directories(place.root, None)  # ours until the unit gives them to its user
+        self._ask(place, environment, leased=leased)
         if leased:
             self._hold_lease(place.runner_id)
         started = units.start(place.runner_id)
