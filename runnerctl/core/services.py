@@ -172,6 +172,7 @@ class Services:
             nice=limits.nice,
             oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),
+            needed=(self.settings.base_dir, self.settings.package_dir),
             job_env=self._job_env,
             hooks=self._hooks,
             **isolation,

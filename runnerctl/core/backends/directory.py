@@ -8,6 +8,7 @@
         _diag/ home/ tmp/           the runner's logs, its HOME, its TMPDIR; the work directory is made by the runner
         runner.log runner.pid       symlinks into the state directory, where no job can forge them
         .runnerctl                  our mark: whose directory it is, for who no longer knows its inode
+    <base_dir>/.<row id>            a link to the root, where its own name leaves no room for a socket's in home and tmp
     <base_dir>/.trash/<row id>/     on its way out
 
 Names of runners begin with a letter or a digit, so the dot names are ours.
@@ -140,6 +141,18 @@ def restore_own_directories(root: Path, owner: tuple[int, int] | None) -> None:
             os.close(descriptor)
 
 
+def shorten(root: Path, short: Path) -> None:
+    """``short``, beside it, leads to it, whatever bore that name."""
+    with disk_errors(short):
+        with suppress(OSError):
+            if str(short.readlink()) == root.name:
+                return
+        new = short.with_name(f"{short.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(root.name)
+        new.rename(short)
+
+
 def _restore(root: int, name: str, owner: tuple[int, int] | None) -> None:
     with suppress(FileNotFoundError):
         found = os.stat(name, dir_fd=root, follow_symlinks=False)
@@ -158,6 +171,7 @@ def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner
     """
     trash = base_dir / TRASH / runner_id
     _delete(trash)
+    _unlink_short(base_dir / f".{runner_id}")
     delete_tree(base_dir / _unpublished(runner_id))
     whose, found = marks.whose(root, inode, runner_id)
     if whose is Whose.OURS and found is not None:
@@ -191,6 +205,12 @@ def published(base_dir: Path, name: str, runner_id: str) -> Root | None:
     """What an earlier call for that life gave the runner's name already."""
     whose, found = marks.whose(base_dir / name, None, runner_id)
     return Root(path=base_dir / name, inode=found) if whose is Whose.OURS and found is not None else None
+
+
+def _unlink_short(path: Path) -> None:
+    if path.is_symlink():
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
 
 def _delete(trash: Path) -> None:

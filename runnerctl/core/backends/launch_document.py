@@ -21,6 +21,12 @@ _TMP, _VAR_TMP = "/tmp", "/var/tmp"  # noqa: S108 - a runner with a user of its 
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _XDG = {"CACHE": ".cache", "CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state"}
 """https://specifications.freedesktop.org/basedir-spec: the defaults, also where a step sets another ``HOME``."""
+_LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path, however deep the file system is: unix(7)."""
+_IN_HOME, _IN_TMP = 32, 51
+"""What programs add: ``/.gnupg/S.gpg-agent.browser`` (27), ``/.org.chromium.Chromium.XXXXXX/SingletonSocket`` (46),
+``/dotnet-diagnostic-PID-TIME-socket`` (44), ``/ssh-XXXXXXXXXXXX/agent.PID`` (31); and a few more.
+"""
 _PASSED_ON = (
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
 )  # fmt: skip
@@ -51,6 +57,8 @@ class LaunchOptions:
     user_agent: str
     hidden: tuple[Path, ...] = ()
     """Kept from jobs that run as ourselves, where the kernel has Landlock."""
+    needed: tuple[Path, ...] = ()
+    """Where runners and their packages are."""
     package_dir: Path | None = None
     """What those jobs may read of it."""
     groups: tuple[int, ...] = ()
@@ -104,10 +112,9 @@ class LaunchOptions:
             "LANG": "C.UTF-8",
             **{name: value for name, value in given.items() if name not in job_env.HOOKS},
             "PATH": f"{added}:{_JOB_PATH}" if added else _JOB_PATH,
-            "HOME": str(home := place.root / "home"),
+            "HOME": str(home := _short(place, "home", _IN_HOME)),
             **{f"XDG_{name}_HOME": str(home / directory) for name, directory in _XDG.items()},
-            # Where it has a /tmp of its own, that is it, and short: a socket's path ends at 107 bytes.
-            "TMPDIR": _TMP if place.user and _may_hide_tmp(place.root) else str(place.root / "tmp"),
+            "TMPDIR": _TMP if place.user and _may_hide_tmp(place.root) else str(_short(place, "tmp", _IN_TMP)),
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
@@ -118,6 +125,11 @@ class LaunchOptions:
             **({"RUNNER_ALLOW_RUNASROOT": "1"} if place.user is None and os.geteuid() == 0 else {}),
         }
         return {name: value for name, value in variables.items() if value}
+
+    @property
+    def below_tmp(self) -> Path | None:
+        """What keeps runners with users of their own from having a ``/tmp`` of their own, too."""
+        return next((path for path in self.needed if _is_below_tmp(path)), None)
 
     @property
     def _stop(self) -> dict[str, float]:
@@ -162,7 +174,25 @@ class LaunchOptions:
         }
 
 
+def _short(place: Place, name: str, tail: int) -> Path:
+    """That directory of its root, by a name that leaves room for a socket's where it can be had.
+
+    By its own name where that is short enough: caches of jobs know it relative to the work directory.
+    """
+    usual, short = place.root / name, place.short_root / name
+    fits = len(os.fsencode(usual)) + tail <= _LONGEST_SOCKET
+    return usual if fits or len(os.fsencode(short)) >= len(os.fsencode(usual)) else short
+
+
+def is_shortened(place: Place) -> bool:
+    """Its jobs know a directory of its root by its short name."""
+    return any(_short(place, name, tail).parent != place.root for name, tail in (("home", _IN_HOME), ("tmp", _IN_TMP)))
+
+
 def _may_hide_tmp(root: Path) -> bool:
     """Whether nothing that the runner needs lies below the directories that it would see others in the place of."""
-    needed = (root, (root / "externals").resolve())
-    return not any(path.is_relative_to(hidden) for path in needed for hidden in (_TMP, _VAR_TMP))
+    return not any(map(_is_below_tmp, (root, root / "externals")))
+
+
+def _is_below_tmp(path: Path) -> bool:
+    return any(path.resolve().is_relative_to(hidden) for hidden in (_TMP, _VAR_TMP))

@@ -31,6 +31,11 @@ class Place(NamedTuple):
     """Variables that its create gives to its jobs, beside those of the settings."""
 
     @property
+    def short_root(self) -> Path:
+        """A link to the root whose length is not the runner's name's."""
+        return self.root.parent / f".{self.runner_id}"
+
+    @property
     def handle(self) -> str:
         document = {**self._asdict(), "root": str(self.root), "env": dict(self.env)}
         document["id"] = document.pop("runner_id")

@@ -22,7 +22,7 @@ from ..domain.observation import Observation
 from ..host.directories import check_directory, disk_errors
 from . import diagnostics, directory, identity, marks, run_directory
 from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Provision, StopLadder
-from .launch_document import LaunchOptions
+from .launch_document import LaunchOptions, is_shortened
 from .leases import Leases
 from .place import Place, place_of
 from .records import Records
@@ -123,6 +123,12 @@ class SupervisedBackend(Backend):
     @abstractmethod
     def _configure(self, place: Place, asked: ConfigSh) -> Configured:
         """Runs ``config.sh`` where the runner's Listener will run and as whom it will; returns when it has ended."""
+
+    def _prepare_root(self, place: Place, owner: tuple[int, int] | None) -> None:
+        """Before anything is started in it. ``owner`` is whose the job's directories are until then; None: ours."""
+        directory.restore_own_directories(place.root, owner)
+        if is_shortened(place):
+            directory.shorten(place.root, place.short_root)
 
     def accepted(self, handle: str) -> int | bool | None:
         place = place_of(handle)

@@ -18,7 +18,7 @@ from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
-from . import config_sh, directory, run_directory, units
+from . import config_sh, run_directory, units
 from .base import Capabilities, ConfigSh, Configured, Problem, Usage
 from .place import Place, place_of
 from .records import Records
@@ -79,6 +79,7 @@ class SystemdBackend(SupervisedBackend):
         """In the runner's unit, which ends with it: the server's is too narrow for it (``supervisor/config_sh.py``)."""
         seconds = min(asked.seconds, _CONFIGURE_SECONDS)
         told = {"arguments": asked.arguments, "seconds": seconds}
+        self._prepare_root(place, None)
         environment = _in_unit(self.options.configuring_environment(place))
         self._ask(place, environment, leased=False, configure=told)
         path = self._token_file(place.runner_id)
@@ -108,7 +109,7 @@ class SystemdBackend(SupervisedBackend):
     def launch(self, handle: str, *, leased: bool = False) -> str:
         place = place_of(handle)
         environment = _in_unit(self.options.environment(place))
-        directory.restore_own_directories(place.root, None)  # ours until the unit gives them to its user
+        self._prepare_root(place, None)  # ours until the unit gives it to its user
         self._ask(place, environment, leased=leased)
         if leased:
             self._hold_lease(place.runner_id)
