@@ -185,19 +185,25 @@ class Services:
 
         return job_variables.of(self.settings)
 
-    def _hooks(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:  # noqa: ARG002 - of `Hooks`
+    def _hooks(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:
         own = {name: value for name, value in given.items() if name in job_env.HOOKS and value}
-        if not self.settings.fork_guard:
+        clean = self._cleaned(persistent=persistent)
+        if not self.settings.fork_guard and not clean:
             return own
         from .host import job_hooks
 
-        first = job_hooks.started(self.settings.package_dir, guard=True, then=own.get(job_env.STARTED))
+        then = own.get(job_env.STARTED)
+        first = job_hooks.started(self.settings.package_dir, guard=self.settings.fork_guard, clean=clean, then=then)
         return {**own, **({job_env.STARTED: first} if first else {})}
 
-    def check_job_env(self, given: Mapping[str, str]) -> None:
+    def _cleaned(self, *, persistent: bool) -> tuple[str, ...]:
+        """What a job finds emptied: an ephemeral runner's has nobody's before it."""
+        return self.settings.clean or () if persistent else ()
+
+    def check_job_env(self, given: Mapping[str, str], *, persistent: bool) -> None:
         """Raises ``ConfigInvalid`` where a runner with those variables beside the settings' could not be started."""
         script = job_env.combined(self._job_env(), given).get(job_env.STARTED)
-        if script and self.settings.fork_guard:
+        if script and (self.settings.fork_guard or self._cleaned(persistent=persistent)):
             from .host import job_hooks
 
             job_hooks.check_may_follow(script)

@@ -196,6 +196,8 @@ def test_users_of_units_run_jobs_on_runners_of_both_kinds(service: Service) -> N
 
 
 def test_what_a_job_leaves_for_the_next_start_is_gone_at_it(service: Service) -> None:
+    service.set(RUNNERCTL_CLEAN="tmp")
+    service.inside.say("systemctl", "restart", "runnerctl-server")
     body = {"repo": REPO, "name": "steady", "ephemeral": False, "wait": "online", "env": {"GREETING": "hello"}}
     assert service.ask("POST", "/api/v1/runners", body)["http"] == 201
     leave = "for n in .env .path .setup_info; do rm -f $n; echo LEFT=behind > $n; mv -f new $n; done"
@@ -206,6 +208,8 @@ def test_what_a_job_leaves_for_the_next_start_is_gone_at_it(service: Service) ->
         assert service.concluded(job)["conclusion"] == "success", service.log(job)
         return str(service.log(job))
 
+    said("touch /tmp/of-before /var/tmp/of-before")
+    assert "of-before" not in said("ls /tmp /var/tmp")
     assert "Permission denied" in said(f"set +e; cd ../../..; touch new; {leave}")
     assert service.ask("POST", "/api/v1/runners/steady/restart")["http"] == 200
     for _ in range(2):
@@ -220,6 +224,8 @@ def test_what_a_job_leaves_for_the_next_start_is_gone_at_it(service: Service) ->
     assert "GREETING=hello" in said(show)
     assert service.ask("DELETE", "/api/v1/runners/steady")["http"] == 200
     until(lambda: nothing_runs(service))
+    service.set(RUNNERCTL_CLEAN="")
+    service.inside.say("systemctl", "restart", "runnerctl-server")
 
 
 def test_a_supervisor_that_is_killed_in_mid_job_takes_nothing_with_it(service: Service) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shlex
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..domain.errors import ConfigInvalid
 from .directories import check_directory, disk_errors
 
 _FORK_GUARD = Path(__file__).with_name("refuse-forks.sh")
+_CLEAN_UP = Path(__file__).with_name("clean-up.sh")
 
 
 def fork_guard(package_dir: Path) -> Path:
@@ -23,17 +25,21 @@ def fork_guard(package_dir: Path) -> Path:
     return _put(package_dir, "refuse-forks", _FORK_GUARD.read_bytes())
 
 
-def started(package_dir: Path, *, guard: bool, then: str | None) -> str | None:
-    """What runs before each job: the guard, and after it the operator's own script; None for nothing.
+def started(package_dir: Path, *, guard: bool, clean: Sequence[str] = (), then: str | None) -> str | None:
+    """What runs before each job: the guard, the clean-up, and after them the operator's own script; None for nothing.
 
-    Raises as ``fork_guard`` does, and ``ConfigInvalid`` for a script that cannot follow another.
+    ``clean`` says what is emptied: ``tmp``, ``home``, ``work``. Raises as ``fork_guard`` does, and ``ConfigInvalid``
+    for a script that cannot follow another.
     """
-    if not guard:
+    ours = [_FORK_GUARD.read_text()] if guard else []
+    ours += ["\n".join((_CLEAN_UP.read_text(), *clean, ":"))] if clean else []  # what is left fails no job
+    if not ours:
         return then
-    if then is None:
+    if guard and not clean and then is None:
         return str(fork_guard(package_dir))
-    check_may_follow(then)
-    return str(_put(package_dir, "job-started", _chain(_FORK_GUARD.read_text(), then).encode()))
+    if then is not None:
+        check_may_follow(then)
+    return str(_put(package_dir, "job-started", _chain(ours, then).encode()))
 
 
 def check_may_follow(script: str) -> None:
@@ -45,17 +51,14 @@ def check_may_follow(script: str) -> None:
         )
 
 
-def _chain(ours: str, then: str) -> str:
-    """Ours in a subshell, so that it leaves the environment as it was; its parent is the Worker all the same."""
-    script = shlex.quote(then)
-    return f"""\
-#!/bin/sh
-# Made by runnerctl: what it runs before each job, and then the operator's own.
-(
-{ours}
-) || exit 1
-if command -v bash > /dev/null; then exec bash -e {script}; else exec sh -e {script}; fi
-"""
+def _chain(ours: Sequence[str], then: str | None) -> str:
+    """Ours in subshells, so that they leave the environment as it was; their parent is the Worker all the same."""
+    lines = ["#!/bin/sh", "# Made by runnerctl: what it runs before each job, and then the operator's own."]
+    lines += [f"(\n{each}\n) || exit 1" for each in ours]
+    if then is not None:
+        script = shlex.quote(then)
+        lines += [f"if command -v bash > /dev/null; then exec bash -e {script}; else exec sh -e {script}; fi"]
+    return "\n".join([*lines, ""])
 
 
 def _put(package_dir: Path, name: str, content: bytes) -> Path:

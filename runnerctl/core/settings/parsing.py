@@ -141,6 +141,13 @@ def job_env(text: str) -> dict[str, str]:
         raise ValueError(exc.message) from None
 
 
+def cleaned(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(words(text)))
+    if not chosen or not set(chosen) <= {"tmp", "home", "work"}:
+        raise ValueError("use tmp, home, work, or several of them with commas between")
+    return chosen
+
+
 def workflow_rules(text: str) -> str:
     """Checked here, taken apart by the server."""
     from ..access.oidc.workflow_rules import parse  # few hosts have any

@@ -133,6 +133,9 @@ class HostSection(Section, name=""):
         "File of such variables, KEY=value lines, read at each start of a runner; nobody else may write it",
         parsing.absolute,
     )
+    clean = optional(
+        "What every job of a persistent runner finds emptied: tmp, home, work; not set: nothing", parsing.cleaned
+    )
     landlock = setting(
         "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", parsing.boolean
     )
@@ -193,10 +196,10 @@ STRUCTURED = frozenset({OidcSection.rules.key})
 """In the config file a list of mappings; elsewhere the same as JSON."""
 
 SWITCHES = frozenset(each.key for each in SETTINGS if each.parse is parsing.boolean)
-LISTS = frozenset(each.key for each in SETTINGS if each.parse is parsing.words)
+LISTS = frozenset(each.key for each in SETTINGS if each.parse in {parsing.words, parsing.cleaned})
 MAPS = frozenset({HostSection.job_env.key})
 """In the config file a mapping; elsewhere the same as JSON."""
-OF_LAUNCHES = (HostSection.job_env, HostSection.job_env_file, HostSection.fork_guard)
+OF_LAUNCHES = (HostSection.job_env, HostSection.job_env_file, HostSection.clean, HostSection.fork_guard)
 """What shapes every start of a runner, whoever starts it."""
 
 BY_KEY = {each.key: each for each in SETTINGS}
