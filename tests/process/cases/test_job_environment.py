@@ -10,7 +10,7 @@ import yaml
 
 from runnerctl.sandbox import Sandbox
 
-from .machine import REPO, Machine, Server
+from .machine import REPO, Machine, Server, until
 
 SHOW = {"run": "env | sort"}
 
@@ -75,6 +75,7 @@ def test_each_start_reads_the_settings_anew_and_keeps_what_the_create_gave(machi
     machine.create("steady", "--persistent", "--env", "OURS=create", "--wait", "online")
     assert {"A=before", "OURS=create"} <= set(ran(github, "steady"))
     variables.write_text("A=after\nOURS=file\n")
+    until(lambda: not machine.workers())
     for again in (("restart", "steady"), ("stop", "steady"), ("start", "steady")):
         assert machine.cli(*again).status == 0
     assert {"A=after", "OURS=create"} <= set(ran(github, "steady"))

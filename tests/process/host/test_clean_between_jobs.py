@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.engine import routed
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.host import Host, start, stop
+from tests.support.hosts.host import Host, start, stop, until
 from tests.support.hosts.isolated import RUN_AS, Isolated, isolated, open_archive, open_top
 
 __all__ = ["isolated", "open_archive", "open_top"]
@@ -77,13 +78,14 @@ def left(given: Isolated) -> set[str]:
 @pytest.mark.parametrize("clean", ["", "tmp", "home", "work", "tmp,home,work"])
 def test_the_next_job_finds_emptied_what_the_setting_names(isolated: Isolated, elsewhere: Path, clean: str) -> None:
     with cleaning(isolated, clean, RUNNERCTL_RUN_AS=RUN_AS) as given:
-        given.runner(NAME, ephemeral=False)
+        runner = given.runner(NAME, ephemeral=False)
         given.run(NAME, LEAVE.replace("{elsewhere}", str(elsewhere)))
         found = left(given)
         gone = set().union(*(PLACES[each] for each in clean.split(",") if each))
         gone |= {".hidden-work"} if "work" in clean else set()
         gone |= {"link"} if clean == "tmp,home,work" else set()
         assert found == ALL - gone
+        until(lambda: not routed.working(given.services, runner))
         stop(given.services, NAME)
         start(given.services, NAME)
         assert left(given) == found

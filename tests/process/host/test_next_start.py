@@ -43,12 +43,19 @@ def current(services: Services) -> core.Runner:
     return runner
 
 
-def stopped_and_started(given: Isolated) -> None:
+def stopped(given: Isolated) -> None:
+    """GitHub hears of a job's end a little before its Worker ends, and a stop would wait for that."""
+    until(lambda: not routed.working(given.services, current(given.services)))
     stop(given.services, NAME)
+
+
+def stopped_and_started(given: Isolated) -> None:
+    stopped(given)
     start(given.services, NAME)
 
 
 def restarted(given: Isolated) -> None:
+    until(lambda: not routed.working(given.services, current(given.services)))
     core.finish(core.restart_runner(given.services, NAME), clock=given.services.clock)
 
 
@@ -126,7 +133,7 @@ def test_links_in_place_of_its_own_directories_lead_the_next_start_nowhere(isola
     (secret / "of-others").write_text("x")
     isolated.runner(NAME, ephemeral=False)
     isolated.run(NAME, f"cd ../../.. && for each in tmp home; do mv $each was-$each && ln -s {secret} $each; done")
-    stop(isolated.services, NAME)
+    stopped(isolated)
     diagnostics = isolated.host.base_dir / NAME / "_diag"  # a job that runs has it in use
     diagnostics.rename(diagnostics.with_name("was-_diag"))
     diagnostics.symlink_to(secret)
@@ -157,7 +164,7 @@ def test_a_config_sh_that_a_job_changed_is_not_what_registers_it_again(guarded: 
         f"cd ../../.. && rm config.sh env.sh && printf %s '{theirs}' > config.sh && cp config.sh env.sh"
         f" && chmod +x config.sh env.sh && printf 'http_proxy=http://127.0.0.1:9\\n' > .env",
     )
-    stop(guarded.services, NAME)
+    stopped(guarded)
     guarded.sandbox.delete_runner(made.github_id)
     again = start(guarded.services, NAME, register=True)
     assert again.github_id not in {None, made.github_id}
