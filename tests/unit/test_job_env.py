@@ -16,6 +16,7 @@ from runnerctl.core.backends.place import Place, place_of
 from runnerctl.core.domain import job_env
 from runnerctl.core.domain.errors import ConfigInvalid, Forbidden, InvalidRequest
 from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.engine.operations import replacing
 from runnerctl.core.host import job_hooks
 from runnerctl.core.services import Services
 from runnerctl.core.settings import job_variables
@@ -282,3 +283,15 @@ def test_no_token_sets_a_hook(name: str) -> None:
     spec = RunnerSpec.of(name="n", scope=Scope.of(repo="acme/w"), labels="linux", env={name: "/x.sh"})
     with pytest.raises(Forbidden, match="hooks around jobs are the host's"):
         limits.check_create(spec)
+
+
+def test_the_row_keeps_them_and_a_runner_that_is_made_again_gets_them(tmp_path: Path) -> None:
+    services = Services.open(load(tmp_path, GITHUB_PAT="x"))
+    for name, env in (("with", {"A": "ü=1"}), ("without", {})):
+        spec = RunnerSpec.of(name=name, scope=Scope.of(repo="acme/w"), labels="linux", env=env)
+        services.store.admit(spec, root=tmp_path / name)
+        runner = services.store.latest(name)
+        assert runner is not None
+        assert dict(runner.env) == env
+        assert replacing._spec(runner).env == env
+    services.close()
