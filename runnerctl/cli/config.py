@@ -92,6 +92,8 @@ def _documents(settings: Settings) -> list[dict[str, Any]]:
 
 def _row(document: dict[str, Any]) -> dict[str, Any]:
     value = document["value"]
+    if isinstance(value, dict):
+        value = " ".join(f"{name}={each}" for name, each in value.items())
     if isinstance(value, bool | float):
         value = str(value).lower() if isinstance(value, bool) else f"{value:g}"
     return {"KEY": document["key"], "VALUE": value, "ORIGIN": document["origin"]}

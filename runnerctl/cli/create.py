@@ -44,7 +44,8 @@ _WAITS: dict[str | None, Wait] = {"none": Wait.NONE, "online": Wait.ONLINE, COMP
 Examples:
   runnerctl create ci-1 --repo octo-org/octo-repo
   runnerctl create ci-2 --org octo-org --group builders --labels linux,gpu --persistent
-  runnerctl create once --repo octo-org/octo-repo --wait completed --timeout 1h""",
+  runnerctl create once --repo octo-org/octo-repo --wait completed --timeout 1h
+  runnerctl create ca-1 --repo octo-org/octo-repo --env NODE_EXTRA_CA_CERTS=/etc/ssl/our-ca.pem""",
 )
 @click.argument("name")
 @click.option("--repo", type=REPOSITORY, metavar="OWNER/REPO", help="Register the runner in this repository.")
@@ -67,6 +68,13 @@ Examples:
 @click.option("--runner-version", metavar="VERSION", help="Run this version of the runner package.  [default: latest]")
 @click.option(
     "--workdir", metavar="DIR", help="Name of the work directory in the runner's directory.  [default: _work]"
+)
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Give its jobs this variable, beside the setting job_env; may be repeated. No secrets.",
 )
 @click.option(
     "--wait",
@@ -95,6 +103,7 @@ def command(
     group: str | None,
     runner_version: str | None,
     workdir: str | None,
+    variables: tuple[str, ...],
     wait: str | None,
     timeout: float | None,
 ) -> int:
@@ -124,6 +133,7 @@ def command(
         group=group,
         version=runner_version or defaults.version,
         workdir=workdir or defaults.workdir,
+        env=_variables(variables),
     )
     if foreground:
         from . import foreground as attached
@@ -134,6 +144,13 @@ def command(
     status = core.observe(services, runner)
     render.item(cli, runners.document(status), runners.short_row(status), key="name")
     return 0
+
+
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
+    named = dict(each.partition("=")[::2] for each in given if "=" in each)
+    if len(named) < len(given):
+        raise click.UsageError("--env takes NAME=VALUE, each NAME once")
+    return named
 
 
 @contextmanager

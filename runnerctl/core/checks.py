@@ -242,6 +242,26 @@ def _backend(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.FAIL if problem.fatal else Level.WARN, problem.message, problem.hint or "", error=error)
 
 
+def _job_env(subject: Subject) -> Iterator[Finding]:
+    """What jobs get of variables, and whether the files are there that those name."""
+    from .domain import job_env
+    from .settings import job_variables
+
+    given = job_variables.of(subject.services.settings)
+    subject.services.check_job_env({}, persistent=True)
+    for name in sorted(job_env.HOOKS & given.keys()):
+        if given[name] and not Path(given[name]).is_file():
+            raise ConfigInvalid(
+                f"{name} names {given[name]!r}, which is no file: every job would fail",
+                hint="Put the script there, readable for every user that jobs run as, or name another",
+            )
+    certificates = given.get("NODE_EXTRA_CA_CERTS")
+    if certificates and not Path(certificates).is_file():
+        yield Finding(Level.WARN, f"NODE_EXTRA_CA_CERTS names {certificates!r}, which is no file: Node.js ignores it")
+    if given:
+        yield Finding(Level.OK, f"Jobs get {', '.join(sorted(given))}")
+
+
 def _kernel(subject: Subject) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
     from .host import cgroups
@@ -313,6 +333,7 @@ CHECKS = (
     Check("directories", _packages, _DOCTOR),
     Check("backend", _backend, _ALL),
     Check("jobs", _jobs, _ALL),
+    Check("jobs", _job_env, _ALL),
     Check("kernel", _kernel, _DOCTOR),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),

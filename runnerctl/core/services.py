@@ -9,7 +9,7 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,12 @@ from runnerctl import __version__
 from .backends.base import Backend, StopLadder
 from .backends.registry import PROCESS, SYSTEMD, Backends
 from .built_once import built_once
+from .domain import job_env
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
-from .settings.table import GithubSection
+from .settings.table import OF_LAUNCHES, GithubSection
 from .store import Store
 from .store.runner_events import RunnerEvents
 
@@ -171,16 +172,41 @@ class Services:
             nice=limits.nice,
             oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),
-            job_started=self._job_started,
+            needed=(self.settings.base_dir, self.settings.package_dir),
+            job_env=self._job_env,
+            hooks=self._hooks,
             **isolation,
         )
 
-    def _job_started(self) -> Path | None:
-        if not self.settings.fork_guard:
-            return None
+    def _job_env(self) -> Mapping[str, str]:
+        if self.settings.job_env_file is None:
+            return self.settings.job_env or {}
+        from .settings import job_variables
+
+        return job_variables.of(self.settings)
+
+    def _hooks(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:
+        own = {name: value for name, value in given.items() if name in job_env.HOOKS and value}
+        clean = self._cleaned(persistent=persistent)
+        if not self.settings.fork_guard and not clean:
+            return own
         from .host import job_hooks
 
-        return job_hooks.fork_guard(self.settings.package_dir)
+        then = own.get(job_env.STARTED)
+        first = job_hooks.started(self.settings.package_dir, guard=self.settings.fork_guard, clean=clean, then=then)
+        return {**own, **({job_env.STARTED: first} if first else {})}
+
+    def _cleaned(self, *, persistent: bool) -> tuple[str, ...]:
+        """What a job finds emptied: an ephemeral runner's has nobody's before it."""
+        return self.settings.clean or () if persistent else ()
+
+    def check_job_env(self, given: Mapping[str, str], *, persistent: bool) -> None:
+        """Raises ``ConfigInvalid`` where a runner with those variables beside the settings' could not be started."""
+        script = job_env.combined(self._job_env(), given).get(job_env.STARTED)
+        if script and (self.settings.fork_guard or self._cleaned(persistent=persistent)):
+            from .host import job_hooks
+
+            job_hooks.check_may_follow(script)
 
     def check_fitting(self) -> None:
         """Raises ``ConfigInvalid`` for settings that do not go together, or would be ignored."""
@@ -349,6 +375,7 @@ class Services:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",
+            **{name: self.settings.environ.get(name) for each in OF_LAUNCHES for name in each.variables},
             **self.settings.http.exported,
         }
         return {name: value for name, value in located.items() if value}

@@ -14,8 +14,11 @@ import sys
 from contextlib import suppress
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, os.path.dirname(os.path.dirname(sys.path[0])))
 
 from places import IDENTITY, LIVE_DIR, MANAGER_DIR, OWN_DIRECTORIES, Acting, Places, Refused
+
+from runnerctl.supervisor import own_files
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -126,6 +129,8 @@ def _chown_to_job(places: Places, root: str, uid: int) -> None:
             raise Refused(f"{root!r} is not the manager's")
         for name in OWN_DIRECTORIES + IDENTITY:
             _give(directory, name, places.manager, uid)
+        # The supervisor, which has less rights than we do, puts its own there before anything of the job's runs.
+        own_files.clear(root)
         # The job may add to it; the sticky bit keeps it from replacing what is the manager's.
         os.fchown(directory, -1, uid)
         os.fchmod(directory, 0o1770)

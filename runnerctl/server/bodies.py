@@ -35,6 +35,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     group: str | None = None
     version: str | None = None
     workdir: str | None = None
+    env: dict[str, str] | None = None
     wait: Literal["none", "started", "online"] = "started"
     timeout: float | str = 60.0
 
@@ -51,6 +52,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             version=self.version or defaults.version,
             workdir=self.workdir or defaults.workdir,
             tenant=tenant,
+            env=self.env,
         )
 
     def patience(self) -> float:

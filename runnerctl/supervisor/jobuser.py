@@ -5,6 +5,7 @@ A user is one runner's alone while its life lasts; so everything of that user is
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
@@ -42,7 +43,7 @@ class JobUser:
     def become(self) -> None:
         """In a child that is about to exec: there is no way back. Raises ``OSError``."""
         if self.private_tmp is not None:
-            _own_tmp(self.private_tmp)
+            _own_tmp(self.private_tmp, self.uid)
         if self.processes is not None:
             resource.setrlimit(resource.RLIMIT_NPROC, (self.processes, self.processes))
         self._drop()
@@ -90,13 +91,20 @@ class JobUser:
         os.setresuid(self.uid, self.uid, self.uid)
 
 
-def _own_tmp(directory: str) -> None:
-    """A mount namespace of its own, in which ``/tmp`` and ``/var/tmp`` are the runner's directory."""
+def _own_tmp(directory: str, uid: int) -> None:
+    """A mount namespace of its own, in which ``/tmp`` and ``/var/tmp`` are the runner's directory.
+
+    It is mounted by descriptor and if it is that user's: a job may put a link to others' files in its place.
+    """
     libc.checked(libc.function("unshare")(_CLONE_NEWNS), "unshare")
     _mount(None, "/", _MS_REC | _MS_SLAVE)  # what is mounted outside comes in, nothing goes out
+    held = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if os.fstat(held).st_uid != uid:
+        raise OSError(errno.EPERM, f"it is not user {uid}'s", directory)
     for point in ("/tmp", "/var/tmp"):  # noqa: S108 - the very directories that must not be shared
         if os.path.isdir(point):
-            _mount(directory, point, _MS_BIND)
+            _mount(f"/proc/self/fd/{held}", point, _MS_BIND)
+    os.close(held)
 
 
 def _mount(source: str | None, target: str, flags: int) -> None:

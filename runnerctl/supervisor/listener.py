@@ -6,6 +6,7 @@ import os
 import select
 import signal
 
+import own_files
 import processes
 from exits import Exit
 from launch import Launch
@@ -78,7 +79,16 @@ def prepare(launch: Launch, output: Output, *, cgroup: str | None) -> Ready:
 
 
 def start(ready: Ready, launch: Launch) -> Listener:
-    """Raises ``OSError`` naming the path when it cannot be executed or brought into its cgroup."""
+    """Raises ``OSError`` naming the path when it cannot be executed or brought into its cgroup.
+
+    What it reads of its root is what the launch says, whatever jobs, or ``config.sh``, have written there.
+    """
+    try:
+        group = None if launch.user is None else launch.user.gid
+        own_files.write(launch.root, launch.listener.environment, group=group)
+    except OSError:
+        ready.cancel()
+        raise
     pid = ready.go()
     process = processes.look(pid)
     if process is None:

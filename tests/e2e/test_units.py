@@ -11,7 +11,7 @@ from runnerctl.install import runner_units
 from runnerctl.install.layout import Layout
 from tests.support.hosts.booted import VENV
 from tests.support.hosts.host import until
-from tests.support.hosts.installed import ENV_FILE, SITE, UNIT_DIR, Service
+from tests.support.hosts.installed import ENV_FILE, REPO, SITE, UNIT_DIR, Service
 
 CHECK = "/srv/check"
 TEMPLATE = f"{UNIT_DIR}/runnerctl-runner@.service"
@@ -193,6 +193,39 @@ def test_an_install_with_other_limits_leaves_runners_alone_and_counts_for_the_ne
 def test_users_of_units_run_jobs_on_runners_of_both_kinds(service: Service) -> None:
     service.works_in_every_kind("unit")
     until(lambda: nothing_runs(service))
+
+
+def test_what_a_job_leaves_for_the_next_start_is_gone_at_it(service: Service) -> None:
+    service.set(RUNNERCTL_CLEAN="tmp")
+    service.inside.say("systemctl", "restart", "runnerctl-server")
+    body = {"repo": REPO, "name": "steady", "ephemeral": False, "wait": "online", "env": {"GREETING": "hello"}}
+    assert service.ask("POST", "/api/v1/runners", body)["http"] == 201
+    leave = "for n in .env .path .setup_info; do rm -f $n; echo LEFT=behind > $n; mv -f new $n; done"
+    show = "env; cat ../../../.env; ls -ln ../../../.env"
+
+    def said(script: str) -> str:
+        job = service.submit("steady", f"{script}; true")
+        assert service.concluded(job)["conclusion"] == "success", service.log(job)
+        return str(service.log(job))
+
+    said("touch /tmp/of-before /var/tmp/of-before")
+    assert "of-before" not in said("ls /tmp /var/tmp")
+    assert "Permission denied" in said(f"set +e; cd ../../..; touch new; {leave}")
+    assert service.ask("POST", "/api/v1/runners/steady/restart")["http"] == 200
+    for _ in range(2):
+        shown = said(show)
+        assert "GREETING=hello" in shown
+        assert "behind" not in shown
+    pid = service.runner("steady")["pid"]
+    service.inside.say("kill", "-KILL", str(pid))
+    until(
+        lambda: service.runner("steady")["pid"] not in {None, pid} and service.runner("steady")["phase"] == "listening"
+    )
+    assert "GREETING=hello" in said(show)
+    assert service.ask("DELETE", "/api/v1/runners/steady")["http"] == 200
+    until(lambda: nothing_runs(service))
+    service.set(RUNNERCTL_CLEAN="")
+    service.inside.say("systemctl", "restart", "runnerctl-server")
 
 
 def test_a_supervisor_that_is_killed_in_mid_job_takes_nothing_with_it(service: Service) -> None:

@@ -84,14 +84,14 @@ def test_a_new_database_has_the_newest_version_and_no_copy_of_an_older_one(path:
 
 def test_the_version_before_is_kept_whole_for_its_owner_alone(first_version: Path) -> None:
     opened(first_version).close()
-    copy = first_version.with_name("runnerctl.db.before-2")
+    copy = first_version.with_name(f"runnerctl.db.before-{SCHEMA_VERSION}")
     assert (version(first_version), version(copy)) == (SCHEMA_VERSION, 1)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert sorted(each.name for each in copy.parent.iterdir() if "before" in each.name) == [copy.name]
 
 
 def test_a_copy_of_an_upgrade_that_came_to_nothing_is_replaced(first_version: Path) -> None:
-    copy = first_version.with_name("runnerctl.db.before-2")
+    copy = first_version.with_name(f"runnerctl.db.before-{SCHEMA_VERSION}")
     for each in (copy, copy.with_name(f"{copy.name}.new")):
         each.write_text("half of a database")
     opened(first_version).close()

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--group',), '', (), False, 'Join this runner group of the organization'),
             (('--runner-version',), '', (), False, 'Run this version of the runner package'),
             (('--workdir',), '', (), False, "Name of the work directory in the runner's directory"),
+            (('--env',), '', (), True, 'Give its jobs this variable, beside the setting job_env'),
             (('--wait',), '', ('none', 'online', 'completed'), False, 'Return at its launch (none), when the runner takes jobs (online), or when it has ended (completed)'),
             (('--timeout',), '', (), False, 'Stop waiting after this long (90, 90s, 2m, 1h)'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
@@ -175,7 +176,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         'Create token NAME and print it, once',
         (
             (('name',), '', (), False, None),
-            (('--scope',), '', ('runners:read', 'runners:write', 'logs:read', 'metrics:read', 'tokens:admin'), True, 'Allow this'),
+            (('--scope',), '', ('runners:read', 'runners:write', 'runners:env', 'logs:read', 'metrics:read', 'tokens:admin'), True, 'Allow this'),
             (('--tenant',), '', (), False, 'See and make runners of this tenant'),
             (('--every-tenant',), 'flag', (), False, 'See the runners of all tenants'),
             (('--repo',), '', (), True, "Allow these repositories, such as 'octo-org/*'; may be repeated"),

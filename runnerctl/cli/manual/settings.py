@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runnerctl.core import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, LISTS, SETTINGS, STRUCTURED, SWITCHES, Setting
+from runnerctl.core import DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, LISTS, MAPS, SETTINGS, STRUCTURED, SWITCHES, Setting
 
 from .page import Block, Heading, Literal, Page, Paragraph, References, Section, Terms
 
@@ -142,6 +142,7 @@ def _variable(setting: Setting[Any]) -> tuple[str, str]:
 
 def _key(setting: Setting[Any]) -> tuple[str, str]:
     form = ["A list of mappings."] if setting.key in STRUCTURED else ["A list."] if setting.key in LISTS else []
+    form = ["A mapping."] if setting.key in MAPS else form
     form = ["`true` or `false`."] if setting.key in SWITCHES else form
     return f"`{setting.key}`", " ".join([*_meaning(setting), *form, f"Variable: `{setting.variables[0]}`."])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from ..domain import names
+from ..domain import job_env, names
 from ..domain.errors import FieldError, Forbidden
 from ..domain.models import Runner, RunnerSpec, Scope
 
@@ -21,6 +21,7 @@ class Right(StrEnum):
 
     RUNNERS_READ = "runners:read"
     RUNNERS_WRITE = "runners:write"
+    RUNNERS_ENV = "runners:env"
     LOGS_READ = "logs:read"
     METRICS_READ = "metrics:read"
     TOKENS_ADMIN = "tokens:admin"
@@ -57,6 +58,8 @@ class TokenLimits:
         for label in spec.labels:
             if label.lower() != spec.name.lower() and not _fits(label, self.labels):
                 raise _refused("labels", f"Label {label!r} is not allowed", self.labels)
+        if given := sorted(job_env.HOOKS & spec.env.keys()):
+            raise _refused("env", f"Variable {given[0]} is not allowed: hooks around jobs are the host's", ())
         if not (spec.ephemeral or self.persistent):
             raise Forbidden("Persistent runners are not allowed", hint="This token may ask for ephemeral runners only")
 

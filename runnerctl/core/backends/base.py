@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..domain.errors import BackendFailed
@@ -68,6 +69,8 @@ class Provision(NamedTuple):
     """For backends that need one (``Capabilities.package``)."""
     user: tuple[int, int] | None = None
     """(uid, gid) of those whom its jobs run as; None: as the backend has it."""
+    env: Mapping[str, str] = MappingProxyType({})
+    """Variables for its jobs beside those of the settings, at each of its starts."""
 
 
 class Jit(NamedTuple):

@@ -8,6 +8,7 @@
         _diag/ home/ tmp/           the runner's logs, its HOME, its TMPDIR; the work directory is made by the runner
         runner.log runner.pid       symlinks into the state directory, where no job can forge them
         .runnerctl                  our mark: whose directory it is, for who no longer knows its inode
+    <base_dir>/.<row id>            a link to the root, where its own name leaves no room for a socket's in home and tmp
     <base_dir>/.trash/<row id>/     on its way out
 
 Names of runners begin with a letter or a digit, so the dot names are ours.
@@ -16,6 +17,7 @@ Names of runners begin with a letter or a digit, so the dot names are ours.
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ from .marks import Whose
 
 HOME = "home"
 TMP = "tmp"
+_OWN = ("_diag", HOME, TMP)
 TRASH = ".trash"
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -124,6 +127,41 @@ def change_package(root: Path, inode: tuple[int, int] | None, package: Package, 
         delete_tree(root / name)
 
 
+def restore_own_directories(root: Path, owner: tuple[int, int] | None) -> None:
+    """HOME, TMPDIR and the runner's logs are directories of the job's user again, whatever a job made of them.
+
+    What it put in their place, such as a link to others' files, is set aside and goes with the root.
+    """
+    with disk_errors(root):
+        descriptor = os.open(root, _DIRECTORY)
+        try:
+            for name in _OWN:
+                _restore(descriptor, name, owner)
+        finally:
+            os.close(descriptor)
+
+
+def shorten(root: Path, short: Path) -> None:
+    """``short``, beside it, leads to it, whatever bore that name."""
+    with disk_errors(short):
+        with suppress(OSError):
+            if str(short.readlink()) == root.name:
+                return
+        new = short.with_name(f"{short.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(root.name)
+        new.rename(short)
+
+
+def _restore(root: int, name: str, owner: tuple[int, int] | None) -> None:
+    with suppress(FileNotFoundError):
+        found = os.stat(name, dir_fd=root, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == (os.geteuid() if owner is None else owner[0]):
+            return
+        os.rename(name, f".{name}.{os.urandom(8).hex()}", src_dir_fd=root, dst_dir_fd=root)
+    _make_own_directory(root, name, owner)
+
+
 def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner_id: str) -> None:
     """Delete a life's directory, published or not: what bears the life's id, and what is its own by mark and inode.
 
@@ -133,6 +171,7 @@ def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner
     """
     trash = base_dir / TRASH / runner_id
     _delete(trash)
+    _unlink_short(base_dir / f".{runner_id}")
     delete_tree(base_dir / _unpublished(runner_id))
     whose, found = marks.whose(root, inode, runner_id)
     if whose is Whose.OURS and found is not None:
@@ -166,6 +205,12 @@ def published(base_dir: Path, name: str, runner_id: str) -> Root | None:
     """What an earlier call for that life gave the runner's name already."""
     whose, found = marks.whose(base_dir / name, None, runner_id)
     return Root(path=base_dir / name, inode=found) if whose is Whose.OURS and found is not None else None
+
+
+def _unlink_short(path: Path) -> None:
+    if path.is_symlink():
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
 
 def _delete(trash: Path) -> None:
@@ -249,10 +294,14 @@ def _link(name: str, target: str, root: int) -> None:
 
 
 def _make_own_directories(root: int, owner: tuple[int, int] | None) -> None:
-    for name in ("_diag", HOME, TMP):
-        os.mkdir(name, 0o700, dir_fd=root)
-        if owner is not None:
-            os.chown(name, *owner, dir_fd=root)
+    for name in _OWN:
+        _make_own_directory(root, name, owner)
+
+
+def _make_own_directory(root: int, name: str, owner: tuple[int, int] | None) -> None:
+    os.mkdir(name, 0o700, dir_fd=root)
+    if owner is not None:
+        os.chown(name, *owner, dir_fd=root, follow_symlinks=False)
 
 
 def _open_to(root: int, owner: tuple[int, int] | None) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ..domain import job_env
 from ..host import cgroups, processes
 from .base import StopLadder
 from .place import Place
@@ -20,13 +21,28 @@ _TMP, _VAR_TMP = "/tmp", "/var/tmp"  # noqa: S108 - a runner with a user of its 
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _XDG = {"CACHE": ".cache", "CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state"}
 """https://specifications.freedesktop.org/basedir-spec: the defaults, also where a step sets another ``HOME``."""
+_LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path, however deep the file system is: unix(7)."""
+_IN_HOME, _IN_TMP = 32, 51
+"""What programs add: ``/.gnupg/S.gpg-agent.browser`` (27), ``/.org.chromium.Chromium.XXXXXX/SingletonSocket`` (46),
+``/dotnet-diagnostic-PID-TIME-socket`` (44), ``/ssh-XXXXXXXXXXXX/agent.PID`` (31); and a few more.
+"""
 _PASSED_ON = (
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
 )  # fmt: skip
 
 
-def _no_script() -> Path | None:
-    return None
+def _no_variables() -> Mapping[str, str]:
+    return {}
+
+
+def _as_given(given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:  # noqa: ARG001 - others regard it
+    return {name: given[name] for name in job_env.HOOKS if name in given}
+
+
+class Hooks(Protocol):
+    def __call__(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:
+        """The scripts around a runner's jobs, by variable, where those are ``given`` that the operator wants."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +57,8 @@ class LaunchOptions:
     user_agent: str
     hidden: tuple[Path, ...] = ()
     """Kept from jobs that run as ourselves, where the kernel has Landlock."""
+    needed: tuple[Path, ...] = ()
+    """Where runners and their packages are."""
     package_dir: Path | None = None
     """What those jobs may read of it."""
     groups: tuple[int, ...] = ()
@@ -52,8 +70,9 @@ class LaunchOptions:
     """What a runner may take of the host, as far as the kernel's cgroups can tell it so here."""
     nice: int = 0
     oom_score_adj: int = 0
-    job_started: Callable[[], Path | None] = field(default=_no_script, repr=False)
-    """A script that the runner runs before each job, which fails if that does."""
+    job_env: Callable[[], Mapping[str, str]] = field(default=_no_variables, repr=False)
+    """What the settings give to every job, now."""
+    hooks: Hooks = field(default=_as_given, repr=False)
 
     def document(self, place: Place, run_dir: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         """``runnerctl/supervisor/launch.py`` reads it."""
@@ -77,16 +96,25 @@ class LaunchOptions:
             "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},
         }
 
-    def environment(self, place: Place, *, job_started: Path | None = None) -> dict[str, str]:
-        """All that the Listener and its jobs inherit: an allow-list, nothing of ours."""
-        return {
+    def environment(self, place: Place) -> dict[str, str]:
+        """All that the Listener and its jobs inherit: an allow-list, and what the operator gives them."""
+        given = job_env.combined(self.job_env(), place.env)
+        return {**self._environment(place, given), **self.hooks(given, persistent=not place.ephemeral)}
+
+    def configuring_environment(self, place: Place) -> dict[str, str]:
+        """That of ``config.sh``, which is given a registration token: nothing that a create asked for is in it."""
+        return self._environment(place, self.job_env())
+
+    def _environment(self, place: Place, given: Mapping[str, str]) -> dict[str, str]:
+        added = given.get(job_env.PATH)
+        variables = {
             **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
-            "PATH": _JOB_PATH,
             "LANG": "C.UTF-8",
-            "HOME": str(home := place.root / "home"),
+            **{name: value for name, value in given.items() if name not in job_env.HOOKS},
+            "PATH": f"{added}:{_JOB_PATH}" if added else _JOB_PATH,
+            "HOME": str(home := _short(place, "home", _IN_HOME)),
             **{f"XDG_{name}_HOME": str(home / directory) for name, directory in _XDG.items()},
-            # Where it has a /tmp of its own, that is it, and short: a socket's path ends at 107 bytes.
-            "TMPDIR": _TMP if place.user and _may_hide_tmp(place.root) else str(place.root / "tmp"),
+            "TMPDIR": _TMP if place.user and _may_hide_tmp(place.root) else str(_short(place, "tmp", _IN_TMP)),
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
@@ -94,9 +122,14 @@ class LaunchOptions:
             **({"ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED": "1"} if place.ephemeral else {}),
             "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": self.user_agent,
             processes.LIFE_VARIABLE: place.runner_id,
-            **({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(job_started)} if job_started else {}),
             **({"RUNNER_ALLOW_RUNASROOT": "1"} if place.user is None and os.geteuid() == 0 else {}),
         }
+        return {name: value for name, value in variables.items() if value}
+
+    @property
+    def below_tmp(self) -> Path | None:
+        """What keeps runners with users of their own from having a ``/tmp`` of their own, too."""
+        return next((path for path in self.needed if _is_below_tmp(path)), None)
 
     @property
     def _stop(self) -> dict[str, float]:
@@ -141,7 +174,25 @@ class LaunchOptions:
         }
 
 
+def _short(place: Place, name: str, tail: int) -> Path:
+    """That directory of its root, by a name that leaves room for a socket's where it can be had.
+
+    By its own name where that is short enough: caches of jobs know it relative to the work directory.
+    """
+    usual, short = place.root / name, place.short_root / name
+    fits = len(os.fsencode(usual)) + tail <= _LONGEST_SOCKET
+    return usual if fits or len(os.fsencode(short)) >= len(os.fsencode(usual)) else short
+
+
+def is_shortened(place: Place) -> bool:
+    """Its jobs know a directory of its root by its short name."""
+    return any(_short(place, name, tail).parent != place.root for name, tail in (("home", _IN_HOME), ("tmp", _IN_TMP)))
+
+
 def _may_hide_tmp(root: Path) -> bool:
     """Whether nothing that the runner needs lies below the directories that it would see others in the place of."""
-    needed = (root, (root / "externals").resolve())
-    return not any(path.is_relative_to(hidden) for path in needed for hidden in (_TMP, _VAR_TMP))
+    return not any(map(_is_below_tmp, (root, root / "externals")))
+
+
+def _is_below_tmp(path: Path) -> bool:
+    return any(path.resolve().is_relative_to(hidden) for hidden in (_TMP, _VAR_TMP))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..domain.errors import BackendFailed
@@ -25,10 +27,17 @@ class Place(NamedTuple):
     mark: str | None = None
     """What its tree is known by when its supervisor is gone: its cgroup, its user, or a walk over all processes."""
     cgroup: str | None = None
+    env: Mapping[str, str] = MappingProxyType({})
+    """Variables that its create gives to its jobs, beside those of the settings."""
+
+    @property
+    def short_root(self) -> Path:
+        """A link to the root whose length is not the runner's name's."""
+        return self.root.parent / f".{self.runner_id}"
 
     @property
     def handle(self) -> str:
-        document = {**self._asdict(), "root": str(self.root)}
+        document = {**self._asdict(), "root": str(self.root), "env": dict(self.env)}
         document["id"] = document.pop("runner_id")
         return json.dumps(document)
 
@@ -48,6 +57,7 @@ def place_of(handle: str) -> Place:
             user=_pair(known.get("user")),
             mark=known.get("mark"),
             cgroup=known.get("cgroup"),
+            env=dict(known.get("env") or {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise BackendFailed(f"A runner's handle is not understood: {handle[:200]!r}") from exc

@@ -68,17 +68,26 @@ class ProcessBackend(SupervisedBackend):
 
     @cached_property
     def unenforced(self) -> str | None:
-        gained = (
-            None
-            if self.options.no_new_privs
-            else "Jobs may gain privileges, for example with sudo (no_new_privs=false)"
-        )
+        return "; ".join(filter(None, (self._gained, self._shared_tmp, self._unlimited))) or None
+
+    @property
+    def _gained(self) -> str | None:
+        if self.options.no_new_privs:
+            return None
+        return "Jobs may gain privileges, for example with sudo (no_new_privs=false)"
+
+    @property
+    def _shared_tmp(self) -> str | None:
+        below = self.options.below_tmp if self.isolates else None
+        return None if below is None else f"Jobs share /tmp and /var/tmp, because {str(below)!r} is below them"
+
+    @property
+    def _unlimited(self) -> str | None:
         if not self.options.limits:
-            return gained
+            return None
         from . import limits
 
-        missing = limits.unenforced(self.options.limits, isolates=self.isolates)
-        return "; ".join(filter(None, (gained, missing))) or None
+        return limits.unenforced(self.options.limits, isolates=self.isolates)
 
     # -- starting
 
@@ -88,7 +97,8 @@ class ProcessBackend(SupervisedBackend):
     def _configure(self, place: Place, asked: ConfigSh) -> Configured:
         from . import config_sh
 
-        return config_sh.run(place, asked, self.options.environment(place))
+        self._prepare_root(place, place.user)
+        return config_sh.run(place, asked, self.options.configuring_environment(place))
 
     def in_progress(self) -> dict[str, Any]:
         return {**super().in_progress(), "_waiting": self._waiting}
@@ -112,14 +122,14 @@ class ProcessBackend(SupervisedBackend):
         return supervisors.Waiting(self._supervisor_argv(run_dir), document)
 
     def _document(self, place: Place, run_dir: Path) -> dict[str, Any]:
-        environment = self.options.environment(place, job_started=self.options.job_started())
-        return self.options.document(place, run_dir, environment)
+        return self.options.document(place, run_dir, self.options.environment(place))
 
     def launch(self, handle: str, *, leased: bool = False) -> str:
         place = place_of(handle)
         run_dir = self.run_dir(place.runner_id)
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (run_dir / "drain").unlink(missing_ok=True)
+        self._prepare_root(place, place.user)
         report = self._start(place.runner_id, self._document(place, run_dir), leased=leased)
         if "error" in report:
             raise BackendFailed(f"Runner {place.name!r} could not be started: {report['error']}")

@@ -15,12 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runnerctl.supervisor import own_files
+
 from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
 from ..domain.observation import Observation
-from ..host.directories import check_directory
+from ..host.directories import check_directory, disk_errors
 from . import diagnostics, directory, identity, marks, run_directory
 from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Provision, StopLadder
-from .launch_document import LaunchOptions
+from .launch_document import LaunchOptions, is_shortened
 from .leases import Leases
 from .place import Place, place_of
 from .records import Records
@@ -93,6 +95,7 @@ class SupervisedBackend(Backend):
             inode=root.inode,
             ephemeral=spec.ephemeral,
             user=spec.user,
+            env=spec.env,
         )
 
     @abstractmethod
@@ -111,6 +114,8 @@ class SupervisedBackend(Backend):
             identity.write_identity(place.root, identity_.encoded, owner=place.user)
             return Accepted(handle, identity.agent_id(place.root))
         identity.forget(place.root)  # config.sh refuses where there is one
+        with disk_errors(place.root):
+            own_files.clear(str(place.root))  # it reads them, and a job may have written them
         configured = self._configure(place, identity_)
         github_id = identity.of_config_sh(place.root) if configured.status == 0 else None
         return Accepted(handle, github_id, configured)
@@ -118,6 +123,12 @@ class SupervisedBackend(Backend):
     @abstractmethod
     def _configure(self, place: Place, asked: ConfigSh) -> Configured:
         """Runs ``config.sh`` where the runner's Listener will run and as whom it will; returns when it has ended."""
+
+    def _prepare_root(self, place: Place, owner: tuple[int, int] | None) -> None:
+        """Before anything is started in it. ``owner`` is whose the job's directories are until then; None: ours."""
+        directory.restore_own_directories(place.root, owner)
+        if is_shortened(place):
+            directory.shorten(place.root, place.short_root)
 
     def accepted(self, handle: str) -> int | bool | None:
         place = place_of(handle)

@@ -79,7 +79,9 @@ class SystemdBackend(SupervisedBackend):
         """In the runner's unit, which ends with it: the server's is too narrow for it (``supervisor/config_sh.py``)."""
         seconds = min(asked.seconds, _CONFIGURE_SECONDS)
         told = {"arguments": asked.arguments, "seconds": seconds}
-        self._ask(place, self._environment(place), leased=False, configure=told)
+        self._prepare_root(place, None)
+        environment = _in_unit(self.options.configuring_environment(place))
+        self._ask(place, environment, leased=False, configure=told)
         path = self._token_file(place.runner_id)
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -106,7 +108,8 @@ class SystemdBackend(SupervisedBackend):
 
     def launch(self, handle: str, *, leased: bool = False) -> str:
         place = place_of(handle)
-        environment = self._environment(place, job_started=self.options.job_started())
+        environment = _in_unit(self.options.environment(place))
+        self._prepare_root(place, None)  # ours until the unit gives it to its user
         self._ask(place, environment, leased=leased)
         if leased:
             self._hold_lease(place.runner_id)
@@ -129,12 +132,6 @@ class SystemdBackend(SupervisedBackend):
         document = self.options.document(place, run_dir, environment)
         asked = {name: document[name] for name in _REQUESTED}
         run_directory.write(run_dir / self._asked_by, {**asked, "leased": leased, **more})
-
-    def _environment(self, place: Place, *, job_started: Path | None = None) -> dict[str, str]:
-        """The unit has a ``/tmp`` of its own; and it is never root's."""
-        environment = self.options.environment(place, job_started=job_started)
-        environment.pop("RUNNER_ALLOW_RUNASROOT", None)
-        return {**environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own
 
     def _error(self, runner_id: str) -> str:
         told = run_directory.read(self.run_dir(runner_id) / "error")
@@ -260,3 +257,9 @@ class SystemdBackend(SupervisedBackend):
 
     def _drain_file(self, runner_id: str) -> Path:
         return self.manager_dir / f"drain-{runner_id}"
+
+
+def _in_unit(environment: dict[str, str]) -> dict[str, str]:
+    """The unit has a ``/tmp`` of its own; and it is never root's."""
+    environment.pop("RUNNER_ALLOW_RUNASROOT", None)
+    return {**environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own

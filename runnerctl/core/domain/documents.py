@@ -132,7 +132,7 @@ def runner_document(runner: Runner | Listed) -> dict[str, Any]:
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:
     """The row, what was seen of the processes, and the history if given. The status needs a runner."""
     assert status.runner is not None  # noqa: S101 - callers look it up first
-    document = {**runner_document(status.runner), **status_document(status)}
+    document = {**runner_document(status.runner), "env": dict(status.runner.env), **status_document(status)}
     if history is not None:
         document["history"] = [event_document(event) for event in history]
     return document

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from . import names
+from . import job_env, names
 from .errors import FieldError
 from .states import LIVE, Desired, How, RunnerState
 
@@ -75,6 +76,8 @@ class RunnerSpec:
     """In whose name it was asked for; None: the operator's."""
     may_be_public: bool = False
     """Whoever asked for it may have runners of public repositories, whatever the settings say."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables for its jobs, beside those of the settings."""
 
     @classmethod
     def of(
@@ -89,6 +92,7 @@ class RunnerSpec:
         version: str = "latest",
         workdir: str = "_work",
         tenant: str | None = None,
+        env: Mapping[Any, Any] | None = None,
     ) -> RunnerSpec:
         """Checks every part; raises ``InvalidRequest`` naming the first field that is wrong."""
         if group is not None and scope.repo is not None:
@@ -107,6 +111,7 @@ class RunnerSpec:
             version=names.runner_version(version),
             workdir=names.workdir(workdir),
             tenant=tenant,
+            env=job_env.checked(env or {}),
         )
 
 
@@ -209,6 +214,8 @@ class Runner(NamedTuple):
     """Counts every write to the row, also those that leave its revision: notes, and what is wanted."""
     offline_since: float | None = None
     """The first of the listings in a row that showed it as offline, since its last start; None: the last did not."""
+    env: Mapping[str, str] = MappingProxyType({})
+    """Variables that its create gave to its jobs, beside those of the settings."""
 
     @property
     def job_user(self) -> tuple[int, int] | None:

@@ -6,10 +6,10 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..domain.errors import ConfigInvalid
-from .table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, STRUCTURED
+from .table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, MAPS, STRUCTURED
 
 
 def find_env_file(named: str | None) -> Path | None:
@@ -30,20 +30,25 @@ def find_env_file(named: str | None) -> Path | None:
 
 def read_env_file(path: Path) -> dict[str, str]:
     """Its variables, nothing interpolated. Raises ``ConfigInvalid`` naming file and line."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return parse_env_file(stream, path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"The env file {str(path)!r} cannot be read: {reason(exc)}") from exc
+
+
+def parse_env_file(stream: IO[str], path: Path) -> dict[str, str]:
+    """The same of what is open already."""
     from dotenv.parser import parse_stream
 
     values: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for binding in parse_stream(stream):
-                if binding.error:
-                    raise ConfigInvalid(
-                        f"{path}, line {binding.original.line} is not a KEY=value line", hint="Use KEY=value lines"
-                    )
-                if binding.key is not None:
-                    values[binding.key] = binding.value or ""
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigInvalid(f"The env file {str(path)!r} cannot be read: {reason(exc)}") from exc
+    for binding in parse_stream(stream):
+        if binding.error:
+            raise ConfigInvalid(
+                f"{path}, line {binding.original.line} is not a KEY=value line", hint="Use KEY=value lines"
+            )
+        if binding.key is not None:
+            values[binding.key] = binding.value or ""
     return values
 
 
@@ -87,6 +92,8 @@ def _text(value: Any, key: str, path: Path) -> str:
     if value is None:
         return ""
     if key in STRUCTURED and isinstance(value, list):
+        return json.dumps(value, default=str) if value else ""
+    if key in MAPS and isinstance(value, dict):
         return json.dumps(value, default=str) if value else ""
     if isinstance(value, bool):
         return str(value).lower()

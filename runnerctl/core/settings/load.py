@@ -21,7 +21,9 @@ from .table import (
     DEFAULT_CONFIG_FILE,
     DEFAULT_ENV_FILE,
     LOCATORS,
+    MAPS,
     MARKS,
+    OF_LAUNCHES,
     PREFIXES,
     SETTINGS,
     AuditSection,
@@ -63,7 +65,7 @@ class Settings(HostSection):
     env_file: Path | None = None
     http: HttpSettings = field(default_factory=HttpSettings)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Only what a re-reading needs: directories and file locations, never secrets."""
+    """Only what a re-reading needs: directories, file locations and what shapes a start of a runner, never secrets."""
 
     @cached_property
     def github(self) -> GithubSection:
@@ -184,7 +186,8 @@ def load(
                     raw, origin = config_values[setting.key], config_origin
         values[setting.key] = _parsed(setting, raw, origin)
     warnings = (*_unknown(environ, "environment"), *_unknown(env_file_values, str(chosen_env_file)))
-    kept = {name: environ[name] for name in (*LOCATORS, _DIRECTORY_OF_CREDENTIALS) if environ.get(name)}
+    passed_on = (*LOCATORS, _DIRECTORY_OF_CREDENTIALS, *(name for each in OF_LAUNCHES for name in each.variables))
+    kept = {name: environ[name] for name in passed_on if environ.get(name)}
     _take_credentials(values, environ)
     _take_roots_key(values, chosen_env_file)
     _at_home(values, environ)
@@ -220,7 +223,8 @@ def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
     try:
         value = setting.parse(raw.strip())
     except ValueError as exc:
-        shown = "" if setting.secret else f" {raw!r}"
+        # What is in a map is named by its parser: all of it would hide that, and may hold what is none of ours to show.
+        shown = "" if setting.secret or setting.key in MAPS else f" {raw!r}"
         raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
     if not setting.secret and looks_secret(raw):
         raise ConfigInvalid(

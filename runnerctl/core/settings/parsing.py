@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from ..domain import durations, sizes
 from ..domain.errors import InvalidRequest
@@ -113,6 +114,38 @@ def issuer(text: str) -> str:
     if is_trustworthy(text):
         return text.rstrip("/")
     raise ValueError("use an https address; http is for this machine only")
+
+
+def absolute(text: str) -> Path:
+    """Of what is read by processes that run elsewhere."""
+    if not text.startswith("/"):
+        raise ValueError("use an absolute path")
+    return Path(text)
+
+
+def job_env(text: str) -> dict[str, str]:
+    """A JSON object of variables."""
+    import json
+
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise ValueError('use a mapping of names to values; as JSON: {"NAME": "value"}')
+    from ..domain import job_env as variables  # few hosts have any
+
+    try:
+        return variables.checked(given)
+    except InvalidRequest as exc:
+        raise ValueError(exc.message) from None
+
+
+def cleaned(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(words(text)))
+    if not chosen or not set(chosen) <= {"tmp", "home", "work"}:
+        raise ValueError("use tmp, home, work, or several of them with commas between")
+    return chosen
 
 
 def workflow_rules(text: str) -> str:

@@ -128,6 +128,14 @@ class HostSection(Section, name=""):
     )
     public_repositories = setting("false", "Allow runners of public repositories to everybody", parsing.boolean)
     fork_guard = setting("false", "Fail the jobs of pull requests from forks", parsing.boolean)
+    job_env = optional("Variables that every job gets; they are no secrets", parsing.job_env)
+    job_env_file = optional(
+        "File of such variables, KEY=value lines, read at each start of a runner; nobody else may write it",
+        parsing.absolute,
+    )
+    clean = optional(
+        "What every job of a persistent runner finds emptied: tmp, home, work; not set: nothing", parsing.cleaned
+    )
     landlock = setting(
         "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", parsing.boolean
     )
@@ -191,7 +199,11 @@ STRUCTURED = frozenset({OidcSection.rules.key})
 """In the config file a list of mappings; elsewhere the same as JSON."""
 
 SWITCHES = frozenset(each.key for each in SETTINGS if each.parse is parsing.boolean)
-LISTS = frozenset(each.key for each in SETTINGS if each.parse is parsing.words)
+LISTS = frozenset(each.key for each in SETTINGS if each.parse in {parsing.words, parsing.cleaned})
+MAPS = frozenset({HostSection.job_env.key})
+"""In the config file a mapping; elsewhere the same as JSON."""
+OF_LAUNCHES = (HostSection.job_env, HostSection.job_env_file, HostSection.clean, HostSection.fork_guard)
+"""What shapes every start of a runner, whoever starts it."""
 
 BY_KEY = {each.key: each for each in SETTINGS}
 BY_VARIABLE = {variable: each for each in SETTINGS for variable in each.variables}

@@ -86,6 +86,8 @@ class Value(NamedTuple):
             return "********"
         if isinstance(self.value, bool):
             return str(self.value).lower()
+        if isinstance(self.value, dict):
+            return " ".join(f"{name}={value}" for name, value in self.value.items())
         return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
 
 

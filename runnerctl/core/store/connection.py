@@ -16,7 +16,7 @@ from typing import Any
 
 from ..domain.errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """What the newest file in ``migrations`` makes."""
 _BUSY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.002

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from ..domain.errors import FieldError
@@ -27,7 +29,7 @@ _COLUMNS = """
     root_device root_inode asked_at github_id github_status github_busy github_seen_at deregistered_at
     handle ending reason job_uid job_gid may_be_public exposed_at created_at changed_at started_at ended_at
     how wanted_at wanted_by wants started_wants deadline settle_until boot_id back_to back_desired backend host_id
-    due attempts last_error changes offline_since
+    due attempts last_error changes offline_since env
 """
 _LISTED = """
     id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
@@ -50,6 +52,7 @@ def bears(label: str) -> tuple[str, str]:
 _STATES = {str(state): state for state in RunnerState}
 _DESIRED = {str(desired): desired for desired in Desired}
 _HOW = {str(how): how for how in How}
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _scope = lru_cache(maxsize=1024)(Scope.parse)
 
 
@@ -62,7 +65,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         created_at, changed_at, started_at, ended_at,
         how, wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id, back_to, back_desired,
         backend, host_id,
-        due, attempts, last_error, changes, offline_since,
+        due, attempts, last_error, changes, offline_since, env,
     ) = row  # fmt: skip
     # In the order of its fields: naming them costs as much again as all the rest.
     return Runner._make((
@@ -75,7 +78,7 @@ def runner(row: tuple[Any, ...]) -> Runner:
         _HOW[how], wanted_at, wanted_by, wants, started_wants, deadline, settle_until, boot_id,
         None if back_to is None else _STATES[back_to], None if back_desired is None else _DESIRED[back_desired],
         backend, host_id, due, attempts, _last_error(last_error), changes,
-        offline_since,
+        offline_since, _NO_VARIABLES if env is None else json.loads(env),
     ))  # fmt: skip
 
 
@@ -112,6 +115,7 @@ def of_spec(spec: RunnerSpec) -> dict[str, Any]:
         "workdir": spec.workdir,
         "tenant": spec.tenant,
         "may_be_public": spec.may_be_public,
+        "env": spec.env,
     }
 
 
@@ -123,6 +127,8 @@ def encoded(fields: dict[str, Any]) -> dict[str, Any]:
             columns["root_device"], columns["root_inode"] = value or (None, None)
         elif field == "group":
             columns["runner_group"] = value
+        elif field == "env":
+            columns["env"] = json.dumps(dict(value)) if value else None
         elif field == "labels":
             columns["labels"] = ",".join(value)
         elif isinstance(value, Scope):

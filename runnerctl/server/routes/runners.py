@@ -30,6 +30,8 @@ async def create(request: web.Request) -> web.Response:
     body = await bodies.read(request, bodies.CreateBody)
     request[OBJECT] = body.name
     actor = request[ACTOR]
+    if body.env:
+        actor.require(Right.RUNNERS_ENV)
     spec = body.spec(services.settings, tenant=actor.tenant)
     operation = core.create_runner(
         services,

@@ -83,6 +83,7 @@ class Create(Operation[Runner]):
         if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
             backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_listable()
+        self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:
                 raise invalid("ephemeral", f"The backend {backend.name} has no persistent runners")

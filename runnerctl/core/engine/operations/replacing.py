@@ -94,4 +94,5 @@ def _spec(runner: Runner) -> RunnerSpec:
         workdir=runner.workdir,
         tenant=runner.tenant,
         may_be_public=runner.may_be_public,
+        env=runner.env,
     )

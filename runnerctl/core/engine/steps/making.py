@@ -55,6 +55,7 @@ def _spec(runner: Runner, package: Package | None) -> Provision:
         base_dir=Path(runner.root).parent,
         package=package,
         user=runner.job_user,
+        env=runner.env,
     )
 
 
@@ -81,12 +82,19 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
 
 
 def register_again(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
-    """A persistent one of which GitHub has no registration any more gets another, where it is."""
+    """A persistent one of which GitHub has no registration any more gets another, where it is.
+
+    With programs fresh from the package: where jobs are not kept from changing them, its ``config.sh`` may be theirs,
+    and it is given a registration token.
+    """
     runner = seen.runner
     exposure.check(services, runner)
     backend, handle = services.backends.reach(runner)
     github_id = _registered_meanwhile(services, runner, backend.accepted(handle))
     if github_id is None:
+        if backend.capabilities.package:
+            with packages.kept(services, runner.scope, runner.version) as package:
+                handle = backend.upgrade(handle, package)
         runner = services.store.amend(runner, asked_at=services.clock.now())
         github_id, handle = _identity(services, runner, backend, handle)
     services.store.amend(
