@@ -217,16 +217,16 @@ def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, s
 def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
     if raw is None:
         return Value(setting=setting, value=None, origin="default")
+    if not setting.secret and looks_secret(raw):  # first: what cannot be used is quoted
+        raise ConfigInvalid(
+            f"{setting.key} holds what looks like a secret ({origin})",
+            hint="Everybody can see this setting. Put the secret into the setting it belongs to",
+        )
     try:
         value = setting.parse(raw.strip())
     except ValueError as exc:
         shown = "" if setting.secret else f" {raw!r}"
         raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
-    if not setting.secret and looks_secret(raw):
-        raise ConfigInvalid(
-            f"{setting.key} holds what looks like a secret ({origin})",
-            hint="Everybody can see this setting. Put the secret into the setting it belongs to",
-        )
     return Value(setting=setting, value=value, origin=origin)
 
 
