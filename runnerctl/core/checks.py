@@ -17,7 +17,7 @@ from .domain.phrases import counted
 from .host import disk
 from .host.directories import check_usable
 from .services import Services
-from .settings import credentials, listable, readable_secrets
+from .settings import credentials, listable, noexec, readable_secrets
 from .settings.run_as import check_job_users
 from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
@@ -207,6 +207,7 @@ def _directories(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 Level.WARN, f"{setting.key} {str(path)!r} does not exist yet; runnerctl creates it when needed"
             )
+    noexec.check(settings)
     listable.check(settings, units=subject.services.backend.name == "systemd")
     yield Finding(Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 

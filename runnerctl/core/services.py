@@ -133,10 +133,11 @@ class Services:
 
         return check_job_users(self.settings)
 
-    def check_listable(self) -> None:
-        """Raises ``ConfigInvalid`` naming the first directory that jobs could not list."""
-        from .settings import listable
+    def check_runnable(self) -> None:
+        """Raises ``ConfigInvalid`` naming the first directory that a Listener could not be started in, or list."""
+        from .settings import listable, noexec
 
+        noexec.check(self.settings)
         listable.check(self.settings, units=self._wants_units)
 
     @property
@@ -249,6 +250,7 @@ class Services:
                 server_url=server_url,
                 app_id=self.settings.github.app_id,
                 private_key_pem=required_key_pem(self.settings),
+                private_key_file=self.settings.github.private_key_file,
                 installation_id=self.settings.github.installation_id,
                 pat=self.settings.github.pat,
                 token_file=self.settings.state_dir / "tokens",
@@ -343,7 +345,7 @@ class Services:
             "GITHUB_API_URL": api_url,
             "GITHUB_SERVER_URL": server_url,
             "GITHUB_APP_ID": self.settings.github.app_id,
-            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file),
+            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file.absolute()),
             # It comes and goes with the server: to be looked for when it is wanted.
             "CREDENTIALS_DIRECTORY": self.settings.environ.get("CREDENTIALS_DIRECTORY"),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
