@@ -52,6 +52,8 @@ class Services:
     _former: Backends | None = field(default=None, repr=False)
     """What ran the runners until the settings changed."""
     _hidden_before: tuple[Path, ...] = ()
+    _reads: bool = False
+    """What is not there is read as empty."""
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -65,12 +67,14 @@ class Services:
 
     @classmethod
     def for_reading(cls, settings: Settings) -> Services:
-        """Opened where there is a state directory. Without one nothing is opened, and nothing is made."""
+        """Makes nothing: where there is no state directory, or no database in it, an empty one is read."""
         from .host.directories import disk_errors
 
         with disk_errors(settings.state_dir):
             there = settings.state_dir.exists()
-        return cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
+        services = cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
+        services._reads = True
+        return services
 
     @built_once
     def store(self) -> Store:
@@ -80,6 +84,7 @@ class Services:
             rng=self.rng,
             host=os.uname().nodename,
             make=not self.existing,
+            empty=self._reads,
             notify=self.runner_events.notify,
         )
 
