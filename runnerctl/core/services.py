@@ -174,6 +174,7 @@ class Services:
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),
             user_agent=USER_AGENT,
+            network=self.settings.http.variables,
             nice=limits.nice,
             oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),

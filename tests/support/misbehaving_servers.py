@@ -158,7 +158,8 @@ class CountingProxy(Misbehaving):
             self._forward(request)
 
     def _forward(self, request: _Handler) -> None:
-        path = request.path.partition("://")[2].partition("/")[2]
+        absolute = request.path.partition("://")[2]
+        path = absolute.partition("/")[2] if absolute else request.path.removeprefix("/")
         headers = {name: value for name, value in request.headers.items() if not name.lower().startswith("proxy-")}
         asked = Request(
             f"http://{self._target.netloc}/{path}",

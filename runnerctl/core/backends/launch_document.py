@@ -20,9 +20,7 @@ _TMP, _VAR_TMP = "/tmp", "/var/tmp"  # noqa: S108 - a runner with a user of its 
 _JOB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _XDG = {"CACHE": ".cache", "CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state"}
 """https://specifications.freedesktop.org/basedir-spec: the defaults, also where a step sets another ``HOME``."""
-_PASSED_ON = (
-    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
-)  # fmt: skip
+_PASSED_ON = ("TZ",)
 
 
 def _no_script() -> Path | None:
@@ -39,6 +37,8 @@ class LaunchOptions:
     reap_argv: tuple[str, ...]
     reap_environment: Mapping[str, str]
     user_agent: str
+    network: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Proxies and certificates, as variables: the Listener is behind the same ones as we are."""
     hidden: tuple[Path, ...] = ()
     """Kept from jobs that run as ourselves, where the kernel has Landlock."""
     package_dir: Path | None = None
@@ -81,6 +81,7 @@ class LaunchOptions:
         """All that the Listener and its jobs inherit: an allow-list, nothing of ours."""
         return {
             **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
+            **self.network,
             "PATH": _JOB_PATH,
             "LANG": "C.UTF-8",
             "HOME": str(home := place.root / "home"),
