@@ -40,7 +40,11 @@ class Database:
         self._writing = threading.Lock()
         self._commits = 0
         self._opened: set[_Connection] = set()
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()  # nobody else can
+            raise
 
     def mark(self) -> tuple[int, int]:
         """Stays the same, within one thread, for as long as nobody commits anything to the database."""
