@@ -17,7 +17,7 @@ from .domain.phrases import counted
 from .host import disk
 from .host.directories import check_usable
 from .services import Services
-from .settings import credentials, listable, noexec, readable_secrets
+from .settings import certificates, credentials, listable, noexec, readable_secrets
 from .settings.run_as import check_job_users
 from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
@@ -243,6 +243,13 @@ def _backend(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.FAIL if problem.fatal else Level.WARN, problem.message, problem.hint or "", error=error)
 
 
+def _certificates(subject: Subject) -> Iterator[Finding]:
+    services = subject.services
+    why = certificates.kept_from_runners(services.settings, units=services.backend.name == "systemd")
+    if why is not None:
+        yield Finding(Level.WARN, why, "Put the file where every user can read it, such as below /etc/ssl")
+
+
 def _kernel(subject: Subject) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
     from .host import cgroups
@@ -314,6 +321,7 @@ CHECKS = (
     Check("directories", _packages, _DOCTOR),
     Check("backend", _backend, _ALL),
     Check("jobs", _jobs, _ALL),
+    Check("jobs", _certificates, _ALL),
     Check("kernel", _kernel, _DOCTOR),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),
