@@ -1,6 +1,6 @@
-# Everything here makes its own virtual environment; a machine needs Python 3.11.4 or newer, and make.
+# Everything here makes its own virtual environment; a machine needs Python 3.11.2 or newer, and make.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' 2>/dev/null && echo $$p && break; done)
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 # compat: a path in a .pth file; the other mode's finder costs every start of the command line 20 ms.
@@ -27,7 +27,7 @@ E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_
 	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
 	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
 
-.PHONY: help demo quick test test-lowest e2e upgrade generate lint types audit bench simulate soak clean
+.PHONY: help demo quick test test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo "make quick   the tests that need half a minute"
 	@echo "make test    the whole test suite"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
+	@echo "make test-pythons  the quick ones on each Python that is supported and found here: 3.11.2 (Debian 12's), 3.12, 3.13"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
 	@echo "make upgrade FROM=COMMIT   this version installed over that one, while its runners live: as units, under serve, by hand; as root, minutes"
 	@echo "make generate   completions/, man/, docs/states.md and the table of words, from commands, settings, errors and states"
@@ -46,7 +47,7 @@ help:
 	@echo "make soak    thousands of lives while everything breaks, power cuts and long races; an hour"
 
 $(VENV)/run: setup.cfg setup.py
-	@test -n "$(PYTHON)" || { echo "No Python 3.11.4 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11.2 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable .
 	$(BIN)/python -m compileall -q runnerctl
@@ -71,6 +72,9 @@ test-lowest: setup.cfg
 	$(LOWEST_PYTHON) -m tests.support.lowest_versions > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install $(PIP_OPTIONS) --constraint $(LOWEST)/constraints.txt --editable '.[test]'
 	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(LOWEST_TESTS) $(PYTEST_ARGS)
+
+test-pythons:
+	$(PYTHON) -m tests.support.pythons $(QUICK_TESTS) $(PYTEST_ARGS)
 
 e2e: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
@@ -116,4 +120,4 @@ soak: $(VENV)/dev
 	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/soak/test_lives_stateful.py tests/soak/test_power_cut.py --timeout 7200
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-pythons $(LOWEST) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -21,7 +21,7 @@ from runnerctl.sandbox import Sandbox
 from runnerctl.server.listening.connections import Connection
 
 asyncio.Protocol.data_received  # asyncio, of the benchmark's protocol
-tarfile.TarInfo.mtime  # tarfile
+tarfile.TarInfo.mtime, tarfile.TarInfo.gname, tarfile.TarFile.extraction_filter  # tarfile
 urllib3.PoolManager.pool_classes_by_scheme, urllib3.HTTPConnectionPool.ConnectionCls  # urllib3
 requests.Session.trust_env  # requests
 yaml.SafeLoader.yaml_implicit_resolvers  # PyYAML

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from runnerctl.core.packages.unpack import unpack
 
 from .figure import Figure
 
@@ -27,8 +28,8 @@ _REPO = "octo-org/octo-repo"
 def measure(top: Path) -> Iterator[Figure]:
     with _github(top) as github:
         package = top / "package"
-        with tarfile.open(top / "runner.tar.gz") as archive:
-            archive.extractall(package, filter="data")
+        package.mkdir()
+        unpack(top / "runner.tar.gz", package)
         began = time.perf_counter()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda number: _one(github, package, top / f"r{number}", number), range(_JOBS)))

@@ -15,6 +15,7 @@ from xdist.scheduler import LoadFileScheduling
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
+from tests.support.hosts import hidden
 from tests.support.hosts.host import Host, Server
 from tests.support.hosts.loopback import NEEDS_ROOT, place
 from tests.support.sandboxes.standin import PACE
@@ -56,6 +57,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule | N
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hidden.hide()
     refuse_what_is_gone(config.args, config.invocation_params.dir)
     config.option.loadscopereorder = False  # by the number of tests, which says nothing of how long they take
 

@@ -40,7 +40,7 @@ def command(cli: CliContext, follow: bool, tail: int | None) -> None:
     """
     if follow and cli.output in {Output.JSON, Output.YAML}:
         raise click.UsageError(f"--follow cannot be combined with --output {cli.output}")
-    services = cli.services()
+    services = cli.services_for_reading()
     lines, reader = logs.read(services.audit.path, tail=tail)
     entries = _entries(lines)
     render.items(cli, entries, lambda: [_row(entry) for entry in entries], key="action")

@@ -46,7 +46,7 @@ def command(cli: CliContext, every: bool, state: str | None, repo: str | None) -
     separated by tabs; `--output name` prints names alone.
     """
     scope = None if repo is None else str(Scope.of(repo=repo))
-    services = cli.services()
+    services = cli.services_for_reading()
     wanted = None if state is None else RunnerState(state)
     found = list(_found(services, every=every, state=wanted, scope=scope))
     if not found:

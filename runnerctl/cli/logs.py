@@ -41,7 +41,7 @@ def command(cli: CliContext, name: str, follow: bool, tail: int | None) -> None:
     documented = cli.output in {Output.JSON, Output.YAML}
     if follow and documented:
         raise click.UsageError(f"--follow cannot be combined with --output {cli.output}")
-    services = cli.services()
+    services = cli.services_for_reading()
     runner = core.get_runner(services, name).runner
     assert runner is not None  # noqa: S101 - get_runner raises for a name never known
     backend, handle = services.backends.reach(runner)

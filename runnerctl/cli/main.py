@@ -109,6 +109,10 @@ def root(ctx: click.Context) -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The program: runs ``args`` (default: the process's) and exits."""
+    if os.getpid() == 1:
+        from .first_process import stand_aside
+
+        stand_aside()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without '…' is no reason to fail
     # Imports make thousands of objects that stay: looking for garbage among them is a twentieth of a short command.

@@ -54,13 +54,13 @@ class CliContext:
         context.call_on_close(services.close)
         return services
 
-    def services_for_reading(self) -> Services:
-        """The same where a state directory is; without one nothing is opened, so that nothing is made."""
+    def services_for_reading(self, *, warn: bool = True) -> Services:
+        """For commands that only look: what is not there is empty, and nothing is made."""
         from runnerctl.core import Services
 
         context = click.get_current_context()
         context.meta.setdefault(UID, os.getuid())
-        services = Services.for_reading(self.settings(warn=False))
+        services = Services.for_reading(self.settings(warn=warn))
         context.call_on_close(services.close)
         return services
 

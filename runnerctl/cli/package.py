@@ -39,7 +39,7 @@ Examples:
 @pass_cli
 def list_(cli: CliContext) -> None:
     """List the packages, oldest version first, with their size and how many runners use each."""
-    services = cli.services()
+    services = cli.services_for_reading()
     found = packaging.describe(services)
     if not found:
         render.talk(cli, "There are no packages")
@@ -101,7 +101,7 @@ Examples:
 @pass_cli
 def prune(cli: CliContext, keep: int, dry_run: bool) -> None:
     """Remove versions that no runner uses, and leftovers of interrupted downloads. Shows what was removed."""
-    services = cli.services()
+    services = cli.services_for_reading() if dry_run else cli.services()
     if not dry_run:
         audited(services, "package.prune", ["host"])
     done = packaging.prune(services, keep=keep, dry_run=dry_run)
@@ -137,7 +137,7 @@ def verify(cli: CliContext, version: str | None) -> None:
     Compares names, inodes, sizes, times and the SHA-256 of every file. Without VERSION, check all packages. The first
     file that differs is named, and the exit status is 8.
     """
-    services = cli.services()
+    services = cli.services_for_reading()
     packages = packaging.verify(services, version)
     documents = [{**_identity(package), "status": "ok"} for package in packages]
     render.items(

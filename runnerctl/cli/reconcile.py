@@ -41,7 +41,7 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
     """
     from runnerctl.core import RegistrationPoller, sweep
 
-    services = cli.services()
+    services = cli.services_for_reading() if dry_run else cli.services()
     if not dry_run:
         audited(services, "reconcile", ["host"])
     swept = sweep(services, None if local else RegistrationPoller(services), dry_run=dry_run)

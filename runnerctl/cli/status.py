@@ -42,7 +42,7 @@ def command(cli: CliContext, name: str | None) -> int:
     Without NAME, show this host: how many runners there are, in which states, the limits, the disk space in use, and
     what is degraded. Use it in scripts for its exit status.
     """
-    services = cli.services()
+    services = cli.services_for_reading()
     if name is None:
         overview = _overview(services)
         render.card(cli, overview, _overview_row(overview), key="state_dir")

@@ -112,7 +112,7 @@ Example:
 @pass_cli
 def list_(cli: CliContext, every: bool) -> None:
     """List the tokens with their tenants, limits and expiry. The secrets themselves are not stored."""
-    services = cli.services()
+    services = cli.services_for_reading()
     found = services.store.tokens(every=every)
     now = services.clock.now()
     if not found:

@@ -17,7 +17,7 @@ from .domain.phrases import counted
 from .host import disk
 from .host.directories import check_usable
 from .services import Services
-from .settings import credentials, listable, readable_secrets
+from .settings import certificates, credentials, listable, noexec, readable_secrets
 from .settings.run_as import check_job_users
 from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
@@ -207,6 +207,7 @@ def _directories(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 Level.WARN, f"{setting.key} {str(path)!r} does not exist yet; runnerctl creates it when needed"
             )
+    noexec.check(settings)
     listable.check(settings, units=subject.services.backend.name == "systemd")
     yield Finding(Level.OK, f"Runners in {settings.base_dir}, state in {settings.state_dir}")
 
@@ -260,6 +261,13 @@ def _job_env(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.WARN, f"NODE_EXTRA_CA_CERTS names {certificates!r}, which is no file: Node.js ignores it")
     if given:
         yield Finding(Level.OK, f"Jobs get {', '.join(sorted(given))}")
+
+
+def _certificates(subject: Subject) -> Iterator[Finding]:
+    services = subject.services
+    why = certificates.kept_from_runners(services.settings, units=services.backend.name == "systemd")
+    if why is not None:
+        yield Finding(Level.WARN, why, "Put the file where every user can read it, such as below /etc/ssl")
 
 
 def _kernel(subject: Subject) -> Iterator[Finding]:
@@ -334,6 +342,7 @@ CHECKS = (
     Check("backend", _backend, _ALL),
     Check("jobs", _jobs, _ALL),
     Check("jobs", _job_env, _ALL),
+    Check("jobs", _certificates, _ALL),
     Check("kernel", _kernel, _DOCTOR),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),

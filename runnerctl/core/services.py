@@ -53,6 +53,8 @@ class Services:
     _former: Backends | None = field(default=None, repr=False)
     """What ran the runners until the settings changed."""
     _hidden_before: tuple[Path, ...] = ()
+    _reads: bool = False
+    """What is not there is read as empty."""
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -66,12 +68,14 @@ class Services:
 
     @classmethod
     def for_reading(cls, settings: Settings) -> Services:
-        """Opened where there is a state directory. Without one nothing is opened, and nothing is made."""
+        """Makes nothing: where there is no state directory, or no database in it, an empty one is read."""
         from .host.directories import disk_errors
 
         with disk_errors(settings.state_dir):
             there = settings.state_dir.exists()
-        return cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
+        services = cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
+        services._reads = True
+        return services
 
     @built_once
     def store(self) -> Store:
@@ -81,6 +85,7 @@ class Services:
             rng=self.rng,
             host=os.uname().nodename,
             make=not self.existing,
+            empty=self._reads,
             notify=self.runner_events.notify,
         )
 
@@ -134,10 +139,11 @@ class Services:
 
         return check_job_users(self.settings)
 
-    def check_listable(self) -> None:
-        """Raises ``ConfigInvalid`` naming the first directory that jobs could not list."""
-        from .settings import listable
+    def check_runnable(self) -> None:
+        """Raises ``ConfigInvalid`` naming the first directory that a Listener could not be started in, or list."""
+        from .settings import listable, noexec
 
+        noexec.check(self.settings)
         listable.check(self.settings, units=self._wants_units)
 
     @property
@@ -169,6 +175,7 @@ class Services:
             reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
             reap_environment=self._reap_environment(),
             user_agent=USER_AGENT,
+            network=self.settings.http.variables,
             nice=limits.nice,
             oom_score_adj=limits.oom_score_adj,
             limits=self._limits(),
@@ -275,6 +282,7 @@ class Services:
                 server_url=server_url,
                 app_id=self.settings.github.app_id,
                 private_key_pem=required_key_pem(self.settings),
+                private_key_file=self.settings.github.private_key_file,
                 installation_id=self.settings.github.installation_id,
                 pat=self.settings.github.pat,
                 token_file=self.settings.state_dir / "tokens",
@@ -369,7 +377,7 @@ class Services:
             "GITHUB_API_URL": api_url,
             "GITHUB_SERVER_URL": server_url,
             "GITHUB_APP_ID": self.settings.github.app_id,
-            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file),
+            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file.absolute()),
             # It comes and goes with the server: to be looked for when it is wanted.
             "CREDENTIALS_DIRECTORY": self.settings.environ.get("CREDENTIALS_DIRECTORY"),
             "PATH": "/usr/local/bin:/usr/bin:/bin",

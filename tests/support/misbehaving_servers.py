@@ -120,6 +120,24 @@ class HtmlPortal(Misbehaving):
         request.wfile.write(self.content)
 
 
+class EmptyScope(HtmlPortal):
+    """A repository without runners: whatever is asked for is answered as a portal does, but the list of runners."""
+
+    def __init__(self, status: int, content: bytes, *, listed: tuple[int, bytes] | None = None) -> None:
+        super().__init__(status, content)
+        self._listed = listed or (200, b'{"total_count":0,"runners":[]}')
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        if not request.path.partition("?")[0].endswith("/actions/runners"):
+            super().answer(request)
+            return
+        status, content = self._listed
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+
 class CountingProxy(Misbehaving):
     """An HTTP proxy, also for TLS, that leads to one place whatever the name: names need not exist."""
 
@@ -140,7 +158,8 @@ class CountingProxy(Misbehaving):
             self._forward(request)
 
     def _forward(self, request: _Handler) -> None:
-        path = request.path.partition("://")[2].partition("/")[2]
+        absolute = request.path.partition("://")[2]
+        path = absolute.partition("/")[2] if absolute else request.path.removeprefix("/")
         headers = {name: value for name, value in request.headers.items() if not name.lower().startswith("proxy-")}
         asked = Request(
             f"http://{self._target.netloc}/{path}",

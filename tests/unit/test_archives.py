@@ -7,11 +7,12 @@ import io
 import os
 import tarfile
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 
 from runnerctl.core.domain.errors import PackageInvalid
-from runnerctl.core.packages.unpack import unpack
+from runnerctl.core.packages import unpack as archives
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, *, link: str = "", data: bytes = b"x", mode: int = 0o644):
@@ -55,7 +56,17 @@ def tree(tmp_path):
     return path
 
 
-def test_files_modes_and_links_come_out(archive, tree):
+WAYS = {"without a filter, as on Python 3.11.2": None}
+if archives.FILTER is not None:
+    WAYS["with this Python's filter"] = archives.FILTER
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
+def unpack(request):
+    return partial(archives.unpack, second=request.param)
+
+
+def test_files_modes_and_links_come_out(unpack, archive, tree):
     write(
         archive,
         [
@@ -74,10 +85,38 @@ def test_files_modes_and_links_come_out(archive, tree):
     assert (tree / "bin/copy").samefile(tree / "bin/Runner.Listener")
 
 
-def test_setuid_and_writable_for_all_do_not_survive(archive, tree):
-    write(archive, [directory("bin"), entry("bin/Runner.Listener", mode=0o4777)])
+MODES = {
+    "setuid, and writable for all": (entry("it", mode=0o4777), 0o755),
+    "setgid": (entry("it", mode=0o2755), 0o755),
+    "sticky": (entry("it", mode=0o1644), 0o644),
+    "executable for others only": (entry("it", mode=0o655), 0o644),
+    "unreadable": (entry("it", mode=0o000), 0o600),
+    "setgid, inherited by what is made in it": (entry("it", tarfile.DIRTYPE, mode=0o2755), 0o755),
+    "sticky, and writable for all": (entry("it", tarfile.DIRTYPE, mode=0o1777), 0o755),
+}
+
+
+@pytest.mark.parametrize(("member", "mode"), MODES.values(), ids=MODES)
+def test_special_modes_do_not_survive(unpack, archive, tree, member, mode):
+    write(archive, [*PLAIN, member])
     unpack(archive, tree)
-    assert (tree / "bin/Runner.Listener").stat().st_mode & 0o7777 == 0o755
+    assert (tree / "it").stat().st_mode & 0o7777 == mode
+
+
+def test_a_hard_link_brings_no_mode_of_its_own(unpack, archive, tree):
+    write(archive, [*PLAIN, entry("first", mode=0o644), entry("it", tarfile.LNKTYPE, link="first", mode=0o4777)])
+    unpack(archive, tree)
+    assert not (tree / "first").stat().st_mode & 0o7022
+
+
+def test_all_that_is_unpacked_is_the_managers(unpack, archive, tree):
+    foreign = [directory("theirs"), entry("theirs/file"), symlink("theirs/link", "file")]
+    for member, _ in foreign:
+        member.uid, member.gid, member.uname, member.gname = 1234, 1234, "nobody", "nogroup"
+    write(archive, [*PLAIN, *foreign])
+    unpack(archive, tree)
+    owners = {(seen.st_uid, seen.st_gid) for seen in (path.lstat() for path in tree.rglob("*"))}
+    assert owners == {(os.geteuid(), os.getegid())}
 
 
 HOSTILE = {
@@ -108,7 +147,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_archive_is_refused_naming_the_member(archive, tree, members):
+def test_a_hostile_archive_is_refused_naming_the_member(unpack, archive, tree, members):
     outside = tree.parent / "secret"
     outside.write_text("secret")
     write(archive, [*members, *PLAIN])
@@ -119,13 +158,13 @@ def test_a_hostile_archive_is_refused_naming_the_member(archive, tree, members):
 
 
 @pytest.mark.parametrize(("limits", "why"), [({"max_members": 3}, "one too many"), ({"max_bytes": 12}, "too large")])
-def test_too_much_is_refused(archive, tree, limits, why):
+def test_too_much_is_refused(unpack, archive, tree, limits, why):
     write(archive, [*PLAIN, entry("more", data=b"1234")])
     with pytest.raises(PackageInvalid, match=f"'more' .*{why}"):
         unpack(archive, tree, **limits)
 
 
-def test_as_much_as_allowed_is_not_too_much(archive, tree):
+def test_as_much_as_allowed_is_not_too_much(unpack, archive, tree):
     write(archive, PLAIN)
     unpack(archive, tree, max_members=3, max_bytes=10)
     assert (tree / "bin" / "Runner.Listener").exists()
@@ -141,14 +180,14 @@ def test_as_much_as_allowed_is_not_too_much(archive, tree):
         pytest.param([entry("bin")], id="bin is a file"),
     ],
 )
-def test_an_archive_without_a_listener_is_no_runner_package(archive, tree, members):
+def test_an_archive_without_a_listener_is_no_runner_package(unpack, archive, tree, members):
     write(archive, members)
     with pytest.raises(PackageInvalid, match=r"no executable 'bin/Runner\.Listener'"):
         unpack(archive, tree)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
-def test_a_truncated_archive_is_told_from_a_wrong_one(archive, tree, part):
+def test_a_truncated_archive_is_told_from_a_wrong_one(unpack, archive, tree, part):
     write(archive, [*PLAIN, entry("noise", data=os.urandom(100_000))])
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(len(whole) * part)])
@@ -159,13 +198,13 @@ def test_a_truncated_archive_is_told_from_a_wrong_one(archive, tree, part):
 @pytest.mark.parametrize(
     "content", [b"<html>proxy error</html>", b"", gzip.compress(b"no tar at all" * 100)], ids=["html", "empty", "gzip"]
 )
-def test_what_is_no_archive_is_refused(archive, tree, content):
+def test_what_is_no_archive_is_refused(unpack, archive, tree, content):
     archive.write_bytes(content)
     with pytest.raises(PackageInvalid, match=r"'runner\.tar\.gz' is (not a readable|truncated)"):
         unpack(archive, tree)
 
 
-def test_a_flipped_bit_is_refused(archive, tree):
+def test_a_flipped_bit_is_refused(unpack, archive, tree):
     write(archive, [*PLAIN, entry("noise", data=b"abc" * 100_000)])
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 0xFF

@@ -19,7 +19,7 @@ from tests import conftest
 from tests.support.places import REPOSITORY
 
 TOPS = ("runnerctl", "tests", "docs", "benchmarks", "contrib", "completions", "man", ".ci")
-MADE = {".venv", ".venv-lowest", "benchmarks/results.json"}
+MADE = {".venv", ".venv-lowest", ".venv-pythons", "benchmarks/results.json"}
 """What may be missing: a checkout has it once it was made."""
 ALSO_NAMED = ("Makefile", "setup.cfg", "setup.py", "ruff.toml", "README.md", "CHANGELOG.md", "LICENSE")
 

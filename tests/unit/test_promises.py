@@ -16,7 +16,7 @@ from tests.support import lowest_versions
 from tests.support.places import REPOSITORY
 
 TOP = REPOSITORY
-VENVS = {".venv", ".venv-lowest"}
+VENVS = {".venv", ".venv-lowest", ".venv-pythons"}
 DOCS = {path.name: path.read_text() for path in (TOP / "docs").glob("*.md")}
 
 

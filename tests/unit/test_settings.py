@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from runnerctl.core.settings.table import BY_KEY, SETTINGS, DefaultsSection, Git
 from runnerctl.core.settings.typed import Setting
 
 BIND = "GITHUB_WFA_RUNNER_SERVER__BIND"
+LABELS = "GITHUB_WFA_RUNNER_DEFAULTS__LABELS"
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +103,57 @@ def test_an_unknown_variable_of_ours_is_reported_with_a_suggestion(tmp_path: Pat
 def test_a_config_file_that_cannot_be_meant_is_refused(tmp_path: Path, config: str, says: str) -> None:
     with pytest.raises(ConfigInvalid, match=says):
         load(tmp_path, config=config)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        (LABELS, " linux , GPU ,gpu", "linux,GPU"),
+        (LABELS, ",".join(f"l{number}" for number in range(99)), ",".join(f"l{number}" for number in range(99))),
+        ("RUNNER_VERSION", "v2.330.0", "2.330.0"),
+        ("RUNNER_WORKDIR", " work ", "work"),
+        ("RUNNERCTL_BASE_DIR", "/srv/runners", Path("/srv/runners")),
+    ],
+)
+def test_a_default_is_read_as_a_create_would_read_it(tmp_path: Path, variable: str, text: str, value: object) -> None:
+    loaded = load(tmp_path, **{variable: text})
+    assert value in {loaded.values[key].value for key in loaded.values if key.startswith("defaults.")}
+
+
+UNUSABLE = {
+    "a comma at the end": ({LABELS: "self-hosted,linux,"}, "a label is empty; separate labels by single commas"),
+    "two commas": ({LABELS: "a,,b"}, "a label is empty"),
+    "a label that is too long": ({LABELS: "x" * 257}, "has 257 characters; use at most 256"),
+    "with the runner's name one too many": ({LABELS: ",".join(map(str, range(100)))}, "101 labels are too many"),
+    "a control character in a label": ({LABELS: "a\tb"}, "hold no comma and no control character"),
+    "a work directory elsewhere": ({"RUNNER_WORKDIR": "/tmp/x"}, "use one plain name below the root, such as _work"),
+    "a slash behind a work directory": ({"RUNNER_WORKDIR": "_work/"}, "use one plain name"),
+    "a work directory that is the runner's own": ({"RUNNER_WORKDIR": "externals"}, "use one plain name"),
+    "a version of a container image": ({"RUNNER_VERSION": "2.330.0-alpine"}, "use 'latest' or a version such as"),
+    "no version at all": ({"RUNNER_VERSION": "newest"}, "use 'latest' or a version such as"),
+    "a relative base_dir": ({"RUNNERCTL_BASE_DIR": "runners"}, "use an absolute path, such as /"),
+    "a base_dir with a tilde": ({"RUNNERCTL_BASE_DIR": "~/runners"}, "use an absolute path, such as /"),
+    "a relative state_dir": ({"RUNNERCTL_STATE_DIR": "./state"}, "use an absolute path, such as /"),
+    "a relative package_dir": ({"RUNNERCTL_PACKAGE_DIR": "packages"}, "use an absolute path, such as /"),
+}
+
+
+@pytest.mark.parametrize(("environ", "says"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_no_create_could_use_is_refused_when_it_is_read(
+    tmp_path: Path, environ: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ConfigInvalid, match=re.escape(says)) as caught:
+        load(tmp_path, **environ)
+    (variable,) = environ
+    assert f"(environment: {variable})" in caught.value.message
+
+
+@pytest.mark.parametrize("variable", [LABELS, "RUNNER_WORKDIR", "RUNNER_VERSION", "RUNNERCTL_MAX_RUNNERS"])
+def test_a_secret_in_the_wrong_place_is_refused_without_quoting_it(tmp_path: Path, variable: str) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    with pytest.raises(ConfigInvalid, match="looks like a secret") as caught:
+        load(tmp_path, **{variable: secret})
+    assert secret not in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_labels_may_be_a_list_in_the_config_file(tmp_path: Path) -> None:

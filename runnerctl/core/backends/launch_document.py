@@ -27,9 +27,7 @@ _IN_HOME, _IN_TMP = 32, 51
 """What programs add: ``/.gnupg/S.gpg-agent.browser`` (27), ``/.org.chromium.Chromium.XXXXXX/SingletonSocket`` (46),
 ``/dotnet-diagnostic-PID-TIME-socket`` (44), ``/ssh-XXXXXXXXXXXX/agent.PID`` (31); and a few more.
 """
-_PASSED_ON = (
-    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TZ",
-)  # fmt: skip
+_PASSED_ON = ("TZ",)
 
 
 def _no_variables() -> Mapping[str, str]:
@@ -55,6 +53,8 @@ class LaunchOptions:
     reap_argv: tuple[str, ...]
     reap_environment: Mapping[str, str]
     user_agent: str
+    network: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Proxies and certificates, as variables: the Listener is behind the same ones as we are."""
     hidden: tuple[Path, ...] = ()
     """Kept from jobs that run as ourselves, where the kernel has Landlock."""
     needed: tuple[Path, ...] = ()
@@ -109,6 +109,7 @@ class LaunchOptions:
         added = given.get(job_env.PATH)
         variables = {
             **{name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)},
+            **self.network,
             "LANG": "C.UTF-8",
             **{name: value for name, value in given.items() if name not in job_env.HOOKS},
             "PATH": f"{added}:{_JOB_PATH}" if added else _JOB_PATH,

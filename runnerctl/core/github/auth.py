@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..domain.clock import Clock
 from ..domain.errors import GitHubCredentials, GitHubNotFound
 from ..domain.models import Scope
-from ..settings.private_key import load_private_key
+from ..settings.private_key import PrivateKey
 from . import requests as protocol
 from .answers import WireApp, WireInstallation, WireToken
 from .cache import Contents, Token, TokenFile
@@ -17,9 +17,6 @@ from .config import GitHubSettings
 from .errors import blames_our_clock, decode, server_time
 from .requests import Answer, Request
 from .single_flight import SingleFlight
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 T = TypeVar("T")
 Send = Callable[[Request, str | None], Answer]
@@ -103,7 +100,7 @@ class AppCredentials:
         self._file = TokenFile(settings.token_file, clock=clock)
         self._known = Contents()
         self._renewals: SingleFlight[str] = SingleFlight()
-        self._key: RSAPrivateKey | None = None
+        self._key = PrivateKey(settings.private_key_pem or "", file=settings.private_key_file)
         self._skew = 0.0
 
     def bearer(self, scope: Scope) -> str:
@@ -189,8 +186,6 @@ class AppCredentials:
         # https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app
         import jwt
 
-        if self._key is None:
-            self._key = load_private_key(self._settings.private_key_pem or "")
         now = int(self._clock.now() + self._skew)
         claims = {"iat": now - int(JWT_BACKDATED), "exp": now + int(JWT_LIFETIME), "iss": self._settings.app_id}
-        return jwt.encode(claims, self._key, algorithm="RS256")
+        return jwt.encode(claims, self._key.current(), algorithm="RS256")

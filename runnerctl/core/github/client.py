@@ -119,11 +119,17 @@ class GitHub:
         return self._pages.listed(scope, lambda page: self._answer(page, scope))
 
     def delete_runner(self, scope: Scope, runner_id: int) -> bool:
-        """True when it was deleted, False when it was gone before; raises ``GitHubBusy`` while a job runs."""
+        """True when it was deleted, False when it was gone before; raises ``GitHubBusy`` while a job runs.
+
+        Also ``GitHubNotFound`` where GitHub shows us nothing of the scope any more: then nobody knows.
+        """
         request = protocol.delete_runner(scope, runner_id)
         answer = self._answer(request, scope)
-        if answer.status in {204, 404}:
-            return answer.status == 204
+        if answer.status == 204:
+            return True
+        if answer.status == 404:
+            self._read(protocol.list_runners(scope, per_page="1"), scope, WireRunners)
+            return False
         if 200 <= answer.status < 300:
             raise GitHubNoAnswer(f"GitHub was asked to {request.purpose} and answered with {answer.status}, not 204")
         raise refusal(request, answer)

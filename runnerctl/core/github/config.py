@@ -17,6 +17,8 @@ class GitHubSettings:
     app_id: str | None = None
     """App id or client id."""
     private_key_pem: str | None = field(default=None, repr=False)
+    private_key_file: Path | None = None
+    """Where that stood, if in a file: it is read again when that has changed."""
     installation_id: int | None = None
     """None: looked up per repository or organization."""
     pat: str | None = field(default=None, repr=False)

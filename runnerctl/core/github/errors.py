@@ -31,6 +31,15 @@ MAX_FOREIGN_TEXT = 200
 UNKNOWN_WAIT = 60.0
 """What GitHub asks to wait at least when it limits without saying for how long."""
 MAX_WAIT = 86_400.0
+_NO_MATTER_OF_PERMISSIONS = (
+    (
+        "suspended",
+        "Its owner unsuspends it in the settings at GitHub: Applications, Installed GitHub Apps, Configure",
+    ),
+    ("ip allow list", "Add this host's public address to the IP allow list in the organization's security settings"),
+    ("saml", "Authorize the token for the organization: Configure SSO beside it in GitHub's settings of your tokens"),
+)
+"""A part of GitHub's own words for a 403, in lower case, and what helps."""
 _CLOCK_CLAIMS = ("'expiration time' claim", "'issued at' claim")
 
 
@@ -109,6 +118,9 @@ def _forbidden(request: Request, answer: Answer, text: str) -> GitHubError:
             f"GitHub refused to {request.purpose}: self-hosted runners are disabled there",
             hint="Allow self-hosted runners in the organization's Actions settings",
         )
+    for words, cause in _NO_MATTER_OF_PERMISSIONS:
+        if words in text.lower():
+            return GitHubCredentials(f"GitHub refused to {request.purpose}: {text}", hint=cause)
     wanted = clean(answer.headers.get("x-accepted-github-permissions", ""))
     hint = "Check the permissions of the App or token"
     if wanted:

@@ -85,9 +85,9 @@ def remove_token(scope: Scope) -> Request:
     )
 
 
-def list_runners(scope: Scope, *, name: str | None = None) -> Request:
+def list_runners(scope: Scope, *, name: str | None = None, per_page: str = PAGE_SIZE) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#list-self-hosted-runners-for-a-repository
-    params = {"per_page": PAGE_SIZE} if name is None else {"per_page": PAGE_SIZE, "name": name}
+    params = {"per_page": per_page} if name is None else {"per_page": per_page, "name": name}
     return Request(
         method="GET",
         path=f"{scope.path}/actions/runners",

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..domain.errors import ConfigInvalid
+from ..file_version import file_version
 from . import deadline
 from .failures import HttpFailure, reason, timed_out
 from .proxies import proxy_for
@@ -71,6 +72,7 @@ class HttpClient:
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self._kept = kept
         self._managers: dict[tuple[str, str | None], urllib3.PoolManager] = {}
+        self._ca_version: tuple[int, ...] | None = None
 
     def close(self) -> None:
         """Ends the kept connections; a later call opens new ones."""
@@ -131,27 +133,36 @@ class HttpClient:
                 opened.end()
 
     def _manager(self, url: str) -> urllib3.PoolManager:
+        self._notice_other_certificates()
+        managers = self._managers
         key = (urlsplit(url).scheme, proxy_for(url, self._settings))
-        if key not in self._managers:
-            self._managers[key] = self._made(*key)  # two threads may make two: one is thrown away
-        return self._managers[key]
+        if key not in managers:
+            managers[key] = self._made(*key)  # two threads may make two: one is thrown away
+        return managers[key]
+
+    def _notice_other_certificates(self) -> None:
+        """A file of them that was renewed counts from the next call on; calls under way keep what they began with."""
+        if self._settings.ca_path is None:
+            return
+        version = file_version(Path(self._settings.ca_path))
+        if version != self._ca_version:
+            self._managers, self._ca_version = {}, version
 
     def _made(self, scheme: str, proxy: str | None) -> urllib3.PoolManager:
-        context = self._trusted if scheme == "https" else None
+        context = self._trusted() if scheme == "https" else None
         if proxy is None:
             manager = urllib3.PoolManager(maxsize=self._kept, ssl_context=context)
         else:
             manager = urllib3.ProxyManager(
                 proxy,
                 proxy_headers=_proxy_headers(proxy),
-                proxy_ssl_context=self._trusted if proxy.lower().startswith("https:") else None,
+                proxy_ssl_context=self._trusted() if proxy.lower().startswith("https:") else None,
                 maxsize=self._kept,
                 ssl_context=context,
             )
         manager.pool_classes_by_scheme = deadline.POOLS
         return manager
 
-    @cached_property
     def _trusted(self) -> ssl.SSLContext:
         path, variable = self._settings.ca_path, self._settings.ca_variable
         context = create_urllib3_context()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..domain.errors import ConfigInvalid
 
@@ -45,6 +46,10 @@ class HttpSettings:
             return names[0], None
 
         ca_variable, ca_path = first(_CA)
+        if ca_path is not None and not Path(ca_path).is_absolute():
+            raise ConfigInvalid(
+                f"{ca_variable} {ca_path!r} is not an absolute path", hint=f"Use {str(Path(ca_path).absolute())!r}"
+            )
         return cls(
             https_proxy=_proxy(*first(_HTTPS)),
             http_proxy=_proxy(*first(_HTTP)),
@@ -53,6 +58,16 @@ class HttpSettings:
             ca_variable=ca_variable,
             exported={name: environ[name] for name in VARIABLES if environ.get(name)},
         )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """All of it for a program of somebody else's: a Listener reaches GitHub as we do, whoever set it where."""
+        values = {"http_proxy": self.http_proxy, "https_proxy": self.https_proxy, "no_proxy": ",".join(self.no_proxy)}
+        if self.ca_path is not None:
+            # OpenSSL's names, which .NET takes as well.
+            values["SSL_CERT_DIR" if Path(self.ca_path).is_dir() else "SSL_CERT_FILE"] = self.ca_path
+        both_cases = {**values, **{name.upper(): value for name, value in values.items()}}
+        return {name: value for name, value in both_cases.items() if value}
 
 
 def _proxy(variable: str, address: str | None) -> str | None:

@@ -7,10 +7,9 @@ import binascii
 from pathlib import Path
 
 from ..domain.errors import ConfigInvalid
-from .files import reason
+from .files import read_text
 from .load import APP_KEYS, Settings
-
-_MAX_FILE = 64 * 1024
+from .private_key import KEY_FILE, load_private_key
 
 
 def private_key_pem(settings: Settings) -> str | None:
@@ -30,7 +29,7 @@ def private_key_pem(settings: Settings) -> str | None:
     if not settings.github.app_id:
         raise ConfigInvalid("A private key is set, but no GITHUB_APP_ID", hint="Set the App's id or client id")
     if github.private_key_file is not None:
-        return _file(github.private_key_file, "the App's private key")
+        return read_text(github.private_key_file, KEY_FILE)
     if github.private_key_b64 is not None:
         return _from_base64(github.private_key_b64)
     return str(github.private_key).replace("\\n", "\n")
@@ -48,8 +47,6 @@ def check_github(settings: Settings) -> None:
     """Raises ``ConfigInvalid`` unless there is something to show to GitHub, and a key that can sign."""
     pem = required_key_pem(settings)
     if pem is not None:
-        from .private_key import load_private_key
-
         load_private_key(pem)
 
 
@@ -58,7 +55,7 @@ def api_token(settings: Settings) -> str | None:
     token, file = settings.server.api_token, settings.server.api_token_file
     if token and file:
         raise ConfigInvalid("The API token and a file for it are both set", hint="Keep exactly one of them")
-    text = _file(Path(file), "the API token").strip() if file else token
+    text = read_text(Path(file), "the API token").strip() if file else token
     if text is None:
         return None
     if not text or not text.isascii() or any(char.isspace() for char in text):
@@ -73,11 +70,3 @@ def _from_base64(text: str) -> str:
         raise ConfigInvalid(
             "GITHUB_APP_PRIVATE_KEY_B64 is not the base64 of a PEM file", hint="Make it with: base64 -w0 key.pem"
         ) from exc
-
-
-def _file(path: Path, what: str) -> str:
-    try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(_MAX_FILE)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigInvalid(f"The file of {what}, {str(path)!r}, cannot be read: {reason(exc)}") from exc

@@ -11,6 +11,8 @@ from typing import IO, Any
 from ..domain.errors import ConfigInvalid
 from .table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, MAPS, STRUCTURED
 
+_MOST_TEXT = 64 * 1024
+
 
 def find_env_file(named: str | None) -> Path | None:
     """The one that counts: the named one, the system's if readable, ``./.env`` if nobody else could have written it."""
@@ -102,6 +104,15 @@ def _text(value: Any, key: str, path: Path) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise ConfigInvalid(f"{path}: {key!r} has a value of the wrong kind")
+
+
+def read_text(path: Path, what: str) -> str:
+    """A small file of a setting's. Raises ``ConfigInvalid`` naming ``what`` it is and where."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return stream.read(_MOST_TEXT)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"The file of {what}, {str(path)!r}, cannot be read: {reason(exc)}") from exc
 
 
 def reason(exc: OSError | UnicodeDecodeError) -> str:

@@ -14,8 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..domain import names
-from ..domain.errors import ConfigInvalid, InvalidRequest
+from ..domain.errors import ConfigInvalid
 from ..host.directories import owner_name, user_name
 from ..host.job_users import JobUser, groups
 from .load import Settings
@@ -40,10 +39,6 @@ def check(settings: Settings, *, units: bool) -> None:
 
     ``units``: runners are units of systemd.
     """
-    try:
-        names.workdir(settings.defaults.workdir)  # one plain name below the root: what is above it is the root's
-    except InvalidRequest as exc:
-        raise ConfigInvalid(exc.message, hint=exc.hint) from exc
     if units:
         _check_units(settings.base_dir, (settings.state_dir,), groups(settings.run_as_groups or ()))
     elif (users := check_job_users(settings)) is not None:

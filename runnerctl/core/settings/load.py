@@ -220,17 +220,17 @@ def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, s
 def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
     if raw is None:
         return Value(setting=setting, value=None, origin="default")
+    if not setting.secret and looks_secret(raw):  # first: what cannot be used is quoted
+        raise ConfigInvalid(
+            f"{setting.key} holds what looks like a secret ({origin})",
+            hint="Everybody can see this setting. Put the secret into the setting it belongs to",
+        )
     try:
         value = setting.parse(raw.strip())
     except ValueError as exc:
         # What is in a map is named by its parser: all of it would hide that, and may hold what is none of ours to show.
         shown = "" if setting.secret or setting.key in MAPS else f" {raw!r}"
         raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
-    if not setting.secret and looks_secret(raw):
-        raise ConfigInvalid(
-            f"{setting.key} holds what looks like a secret ({origin})",
-            hint="Everybody can see this setting. Put the secret into the setting it belongs to",
-        )
     return Value(setting=setting, value=value, origin=origin)
 
 

@@ -5,11 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from ..domain import durations, sizes
+from ..domain import durations, names, sizes
 from ..domain.errors import InvalidRequest
 
+T = TypeVar("T")
+
 _LEAST_MEMORY = 64 * 1024**2
+_ANY_RUNNER = "0" * 64
+"""The name of a runner that has no such label already."""
+
+
+def labels(text: str) -> str:
+    """Those that any runner could have, whatever its name."""
+    kept = _as_a_create_would(lambda: names.labels(text, name=_ANY_RUNNER))
+    return ",".join(label for label in kept if label != _ANY_RUNNER)
+
+
+def version(text: str) -> str:
+    return _as_a_create_would(lambda: names.runner_version(text))
+
+
+def workdir(text: str) -> str:
+    return _as_a_create_would(lambda: names.workdir(text))
+
+
+def _as_a_create_would(check: Callable[[], T]) -> T:
+    try:
+        return check()
+    except InvalidRequest as exc:
+        said = (exc.message, exc.hint or "")
+        raise ValueError("; ".join(f"{text[0].lower()}{text[1:]}" for text in said if text)) from exc
+
+
+def absolute(text: str) -> Path:
+    """A file or directory that is the same one for a server, for a command in any directory, and for what they start."""
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError(f"use an absolute path, such as {Path.cwd() / path}")
+    return path
 
 
 def boolean(text: str) -> bool:
@@ -114,13 +149,6 @@ def issuer(text: str) -> str:
     if is_trustworthy(text):
         return text.rstrip("/")
     raise ValueError("use an https address; http is for this machine only")
-
-
-def absolute(text: str) -> Path:
-    """Of what is read by processes that run elsewhere."""
-    if not text.startswith("/"):
-        raise ValueError("use an absolute path")
-    return Path(text)
 
 
 def job_env(text: str) -> dict[str, str]:

@@ -98,19 +98,19 @@ class AuditSection(Section, name="audit"):
 
 
 class DefaultsSection(Section, name="defaults", variables=_defaults):
-    labels = setting(f"self-hosted,linux,{architecture()}", "Labels of a runner that is given none", str)
-    version = setting("latest", "Version of the runner package", str, "RUNNER_VERSION")
-    workdir = setting("_work", "Work directory below a runner's root", str, "RUNNER_WORKDIR")
+    labels = setting(f"self-hosted,linux,{architecture()}", "Labels of a runner that is given none", parsing.labels)
+    version = setting("latest", "Version of the runner package", parsing.version, "RUNNER_VERSION")
+    workdir = setting("_work", "Work directory below a runner's root", parsing.workdir, "RUNNER_WORKDIR")
     ephemeral = setting("true", "End runners after one job", parsing.boolean)
     daemonize = setting("true", "Let runners outlive the server that made them", parsing.boolean)
-    base_dir = setting(DEFAULT_BASE_DIR, "Directory of the runners' roots", Path, "RUNNERCTL_BASE_DIR")
+    base_dir = setting(DEFAULT_BASE_DIR, "Directory of the runners' roots", parsing.absolute, "RUNNERCTL_BASE_DIR")
 
 
 class HostSection(Section, name=""):
     """Those whose keys have no beginning."""
 
-    state_dir = setting(DEFAULT_STATE_DIR, "Database, locks, logs, token cache", Path)
-    package_dir = derived("Unpacked runner packages; default BASE_DIR/.packages", Path)
+    state_dir = setting(DEFAULT_STATE_DIR, "Database, locks, logs, token cache", parsing.absolute)
+    package_dir = derived("Unpacked runner packages; default BASE_DIR/.packages", parsing.absolute)
     max_runners = optional("How many runners this host may have at once; not set: no limit", parsing.positive)
     backend = setting(
         "auto",

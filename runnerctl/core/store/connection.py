@@ -31,15 +31,20 @@ _LOG_PAGES = 400
 class Database:
     """Safe for threads. What SQLite raises comes out as one of our errors."""
 
-    def __init__(self, path: Path, *, make: bool = True) -> None:
+    def __init__(self, path: Path, *, make: bool = True, empty: bool = False) -> None:
+        """``make``: a file that is missing is made. ``empty``: it is read as one without rows, and not made."""
         self._path = path
-        self._make = make
+        self._address, self._is_uri = _address(path, make=make, empty=empty)
         self._local = threading.local()
         # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
         self._writing = threading.Lock()
         self._commits = 0
         self._opened: set[_Connection] = set()
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()  # nobody else can
+            raise
 
     def mark(self) -> tuple[int, int]:
         """Stays the same, within one thread, for as long as nobody commits anything to the database."""
@@ -83,8 +88,8 @@ class Database:
         with ExitStack() as refused:
             try:
                 connection = sqlite3.connect(
-                    self._path if self._make else _existing(self._path),
-                    uri=not self._make,
+                    self._address,
+                    uri=self._is_uri,
                     timeout=_BUSY_SECONDS,
                     isolation_level=None,
                     check_same_thread=False,
@@ -184,11 +189,16 @@ class _ThreadConnection:
         self.opened.close()
 
 
-def _existing(path: Path) -> str:
-    """The address of a database that must be there already."""
+def _address(path: Path, *, make: bool, empty: bool) -> tuple[str, bool]:
+    """What SQLite is told, and whether that is a URI."""
+    if make:
+        return str(path), False
     from urllib.parse import quote
 
-    return f"file:{quote(str(path))}?mode=rw"
+    if empty and not os.path.lexists(path):
+        # Named, so that all threads have the same one: https://www.sqlite.org/inmemorydb.html
+        return f"file:{quote(str(path))}?mode=memory&cache=shared", True
+    return f"file:{quote(str(path))}?mode=rw", True
 
 
 _NO_DATABASE = frozenset(

@@ -48,6 +48,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         rng: random.Random,
         host: str,
         make: bool = True,
+        empty: bool = False,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         """``notify`` is called with the id of each runner that was written about, once that is committed.
@@ -59,7 +60,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         self._rng = rng
         self._host = host
         self._known: dict[str, Runner] = {}
-        super().__init__(path, make=make)
+        super().__init__(path, make=make, empty=empty)
 
     # -- reading
 

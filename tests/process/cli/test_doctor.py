@@ -71,6 +71,28 @@ TROUBLE: dict[str, tuple[dict[str, str], str, str, str]] = {
 }
 
 
+def test_certificates_that_runners_cannot_read_are_named(host: Host, as_root: None) -> None:
+    """They are behind the same proxy as runnerctl, and read the file as who they are."""
+    (host.top / "state").mkdir(mode=0o700)
+    for file, more, says in (
+        (host.top / "state/ca.pem", {}, "Landlock keeps jobs from where it is"),
+        (host.top / "ca.pem", {"RUNNERCTL_RUN_AS": "60999"}, "has mode 0"),
+    ):
+        file.touch(mode=0o600)
+        host.write_env_file(SSL_CERT_FILE=str(file), **more)
+        said = [each["message"] for each in host.cli_json("doctor", "--offline")["items"] if each["check"] == "jobs"]
+        (one,) = [message for message in said if "read the certificates" in message]
+        assert f"cannot read the certificates '{file}' (SSL_CERT_FILE)" in one
+        assert says in one
+
+
+def test_of_certificates_that_they_can_read_nothing_is_said(host: Host) -> None:
+    host.write_env_file(SSL_CERT_FILE="/etc/hosts")
+    assert not [
+        each for each in host.cli_json("doctor", "--offline")["items"] if "read the certificates" in each["message"]
+    ]
+
+
 @pytest.mark.parametrize(("changes", "check", "level", "says"), TROUBLE.values(), ids=TROUBLE)
 def test_trouble_is_found_by_its_check(host: Host, changes: dict[str, str], check: str, level: str, says: str) -> None:
     host.write_env_file(**changes)

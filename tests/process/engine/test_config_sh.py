@@ -88,8 +88,6 @@ def test_at_the_usual_port_one_is_made(services: Services, host: Host, sandbox: 
     assert sandbox.runners()[0].id == runner.github_id
 
 
-
-
 @pytest.mark.persistent
 @pytest.mark.parametrize(
     ("script", "says"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import random
+import shutil
 import signal
 import ssl
 import time
@@ -16,7 +18,15 @@ import pytest
 
 from runnerctl.core.access.oidc import issuer_keys
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.errors import ConfigInvalid, GitHubNoAnswer, GitHubUnavailable, IssuerUnavailable
+from runnerctl.core.domain.errors import (
+    ConfigInvalid,
+    GitHubCredentials,
+    GitHubError,
+    GitHubNoAnswer,
+    GitHubNotFound,
+    GitHubUnavailable,
+    IssuerUnavailable,
+)
 from runnerctl.core.domain.models import Scope
 from runnerctl.core.github.client import GitHub
 from runnerctl.core.github.config import GitHubSettings
@@ -24,11 +34,13 @@ from runnerctl.core.http.client import HttpClient
 from runnerctl.core.http.failures import HttpFailure
 from runnerctl.core.http.proxies import proxy_for
 from runnerctl.core.http.settings import VARIABLES, HttpSettings
-from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.certificates import certificate
 from tests.support.hosts.host import Host, until
 from tests.support.misbehaving_servers import (
+    PAGE,
     CountingProxy,
+    EmptyScope,
     HtmlPortal,
     HugeAnswer,
     Misbehaving,
@@ -177,10 +189,55 @@ def test_only_204_says_that_a_registration_was_deleted(github_at: Callable[..., 
 
 
 @pytest.mark.parametrize("content", [b'{"message":"Not Found"}', b""])
-def test_githubs_own_404_says_that_it_is_gone(github_at: Callable[..., GitHub], content: bytes) -> None:
-    with HtmlPortal(404, content) as server:
+def test_githubs_own_404_says_that_it_is_gone_where_its_scope_is_shown(
+    github_at: Callable[..., GitHub], content: bytes
+) -> None:
+    with EmptyScope(404, content) as server:
         assert github_at(server.url).delete_runner(REPO, 7) is False
-        assert github_at(server.url).get_runner(REPO, 7) is None
+    with HtmlPortal(404, content) as server, pytest.raises(GitHubNotFound, match="may not see it"):
+        github_at(server.url).delete_runner(REPO, 7)
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 503])
+def test_a_scope_that_something_else_answers_for_says_nothing_of_it(
+    github_at: Callable[..., GitHub], status: int
+) -> None:
+    with EmptyScope(404, b"{}", listed=(status, PAGE)) as server, pytest.raises(GitHubError):
+        github_at(server.url).delete_runner(REPO, 7)
+
+
+# --- What a 403 is about ---
+
+WORDS = {
+    "the App's installation": ("This installation has been suspended", "unsuspends"),
+    "the account": ("Sorry. Your account was suspended.", "unsuspends"),
+    "an IP allow list": (
+        "The `octo-org` organization has an IP allow list enabled, and 192.0.2.1 is not permitted to access it.",
+        "IP allow list",
+    ),
+    "single sign-on": ("Resource protected by organization SAML enforcement.", "Configure SSO"),
+    "a permission": ("Resource not accessible by integration", "permission"),
+}
+
+
+@pytest.mark.parametrize(("text", "helps"), WORDS.values(), ids=WORDS)
+def test_a_refusal_of_githubs_has_the_hint_that_helps(github_at: Callable[..., GitHub], text: str, helps: str) -> None:
+    with HtmlPortal(403, json.dumps({"message": text}).encode()) as server:
+        with pytest.raises(GitHubCredentials) as caught:
+            github_at(server.url).registration_token(REPO)
+        assert text in caught.value.message
+        assert helps in (caught.value.hint or "")
+        assert ("permission" in (caught.value.hint or "")) == (helps == "permission")
+
+
+def test_a_suspended_app_is_told_as_that_to_who_creates(host: Host, sandbox: Sandbox) -> None:
+    suspended = {"message": "This installation has been suspended"}
+    sandbox.add_fault(Fault("access_tokens", status=403, body=suspended, times=None))
+    ran = host.cli("create", "r1", "--repo", "acme/widgets")
+    assert ran.returncode == 4
+    assert "This installation has been suspended" in ran.stderr
+    assert "unsuspends" in ran.stderr
+    assert "permission" not in ran.stderr.lower()
 
 
 # --- Proxies ---
@@ -265,7 +322,7 @@ def test_certificates_and_proxies_of_the_env_file_count_for_tls(
             http = read(HTTPS_PROXY=proxy.url, **{variable: str(cert)})
             assert github_at(url, http=http, timeout=4.0).get_runner(REPO, 7) is None
         with pytest.raises(GitHubUnavailable, match="certificate is not trusted"):
-            github_at(url, http=read(HTTPS_PROXY=proxy.url), timeout=0.2).get_runner(REPO, 7)
+            github_at(url, http=read(HTTPS_PROXY=proxy.url), timeout=2.0).get_runner(REPO, 7)
         assert set(proxy.asked) == {f"CONNECT localhost:{server.server_port}"}
         assert len(server.asked) == 2
 
@@ -319,6 +376,25 @@ def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, content: byt
     client = HttpClient(read(SSL_CERT_FILE=str(path)), user_agent="test")
     with pytest.raises(ConfigInvalid, match=r"SSL_CERT_FILE names '.*ca\.pem'"):
         client.send("GET", "https://localhost:1/", seconds=1.0, max_bytes=10)
+
+
+def test_certificates_that_were_renewed_count_from_then_on(tmp_path: Path, github_at: Callable[..., GitHub]) -> None:
+    (tmp_path / "old").mkdir()
+    old, _ = certificate(tmp_path / "old", "github")
+    cert, key = certificate(tmp_path, "github")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = EmptyScope(404, b"{}")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    trusted = tmp_path / "ca.pem"
+    shutil.copy(old, trusted)
+    with server:
+        url = f"https://localhost:{server.server_port}"
+        github = github_at(url, http=read(SSL_CERT_FILE=str(trusted)), timeout=2.0)
+        with pytest.raises(GitHubUnavailable, match="certificate is not trusted"):
+            github.list_runners(REPO)
+        shutil.copy(cert, trusted)
+        assert github.list_runners(REPO) == []
 
 
 # --- What nobody is told ---

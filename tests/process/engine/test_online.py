@@ -108,7 +108,7 @@ def test_a_job_that_comes_at_once_ends_the_second_look(services: Services, host:
 
 # --- What a create waits for unless it is told otherwise ---
 
-NO_LIBICU = "echo \"Process terminated. Couldn't find a valid ICU package installed on the system.\"; kill -ABRT $$"
+NO_LIBICU = 'echo "Process terminated. Couldn\'t find a valid ICU package installed on the system."; kill -ABRT $$'
 DIES = {
     "without libicu": (NO_LIBICU, "disk full or libicu missing"),
     "without a word": ("exit 1", "fatal error"),

@@ -87,7 +87,6 @@ BAD: dict[str, dict[str, str]] = {
     "a group that is not there": {"RUNNERCTL_SOCKET_GROUP": "no-such-group"},
     "a certificate without a key": {"RUNNERCTL_TLS_CERT": "/nowhere.pem"},
     "an audience without an issuer": {"RUNNERCTL_OIDC_AUDIENCE": "here"},
-    "a work directory that none can use": {"RUNNER_WORKDIR": "../work"},
     "groups without users": {"RUNNERCTL_RUN_AS_GROUPS": "adm"},
 }
 

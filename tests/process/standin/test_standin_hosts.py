@@ -7,13 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from runnerctl.core.packages.unpack import unpack
 from runnerctl.standin.archive import build_archive
 from tests.support.hosts.isolated import python_for_all
 from tests.support.sandboxes.standin import PACE, VERSION, StandIn
@@ -32,8 +32,7 @@ def everybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = top / "above" / "runner"
     root.mkdir(parents=True)
     archive = build_archive(top / "runner.tar.gz", version=VERSION, interpreter=python_for_all(), pace=PACE)
-    with tarfile.open(archive) as package:
-        package.extractall(root, filter="data")
+    unpack(archive, root)
     for directory in (top, top / "above"):
         directory.chmod(0o755)
     shutil.chown(root, NOBODY) if os.geteuid() == 0 else None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runnerctl.core.packages.unpack import unpack
 from runnerctl.standin.archive import build_archive
 from tests.support.sandboxes.scripted_broker import ScriptedBroker, broker_error
 from tests.support.sandboxes.standin import PACE, STAMP, VERSION, StandIn
@@ -49,8 +50,8 @@ def test_an_interpreter_in_a_directory_with_blanks_is_found_and_named(
     interpreter.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
-    with tarfile.open(build_archive(tmp_path / "a.tar.gz", version=VERSION)) as archive:
-        archive.extractall(tmp_path / "runner", filter="data")
+    (tmp_path / "runner").mkdir()
+    unpack(build_archive(tmp_path / "a.tar.gz", version=VERSION), tmp_path / "runner")
     runner = StandIn(tmp_path / "runner").start("run", "--jitconfig", broker.jitconfig())
     try:
         runner.line(STAMP + "Listening for Jobs")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from runnerctl.core.packages.unpack import unpack
 from runnerctl.standin.archive import build_archive
 from tests.support.sandboxes.scripted_broker import ScriptedBroker, serving
 from tests.support.sandboxes.standin import PACE, STAMP, VERSION, StandIn
@@ -17,8 +17,8 @@ from tests.support.sandboxes.standin import PACE, STAMP, VERSION, StandIn
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("package")
-    with tarfile.open(build_archive(directory / "runner.tar.gz", version=VERSION, pace=PACE)) as archive:
-        archive.extractall(directory / "unpacked", filter="data")
+    (directory / "unpacked").mkdir()
+    unpack(build_archive(directory / "runner.tar.gz", version=VERSION, pace=PACE), directory / "unpacked")
     return directory / "unpacked"
 
 

@@ -82,7 +82,7 @@ class Create(Operation[Runner]):
         previous = self.services.store.latest(self._spec.name)
         if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
             backend.check_free(self._spec.name, self.services.settings.base_dir)
-        self.services.check_listable()
+        self.services.check_runnable()
         self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:
