@@ -217,14 +217,19 @@ def _by_key(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, s
     return found
 
 
-def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
-    if raw is None:
-        return Value(setting=setting, value=None, origin="default")
-    if not setting.secret and looks_secret(raw):  # first: what cannot be used is quoted
+def _check_no_secret(setting: Setting[Any], raw: str, origin: str) -> None:
+    if not setting.secret and looks_secret(raw):
         raise ConfigInvalid(
             f"{setting.key} holds what looks like a secret ({origin})",
             hint="Everybody can see this setting. Put the secret into the setting it belongs to",
         )
+
+
+def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
+    if raw is None:
+        return Value(setting=setting, value=None, origin="default")
+    if setting.key not in MAPS:  # first: what cannot be used is quoted; of a map the parser names the variable
+        _check_no_secret(setting, raw, origin)
     try:
         value = setting.parse(raw.strip())
     except ValueError as exc:

@@ -40,7 +40,7 @@ def _as_a_create_would(check: Callable[[], T]) -> T:
 
 
 def absolute(text: str) -> Path:
-    """A file or directory that is the same one for a server, for a command in any directory, and for what they start."""
+    """A path that means the same for a server, a command in any directory, and what they start."""
     path = Path(text)
     if not path.is_absolute():
         raise ValueError(f"use an absolute path, such as {Path.cwd() / path}")
