@@ -66,7 +66,13 @@ async def all_of_them():
 assert asyncio.run(all_of_them()) == wanted
 
 def zombies():
-    return [path for path in Path("/proc").glob("[0-9]*/stat") if path.read_text().rpartition(")")[2].split()[0] == "Z"]
+    return [path for path in Path("/proc").glob("[0-9]*/stat") if state(path) == "Z"]
+
+def state(path):
+    try:
+        return path.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""  # it has gone meanwhile
 
 deadline = time.monotonic() + 20
 while zombies() and time.monotonic() < deadline:
