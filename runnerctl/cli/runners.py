@@ -49,7 +49,6 @@ def status_row(status: Status) -> Row:
     """All that ``status`` tells of one runner."""
     runner, seen = _runner(status), status.seen
     facts = documents.status_document(status)
-    github = facts["github"] or {}
     return {
         "NAME": runner.name,
         "STATUS": status.word,
@@ -58,7 +57,7 @@ def status_row(status: Status) -> Row:
         "PHASE": facts["phase"],
         "SCOPE": runner.scope,
         "JOB": seen.job if seen else None,
-        "GITHUB": _github(github) if github else None,
+        "GITHUB": _github(runner, facts["github"]),
         "LABELS": runner.labels,
         "AGE": age(status.now - runner.created_at),
         "REASON": facts["reason"],
@@ -66,7 +65,9 @@ def status_row(status: Status) -> Row:
     }
 
 
-def _github(facts: dict[str, Any]) -> str:
+def _github(runner: Runner, facts: dict[str, Any] | None) -> str | None:
+    if facts is None:
+        return "not asked yet" if runner.live and runner.registered else None
     if facts["status"] == documents.UNKNOWN:
         return f"unknown since {age(facts['age'])}"
     return f"{facts['status']}, seen {age(facts['age'])} ago"

@@ -13,10 +13,11 @@ from runnerctl import core
 from runnerctl.core import Right, TokenLimits
 from runnerctl.core.domain import documents, names
 from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
+from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import RunnerState
 
 from .. import bodies
-from ..answers import encoded_answer, json_answer
+from ..answers import WORDS, encoded_answer, json_answer
 from ..keys import ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
 from ..routing import Route
 
@@ -73,7 +74,7 @@ def _removal(removal: core.Removal) -> web.Response:
 
 
 def _warning(text: str | None) -> dict[str, str]:
-    return {} if text is None else {"warning": text}
+    return {} if text is None else {"warning": spoken(text, WORDS)}
 
 
 async def status(request: web.Request) -> web.Response:

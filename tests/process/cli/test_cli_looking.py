@@ -231,8 +231,9 @@ def test_remove_all_asks_and_takes_no_for_an_answer(services: Services) -> None:
         stdout, stderr = process.communicate(timeout=30)
     os.close(ours)
     os.close(theirs)
-    assert (process.returncode, stdout) == (130, "")
+    assert (process.returncode, stdout) == (0, "")
     assert "Remove 1 runner (ci-1)?" in stderr
+    assert stderr.endswith("Nothing was removed\n")
     assert services.store.get(runner.id) == runner
 
 
