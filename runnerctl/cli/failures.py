@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runnerctl.core.domain.durations import shown
 from runnerctl.core.domain.errors import FieldError, Interrupted, InvalidRequest, RunnerctlError, SomeFailed
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.redact import redact
@@ -126,7 +127,10 @@ def text(error: RunnerctlError) -> list[str]:
     if isinstance(error, SomeFailed):
         for name, each in error.failures:
             lines.append(f"  {name}: {_spoken(each.message)}")
+            lines += [f"    Try again in {shown(each.retry_after)}"] if each.retry_after is not None else []
             lines += [f"    Hint: {_spoken(each.hint)}"] if each.hint else []
+    if error.retry_after is not None:
+        lines.append(f"Try again in {shown(error.retry_after)}")
     if error.hint:
         lines.append(f"Hint: {_spoken(error.hint)}")
     return lines

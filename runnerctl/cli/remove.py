@@ -89,7 +89,7 @@ def command(
 
     Use it when a runner is no longer needed. A runner with a running job is refused: --drain lets the job finish first,
     --force ends it. A runner that has already ended counts as removed. To keep the directory and the registration, use
-    `runnerctl stop` instead.
+    `runnerctl stop` instead. `rm` and `delete` are other names of this command.
     """
     _check(names=names, force=force, drain=drain, every=every, timeout=timeout, yes=yes)
     services = cli.services()

@@ -15,6 +15,10 @@ def document(status: Status) -> dict[str, Any]:
     return documents.full_document(status)
 
 
+LEAST_NEEDED = ("LABELS", "PID", "STATUS", "SCOPE", "REASON")
+"""Columns of ``list`` that a narrow terminal does without, in this order."""
+
+
 def row(status: Status) -> Row:
     """A line of ``list``."""
     runner = _runner(status)
@@ -28,6 +32,7 @@ def row(status: Status) -> Row:
         "LABELS": runner.labels,
         "JOB": seen.job if seen else None,
         "AGE": age(status.now - runner.created_at),
+        "REASON": runner.reason,
     }
 
 

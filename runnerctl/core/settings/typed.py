@@ -86,7 +86,16 @@ class Value(NamedTuple):
             return "********"
         if isinstance(self.value, bool):
             return str(self.value).lower()
-        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+        if isinstance(self.value, float):
+            return _number(self.value, self.setting)
+        return str(self.value)
+
+
+def _number(value: float, setting: Setting[Any]) -> str:
+    from ..domain import durations  # seldom: most commands show no setting
+    from .parsing import DURATIONS
+
+    return durations.typed(value) if setting.parse in DURATIONS else f"{value:g}"
 
 
 class Section:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import pytest
 
+from runnerctl.cli.options import called_as
+from runnerctl.core import Wait
+from runnerctl.core.domain.errors import ConfigInvalid, RunnerExists
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
+from runnerctl.core.host.directories import disk_errors
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.front_ends.cli_running import Ran
 from tests.support.front_ends.cli_running import cli as run_here
-from tests.support.hosts.host import Host, create, until
+from tests.support.hosts.host import Host, Server, create, until
 
 REPO = "acme/widgets"
 PERSISTENT = pytest.mark.persistent
@@ -152,3 +164,88 @@ def test_a_runner_that_is_being_removed_is_not_said_to_be_stopped(
     current = services.store.get(runner.id)
     assert current is not None
     assert current.state is RunnerState.REMOVING
+
+
+# -- what is typed
+
+
+@pytest.mark.usefixtures("typed")
+@pytest.mark.parametrize("again", ["BUILD-1", "Build-1"])
+def test_a_name_that_differs_by_case_alone_names_the_other(host: Host, services: Services, again: str) -> None:
+    services.store.admit(host.spec("build-1"), root=services.root("build-1"))
+    with pytest.raises(RunnerExists, match="Runner 'build-1' already exists: upper and lower case make no difference"):
+        services.store.admit(host.spec(again), root=services.root(again))
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    with pytest.raises(ConfigInvalid) as refused, disk_errors(blocked / "runners"):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert f"'{blocked}/runners' cannot be made: User " in refused.value.message
+    assert f"cannot write '{blocked}' (mode" in refused.value.message
+
+
+def test_the_sandbox_shows_the_command_by_which_it_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "my tools" / "runnerctl"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert called_as() == f"'{program}'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert called_as() == "runnerctl"
+    monkeypatch.setattr("sys.argv", [f"{tmp_path}/runnerctl/__main__.py"])
+    assert called_as() == f"{sys.executable} -m runnerctl"
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_the_server_module_shows_help_and_starts_nothing(host: Host, option: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "runnerctl.server", option],
+        env=host.environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Serve the REST API" in ran.stdout
+    assert not host.state_dir.exists()
+
+
+# -- what the guide says
+
+
+def test_the_guides_token_lets_the_guides_workflow_make_its_runners() -> None:
+    guide = (Path(__file__).parents[3] / "docs/api-mode.md").read_text()
+    pattern = re.search(r"token create .*--name-pattern '([^']+)'", guide)
+    name = re.search(r'RUNNER_NAME="([^"]+)"', guide)
+    assert pattern
+    assert name
+    assert fnmatchcase(name[1].replace("${{ github.run_id }}", "123456"), pattern[1])
+
+
+def test_the_env_file_of_an_installation_says_who_reads_the_key() -> None:
+    for template in (Path(__file__).parents[3] / "contrib/systemd").rglob("*.env"):
+        assert "do not see it" not in template.read_text()
+        assert "commands that root types read it, too" in template.read_text()
+
+
+# -- lists over HTTP
+
+
+def test_a_list_holds_what_the_runners_own_document_holds(
+    host: Host, services: Services, serve: Callable[..., Server]
+) -> None:
+    server = serve()
+    create(services, host.spec("ci-1"), wait=Wait.ONLINE)
+    (listed,) = server.request("GET", "/api/v1/runners").json()["items"]
+    own = server.request("GET", "/api/v1/runners/ci-1").json()
+    assert listed.keys() == own.keys() - {"history"}
+    assert (listed["status"], listed["pid"], listed["phase"]) == ("running", own["pid"], "listening")
+    assert server.request("DELETE", "/api/v1/runners/ci-1").status_code == 200
+    (ended,) = server.request("GET", "/api/v1/runners?all=true").json()["items"]
+    assert ended.keys() == listed.keys()
+    assert (ended["status"], ended["pid"], ended["job"]) == ("not_installed", None, None)
