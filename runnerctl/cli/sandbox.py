@@ -231,10 +231,10 @@ def _rehearsal_directory(cli: CliContext) -> Iterator[Path]:
 
 
 def _kept(directory: Path, living: list[str]) -> str:
-    noun = "runner" if len(living) == 1 else "runners"
+    noun, are = ("runner", "is") if len(living) == 1 else ("runners", "are")
     names = " ".join(living)
     return (
-        f"Kept {directory}: {noun} {', '.join(living)} still running. "
+        f"Kept {directory}: {noun} {', '.join(living)} {are} still running. "
         f"Run `{called_as()} remove --force {names}` with these settings, then delete it"
     )
 
