@@ -38,7 +38,7 @@ def command(cli: CliContext, *, offline: bool) -> int:
     from runnerctl.core.checks import FrontEnd, Level, Subject, findings
     from runnerctl.install import upkeep
 
-    subject = Subject(cli.services_for_reading(), outdated_units=upkeep.outdated, asks_for_commands=True)
+    subject = Subject(cli.services_for_reading(), outdated_units=upkeep.outdated)
     found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, subject))
     render.items(cli, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
     # The findings are the document that was asked for, so that no error follows them.

@@ -100,6 +100,7 @@ def command(
             render.talk(cli, "There are no runners to remove")
         elif not yes and not _is_agreed(chosen):
             render.talk(cli, "Nothing was removed")
+            render.items(cli, [], list, key="name")
             return
     audited(services, "runner.remove", chosen)
 

@@ -19,8 +19,8 @@ Row = Mapping[str, Any]
 """Column → value; the columns of the first row are those of the table."""
 
 
-_LEAST_NAME = 20
-"""A name is folded no further than this."""
+_FOLDS = {"NAME": 20, "REASON": 30}
+"""Columns that go on in the next line where others would not fit, and how narrow they are made for that."""
 
 
 def items(
@@ -83,8 +83,8 @@ def _for_people(columns: list[str], cells: list[list[str]], *, drop: Sequence[st
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in (columns[each] for each in kept):
         # A long name is folded before what stands beside it: a column of two letters says nothing.
-        folds = bool(drop) and column == "NAME"
-        shown.add_column(column, overflow="fold", no_wrap=(column == "NAME") if not drop else not folds)
+        whole = column not in _FOLDS if drop else column == "NAME"
+        shown.add_column(column, overflow="fold", no_wrap=whole)
     for row in cells:
         shown.add_row(*(Text(row[each]) for each in kept))
     console.print(shown)
@@ -94,7 +94,7 @@ def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], *, drop: Se
     """Which columns are shown: of those that may be dropped, none that says nothing, and as many as there is room."""
     widths = [max(len(column), *(len(row[each]) for row in cells)) for each, column in enumerate(columns)]
     sizes = zip(columns, widths, strict=True)
-    needed = [min(size, _LEAST_NAME) if column == "NAME" else size for column, size in sizes]
+    needed = [min(size, _FOLDS.get(column, size)) for column, size in sizes]
     kept = [each for each, column in enumerate(columns) if column not in drop or any(row[each] for row in cells)]
     for column in drop:
         if sum(needed[each] for each in kept) + len(kept) - 1 <= width:

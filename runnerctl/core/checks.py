@@ -17,7 +17,7 @@ from .domain.phrases import counted
 from .host import disk
 from .host.directories import check_usable
 from .services import Services
-from .settings import credentials, files, listable, readable_secrets
+from .settings import credentials, listable, readable_secrets
 from .settings.run_as import check_job_users
 from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
@@ -68,8 +68,6 @@ class Subject(NamedTuple):
     """False: the state directory is not to be opened."""
     restart_kills: Callable[[], str | None] | None = None
     """What a restart of the server's own unit would do to runners, in a sentence."""
-    asks_for_commands: bool = False
-    """What commands would refuse is looked at, too."""
     outdated_units: Callable[[Path], list[str] | None] | None = None
     """Which files of the service for that state directory are not as this version writes them; None without one."""
 
@@ -114,15 +112,22 @@ def _settings(subject: Subject) -> Iterator[Finding]:
     settings = subject.services.settings
     for warning in settings.warnings:
         yield Finding(Level.WARN, warning)
-    if settings.remote is not None and subject.asks_for_commands:
-        yield Finding(Level.WARN, f"{settings.remote}: other commands refuse to run", "Unset the variable")
     subject.services.check_fitting()
     if settings.github.app_id and settings.github.pat:
         yield Finding(Level.WARN, "GITHUB_PAT is ignored because a GitHub App is set")
     source = f"env file {settings.env_file}" if settings.env_file else "no env file"
     yield Finding(Level.OK, f"{source[0].upper()}{source[1:]}")
-    for skipped in files.skipped_env_files(settings.env_file):
+
+
+def _typed(subject: Subject) -> Iterator[Finding]:
+    """What surprises whoever types commands here."""
+    from .settings.files import skipped_env_files
+
+    settings = subject.services.settings
+    for skipped in skipped_env_files(settings.env_file):
         yield Finding(Level.OK if settings.env_file else Level.WARN, skipped)
+    if settings.remote is not None:
+        yield Finding(Level.WARN, f"{settings.remote}: other commands refuse to run", "Unset the variable")
 
 
 def _persistent(subject: Subject) -> Iterator[Finding]:
@@ -308,6 +313,7 @@ _DOCTOR = frozenset({FrontEnd.DOCTOR, FrontEnd.OFFLINE})
 
 CHECKS = (
     Check("settings", _settings, _ALL),
+    Check("settings", _typed, _DOCTOR),
     Check("settings", _persistent, _ALL),
     Check("settings", _restart, frozenset({FrontEnd.RELOAD})),
     Check("secrets", _secrets, _ALL),

@@ -80,22 +80,18 @@ class Value(NamedTuple):
     @property
     def shown(self) -> str:
         """For people: a secret is masked."""
+        from ..domain import durations  # seldom: most commands show no setting
+        from . import parsing
+
         if self.value is None:
             return ""
         if self.setting.secret:
             return "********"
+        if self.setting.parse in parsing.DURATIONS:
+            return durations.typed(self.value)
         if isinstance(self.value, bool):
             return str(self.value).lower()
-        if isinstance(self.value, float):
-            return _number(self.value, self.setting)
-        return str(self.value)
-
-
-def _number(value: float, setting: Setting[Any]) -> str:
-    from ..domain import durations  # seldom: most commands show no setting
-    from .parsing import DURATIONS
-
-    return durations.typed(value) if setting.parse in DURATIONS else f"{value:g}"
+        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
 
 
 class Section:

@@ -186,6 +186,15 @@ def test_list_says_why_runners_have_failed(services: Services) -> None:
     assert any("The disk is full" in line for line in plainly("list", "--all", columns=100))
 
 
+def test_a_long_reason_is_shown_on_a_narrow_terminal_too(services: Services) -> None:
+    reason = "It is not online after 2 min, and its Listener keeps trying: Http response code Unauthorized from POST"
+    runner = given(services, "bad", S.PENDING)
+    services.store.transition(runner, S.REMOVING, S.FAILED, why=reason, reason=reason)
+    header, *rows = plainly("list", "--state", "failed", columns=80)
+    shown = " ".join(row[header.index("REASON") :].strip() for row in rows)
+    assert shown.split() == reason.split()
+
+
 def plainly(*args: str, columns: int) -> list[str]:
     """The lines on a terminal, without colours."""
     exit_status, shown = on_a_terminal(*args, columns=columns)

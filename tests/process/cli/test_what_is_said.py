@@ -153,7 +153,7 @@ def test_what_was_so_already_is_not_said_to_be_done(host: Host, services: Servic
 @PERSISTENT
 @pytest.mark.usefixtures("typed")
 def test_a_runner_that_is_being_removed_is_not_said_to_be_stopped(
-    host: Host, services: Services, sandbox: Sandbox
+    host: Host, services: Services, sandbox: Sandbox, serve: Callable[..., Server]
 ) -> None:
     runner = create(services, host.spec("ci-1", ephemeral=False))
     github_is_down(sandbox, "DELETE")
@@ -164,6 +164,18 @@ def test_a_runner_that_is_being_removed_is_not_said_to_be_stopped(
     current = services.store.get(runner.id)
     assert current is not None
     assert current.state is RunnerState.REMOVING
+    server = serve()
+    for act in ("stop", "restart", "start"):
+        refused = server.request("POST", f"/api/v1/runners/ci-1/{act}")
+        assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition"), act
+
+
+@pytest.mark.usefixtures("typed")
+def test_githubs_rate_limit_says_when_to_try_again(sandbox: Sandbox) -> None:
+    sandbox.add_fault(Fault(match="/repos/", times=None, rate_limit="primary"))
+    ran = cli("create", "ci-1", "--repo", REPO)
+    assert ran.status == 9
+    assert re.search(r"^Try again in \d+ (s|min|h)$", ran.stderr, re.MULTILINE)
 
 
 # -- what is typed
