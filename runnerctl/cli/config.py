@@ -27,6 +27,7 @@ def command() -> None:
 @command.command(
     "show",
     cls=Verb,
+    always_here=True,
     see=("doctor",),
     epilog="""\b
 Examples:
@@ -39,13 +40,15 @@ Examples:
 def show(cli: CliContext, keys: tuple[str, ...]) -> None:
     """Show every setting, or those named, with value and origin. Secrets are masked."""
     _known(keys)
-    documents = [each for each in _documents(cli.settings()) if not keys or each["key"] in keys]
-    render.items(cli, documents, lambda: [_row(each) for each in documents], key="key")
+    settings = cli.settings()
+    documents = [each for each in _documents(settings) if not keys or each["key"] in keys]
+    render.items(cli, documents, lambda: [_row(each, settings) for each in documents], key="key")
 
 
 @command.command(
     "validate",
     cls=Verb,
+    always_here=True,
     epilog="""\b
 Example:
   runnerctl config validate && sudo systemctl restart runnerctl-server""",
@@ -90,10 +93,10 @@ def _documents(settings: Settings) -> list[dict[str, Any]]:
     return documents
 
 
-def _row(document: dict[str, Any]) -> dict[str, Any]:
+def _row(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     value = document["value"]
     if isinstance(value, dict):
         value = " ".join(f"{name}={each}" for name, each in value.items())
     if isinstance(value, bool | float):
-        value = str(value).lower() if isinstance(value, bool) else f"{value:g}"
+        value = settings.values[document["key"]].shown
     return {"KEY": document["key"], "VALUE": value, "ORIGIN": document["origin"]}

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runnerctl.core.domain.durations import shown
 from runnerctl.core.domain.errors import FieldError, Interrupted, InvalidRequest, RunnerctlError, SomeFailed
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.redact import redact
@@ -27,6 +28,7 @@ WORDS = {
     "remove": "`runnerctl remove %s`",
     "remove_force": "`runnerctl remove --force %s`",
     "status": "`runnerctl status %s`",
+    "tries_again": "`runnerctl serve` tries again by itself, `runnerctl reconcile` at once",
 }
 """How what core's errors name is typed here."""
 _OUTPUT = re.compile(r"(?:--output=|-[qvf]*o=?)(.*)", re.DOTALL)
@@ -123,10 +125,20 @@ def text(error: RunnerctlError) -> list[str]:
     lines = [f"Error: {_spoken(error.message)}"]
     lines += [f"  {each.field}: {_spoken(each.message)}" for each in error.errors if each.message != error.message]
     if isinstance(error, SomeFailed):
-        lines += [f"  {name}: {_spoken(each.message)}" for name, each in error.failures]
+        for name, each in error.failures:
+            lines.append(f"  {name}: {_spoken(each.message)}")
+            lines += [f"    Try again in {shown(each.retry_after)}"] if each.retry_after is not None else []
+            lines += [f"    Hint: {_spoken(each.hint)}"] if each.hint else []
+    if error.retry_after is not None:
+        lines.append(f"Try again in {shown(error.retry_after)}")
     if error.hint:
         lines.append(f"Hint: {_spoken(error.hint)}")
     return lines
+
+
+def in_words(text: str) -> str:
+    """What core says, with what it names as it is typed here."""
+    return spoken(text, WORDS)
 
 
 def _spoken(text: str | None) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from runnerctl import core
 
 from .completing import SHELLS, of, table
-from .main import root
+from .main import ALIASES, root
 from .manual import roff, topics
 
 _SCRIPTS = {"bash": "bash/runnerctl", "zsh": "zsh/_runnerctl", "fish": "fish/runnerctl.fish"}
@@ -20,7 +20,7 @@ _SCRIPTS = {"bash": "bash/runnerctl", "zsh": "zsh/_runnerctl", "fish": "fish/run
 
 def files() -> Iterator[tuple[str, str]]:
     """Path below the repository's top, and text."""
-    yield "runnerctl/cli/completing/words.py", table.source(root, topics.BESIDE_COMMANDS)
+    yield "runnerctl/cli/completing/words.py", table.source(root, topics.BESIDE_COMMANDS, ALIASES)
     for shell in SHELLS:
         yield f"completions/{_SCRIPTS[shell]}", of(shell).source()
     for page in topics.pages(root):

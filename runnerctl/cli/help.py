@@ -35,10 +35,11 @@ def command(ctx: click.Context, cli: CliContext, topic: tuple[str, ...]) -> None
     the options of a command alone, use `runnerctl COMMAND --help`; where man finds the pages, `man runnerctl-create`
     shows the same.
     """
+    from .main import ALIASES
     from .manual import text, topics
 
     root = ctx.find_root().command
-    page = topics.find(root, " ".join(topic))
+    page = topics.find(root, " ".join((ALIASES.get(topic[0], topic[0]), *topic[1:])) if topic else "")
     if page is None:
         raise _no_such_topic(" ".join(topic), [*topics.BESIDE_COMMANDS, *root.list_commands(ctx)])  # type: ignore[attr-defined]
     terminal = sys.stdout.isatty() and cli.output is Output.TABLE

@@ -43,7 +43,7 @@ def command(cli: CliContext, every: bool, state: str | None, repo: str | None) -
     """List the runners of this host, oldest first.
 
     Use it to see what is there: each runner's name, state, process, scope, labels, job and age. In a pipe the table is
-    separated by tabs; `--output name` prints names alone.
+    separated by tabs; `--output name` prints names alone. `ls` and `ps` are other names of this command.
     """
     scope = None if repo is None else str(Scope.of(repo=repo))
     services = cli.services_for_reading()
@@ -51,7 +51,13 @@ def command(cli: CliContext, every: bool, state: str | None, repo: str | None) -
     found = list(_found(services, every=every, state=wanted, scope=scope))
     if not found:
         render.talk(cli, "There are no runners")
-    render.items(cli, list(map(runners.document, found)), lambda: list(map(runners.row, found)), key="name")
+    render.items(
+        cli,
+        list(map(runners.document, found)),
+        lambda: list(map(runners.row, found)),
+        key="name",
+        drop=runners.LEAST_NEEDED,
+    )
 
 
 def _found(services: Services, *, every: bool, state: RunnerState | None, scope: str | None) -> Iterator[Status]:

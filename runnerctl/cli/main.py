@@ -44,6 +44,8 @@ COMMANDS = {
 }
 """Name → help line; the module of the same name holds the command."""
 
+ALIASES = {"ls": "list", "ps": "list", "rm": "remove", "delete": "remove", "describe": "status"}
+"""What people type who come from other programs."""
 HIDDEN = frozenset({"reap"})
 EXIT_BROKEN_PIPE = 141
 COMPLETE = "_RUNNERCTL_COMPLETE"
@@ -65,6 +67,10 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] == "version":
+            return "version", _VERSION, args[1:]
+        if args:
+            args = [ALIASES.get(args[0], args[0]), *args[1:]]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise _no_such_command(args[0])
         return super().resolve_command(ctx, args)
@@ -72,6 +78,13 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+def _show_version() -> None:
+    click.echo(f"runnerctl {__version__}")
+
+
+_VERSION = click.Command("version", callback=_show_version, help="Show the version, as `runnerctl --version` does.")
 
 
 def _no_such_command(name: str) -> Exception:

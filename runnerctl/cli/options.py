@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ class CliContext:
         from runnerctl.core.settings import load as settings
 
         loaded = settings.load(flags=flags, env_file=self.env_file)
+        if loaded.remote is not None:
+            _check_here(loaded.remote)
         if warn:
             from . import render
 
@@ -65,6 +68,19 @@ class CliContext:
         return services
 
 
+def _check_here(remote: str) -> None:
+    """Raises ``ConfigInvalid`` where whoever types it means another host: it must not be done on this one instead."""
+    context = click.get_current_context(silent=True)
+    if context is None or getattr(context.command, "always_here", False):
+        return
+    from runnerctl.core.domain.errors import ConfigInvalid
+
+    raise ConfigInvalid(
+        f"{remote}, but commands cannot ask another server yet",
+        hint="Unset the variable to act on this host, or use the server's REST API",
+    )
+
+
 AUDITED = "runnerctl.audited"
 """In a context's ``meta``: what the command is about to change."""
 UID = "runnerctl.uid"
@@ -74,10 +90,11 @@ pass_cli = click.make_pass_decorator(CliContext)
 
 
 class Verb(click.Command):
-    """Takes ``--output`` and ``--quiet`` too, so that they may also come after the command's name.
+    """Takes ``--output``, ``--quiet`` and ``--verbose`` too, so that they may also come after the command's name.
 
     ``exits``: what exit statuses mean for this command beyond the common table; ``files``: which files it touches
     beyond settings and state; ``see``: related commands. The manual shows all three, ``--help`` the first.
+    ``always_here``: it means this host even where another server is named for commands.
     """
 
     def __init__(
@@ -86,13 +103,15 @@ class Verb(click.Command):
         exits: Mapping[int, str] | None = None,
         files: Mapping[str, str] | None = None,
         see: Iterable[str] = (),
+        always_here: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [output_option(), quiet_option()]
+        self.params += [output_option(), quiet_option(), verbose_option()]
         self.exits = dict(exits or {})
         self.files = dict(files or {})
         self.see = tuple(see)
+        self.always_here = always_here
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.exits:
@@ -124,6 +143,21 @@ UNIT_FILE = Word("unit-file")
 TOPIC = Word("topic")
 FILE = click.Path()
 """A path that is taken as it is typed, and completed as one."""
+
+
+def called_as() -> str:
+    """How this program was called: what is shown to be typed again."""
+    import shlex
+    import shutil
+    from pathlib import Path
+
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m runnerctl"
+    if called.name != "runnerctl" or not called.exists():
+        return "runnerctl"
+    found = shutil.which("runnerctl")
+    return "runnerctl" if found is not None and called.samefile(found) else shlex.quote(sys.argv[0])
 
 
 def output_option() -> click.Option:

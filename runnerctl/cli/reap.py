@@ -10,7 +10,9 @@ from runnerctl.core.domain.errors import RunnerctlError
 from .options import CliContext, Verb, pass_cli
 
 
-@click.command("reap", cls=Verb, hidden=True, short_help="Bring one life up to date (used by supervisors)")
+@click.command(
+    "reap", cls=Verb, always_here=True, hidden=True, short_help="Bring one life up to date (used by supervisors)"
+)
 @click.argument("row_id")
 @pass_cli
 def command(cli: CliContext, row_id: str) -> int:

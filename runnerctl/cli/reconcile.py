@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from runnerctl import core
-from runnerctl.core import Finding, Services
+from runnerctl.core import Finding, Services, Sweep
 from runnerctl.core.domain import documents
-from runnerctl.core.domain.errors import SomeFailed
+from runnerctl.core.domain.errors import RunnerBusy, SomeFailed
 from runnerctl.core.domain.phrases import counted
 
 from . import render
@@ -22,7 +22,7 @@ from .options import CliContext, Verb, pass_cli
     "reconcile",
     cls=Verb,
     short_help="Repair what a crash or an outage left behind",
-    exits={10: "some runners could not be repaired; each is listed"},
+    exits={10: "some runners could not be repaired, or GitHub could not be asked; each is listed"},
     see=("status", "doctor", "serve"),
     epilog="""\b
 Examples:
@@ -47,20 +47,33 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
     swept = sweep(services, None if local else RegistrationPoller(services), dry_run=dry_run)
     told = {finding.runner.id for finding in swept.findings} if dry_run else set()
     resting = [*_resting(services, told), *_offline(services, told)]
-    if not (swept.findings or resting):
+    held_back = core.held_back(services)
+    if not (swept.findings or resting or held_back or swept.orphans or swept.unlisted):
         render.talk(cli, "Everything is as it should be")
     render.items(cli, list(map(_document, swept.findings)), lambda: list(map(_row, swept.findings)), key="name")
     for runner in swept.replaced:
         render.talk(cli, f"{runner.name} was created again: GitHub no longer knew it")
     for sentence in resting:
         render.talk(cli, sentence)
-    for reason in core.held_back(services):
+    for reason in held_back:
         render.talk(cli, reason)
     if swept.orphans:
         render.talk(cli, still_registered(swept.orphans))
-    failures = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
-    if failures:
-        raise SomeFailed(f"{counted(len(failures), 'runner')} could not be repaired", failures)
+    _raise_failures(swept)
+
+
+def _raise_failures(swept: Sweep) -> None:
+    unrepaired = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
+    unlisted = [(str(scope), error) for scope, error in swept.unlisted]
+    # One that waits for a job, or for a create, is cleared after it: nothing has failed.
+    uncleared = [(task.name, error) for task, error in swept.uncleared if not isinstance(error, RunnerBusy)]
+    said = [
+        f"{counted(len(unrepaired), 'runner')} could not be repaired" if unrepaired else "",
+        f"GitHub could not be asked about {', '.join(name for name, _ in unlisted)}" if unlisted else "",
+        f"{counted(len(uncleared), 'registration')} could not be cleared" if uncleared else "",
+    ]
+    if failures := [*unrepaired, *unlisted, *uncleared]:
+        raise SomeFailed("; ".join(filter(None, said)), failures)
 
 
 def still_registered(orphans: int) -> str:

@@ -13,7 +13,7 @@ import click
 from runnerctl import core
 from runnerctl.core import Removal, Services
 from runnerctl.core.domain.clock import Clock, SystemClock
-from runnerctl.core.domain.errors import Interrupted, InvalidRequest, RunnerctlError
+from runnerctl.core.domain.errors import DeadlineExceeded, Interrupted, InvalidRequest, RunnerctlError
 from runnerctl.core.domain.phrases import counted
 
 from . import render
@@ -25,13 +25,26 @@ _AT_ONCE = 64
 """Most of a removal is waiting."""
 _SHOWN = 10
 
-Remove = Callable[[str, Clock], Removal]
+Remove = Callable[[str, Clock], "_Done"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    removal: Removal
+    already: bool
+    """It had ended before anybody asked."""
+
+    @property
+    def warning(self) -> str | None:
+        from .failures import in_words
+
+        return None if self.removal.warning is None else in_words(self.removal.warning)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Result:
     name: str
-    removal: Removal | None = None
+    done: _Done | None = None
     error: RunnerctlError | None = None
 
 
@@ -76,7 +89,7 @@ def command(
 
     Use it when a runner is no longer needed. A runner with a running job is refused: --drain lets the job finish first,
     --force ends it. A runner that has already ended counts as removed. To keep the directory and the registration, use
-    `runnerctl stop` instead.
+    `runnerctl stop` instead. `rm` and `delete` are other names of this command.
     """
     _check(names=names, force=force, drain=drain, every=every, timeout=timeout, yes=yes)
     services = cli.services()
@@ -85,22 +98,29 @@ def command(
         chosen = [runner.name for runner in services.store.live()]
         if not chosen:
             render.talk(cli, "There are no runners to remove")
-        elif not yes:
-            _ask(chosen)
+        elif not yes and not _is_agreed(chosen):
+            render.talk(cli, "Nothing was removed")
+            render.items(cli, [], list, key="name")
+            return
     audited(services, "runner.remove", chosen)
 
-    def remove(name: str, clock: Clock) -> Removal:
-        return core.finish(core.remove_runner(services, name, force=force, drain=drain, timeout=timeout), clock=clock)
+    def remove(name: str, clock: Clock) -> _Done:
+        operation = core.remove_runner(services, name, force=force, drain=drain, timeout=timeout)
+        return _Done(removal=core.finish(operation, clock=clock), already=operation.already)
 
     if len(chosen) == 1 and not every:
         with goes_on(
-            f"The removal goes on; {{status {chosen[0]}}} shows how far it is, {{remove_force {chosen[0]}}} forces it"
+            f"The removal goes on; {{status {chosen[0]}}} shows how far it is, "
+            f"{{remove_force {chosen[0]}}} ends its job and removes it now"
         ):
-            removal = remove(chosen[0], services.clock)
-        _print_removal(cli, removal)
-        render.item(cli, _document(removal), _row(removal), key="name")
+            done = remove(chosen[0], services.clock)
+        _print_removal(cli, done)
+        render.item(cli, _document(done), _row(done), key="name")
     else:
-        with goes_on("Removals that have begun go on; `runnerctl list` shows what is left"):
+        with goes_on(
+            "Removals that have begun go on; `runnerctl list` shows what is left, "
+            "{remove_force NAME} ends a job and removes its runner now"
+        ):
             _several(cli, services, chosen, remove)
 
 
@@ -121,28 +141,27 @@ def _check(*, names: tuple[str, ...], force: bool, drain: bool, every: bool, tim
         )
 
 
-def _ask(names: list[str]) -> None:
-    """Raises ``click.Abort`` for a no."""
+def _is_agreed(names: list[str]) -> bool:
     shown = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
-    if not render.agreed(f"Remove {counted(len(names), 'runner')} ({shown})?"):
-        raise click.Abort
+    return render.agreed(f"Remove {counted(len(names), 'runner')} ({shown})?")
 
 
 def _several(cli: CliContext, services: Services, names: list[str], remove: Remove) -> None:
     results = _at_once(services, names, remove)
-    done = [result.removal for result in results if result.removal is not None]
+    done = [result.done for result in results if result.done is not None]
     failures = [(result.name, result.error) for result in results if result.error is not None]
-    documents = [_document(removal) for removal in done]
-    for removal in done:
-        _print_removal(cli, removal)
+    documents = [_document(each) for each in done]
+    for each in done:
+        _print_removal(cli, each)
     # Of failures there is one document, which holds the others' results as well.
     if not failures or cli.output in {Output.TABLE, Output.NAME}:
-        render.items(cli, documents, lambda: [_row(removal) for removal in done], key="name")
+        render.items(cli, documents, lambda: [_row(each) for each in done], key="name")
     if failures:
         from .failures import PartlyDone
 
-        message = f"{len(failures)} of {len(results)} runners could not be removed"
-        raise PartlyDone(message, failures, done=documents)
+        later = all(isinstance(error, DeadlineExceeded) for _, error in failures)
+        what = "are not removed yet" if later else "could not be removed"
+        raise PartlyDone(f"{len(failures)} of {len(results)} runners {what}", failures, done=documents)
 
 
 class _Stoppable(SystemClock):
@@ -164,7 +183,7 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
 
     def one(name: str) -> _Result:
         try:
-            return _Result(name=name, removal=remove(name, clock))
+            return _Result(name=name, done=remove(name, clock))
         except RunnerctlError as exc:
             return _Result(name=name, error=exc)
 
@@ -178,21 +197,24 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
             raise
 
 
-def _print_removal(cli: CliContext, removal: Removal) -> None:
-    name = removal.runner.name
-    if removal.draining:
+def _print_removal(cli: CliContext, done: _Done) -> None:
+    name = done.removal.runner.name
+    if done.removal.draining:
         render.talk(cli, f"Runner {name!r} has just taken a job; the job finishes first, then the runner is removed")
+    elif done.already:
+        render.talk(cli, f"Runner {name!r} is already removed")
     else:
         render.talk(cli, f"Removed runner {name!r}")
-    if removal.warning:
-        render.warn(cli, removal.warning)
+    if done.warning:
+        render.warn(cli, done.warning)
 
 
-def _document(removal: Removal) -> dict[str, Any]:
+def _document(done: _Done) -> dict[str, Any]:
+    removal = done.removal
     word = "draining" if removal.draining else "removed"
     document = {"status": word, "name": removal.runner.name, "id": removal.runner.id, "state": removal.runner.state}
-    return {**document, "warning": removal.warning} if removal.warning else document
+    return {**document, "warning": done.warning} if done.warning else document
 
 
-def _row(removal: Removal) -> dict[str, Any]:
-    return {"NAME": removal.runner.name, "STATUS": "draining" if removal.draining else "removed"}
+def _row(done: _Done) -> dict[str, Any]:
+    return {"NAME": done.removal.runner.name, "STATUS": "draining" if done.removal.draining else "removed"}

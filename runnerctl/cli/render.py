@@ -19,12 +19,26 @@ Row = Mapping[str, Any]
 """Column → value; the columns of the first row are those of the table."""
 
 
-def items(cli: CliContext, documents: Sequence[dict[str, Any]], rows: Callable[[], Sequence[Row]], *, key: str) -> None:
-    """Several things: a table of ``rows``, ``{"items": […]}``, or the ``key`` of each."""
+_FOLDS = {"NAME": 20, "REASON": 30}
+"""Columns that go on in the next line where others would not fit, and how narrow they are made for that."""
+
+
+def items(
+    cli: CliContext,
+    documents: Sequence[dict[str, Any]],
+    rows: Callable[[], Sequence[Row]],
+    *,
+    key: str,
+    drop: Sequence[str] = (),
+) -> None:
+    """Several things: a table of ``rows``, ``{"items": […]}``, or the ``key`` of each.
+
+    ``drop``: the columns that a narrow terminal can do without, the least needed first.
+    """
     if cli.output is Output.NAME:
         lines(str(each[key]) for each in documents)
     elif cli.output is Output.TABLE:
-        table(rows())
+        table(rows(), drop=drop)
     else:
         document(cli.output, {"items": list(documents)})
 
@@ -48,28 +62,45 @@ def card(cli: CliContext, content: dict[str, Any], row: Row, *, key: str) -> Non
     lines(f"{name.capitalize():{width}}  {cell(value)}" for name, value in row.items() if cell(value))
 
 
-def table(rows: Sequence[Row]) -> None:
+def table(rows: Sequence[Row], *, drop: Sequence[str] = ()) -> None:
     """For people on a terminal, tab-separated with a header in a pipe."""
     if not rows:
         return
     cells = [[cell(value) for value in row.values()] for row in rows]
     if sys.stdout.isatty():
-        _for_people(list(rows[0]), cells)
+        _for_people(list(rows[0]), cells, drop=drop)
     else:
         lines("\t".join(each) for each in [list(rows[0]), *cells])
 
 
-def _for_people(columns: list[str], cells: list[list[str]]) -> None:
+def _for_people(columns: list[str], cells: list[list[str]], *, drop: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=sys.stdout, highlight=False)
+    kept = _fitting(columns, cells, drop=drop, width=console.width)
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(column, overflow="fold", no_wrap=column == "NAME")
-    for each in cells:
-        shown.add_row(*map(Text, each))
-    Console(file=sys.stdout, highlight=False).print(shown)
+    for column in (columns[each] for each in kept):
+        # A long name is folded before what stands beside it: a column of two letters says nothing.
+        whole = column not in _FOLDS if drop else column == "NAME"
+        shown.add_column(column, overflow="fold", no_wrap=whole)
+    for row in cells:
+        shown.add_row(*(Text(row[each]) for each in kept))
+    console.print(shown)
+
+
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], *, drop: Sequence[str], width: int) -> list[int]:
+    """Which columns are shown: of those that may be dropped, none that says nothing, and as many as there is room."""
+    widths = [max(len(column), *(len(row[each]) for row in cells)) for each, column in enumerate(columns)]
+    sizes = zip(columns, widths, strict=True)
+    needed = [min(size, _FOLDS.get(column, size)) for column, size in sizes]
+    kept = [each for each, column in enumerate(columns) if column not in drop or any(row[each] for row in cells)]
+    for column in drop:
+        if sum(needed[each] for each in kept) + len(kept) - 1 <= width:
+            break
+        kept = [each for each in kept if columns[each] != column]
+    return kept
 
 
 def cell(value: Any) -> str:

@@ -15,6 +15,10 @@ def document(status: Status) -> dict[str, Any]:
     return documents.full_document(status)
 
 
+LEAST_NEEDED = ("LABELS", "PID", "STATUS", "SCOPE", "REASON")
+"""Columns of ``list`` that a narrow terminal does without, in this order."""
+
+
 def row(status: Status) -> Row:
     """A line of ``list``."""
     runner = _runner(status)
@@ -28,6 +32,7 @@ def row(status: Status) -> Row:
         "LABELS": runner.labels,
         "JOB": seen.job if seen else None,
         "AGE": age(status.now - runner.created_at),
+        "REASON": runner.reason,
     }
 
 
@@ -49,7 +54,6 @@ def status_row(status: Status) -> Row:
     """All that ``status`` tells of one runner."""
     runner, seen = _runner(status), status.seen
     facts = documents.status_document(status)
-    github = facts["github"] or {}
     return {
         "NAME": runner.name,
         "STATUS": status.word,
@@ -58,7 +62,7 @@ def status_row(status: Status) -> Row:
         "PHASE": facts["phase"],
         "SCOPE": runner.scope,
         "JOB": seen.job if seen else None,
-        "GITHUB": _github(github) if github else None,
+        "GITHUB": _github(runner, facts["github"]),
         "LABELS": runner.labels,
         "AGE": age(status.now - runner.created_at),
         "REASON": facts["reason"],
@@ -66,7 +70,9 @@ def status_row(status: Status) -> Row:
     }
 
 
-def _github(facts: dict[str, Any]) -> str:
+def _github(runner: Runner, facts: dict[str, Any] | None) -> str | None:
+    if facts is None:
+        return "not asked yet" if runner.live and runner.registered else None
     if facts["status"] == documents.UNKNOWN:
         return f"unknown since {age(facts['age'])}"
     return f"{facts['status']}, seen {age(facts['age'])} ago"

@@ -24,7 +24,7 @@ from runnerctl.core.domain.models import Scope
 from runnerctl.rehearsal import job_log
 
 from . import render
-from .options import FILE, REPOSITORY, CliContext, Verb, pass_cli
+from .options import FILE, REPOSITORY, CliContext, Verb, called_as, pass_cli
 from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, loopback_host, package_of
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _AUDIENCE = "runnerctl-rehearsal"
 @click.command(
     "sandbox",
     cls=Verb,
+    always_here=True,
     short_help="Run a local GitHub for rehearsals",
     see=("demo", "create", "package"),
     epilog="""\b
@@ -164,24 +165,25 @@ def _environment(sandbox: Sandbox, directory: Path, repo: str) -> dict[str, str]
 
 
 def _explain(cli: CliContext, sandbox: Sandbox, repo: str, served: ServedPackage | None) -> None:
+    us = called_as()
     job = json.dumps({"repo": repo, "runs_on": ["self-hosted"], "steps": [{"run": "echo hello"}]})
     render.talk(cli, f"A local GitHub listens on {sandbox.server_url}; Ctrl-C ends it")
     offered = f"runner package {served.version} from {served.source}" if served else "a stand-in for actions/runner"
     render.talk(cli, f"It offers {offered}")
     render.talk(cli, "Paste the export lines into another terminal. There, make a runner:")
-    render.talk(cli, f"  runnerctl create ci-1 --repo {repo} --wait online")
+    render.talk(cli, f"  {us} create ci-1 --repo {repo} --wait online")
     render.talk(cli, "and queue a job for it:")
     render.talk(cli, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{job}' "$SANDBOX_CONTROL_URL/jobs\"""")
     render.talk(cli, "Its log, once it runs:")
     render.talk(cli, """  curl -H "$SANDBOX_AUTHORIZATION" "$SANDBOX_CONTROL_URL/jobs/1/log\"""")
     if sandbox.serves_config_sh:
         render.talk(cli, "A persistent runner:")
-        render.talk(cli, f"  runnerctl create ci-2 --repo {repo} --persistent --wait online")
+        render.talk(cli, f"  {us} create ci-2 --repo {repo} --persistent --wait online")
     else:
         render.talk(cli, "A persistent runner needs a sandbox on port 80, as config.sh drops other ports. As root:")
-        render.talk(cli, "  runnerctl sandbox --host 127.0.0.2 --port 80")
+        render.talk(cli, f"  {us} sandbox --host 127.0.0.2 --port 80")
     claims = json.dumps({"repository": repo, "aud": _AUDIENCE})
-    render.talk(cli, "A workflow's OIDC token, for `runnerctl serve`:")
+    render.talk(cli, f"A workflow's OIDC token, for `{us} serve`:")
     render.talk(cli, f"""  curl -H "$SANDBOX_AUTHORIZATION" -d '{claims}' "$SANDBOX_CONTROL_URL/oidc-tokens\"""")
 
 
@@ -229,11 +231,11 @@ def _rehearsal_directory(cli: CliContext) -> Iterator[Path]:
 
 
 def _kept(directory: Path, living: list[str]) -> str:
-    noun = "runner" if len(living) == 1 else "runners"
+    noun, are = ("runner", "is") if len(living) == 1 else ("runners", "are")
     names = " ".join(living)
     return (
-        f"Kept {directory}: {noun} {', '.join(living)} still running. "
-        f"Run `runnerctl remove --force {names}` with these settings, then delete it"
+        f"Kept {directory}: {noun} {', '.join(living)} {are} still running. "
+        f"Run `{called_as()} remove --force {names}` with these settings, then delete it"
     )
 
 

@@ -10,6 +10,7 @@ from .options import FILE, CliContext, Verb, pass_cli
 @click.command(
     "serve",
     cls=Verb,
+    always_here=True,
     short_help="Serve the REST API",
     see=("service", "token", "doctor"),
     epilog="""\b

@@ -37,7 +37,9 @@ def command(cli: CliContext, name: str, register: bool) -> None:
     """
     services = cli.services()
     audited(services, "runner.start", [name])
-    runner = core.finish(core.start_runner(services, name, register=register))
+    operation = core.start_runner(services, name, register=register)
+    runner = core.finish(operation)
     status = core.observe(services, runner)
-    render.talk(cli, f"Started runner {runner.name!r}")
+    is_so = f"Runner {runner.name!r} is already running"
+    render.talk(cli, is_so if operation.already else f"Started runner {runner.name!r}")
     render.item(cli, runners.document(status), runners.short_row(status), key="name")

@@ -40,7 +40,7 @@ def command(cli: CliContext, name: str | None) -> int:
     """Show the state of runner NAME: its process, its job, and what GitHub last said.
 
     Without NAME, show this host: how many runners there are, in which states, the limits, the disk space in use, and
-    what is degraded. Use it in scripts for its exit status.
+    what is degraded. Use it in scripts for its exit status. `describe` is another name of this command.
     """
     services = cli.services_for_reading()
     if name is None:

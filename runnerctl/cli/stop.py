@@ -35,9 +35,12 @@ def command(cli: CliContext, name: str, now: bool) -> None:
     services = cli.services()
     audited(services, "runner.stop", [name])
     with goes_on(f"The stop goes on; `runnerctl status {name}` shows how far it is"):
-        stop = core.finish(core.stop_runner(services, name, now=now), clock=services.clock)
+        operation = core.stop_runner(services, name, now=now)
+        stop = core.finish(operation, clock=services.clock)
     if stop.draining:
         render.talk(cli, f"Runner {stop.runner.name!r} finishes its job first, then it stops")
+    elif operation.already:
+        render.talk(cli, f"Runner {stop.runner.name!r} is already stopped")
     else:
         render.talk(cli, f"Stopped runner {stop.runner.name!r}")
     if stop.warning:

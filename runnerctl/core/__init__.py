@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .engine.restarts import is_attended, restart_text, wait_and_restart
     from .engine.states_page import states_page
     from .engine.status import get_runner, observe, runner_status
-    from .engine.sweep import Finding, ask_github, observe_runners, sweep
+    from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
     from .host import processes, trash
     from .host.directories import check_directory, disk_errors
     from .host.locks import LockHeld, file_lock
@@ -104,6 +104,7 @@ _HOME = {
     "observe": "engine.status",
     "runner_status": "engine.status",
     "Finding": "engine.sweep",
+    "Sweep": "engine.sweep",
     "ask_github": "engine.sweep",
     "observe_runners": "engine.sweep",
     "sweep": "engine.sweep",
@@ -184,6 +185,7 @@ __all__ = [
     "SigningKey",
     "Stop",
     "Store",
+    "Sweep",
     "TokenLimits",
     "USE_SECONDS",
     "Wait",

@@ -119,6 +119,17 @@ def _settings(subject: Subject) -> Iterator[Finding]:
     yield Finding(Level.OK, f"{source[0].upper()}{source[1:]}")
 
 
+def _typed(subject: Subject) -> Iterator[Finding]:
+    """What surprises whoever types commands here."""
+    from .settings.files import skipped_env_files
+
+    settings = subject.services.settings
+    for skipped in skipped_env_files(settings.env_file):
+        yield Finding(Level.OK if settings.env_file else Level.WARN, skipped)
+    if settings.remote is not None:
+        yield Finding(Level.WARN, f"{settings.remote}: other commands refuse to run", "Unset the variable")
+
+
 def _persistent(subject: Subject) -> Iterator[Finding]:
     from .engine.github_side.config_sh import unreachable
 
@@ -330,6 +341,7 @@ _DOCTOR = frozenset({FrontEnd.DOCTOR, FrontEnd.OFFLINE})
 
 CHECKS = (
     Check("settings", _settings, _ALL),
+    Check("settings", _typed, _DOCTOR),
     Check("settings", _persistent, _ALL),
     Check("settings", _restart, frozenset({FrontEnd.RELOAD})),
     Check("secrets", _secrets, _ALL),

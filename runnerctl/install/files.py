@@ -18,7 +18,7 @@ _ENV_TEMPLATE = """\
 GITHUB_WFA_RUNNER_SERVER__API_TOKEN={token}
 
 # The GitHub App, and its private key in one of three ways: in {app_key} (root's, 0600: a restart takes it over, and
-# commands such as `runnerctl create` do not see it), as a file that user {user} can read, or here as base64 of the PEM.
+# commands that root types read it, too), as a file that user {user} can read, or here as base64 of the PEM.
 #GITHUB_APP_ID=123456
 #GITHUB_APP_PRIVATE_KEY_FILE={config_dir}/app.pem
 #GITHUB_APP_PRIVATE_KEY_B64=LS0tLS1CRUdJTi...

@@ -36,6 +36,7 @@ WORDS = {
     "remove": "DELETE /api/v1/runners/%s",
     "remove_force": "DELETE /api/v1/runners/%s?force=true",
     "status": "GET /api/v1/runners/%s/status",
+    "tries_again": "the server tries again by itself",
 }
 """How what core's errors name is called here."""
 

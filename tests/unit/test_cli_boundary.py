@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from runnerctl.cli.failures import PartlyDone, as_error, document, text, wanted_output
-from runnerctl.cli.main import COMMANDS, HIDDEN, root
-from runnerctl.core.domain.errors import FieldError, InvalidRequest, RunnerBusy, RunnerctlError
+from runnerctl.cli.main import ALIASES, COMMANDS, HIDDEN, root
+from runnerctl.core.domain.errors import FieldError, GitHubRateLimited, InvalidRequest, RunnerBusy, RunnerctlError
 from tests.support.front_ends.cli_running import cli
 
 BUILT = sorted(set(COMMANDS) - {"demo"})
@@ -54,6 +54,20 @@ def test_hidden_commands_are_not_listed() -> None:
 
 def test_the_version_is_told() -> None:
     assert cli("--version").stdout == "runnerctl 0.1.0\n"
+    assert cli("version") == cli("--version")
+
+
+@pytest.mark.parametrize(("alias", "name"), sorted(ALIASES.items()))
+def test_what_other_programs_call_it_is_the_same_command(alias: str, name: str) -> None:
+    assert cli(alias, "--help") == cli(name, "--help")
+    assert f"`{alias}`" in cli(name, "--help").stdout
+    assert cli("help", alias) == cli("help", name)
+
+
+@pytest.mark.parametrize("name", [*ALIASES, "version"])
+def test_an_alias_hides_no_command(name: str) -> None:
+    assert name not in COMMANDS
+    assert f"\n  {name} " not in cli("--help").stdout
 
 
 # --- Misuse ---
@@ -160,6 +174,12 @@ def test_field_errors_are_a_line_each_in_text() -> None:
     assert text(error) == ["Error: Two things are wrong", "  name: is empty", "  repo: is odd"]
 
 
+def test_when_to_try_again_is_told_to_people() -> None:
+    limited = GitHubRateLimited("GitHub's rate limit is used up", retry_after=45)
+    assert "Try again in 45 s" in text(limited)
+    assert "    Try again in 45 s" in text(PartlyDone("1 of 2 failed", [("a", limited)], done=[]))
+
+
 def test_each_of_several_failures_is_told_and_what_was_done_too() -> None:
     busy = RunnerBusy("Runner 'a' is running a job", hint="Wait")
     error = PartlyDone("1 of 2 failed", [("a", busy)], done=[{"name": "b"}])
@@ -195,6 +215,7 @@ def test_verbose_shows_where_an_error_came_from() -> None:
     shown = cli("--verbose", "status", "nobody").stderr
     assert "Traceback (most recent call last)" in shown
     assert "RunnerNotFound" in shown
+    assert "Traceback" in cli("status", "nobody", "-v").stderr
 
 
 def test_no_secret_is_told_in_any_form() -> None:
@@ -220,6 +241,36 @@ def test_a_doubtful_variable_is_told_once_on_stderr() -> None:
 @pytest.mark.parametrize("args", [("--quiet", "status"), ("status", "-q"), ("reap", "nothing")])
 def test_quiet_and_reap_say_nothing(args: tuple[str, ...]) -> None:
     assert cli(*args, env={"RUNNERCTL_STATE_DIRR": "/x"}).stderr == ""
+
+
+REMOTE = pytest.mark.parametrize("variable", ["RUNNERCTL_BASE_URL", "RUNNERCTL_SERVER"])
+
+
+@REMOTE
+@pytest.mark.parametrize(
+    "args", [("status",), ("list",), ("create", "x", "--repo", "a/b"), ("remove", "--all", "--yes"), ("reconcile",)]
+)
+def test_where_another_server_is_named_nothing_is_done_here(
+    variable: str, args: tuple[str, ...], tmp_path: Path
+) -> None:
+    ran = cli(*args, env={variable: "https://runners.example.com"})
+    assert ran.status == 2
+    assert f"Error: {variable} is set (environment), but commands cannot ask another server yet" in ran.stderr
+    assert "did you mean" not in ran.stderr
+    assert not (tmp_path / "state").exists()
+
+
+@REMOTE
+def test_what_always_means_this_host_is_done_all_the_same(variable: str, tmp_path: Path) -> None:
+    env_file = tmp_path / "settings.env"
+    env_file.write_text(f"{variable}=https://runners.example.com\n")
+    assert cli("--env-file", str(env_file), "status").status == 2
+    assert cli("--env-file", str(env_file), "config", "show").status == 0
+    assert cli("--env-file", str(env_file), "reap", "nothing").status == 0
+    assert (
+        f"{variable} is set ({env_file}): other commands refuse to run"
+        in cli("--env-file", str(env_file), "doctor", "--offline").stdout
+    )
 
 
 def test_reap_of_a_life_that_never_was_is_fine_and_silent() -> None:

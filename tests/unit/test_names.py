@@ -30,6 +30,39 @@ def test_a_repository_is_two_parts(repo: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "pasted",
+    [
+        "octo-org/octo-repo.git",
+        "https://github.com/octo-org/octo-repo",
+        "https://github.com/octo-org/octo-repo/",
+        "https://github.com/octo-org/octo-repo.git",
+        "http://github.example.com:8080/octo-org/octo-repo",
+        "git@github.com:octo-org/octo-repo.git",
+        "ssh://git@github.com/octo-org/octo-repo.git",
+    ],
+)
+def test_what_people_paste_is_the_repository(pasted: str) -> None:
+    assert names.repository(pasted) == ("octo-org", "octo-repo")
+    assert Scope.of(repo=pasted) == Scope(owner="octo-org", repo="octo-repo")
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://github.com/octo-org",
+        "https://github.com/octo-org/octo-repo/issues/7",
+        "https://github.com/octo-org/octo-repo?tab=readme",
+        "file:///octo-org/octo-repo",
+        "git@github.com:octo-repo.git",
+        "octo-org/.git",
+    ],
+)
+def test_a_url_of_something_else_is_no_repository(pasted: str) -> None:
+    with pytest.raises(InvalidRequest):
+        names.repository(pasted)
+
+
+@pytest.mark.parametrize(
     "repo", ["", "o", "o/", "/r", "o/r/x", "-o/r", "o-/r", "o/..", "o/.", "o/r?x", "ö/r", "o/" + "r" * 101, "o r/x"]
 )
 def test_anything_else_is_no_repository(repo: str) -> None:
@@ -97,6 +130,11 @@ def test_a_group_belongs_to_an_organization() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("2m", 120), ("1h", 3600), ("1.5s", 1.5)])
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert durations.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30d", "36h", "90m", "2m", "45s", "0s", "1.5s", "0.25s", "90061s"])
+def test_a_duration_is_shown_as_it_could_be_typed(text: str) -> None:
+    assert durations.typed(durations.seconds(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "m", "-1", "1y", "1e3", "٣"])

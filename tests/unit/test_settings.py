@@ -12,7 +12,7 @@ import pytest
 
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
-from runnerctl.core.settings import credentials
+from runnerctl.core.settings import credentials, files
 from runnerctl.core.settings import load as settings
 from runnerctl.core.settings.table import BY_KEY, SETTINGS, DefaultsSection, GithubSection, HostSection, ServerSection
 from runnerctl.core.settings.typed import Setting
@@ -174,8 +174,17 @@ def test_a_named_file_must_be_there(tmp_path: Path, variable: str) -> None:
 def test_a_dot_env_that_others_can_write_is_not_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GITHUB_APP_ID=7\n")
     assert settings.load(environ={}).github.app_id == "7"
+    assert files.skipped_env_files(Path(".env")) == []
     (tmp_path / ".env").chmod(0o666)
     assert settings.load(environ={}).github.app_id is None
+    assert files.skipped_env_files(None) == [".env is not read: others may write it (mode 0666)"]
+    assert files.skipped_env_files(Path("named")) == []
+
+
+def test_a_dot_env_that_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    assert settings.load(environ={}).env_file is None
+    assert files.skipped_env_files(None) == [".env is not read: it is not a file"]
 
 
 def test_values_of_an_env_file_are_not_interpolated(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
 '''
 
 
-def source(root: click.Command, topics: dict[str, str]) -> str:
+def source(root: click.Command, topics: dict[str, str], aliases: dict[str, str]) -> str:
     """The module's text."""
     lines = [_HEAD]
     for path, command in commands(root):
@@ -33,7 +33,7 @@ def source(root: click.Command, topics: dict[str, str]) -> str:
         lines.append(f"    {path!r}: (\n        {_line(command.get_short_help_str(200))!r},\n        (\n")
         lines += [f"            {row!r},\n" for row in _rows(command)]
         lines.append(f"        ),\n        {names!r},\n    ),\n")
-    return "".join([*lines, "}\n", f"TOPICS = {topics!r}\n"])
+    return "".join([*lines, "}\n", f"TOPICS = {topics!r}\n", f"ALIASES = {aliases!r}\n"])
 
 
 def commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:

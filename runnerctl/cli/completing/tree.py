@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from .words import COMMANDS
+from .words import ALIASES, COMMANDS
 
 
 class NoSuchCommand(Exception):
@@ -65,6 +65,13 @@ class Group(click.Group):
         if cmd_name not in COMMANDS[self.path][2]:
             raise NoSuchCommand(cmd_name)
         return _made(self._below(cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not self.path:
+            args = [ALIASES.get(args[0], args[0]), *args[1:]]
+        return super().resolve_command(ctx, args)
 
     def _below(self, name: str) -> str:
         return f"{self.path} {name}".strip()

@@ -129,6 +129,14 @@ def runner_document(runner: Runner | Listed) -> dict[str, Any]:
     }
 
 
+def listed_document(listed: Listed, status: Status | None) -> dict[str, Any]:
+    """One of a list: the document of that runner without its history. ``status`` is None for one that has ended."""
+    if status is not None and status.runner is not None:
+        return full_document(status)
+    nothing = {"status": NOT_INSTALLED, "pid": None, "phase": listed.state, "job": None, "github": None}
+    return {**runner_document(listed), **nothing, "degraded": None}
+
+
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:
     """The row, what was seen of the processes, and the history if given. The status needs a runner."""
     assert status.runner is not None  # noqa: S101 - callers look it up first

@@ -24,3 +24,11 @@ def shown(duration: float) -> str:
     if seconds_ < 120:
         return f"{seconds_} s"
     return f"{round(seconds_ / 60)} min" if seconds_ < 7200 else f"{round(seconds_ / 3600)} h"
+
+
+def typed(duration: float) -> str:
+    """As one would type it, in the largest unit that loses nothing: ``30d``, ``90s``, ``1.5s``."""
+    for unit in ("d", "h", "m"):
+        if duration and duration % _SECONDS[unit] == 0:
+            return f"{duration / _SECONDS[unit]:.0f}{unit}"
+    return f"{duration:.3f}".rstrip("0").rstrip(".") + "s"

@@ -17,6 +17,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9])?", re.ASCII)
 _REPO = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+# What people paste: the page's address, and what git clones.
+_REPOSITORY_URL = re.compile(r"(?:(?:https?|ssh)://(?:[^/@:]+@)?[^/@]+/|[^/@:]+@[^/@:]+:)(?P<path>[^?#]+)", re.ASCII)
 _WORKDIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _RESERVED = frozenset({"bin", "externals", "home", "tmp", "_diag"})
 _VERSION = re.compile(r"latest|v?\d{1,4}\.\d{1,6}\.\d{1,6}", re.ASCII)
@@ -49,10 +51,13 @@ def runner_name(value: str) -> str:
 
 
 def repository(value: str) -> tuple[str, str]:
-    """``owner/repo`` as its two parts."""
-    owner, slash, repo = value.partition("/")
+    """``owner/repo``, or the repository's URL, as its two parts."""
+    url = _REPOSITORY_URL.fullmatch(value)
+    path = url["path"].rstrip("/") if url else value
+    # No repository of GitHub's has such a name.
+    owner, slash, repo = path.removesuffix(".git").partition("/")
     if slash and _OWNER.fullmatch(owner) and _REPO.fullmatch(repo) and repo not in {".", ".."}:
-        no_secret("repo", value)
+        no_secret("repo", path)
         return owner, repo
     raise invalid("repo", f"Repository {value!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/octo-repo")
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..domain.errors import RunnerBusy, RunnerctlError
-from ..domain.models import Runner
+from ..domain.models import Orphan, Runner, Scope
 from ..domain.observation import Observation
 from .drive import ENDING, drive
 from .github_side import find_exposed
-from .github_side.orphans import finish_orphans
+from .github_side.orphans import clear_orphans
 from .observing import decide, observe_at_once
 from .operations.replacing import replace_lost
 from .plan import NOTHING, Action
@@ -52,6 +52,10 @@ class Sweep:
     """Registrations that are still to be cleared at GitHub."""
     replaced: tuple[Runner, ...] = ()
     """The new lives of runners that GitHub had lost."""
+    unlisted: tuple[tuple[Scope, RunnerctlError], ...] = ()
+    """Scopes of which GitHub could not be asked: nothing is known about their registrations."""
+    uncleared: tuple[tuple[Orphan, RunnerctlError], ...] = ()
+    """Registrations that could not be cleared in this try."""
 
 
 def observe_runners(
@@ -100,14 +104,21 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
         ask_github(services, poller, runners)
     if not dry_run:
         _make_due(services, runners)
+    unlisted = () if poller is None else tuple(poller.failures.items())
     runners = services.store.live()
     findings = observe_runners(services, runners, poller)
     if dry_run:
-        return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()))
+        return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()), unlisted=unlisted)
     done = services.worker_pool.map(lambda finding: reconcile_finding(services, finding, poller), findings)
-    released = finish_orphans(services, early=True)
-    services.worker_pool.map(lambda runner: drive(services, runner.id, wait=HELD_SECONDS), released)
-    return Sweep(findings=tuple(done), orphans=len(services.store.orphans()), replaced=tuple(replace_lost(services)))
+    cleared = clear_orphans(services, early=True)
+    services.worker_pool.map(lambda runner: drive(services, runner.id, wait=HELD_SECONDS), cleared.released)
+    return Sweep(
+        findings=tuple(done),
+        orphans=len(services.store.orphans()),
+        replaced=tuple(replace_lost(services)),
+        unlisted=unlisted,
+        uncleared=tuple(cleared.failures),
+    )
 
 
 def _make_due(services: Services, runners: Iterable[Runner]) -> None:

@@ -97,8 +97,9 @@ def _unwritable(path: Path) -> ConfigInvalid:
     existing = next(candidate for candidate in (path, *path.parents) if _exists(candidate))
     found = existing.lstat()
     what = f"{str(existing)!r} (mode {stat.S_IMODE(found.st_mode):04o}, owner {owner_name(found.st_uid)})"
+    message = f"User {user_name()!r} cannot write {what}"
     return ConfigInvalid(
-        f"User {user_name()!r} cannot write {what}",
+        message if existing == path else f"{str(path)!r} cannot be made: {message}",
         hint="Choose another directory, or give that user access to it",
     )
 

@@ -30,6 +30,34 @@ def find_env_file(named: str | None) -> Path | None:
     return here if ours and stat.S_ISREG(seen.st_mode) else None
 
 
+def skipped_env_files(chosen: Path | None) -> list[str]:
+    """Of those that are looked for where none was named: which is there and does not count, and why."""
+    system, here = Path(DEFAULT_ENV_FILE), Path(".env")
+    if chosen not in {None, system, here}:
+        return []
+    return [
+        f"{path} is not read: {why}"
+        for path in (system, here)
+        if path != chosen and os.path.lexists(path) and (why := _why_skipped(path, chosen)) is not None
+    ]
+
+
+def _why_skipped(path: Path, chosen: Path | None) -> str | None:
+    if path == Path(DEFAULT_ENV_FILE):
+        return "this user may not read it"
+    if chosen is not None:
+        return f"{chosen} counts"
+    try:
+        seen = path.stat()
+    except OSError as exc:
+        return reason(exc)
+    if not stat.S_ISREG(seen.st_mode):
+        return "it is not a file"
+    if seen.st_uid != os.geteuid():
+        return "it belongs to another user"
+    return f"others may write it (mode {stat.S_IMODE(seen.st_mode):04o})"
+
+
 def read_env_file(path: Path) -> dict[str, str]:
     """Its variables, nothing interpolated. Raises ``ConfigInvalid`` naming file and line."""
     try:

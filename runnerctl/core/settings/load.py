@@ -25,6 +25,7 @@ from .table import (
     MARKS,
     OF_LAUNCHES,
     PREFIXES,
+    REMOTE,
     SETTINGS,
     AuditSection,
     DefaultsSection,
@@ -63,6 +64,8 @@ class Settings(HostSection):
     values: Mapping[str, Value]
     warnings: tuple[str, ...] = ()
     env_file: Path | None = None
+    remote: str | None = None
+    """The variable that names another server for commands to ask, and where it is set."""
     http: HttpSettings = field(default_factory=HttpSettings)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Only what a re-reading needs: directories, file locations and what shapes a start of a runner, never secrets."""
@@ -196,6 +199,7 @@ def load(
         values=values,
         warnings=warnings,
         env_file=chosen_env_file,
+        remote=_remote(environ, "environment") or _remote(env_file_values, str(chosen_env_file)),
         http=HttpSettings.read(environ, env_file_values),
         environ=kept,
     )
@@ -275,12 +279,16 @@ def _said_in(path: Path) -> str:
         return ""
 
 
+def _remote(variables: Mapping[str, str], source: str) -> str | None:
+    return next((f"{name} is set ({source})" for name in REMOTE if variables.get(name)), None)
+
+
 def _unknown(variables: Mapping[str, str], source: str) -> list[str]:
     """A sentence for each variable with our prefix that means nothing."""
     unknown = [
         name
         for name in variables
-        if name.startswith(PREFIXES) and name not in BY_VARIABLE and name not in LOCATORS and name not in MARKS
+        if name.startswith(PREFIXES) and name not in BY_VARIABLE and name not in (*LOCATORS, *REMOTE, *MARKS)
     ]
     return [f"{name} is not a setting of runnerctl ({source}){_suggestion(name)}" for name in sorted(unknown)]
 

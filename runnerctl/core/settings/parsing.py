@@ -86,6 +86,10 @@ def retention(text: str) -> float:
     return seconds
 
 
+DURATIONS = frozenset({duration, patience, retention})
+"""Parsers of settings that are seconds."""
+
+
 def words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 

@@ -19,6 +19,8 @@ DEFAULT_ENV_FILE = "/etc/runnerctl/runnerctl.env"
 PREFIXES = ("GITHUB_WFA_RUNNER_", "GHWFAX__", "RUNNERCTL_")
 LOCATORS = ("RUNNERCTL_CONFIG", "RUNNERCTL_ENV_FILE")
 """Variables that say where settings are, and are not settings."""
+REMOTE = ("RUNNERCTL_SERVER", "RUNNERCTL_BASE_URL")
+"""Variables that name a server for commands to ask, which they cannot yet."""
 MARKS = ("RUNNERCTL_LIFE",)
 """Variables of ours that a job finds in its environment: a job may call runnerctl."""
 

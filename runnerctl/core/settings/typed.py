@@ -80,10 +80,15 @@ class Value(NamedTuple):
     @property
     def shown(self) -> str:
         """For people: a secret is masked."""
+        from ..domain import durations  # seldom: most commands show no setting
+        from . import parsing
+
         if self.value is None:
             return ""
         if self.setting.secret:
             return "********"
+        if self.setting.parse in parsing.DURATIONS:
+            return durations.typed(self.value)
         if isinstance(self.value, bool):
             return str(self.value).lower()
         if isinstance(self.value, dict):

@@ -186,7 +186,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             except sqlite3.IntegrityError as exc:
                 if exc.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                     raise
-                raise RunnerExists(f"Runner {spec.name!r} already exists", hint=REMOVE_FIRST) from exc
+                raise self._exists(spec.name, limits) from exc
             first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
             self._insert_step(db, first)
         self._changed(runner_id)
@@ -302,6 +302,15 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
                 f"This host has {counted(living, 'runner')}, and max_runners allows {most}",
                 hint="Remove a runner or wait for one to end, or raise max_runners",
             )
+
+    def _exists(self, name: str, limits: TokenLimits | None) -> RunnerExists:
+        other = self.latest(name)
+        if other is None or other.name == name:
+            return RunnerExists(f"Runner {name!r} already exists", hint=REMOVE_FIRST)
+        shown = repr(other.name) if limits is None or limits.sees(other) else "of that name"
+        return RunnerExists(
+            f"Runner {shown} already exists: upper and lower case make no difference", hint=REMOVE_FIRST
+        )
 
     @staticmethod
     def _free_user(db: sqlite3.Connection, users: Sequence[tuple[int, int]]) -> tuple[int, int]:

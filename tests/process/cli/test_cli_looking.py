@@ -158,6 +158,50 @@ def test_a_table_on_a_terminal_fits_it(services: Services) -> None:
     assert max(map(len, plain.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_a_narrow_terminal_drops_what_is_least_needed_and_no_name_takes_all(services: Services, columns: int) -> None:
+    long = "n" * 64
+    given(services, long)
+    given(services, "ci-1")
+    shown = plainly("list", columns=columns)
+    assert max(map(len, shown)) <= columns
+    assert {"NAME", "STATE", "JOB", "AGE"} <= set(shown[0].split())
+    assert "LABELS" not in shown[0]
+    assert "".join(line.split()[0] for line in shown if line.startswith("n")) == long
+    assert ["starting" in line.split() for line in shown if line.startswith("ci-1")] == [True]
+
+
+def test_a_row_of_a_list_is_one_line(services: Services) -> None:
+    for name in ("a", "b", "c"):
+        given(services, name, repo="a-rather-long-owner/a-rather-long-repository-name")
+    for columns in (40, 60, 80, 100, 120, 160):
+        assert len(plainly("list", columns=columns)) == 4, columns
+    assert "LABELS" in plainly("list", columns=160)[0]
+
+
+def test_list_says_why_runners_have_failed(services: Services) -> None:
+    runner = given(services, "bad", S.PENDING)
+    services.store.transition(runner, S.REMOVING, S.FAILED, why="The disk is full", reason="The disk is full")
+    assert cli("list", "--state", "failed").rows[0]["REASON"] == "The disk is full"
+    assert any("The disk is full" in line for line in plainly("list", "--all", columns=100))
+
+
+def test_a_long_reason_is_shown_on_a_narrow_terminal_too(services: Services) -> None:
+    reason = "It is not online after 2 min, and its Listener keeps trying: Http response code Unauthorized from POST"
+    runner = given(services, "bad", S.PENDING)
+    services.store.transition(runner, S.REMOVING, S.FAILED, why=reason, reason=reason)
+    header, *rows = plainly("list", "--state", "failed", columns=80)
+    shown = " ".join(row[header.index("REASON") :].strip() for row in rows)
+    assert shown.split() == reason.split()
+
+
+def plainly(*args: str, columns: int) -> list[str]:
+    """The lines on a terminal, without colours."""
+    exit_status, shown = on_a_terminal(*args, columns=columns)
+    assert exit_status == 0
+    return re.sub("\x1b\\[[0-9;]*m", "", shown).splitlines()
+
+
 # --- logs ---
 
 
@@ -231,12 +275,19 @@ def test_remove_all_asks_and_takes_no_for_an_answer(services: Services) -> None:
         stdout, stderr = process.communicate(timeout=30)
     os.close(ours)
     os.close(theirs)
-    assert (process.returncode, stdout) == (130, "")
+    assert (process.returncode, stdout) == (0, "")
     assert "Remove 1 runner (ci-1)?" in stderr
+    assert stderr.endswith("Nothing was removed\n")
     assert services.store.get(runner.id) == runner
 
 
 # --- config ---
+
+
+def test_a_duration_is_shown_as_one_would_type_it(services: Services) -> None:
+    shown = {row["KEY"]: row["VALUE"] for row in cli("config", "show").rows}
+    assert (shown["history_retention"], shown["log_retention"], shown["start_timeout"]) == ("30d", "7d", "2m")
+    assert cli("config", "show", "history_retention", "-o", "json").document["items"][0]["value"] == 2592000.0
 
 
 def test_config_show_tells_value_and_origin_and_masks_secrets(services: Services) -> None:

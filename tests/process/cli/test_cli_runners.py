@@ -386,9 +386,26 @@ def test_draining_several_can_be_interrupted(
     draining.send_signal(signal.SIGINT)
     status, _, stderr = ended(draining)
     assert (status, "Removals that have begun go on" in stderr) == (130, True)
+    assert "`runnerctl remove --force NAME` ends a job and removes its runner now" in stderr
     for job in jobs:
         job.let_go()
     until(lambda: statuses("a", "b") == ["not_installed"] * 2)
+
+
+def test_draining_one_can_be_interrupted_and_goes_on(
+    host: Host, sandbox: Sandbox, services: Services, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    assert create("a").status == 0
+    job = given_a_job(host, sandbox, services, "a")
+    draining = start("remove", "a", "--drain")
+    until(lambda: [runner.state for runner in services.store.live()] == [RunnerState.REMOVING])
+    draining.send_signal(signal.SIGINT)
+    status, _, stderr = ended(draining)
+    assert status == 130
+    assert "Hint: The removal goes on; `runnerctl status a` shows how far it is" in stderr
+    assert "`runnerctl remove --force a` ends its job and removes it now" in stderr
+    job.let_go()
+    until(lambda: statuses("a") == ["not_installed"])
 
 
 # --- In the foreground ---
@@ -521,7 +538,9 @@ def test_a_sandbox_leaves_the_directory_of_living_runners(start: Callable[..., s
     status, _, stderr = ended(sandbox)
     directory = Path(variables["RUNNERCTL_STATE_DIR"]).parent
     assert status == 0
-    assert f"Kept {directory}: runner ci-1 still running. Run `runnerctl remove --force ci-1`" in stderr
+    us = f"{shlex.quote(sys.executable)} -m runnerctl"
+    assert f"Kept {directory}: runner ci-1 is still running. Run `{us} remove --force ci-1`" in stderr
+    assert f"  {us} create ci-1 --repo " in stderr
     assert rehearse(variables, "remove", "ci-1", "--force").status == 0
     subprocess.run(["rm", "-rf", str(directory)], check=True)
 

@@ -91,6 +91,8 @@ def is_in(name: str, path: str) -> bool:
         (("list", "-qo", "n"), ["name"]),
         (("list", "--state", "bu"), ["busy"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
+        (("rm", "--dr"), ["--drain"]),
+        (("ls", "--state", "bu"), ["busy"]),
         (("token", "create", "x", "--scope", "runners:w"), ["runners:write"]),
         (("help", "exit"), ["exit-status"]),
         (("help", "cre"), ["create"]),

@@ -441,7 +441,8 @@ def test_who_cannot_write_where_is_said(open_to_all, below):
         capture_output=True,
         text=True,
     )
-    expected = f"ConfigInvalid User 'nobody' cannot write '{open_to_all}/theirs' (mode 0755, owner root)"
+    what = f"'{open_to_all}/theirs/{below}' cannot be made: " if below else ""
+    expected = f"ConfigInvalid {what}User 'nobody' cannot write '{open_to_all}/theirs' (mode 0755, owner root)"
     assert run.stdout.strip() == expected, run.stderr
 
 

@@ -6,7 +6,7 @@ Several at a time; a scope that cannot be asked holds up no other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...domain.errors import (
     BackendFailed,
@@ -26,29 +26,44 @@ FIRST_RETRY_SECONDS = 30.0
 _RETRY_SECONDS = (FIRST_RETRY_SECONDS, 60.0, 300.0, 900.0, LONGEST_WAIT)
 
 
+class Cleared(NamedTuple):
+    released: Sequence[Runner]
+    """Those whose removal waited for it and can go on."""
+    failures: Sequence[tuple[Orphan, RunnerctlError]]
+
+
 def finish_orphans(services: Services, *, only: str | None = None, early: bool = False) -> Sequence[Runner]:
-    """Tries each orphan task that is due once; returns the runners whose removal waited for it and can go on.
+    """See ``clear_orphans``; returns the runners whose removal waited for it and can go on."""
+    return clear_orphans(services, only=only, early=early).released
+
+
+def clear_orphans(services: Services, *, only: str | None = None, early: bool = False) -> Cleared:
+    """Tries each orphan task that is due once.
 
     ``only``: that of one life, whether due or not; ``early``: all, whether due or not.
     """
     due_at = services.clock.now() if only is None and not early else None
     tasks = [task for task in services.store.orphans(due_at=due_at) if only in {None, task.runner_id}]
     if not tasks:
-        return ()
+        return Cleared((), ())
     first = {task.scope: task for task in reversed(tasks)}
     rest = [task for task in tasks if task is not first[task.scope]]
     each = services.worker_pool.map
     met = dict(zip(first, each(lambda task: _try(services, task), first.values()), strict=True))
-    each(lambda task: _try_unless(services, task, met[task.scope]), rest)
-    return [runner for task in tasks if (runner := _waiting(services, task)) is not None]
+    then = each(lambda task: _try_unless(services, task, met[task.scope]), rest)
+    errors = zip([*first.values(), *rest], [*met.values(), *then], strict=True)
+    return Cleared(
+        [runner for task in tasks if (runner := _waiting(services, task)) is not None],
+        [(task, error) for task, error in errors if error is not None],
+    )
 
 
-def _try_unless(services: Services, task: Orphan, met: RunnerctlError | None) -> None:
+def _try_unless(services: Services, task: Orphan, met: RunnerctlError | None) -> RunnerctlError | None:
     """Not where the first of its scope met what this one would meet as well."""
     if isinstance(met, GitHubUnavailable | GitHubRateLimited | ConfigInvalid):
         _postpone(services, task, met)
-    else:
-        _try(services, task)
+        return met
+    return _try(services, task)
 
 
 def _try(services: Services, task: Orphan) -> RunnerctlError | None:

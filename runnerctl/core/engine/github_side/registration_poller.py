@@ -45,6 +45,8 @@ class RegistrationPoller:
         self._services = services
         self._due_at: dict[Scope, float] = {}
         self._absences: dict[str, Absence] = {}
+        self.failures: dict[Scope, RunnerctlError] = {}
+        """Why scopes could not be listed in the last ``refresh``."""
 
     def refresh(self, runners: Iterable[Runner]) -> list[Scope]:
         """Lists the scopes of these runners whose turn has come; returns those that were listed."""
@@ -53,6 +55,7 @@ class RegistrationPoller:
             if runner.registered:
                 by_scope.setdefault(runner.scope, []).append(runner)
         now = self._services.clock.monotonic()
+        self.failures = {}
         self._absences = self._services.store.absences()
         due = [scope for scope in by_scope if self._due_at.get(scope, 0.0) <= now]
         answers = zip(due, self._services.worker_pool.map(self._ask, due), strict=True)
@@ -75,6 +78,7 @@ class RegistrationPoller:
     def _take(self, answer: _Answer, runners: list[Runner], *, shared_by: int) -> bool:
         now = self._services.clock.monotonic()
         if answer.error is not None:
+            self.failures[answer.scope] = answer.error
             self._due_at[answer.scope] = now + max(LEAST_SECONDS, answer.error.retry_after or 0.0)
             return False
         self._due_at[answer.scope] = now + self._pause(calls=1 + len(answer.listed) // 100, shared_by=shared_by)

@@ -38,6 +38,8 @@ class Operation(ABC, Generic[T]):
     """None: nothing."""
     making: Making | None = None
     """Of one that makes a runner: what it holds until that runs. Whoever drives it closes it."""
+    already = False
+    """What is wanted was so when it began."""
 
     def __init__(self, services: Services) -> None:
         self.services = services

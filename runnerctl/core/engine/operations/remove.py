@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...domain.errors import DeadlineExceeded, GitHubBusy, InvalidTransition
+from ...domain.errors import DeadlineExceeded, GitHubBusy, GitHubError, InvalidTransition, RunnerctlError
 from ...domain.models import Runner, Scope
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
@@ -31,7 +31,23 @@ class Removal:
     draining: bool
     """A job is finished first; then it is removed by itself."""
     warning: str | None = None
-    """What GitHub will show of a job that had to be killed."""
+    """What GitHub will show of a job that had to be killed, or still has of the runner."""
+
+
+def _goes_on(runner: Runner, failure: RunnerctlError) -> RunnerctlError:
+    """What was refused by GitHub, or not answered, is wanted still: whoever reads of it has to know."""
+    if not isinstance(failure, GitHubError):
+        return failure
+    hint = (
+        f"The runner is kept, and its removal goes on once GitHub can be asked: {{tries_again}}; "
+        f"{{remove_force {runner.name}}} removes it here now"
+    )
+    return type(failure)(
+        failure.message,
+        hint=". ".join(filter(None, (failure.hint, hint))),
+        retry_after=failure.retry_after,
+        errors=failure.errors,
+    )
 
 
 class Remove(Operation[Removal]):
@@ -71,6 +87,7 @@ class Remove(Operation[Removal]):
         self.services.store.forget_replacement(self._name)
         self.runner_id = runner.id
         if not runner.live:
+            self.already = True
             self.services.store.hasten_orphan(runner.id)
             return
         if runner.registered and self._how is How.GENTLE:
@@ -86,7 +103,7 @@ class Remove(Operation[Removal]):
         if runner.desired is not Desired.GONE:
             raise failure or InvalidTransition(f"Runner {runner.name!r} is wanted {runner.desired} by another command")
         if failure is not None and not isinstance(failure, GitHubBusy) and not failures.is_of_its_making(runner):
-            raise failure
+            raise _goes_on(runner, failure)
         if runner.state is not RunnerState.REMOVING or not is_draining(self.services, runner):
             return None
         if self._how is How.GENTLE:
@@ -104,8 +121,20 @@ class Remove(Operation[Removal]):
             runner = find_runner(self.services, self._name, self._limits)
         if self.services.store.is_orphan_due(runner.id):
             return None  # it is tried once
-        warning = KILLED if self._worked and is_unsaid(self.services, runner) else None
-        return Removal(runner=runner, draining=False, warning=warning)
+        killed = KILLED if self._worked and is_unsaid(self.services, runner) else None
+        warnings = filter(None, (killed, _orphan_text(self.services, runner)))
+        return Removal(runner=runner, draining=False, warning=". ".join(warnings) or None)
+
+
+def _orphan_text(services: Services, runner: Runner) -> str | None:
+    """Of a registration that GitHub may still have."""
+    for orphan in services.store.orphans():
+        if orphan.runner_id == runner.id:
+            return (
+                f"Its registration in {orphan.scope} could not be deleted and is kept as an orphan: {{tries_again}} "
+                f"({orphan.reason})"
+            )
+    return None
 
 
 def remove_runner(

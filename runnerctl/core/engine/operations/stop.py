@@ -160,6 +160,7 @@ class StopRunner(_EndsProcesses):
         how = How.NOW if self._now else How.DRAIN
         # One that rested would have been started again; from now on it is this command that keeps it as it is.
         rested = runner.state is RunnerState.STOPPED and runner.desired is Desired.RUNNING
+        self.already = runner.state is RunnerState.STOPPED and not rested
         reason = WAS_STOPPED if rested else None
         self.services.store.want(runner.id, desired=Desired.STOPPED, how=how, by=self._by, reason=reason)
 
@@ -266,6 +267,7 @@ class StartRunner(Operation[Runner]):
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
             if runner.desired is not Desired.RUNNING:
                 raise InvalidTransition(f"Runner {self._name!r} is being stopped and cannot be started now")
+            self.already = True
             return None
         if runner.state is not RunnerState.STOPPED:
             raise InvalidTransition(f"Runner {self._name!r} is {runner.state} and cannot be started now")

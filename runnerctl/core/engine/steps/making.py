@@ -75,9 +75,6 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
         *((RunnerState.REGISTERED, RunnerState.STARTING) if wanted else (RunnerState.REGISTERED,)),
         github_id=github_id,
         handle=handle,
-        github_status="offline",
-        github_busy=False,
-        github_seen_at=services.clock.now(),
     )
 
 
@@ -101,9 +98,10 @@ def register_again(services: Services, seen: Seen, _: Action, __: Making | None)
         runner,
         github_id=github_id,
         handle=handle,
-        github_status="offline",
-        github_busy=False,
-        github_seen_at=services.clock.now(),
+        # That it was registered says nothing of whether it is online: only a listing does.
+        github_status=None,
+        github_busy=None,
+        github_seen_at=None,
     )
     services.store.note_absences({}, seen=[runner.id])
 
