@@ -43,7 +43,7 @@ def _said(text: str, kind: type[msgspec.Struct]) -> tuple[str, str]:
     if expected := _EXPECTED.search(text):
         return field, f"{name} must be {_wanted(expected[1])}"
     if _ENUM.search(text):
-        return field, f"{name} must be {' or '.join(_choices(field, kind))}"
+        return field, f"{name} must be {_either(_choices(field, kind))}"
     return field, f"{name}: {_PATH.sub('', text)}"
 
 
@@ -55,7 +55,11 @@ def _suggestion(field: str, kind: type[msgspec.Struct]) -> str:
 def _wanted(expected: str) -> str:
     """``null`` says that a field may be left out, which nobody asks about who gave it."""
     types = [each.strip() for each in expected.split("|")]
-    return " or ".join(_TYPES.get(each, each) for each in types if each != "null")
+    return _either([_TYPES.get(each, each) for each in types if each != "null"])
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _choices(field: str, kind: type[msgspec.Struct]) -> list[str]:

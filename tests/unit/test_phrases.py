@@ -55,7 +55,7 @@ def test_one_of_a_kind_is_no_plural() -> None:
         ({"labels": 7}, "labels", "'labels' must be a string or a list"),
         ({"labels": ["a", 7]}, "labels[1]", "'labels[1]' must be a string"),
         ({"timeout": True}, "timeout", "'timeout' must be a number or a string"),
-        ({"wait": "done"}, "wait", "'wait' must be 'none' or 'started' or 'online'"),
+        ({"wait": "done"}, "wait", "'wait' must be 'none', 'started' or 'online'"),
         ({"name": None}, "name", "'name' must be a string"),
     ],
 )
