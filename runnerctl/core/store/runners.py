@@ -186,7 +186,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             except sqlite3.IntegrityError as exc:
                 if exc.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                     raise
-                raise self._exists(spec.name, limits) from exc
+                raise self.name_taken(spec.name, limits) from exc
             first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
             self._insert_step(db, first)
         self._changed(runner_id)
@@ -303,7 +303,8 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
                 hint="Remove a runner or wait for one to end, or raise max_runners",
             )
 
-    def _exists(self, name: str, limits: TokenLimits | None) -> RunnerExists:
+    def name_taken(self, name: str, limits: TokenLimits | None) -> RunnerExists:
+        """To be raised for that name; another runner is named to who may see it."""
         other = self.latest(name)
         if other is None or other.name == name:
             return RunnerExists(f"Runner {name!r} already exists", hint=REMOVE_FIRST)

@@ -181,9 +181,15 @@ def test_githubs_rate_limit_says_when_to_try_again(sandbox: Sandbox) -> None:
 # -- what is typed
 
 
+def test_a_create_whose_name_differs_by_case_alone_names_the_other(host: Host, services: Services) -> None:
+    create(services, host.spec("build-1"))
+    done = host.cli("create", "BUILD-1", "--repo", REPO)
+    assert (done.returncode, "Runner 'build-1' already exists: upper and lower case" in done.stderr) == (6, True)
+
+
 @pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("again", ["BUILD-1", "Build-1"])
-def test_a_name_that_differs_by_case_alone_names_the_other(host: Host, services: Services, again: str) -> None:
+def test_so_it_is_where_two_come_at_once(host: Host, services: Services, again: str) -> None:
     services.store.admit(host.spec("build-1"), root=services.root("build-1"))
     with pytest.raises(RunnerExists, match="Runner 'build-1' already exists: upper and lower case make no difference"):
         services.store.admit(host.spec(again), root=services.root(again))

@@ -6,12 +6,11 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
+from ...domain.errors import BackendFailed, DeadlineExceeded
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
 from ...domain.states import UNLAUNCHED, Desired, RunnerState
 from ...host.row_locks import RowHeld, is_held
-from ...store.runners import REMOVE_FIRST
 from .. import failures
 from ..advance import give_up
 from ..github_side.config_sh import check_reachable
@@ -99,7 +98,7 @@ class Create(Operation[Runner]):
         elif self._is_ending(previous):
             self.runner_id = previous.id
         else:
-            raise RunnerExists(f"Runner {self._spec.name!r} already exists", hint=REMOVE_FIRST)
+            raise self.services.store.name_taken(self._spec.name, self._limits)
 
     def _is_ending(self, previous: Runner) -> bool:
         """Its processes are gone, and the engine has yet to clear it away."""
