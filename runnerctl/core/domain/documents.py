@@ -126,6 +126,7 @@ def runner_document(runner: Runner | Listed) -> dict[str, Any]:
         "changed_at": timestamp(runner.changed_at),
         "started_at": timestamp(runner.started_at),
         "ended_at": timestamp(runner.ended_at),
+        "env": dict(runner.env),
     }
 
 
@@ -140,7 +141,7 @@ def listed_document(listed: Listed, status: Status | None) -> dict[str, Any]:
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:
     """The row, what was seen of the processes, and the history if given. The status needs a runner."""
     assert status.runner is not None  # noqa: S101 - callers look it up first
-    document = {**runner_document(status.runner), "env": dict(status.runner.env), **status_document(status)}
+    document = {**runner_document(status.runner), **status_document(status)}
     if history is not None:
         document["history"] = [event_document(event) for event in history]
     return document

@@ -254,6 +254,7 @@ class Listed(NamedTuple):
     changed_at: float
     started_at: float | None
     ended_at: float | None
+    env: Mapping[str, str]
 
 
 class Event(NamedTuple):

@@ -33,7 +33,7 @@ _COLUMNS = """
 """
 _LISTED = """
     id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
-    github_id reason created_at changed_at started_at ended_at
+    github_id reason created_at changed_at started_at ended_at env
 """
 SELECT = f"SELECT {', '.join(_COLUMNS.split())} FROM runner"
 SELECT_LISTED = f"SELECT {', '.join(_LISTED.split())} FROM runner"
@@ -94,12 +94,13 @@ def listed(row: tuple[Any, ...]) -> Listed:
     """From a row of ``SELECT_LISTED``."""
     (
         id_, seq, name, scope, tenant, state, desired, labels, ephemeral, daemonize, group, version, workdir,
-        github_id, reason, created_at, changed_at, started_at, ended_at,
+        github_id, reason, created_at, changed_at, started_at, ended_at, env,
     ) = row  # fmt: skip
     return Listed._make((
         id_, seq, name, _scope(scope), tenant, _STATES[state], _DESIRED[desired], tuple(labels.split(",")),
         ephemeral == 1, daemonize == 1, group, version, workdir,
         github_id, reason, created_at, changed_at, started_at, ended_at,
+        _NO_VARIABLES if env is None else json.loads(env),
     ))  # fmt: skip
 
 

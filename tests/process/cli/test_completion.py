@@ -136,7 +136,7 @@ def test_an_option_that_was_given_is_not_offered_again(asked: Ask, typed: tuple[
 def test_an_option_that_may_be_repeated_is_offered_again_but_not_with_the_same_value(asked: Ask) -> None:
     typed = ("token", "create", "x", "--scope", "runners:read", "--scope")
     assert "--scope" in asked(*typed).values
-    assert asked(*typed, "runners:").values == ["runners:write"]
+    assert asked(*typed, "runners:").values == ["runners:write", "runners:env"]
 
 
 def test_options_are_offered_where_no_argument_is_due(asked: Ask) -> None:

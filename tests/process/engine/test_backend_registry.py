@@ -130,5 +130,5 @@ def test_a_job_of_the_version_before_outlives_its_supervisor(services: Services,
 def test_a_handle_tells_no_secret(services: Services, host: Host) -> None:
     runner = create(services, host.spec("one"), wait=core.Wait.ONLINE)
     told = json.loads(runner.handle or "")
-    assert set(told) == {"backend", "id", "name", "root", "inode", "ephemeral", "user", "mark", "cgroup"}
+    assert set(told) == {"backend", "id", "name", "root", "inode", "ephemeral", "user", "mark", "cgroup", "env"}
     assert Path(told["root"]) == host.base_dir / "one"

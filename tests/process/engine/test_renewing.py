@@ -45,7 +45,7 @@ def an_outdated_runner(services: Services, host: Host, sandbox: Sandbox, *, ephe
     """Its Listener ends at once, since GitHub wants a newer one; its supervisor then starts a reap."""
     sandbox.minimum_version = NEW
     kind = "--ephemeral" if ephemeral else "--persistent"
-    assert host.cli("create", "r", "--repo", REPO, kind, "--runner-version", OLD).returncode == 0
+    assert host.cli("create", "r", "--repo", REPO, kind, "--runner-version", OLD, "--wait", "none").returncode == 0
     return current(services)
 
 

@@ -457,7 +457,7 @@ ISSUER, RULE = "https://token.actions.githubusercontent.com", '[{"match": {"repo
         ("", "a", "", "no oidc.issuer"),
         ("", "", RULE, "no oidc.issuer"),
         ("http://token.example", "a", RULE, "use an https address"),
-        ("https://user:word@token.example", "a", RULE, "use an https address"),
+        ("https://user:word@token.example", "a", RULE, "what looks like a secret"),
         ("token.example", "a", RULE, "use an https address"),
         (ISSUER, "a", "{", "oidc.rules"),
         (ISSUER, "a", '{"match": {}}', "Expected `array`"),

@@ -56,8 +56,10 @@ def spec(name: str, *, ephemeral: bool) -> RunnerSpec:
 
 
 OPERATIONS: dict[str, Callable[[Services, str], object]] = {
-    "create": lambda services, name: core.create_runner(services, spec(name, ephemeral=True)),
-    "create persistent": lambda services, name: core.create_runner(services, spec(name, ephemeral=False)),
+    "create": lambda services, name: core.create_runner(services, spec(name, ephemeral=True), wait=core.Wait.NONE),
+    "create persistent": lambda services, name: core.create_runner(
+        services, spec(name, ephemeral=False), wait=core.Wait.NONE
+    ),
     "remove": core.remove_runner,
     "remove by force": lambda services, name: core.remove_runner(services, name, force=True),
     "stop": core.stop_runner,

@@ -50,6 +50,8 @@ class Ask:
     version: str | None = None
     workdir: str | None = None
     ephemeral: bool | None = None
+    wait: str = "none"
+    """What becomes of a runner that was made is none of a refusal's."""
 
     def body(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if value is not None}
@@ -62,6 +64,7 @@ class Ask:
             "group": self.group,
             "runner-version": self.version,
             "workdir": self.workdir,
+            "wait": self.wait,
         }
         kind = {None: [], True: ["--ephemeral"], False: ["--persistent"]}[self.ephemeral]
         flags = [f"--{flag}={value}" for flag, value in given.items() if value is not None]
@@ -102,7 +105,7 @@ BAD_ASKS = [
     _bad("repository without owner", "repo", "'widgets' is not allowed", _REPO_HINT, repo="widgets"),
     _bad("repository of three parts", "repo", "'a/b/c' is not allowed", _REPO_HINT, repo="a/b/c"),
     _bad("repository that climbs", "repo", "'acme/..' is not allowed", _REPO_HINT, repo="acme/.."),
-    _bad("repository as an address", "repo", "is not allowed", _REPO_HINT, repo="https://github.com/a/b"),
+    _bad("address of an organization", "repo", "is not allowed", _REPO_HINT, repo="https://github.com/a"),
     _bad("repository with a query", "repo", "is not allowed", _REPO_HINT, repo="acme/widgets?x=1"),
     _bad("non-ASCII repository", "repo", "is not allowed", _REPO_HINT, repo="acme/wïdgets"),
     _bad("no repository", "repo", "No repository was given", _REPO_HINT, repo=None),
