@@ -175,7 +175,7 @@ def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, l
     try:
         supervision = _start(asked, launch, adopted, log, lock=lock)
     except OSError as exc:
-        _report({"error": f"{exc.filename or asked.run_dir}: {exc.strerror}"})
+        _report({"error": f"{exc.filename or asked.run_dir}: {exc.strerror}", "errno": exc.errno})
         return _FAILED
     if supervision is None:
         # Closed before stdout is: whoever waits for our end may start another at once.

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import BackendFailed, RunnerctlError
+from ..domain.errors import BackendFailed, DiskFull, RunnerctlError
 from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
@@ -132,7 +132,8 @@ class ProcessBackend(SupervisedBackend):
         self._prepare_root(place, place.user)
         report = self._start(place.runner_id, self._document(place, run_dir), leased=leased)
         if "error" in report:
-            raise BackendFailed(f"Runner {place.name!r} could not be started: {report['error']}")
+            kind = DiskFull if report.get("errno") in DiskFull.ERRNOS else BackendFailed
+            raise kind(f"Runner {place.name!r} could not be started: {report['error']}")
         return place._replace(mark=report.get("mark"), cgroup=report.get("cgroup")).handle
 
     def _start(self, runner_id: str, document: dict[str, Any], *, leased: bool) -> dict[str, Any]:

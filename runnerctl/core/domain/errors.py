@@ -21,6 +21,7 @@ They are caught at two places only: the Click root group and the aiohttp middlew
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
@@ -151,6 +152,7 @@ class PackageInvalid(RunnerctlError):
 
 class DiskFull(RunnerctlError):
     code, exit_code, http_status = "disk_full", 8, 507
+    ERRNOS: ClassVar[frozenset[int]] = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class GitHubError(RunnerctlError):

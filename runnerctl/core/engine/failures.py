@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -56,7 +55,7 @@ def one_runners_own(runner: Runner) -> Iterator[None]:
         yield
     except OSError as exc:
         where = f" ({str(exc.filename)!r})" if exc.filename else ""
-        kind = errors.DiskFull if exc.errno in {errno.ENOSPC, errno.EDQUOT} else errors.BackendFailed
+        kind = errors.DiskFull if exc.errno in errors.DiskFull.ERRNOS else errors.BackendFailed
         raise kind(f"Runner {runner.name!r}: {exc.strerror or exc}{where}") from exc
 
 

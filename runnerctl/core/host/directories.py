@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ..domain.errors import BackendFailed, ConfigInvalid, DiskFull
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -76,7 +75,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in _FULL:
+        if exc.errno in DiskFull.ERRNOS:
             raise DiskFull(
                 f"No space is left for {str(path)!r}", hint="Free space, or remove runners and old packages"
             ) from exc

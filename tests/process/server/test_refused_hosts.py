@@ -235,7 +235,7 @@ def test_wherever_the_disk_of_the_runners_gets_full_nothing_stays(
                 assert pages > 2
                 assert place.server.remove("homeless", "?force=true").status_code == 200
                 break
-            assert Told.by_command(ran).code == "disk_full"
+            assert Told.by_command(ran).code == "disk_full", ran
             if pages % 4 == 0:
                 assert Told.over_http(place.post(Ask(name="homeless"))).code == "disk_full"
             assert {**place.left(), "roots": []} == NOTHING
