@@ -23,6 +23,7 @@ from .waiting import goes_on
 
 _AT_ONCE = 64
 """Most of a removal is waiting."""
+_LOOK_SECONDS = 0.2
 _SHOWN = 10
 
 Remove = Callable[[str, Clock], "_Done"]
@@ -176,7 +177,7 @@ class _Stoppable(SystemClock):
 
 
 def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Result]:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
 
     clock = _Stoppable()
     _ = services.store, services.backends  # made before the threads share them
@@ -188,8 +189,11 @@ def _at_once(services: Services, names: list[str], remove: Remove) -> list[_Resu
             return _Result(name=name, error=exc)
 
     with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(names)))) as pool:
-        futures = [pool.submit(one, name) for name in names]
-        try:
+        try:  # around the submits, too: the first may be at work while the last is handed out
+            futures = [pool.submit(one, name) for name in names]
+            # Not without end: Ctrl-C that comes just before such a wait of the main thread is not heard within it.
+            while wait(futures, timeout=_LOOK_SECONDS).not_done:
+                pass
             return [future.result() for future in futures]
         except KeyboardInterrupt:
             clock.stopped.set()
