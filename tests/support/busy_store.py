@@ -75,7 +75,7 @@ def read(path: Path, watch: Stopwatch) -> None:
         with watch("read"):
             store.latest("nobody")
         with watch("read"):
-            store.listed(RunnerQuery(every=True, limit=200))
+            store.page(RunnerQuery(every=True, limit=200))
         with watch("read"):
             store.events_after(max(0, store.last_event() - 50))
     store.close()

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .durations import shown
-from .models import Event, Listed, Runner
+from .models import Event, Runner
 from .observation import Observation
 
 RUNNING = "running"
@@ -105,7 +105,7 @@ def github_age(runner: Runner, now: float) -> float | None:
     return round(max(0.0, now - runner.github_seen_at), 1)
 
 
-def runner_document(runner: Runner | Listed) -> dict[str, Any]:
+def runner_document(runner: Runner) -> dict[str, Any]:
     """All that the row tells; no process is looked at."""
     return {
         "name": runner.name,
@@ -130,12 +130,12 @@ def runner_document(runner: Runner | Listed) -> dict[str, Any]:
     }
 
 
-def listed_document(listed: Listed, status: Status | None) -> dict[str, Any]:
+def listed_document(runner: Runner, status: Status | None) -> dict[str, Any]:
     """One of a list: the document of that runner without its history. ``status`` is None for one that has ended."""
     if status is not None and status.runner is not None:
         return full_document(status)
-    nothing = {"status": NOT_INSTALLED, "pid": None, "phase": listed.state, "job": None, "github": None}
-    return {**runner_document(listed), **nothing, "degraded": None}
+    nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "job": None, "github": None}
+    return {**runner_document(runner), **nothing, "degraded": None}
 
 
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:

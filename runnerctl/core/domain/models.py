@@ -232,31 +232,6 @@ class Runner(NamedTuple):
         return self.github_id is not None and self.deregistered_at is None
 
 
-class Listed(NamedTuple):
-    """As much of a runner as a long list tells; the fields mean what those of ``Runner`` mean."""
-
-    id: str
-    seq: int
-    name: str
-    scope: Scope
-    tenant: str | None
-    state: RunnerState
-    desired: Desired
-    labels: tuple[str, ...]
-    ephemeral: bool
-    daemonize: bool
-    group: str | None
-    version: str
-    workdir: str
-    github_id: int | None
-    reason: str | None
-    created_at: float
-    changed_at: float
-    started_at: float | None
-    ended_at: float | None
-    env: Mapping[str, str]
-
-
 class Event(NamedTuple):
     """One step of a runner's history."""
 

@@ -15,7 +15,6 @@ from ..domain.models import (
     EventType,
     Job,
     LastError,
-    Listed,
     Orphan,
     Runner,
     RunnerSpec,
@@ -31,12 +30,7 @@ _COLUMNS = """
     how wanted_at wanted_by wants started_wants deadline settle_until boot_id back_to back_desired backend host_id
     due attempts last_error changes offline_since env
 """
-_LISTED = """
-    id seq name scope tenant state desired labels ephemeral daemonize runner_group version workdir
-    github_id reason created_at changed_at started_at ended_at env
-"""
 SELECT = f"SELECT {', '.join(_COLUMNS.split())} FROM runner"
-SELECT_LISTED = f"SELECT {', '.join(_LISTED.split())} FROM runner"
 
 LIVE_SQL = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(TERMINAL))})"
 
@@ -88,20 +82,6 @@ def _last_error(kept: str | None) -> LastError | None:
     fields = json.loads(kept)
     errors = tuple(FieldError(*each) for each in fields.pop("errors", ()))
     return LastError(**fields, errors=errors)
-
-
-def listed(row: tuple[Any, ...]) -> Listed:
-    """From a row of ``SELECT_LISTED``."""
-    (
-        id_, seq, name, scope, tenant, state, desired, labels, ephemeral, daemonize, group, version, workdir,
-        github_id, reason, created_at, changed_at, started_at, ended_at, env,
-    ) = row  # fmt: skip
-    return Listed._make((
-        id_, seq, name, _scope(scope), tenant, _STATES[state], _DESIRED[desired], tuple(labels.split(",")),
-        ephemeral == 1, daemonize == 1, group, version, workdir,
-        github_id, reason, created_at, changed_at, started_at, ended_at,
-        _NO_VARIABLES if env is None else json.loads(env),
-    ))  # fmt: skip
 
 
 def of_spec(spec: RunnerSpec) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..domain.clock import Clock
 from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
-from ..domain.models import Absence, Event, Listed, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
+from ..domain.models import Absence, Event, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
 from ..domain.phrases import counted
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
@@ -33,7 +33,6 @@ _NOTES = frozenset({
 _WISHES = frozenset({"desired", "how", "ending"})
 REMOVE_FIRST = "Choose another name, or remove that runner first"
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-T = TypeVar("T", Runner, Listed)
 _LIVE_SQL = rows.LIVE_SQL
 
 
@@ -101,13 +100,6 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
 
     def page(self, query: RunnerQuery) -> RunnerPage[Runner]:
         """The runners that fit, oldest first, up to the query's limit."""
-        return self._page(query, rows.SELECT, rows.runner)
-
-    def listed(self, query: RunnerQuery) -> RunnerPage[Listed]:
-        """The same for who only wants to tell them: half the time of a page."""
-        return self._page(query, rows.SELECT_LISTED, rows.listed)
-
-    def _page(self, query: RunnerQuery, select: str, make: Callable[[tuple[Any, ...]], T]) -> RunnerPage[T]:
         wanted = ["seq > ?"]
         values: list[object] = [query.after]
         if query.state is not None:
@@ -125,9 +117,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             condition, value = rows.bears(query.label)
             wanted.append(condition)
             values.append(value)
-        statement = f"{select} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
+        statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
         found = self._read(statement, *values, query.limit + 1)
-        items = [make(row) for row in found[: query.limit]]
+        items = [rows.runner(row) for row in found[: query.limit]]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
 
     # -- writing

@@ -12,7 +12,7 @@ from aiohttp import web
 from runnerctl import core
 from runnerctl.core import Right, TokenLimits
 from runnerctl.core.domain import documents, names
-from runnerctl.core.domain.models import Listed, RunnerPage, RunnerQuery
+from runnerctl.core.domain.models import Runner, RunnerPage, RunnerQuery
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
@@ -115,9 +115,9 @@ async def listing(request: web.Request) -> web.Response:
     )
     offload = request.app[OFFLOAD]
     if limit > _INLINE_ROWS:
-        page = await offload.call(lambda: services.store.listed(query))
+        page = await offload.call(lambda: services.store.page(query))
     else:
-        page = services.store.listed(query)
+        page = services.store.page(query)
     if sum(listed.state in LIVE for listed in page.items) > _INLINE_OBSERVED:
         answer = await offload.call(lambda: _page(services, page))
     else:
@@ -126,14 +126,13 @@ async def listing(request: web.Request) -> web.Response:
     return answer
 
 
-def _page(services: core.Services, page: RunnerPage[Listed]) -> web.Response:
+def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
     cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
     return json_answer({"items": [_item(services, listed) for listed in page.items], "next": cursor})
 
 
-def _item(services: core.Services, listed: Listed) -> dict[str, object]:
-    runner = services.store.get(listed.id) if listed.state in LIVE else None
-    return documents.listed_document(listed, None if runner is None else core.observe(services, runner))
+def _item(services: core.Services, runner: Runner) -> dict[str, object]:
+    return documents.listed_document(runner, core.observe(services, runner) if runner.live else None)
 
 
 def _state(request: web.Request) -> RunnerState | None:
