@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
+from .turns import Turns
 
 SCHEMA_VERSION = 3
 """What the newest file in ``migrations`` makes."""
@@ -38,6 +39,7 @@ class Database:
         self._local = threading.local()
         # SQLite's busy handler polls; queueing our own threads first is fair and wakes at once.
         self._writing = threading.Lock()
+        self._turns = Turns(path.parent, pause=_PAUSE_SECONDS)
         self._commits = 0
         self._opened: set[_Connection] = set()
         try:
@@ -76,6 +78,9 @@ class Database:
             if opened.using.acquire(timeout=_CLOSE_SECONDS):
                 opened.close()
                 opened.using.release()
+        if self._writing.acquire(timeout=_CLOSE_SECONDS):
+            self._turns.close()
+            self._writing.release()
 
     @property
     def _mine(self) -> _Connection:
@@ -120,7 +125,7 @@ class Database:
         with self._writing, mine.using:
             db = mine.connection
             try:
-                _begin(db)
+                _begin(db, self._turns)
                 try:
                     yield db
                     db.execute("COMMIT")
@@ -129,6 +134,8 @@ class Database:
                     if db.in_transaction:
                         db.execute("ROLLBACK")
                     raise
+                finally:
+                    self._turns.wrote()
             except sqlite3.Error as exc:
                 raise _meaning(exc, self._path) from exc
 
@@ -142,25 +149,37 @@ class Database:
             migrations.upgrade(db, path=self._path)
 
 
-def _begin(db: sqlite3.Connection) -> None:
+def _begin(db: sqlite3.Connection, turns: Turns) -> None:
     """As the one writer of all processes; who waits asks every few milliseconds.
 
     SQLite's own waiting pauses for up to 100 ms, within which others come and go: among ten busy writers one waited
     12 s of its 15.
     """
-    deadline = time.monotonic() + _BUSY_SECONDS
     db.execute("PRAGMA busy_timeout = 0")
     try:
-        while True:
-            try:
-                db.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-            time.sleep(_PAUSE_SECONDS)
+        turns.give_way()
+        if not _begun(db):
+            with turns.waiting():
+                _begin_when_free(db)
     finally:
         db.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+
+
+def _begin_when_free(db: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while not _begun(db, last=time.monotonic() > deadline):
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _begun(db: sqlite3.Connection, *, last: bool = False) -> bool:
+    """False while another process writes; ``last``: that is raised."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as exc:
+        if last or exc.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 class _Connection:

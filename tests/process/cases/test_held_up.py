@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from runnerctl.core.host.row_locks import row_lock
+from runnerctl.core.host.row_locks import holder, row_lock
 from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd, status_line
@@ -55,6 +55,20 @@ def test_a_forced_removal_does_not_wait_for_github_to_make_the_registration(mach
     leaves_nothing(machine, github, "unwanted")
 
 
+def freeze_between_steps(machine: Machine, pid: int, row_id: str, number: signal.Signals) -> None:
+    """A process can put Ctrl-Z off to its step's end, and SIGSTOP not: then it holds what it held."""
+
+    def frozen() -> bool:
+        freeze(pid, number)
+        if holder(machine.state_dir / "locks" / "rows.lock", row_id) != pid:
+            return True
+        assert number == signal.SIGSTOP, "Ctrl-Z stopped it in the midst of a step"
+        kill(pid, signal.SIGCONT)
+        return False
+
+    until(frozen)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
 def test_a_removal_whose_command_was_stopped_by_ctrl_z_is_finished_by_the_server(
     machine: Machine, github: Sandbox, number: signal.Signals
@@ -68,10 +82,11 @@ def test_a_removal_whose_command_was_stopped_by_ctrl_z_is_finished_by_the_server
     server = machine.serve()
     server.made("left")
     freeze(machine.listener("left"))  # or it would end by itself, being told of the deletion
+    row_id = server.runner("left")["id"]
     command = machine.begin("remove", "left")
     until(lambda: not github.runners())
-    freeze(command.pid, number)
-    until(lambda: server.recorded("left") == "removed", seconds=15)
+    freeze_between_steps(machine, command.pid, row_id, number)
+    until(lambda: server.recorded("left") == "removed", seconds=30)
     assert not machine.root("left").exists()
     kill(command.pid, signal.SIGCONT)
     assert ended(command).status == 0, "its result is what became of the runner"
