@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -56,3 +57,20 @@ def test_a_step_that_fails_is_told_when_all_are_done(beside: WorkerPool) -> None
     with pytest.raises(ValueError, match="0"):
         beside.map(step, range(20))
     assert sorted(done) == list(range(1, 20))
+
+
+def test_who_is_interrupted_begins_no_further_step(beside: WorkerPool) -> None:
+    begun: list[int] = []
+    interrupted, main = threading.Event(), threading.get_ident()
+
+    def step(number: int) -> None:
+        begun.append(number)
+        if number == 0:
+            signal.pthread_kill(main, signal.SIGINT)
+        assert interrupted.wait(PATIENCE)
+
+    with pytest.raises(KeyboardInterrupt):
+        beside.map(step, range(20))
+    interrupted.set()
+    beside.close()
+    assert sorted(begun) == [0, 1, 2, 3]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+_LOOK_SECONDS = 0.2
 
 
 class WorkerPool:
@@ -24,8 +25,16 @@ class WorkerPool:
         # A step that itself has many things to do must not wait for a thread while holding one.
         if len(todo) < 2 or getattr(self._here, "inside", False):
             return [step(item) for item in todo]
-        steps = [self._pool.submit(self._inside, step, item) for item in todo]
-        wait(steps)
+        steps: list[Future[R]] = []
+        try:
+            steps.extend(self._pool.submit(self._inside, step, item) for item in todo)
+            # Not without end: Ctrl-C that comes just before such a wait of the main thread is not heard within it.
+            while wait(steps, timeout=_LOOK_SECONDS).not_done:
+                pass
+        except BaseException:
+            for each in steps:
+                each.cancel()
+            raise
         return [done.result() for done in steps]
 
     def close(self) -> None:
