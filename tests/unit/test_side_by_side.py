@@ -62,9 +62,11 @@ def test_a_step_that_fails_is_told_when_all_are_done(beside: WorkerPool) -> None
 def test_who_is_interrupted_begins_no_further_step(beside: WorkerPool) -> None:
     begun: list[int] = []
     interrupted, main = threading.Event(), threading.get_ident()
+    all_here = threading.Barrier(4, timeout=PATIENCE)
 
     def step(number: int) -> None:
         begun.append(number)
+        all_here.wait()
         if number == 0:
             signal.pthread_kill(main, signal.SIGINT)
         assert interrupted.wait(PATIENCE)
