@@ -22,7 +22,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-NotifyAccess=main
+# ExecReload's process, too: it tells which is the main one then.
+NotifyAccess=exec
 Slice=runnerctl.slice
 # Without a name for each instance all instances would share one user.
 User=rc-%i
@@ -31,6 +32,10 @@ DynamicUser=yes
 ExecStartPre=+{python} -I -S -B {package}/privileged/chown_to_job.py %i {options}
 # uid 0 in this sandbox, with three capabilities: jobs can neither signal nor trace it; it drops the Listener to rc-%i.
 ExecStart=!{python} -I -S -B {package}/supervisor/__main__.py /run/runnerctl-runners/%i --unit
+# In place of a supervisor that died: another for what it left. systemd ends a unit whose main process failed once a
+# reload is done, so however it dies is no failure.
+SuccessExitStatus=1 SIGABRT SIGBUS SIGFPE SIGILL SIGKILL SIGQUIT SIGSEGV SIGSYS SIGTRAP SIGXCPU
+ExecReload=!{python} -I -S -B {package}/supervisor/__main__.py /run/runnerctl-runners/%i --adopt-unit
 ExecStopPost=+{python} -I -S -B {package}/privileged/reclaim.py %i {options}
 # A supervisor that dies takes no job with it.
 ExitType=cgroup
@@ -70,12 +75,12 @@ RemoveIPC=yes
 """
 
 _RULE = """\
-// The manager of runnerctl may start, stop, kill and reset the runners' units, and nothing else: without the list of
-// verbs it could also change their properties.
+// The manager of runnerctl may start, stop, reload, kill and reset the runners' units, and nothing else: without the
+// list of verbs it could also change their properties.
 polkit.addRule(function(action, subject) {{
     if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "{user}" &&
         /^runnerctl-runner@[a-z0-9]{{4,32}}\\.service$/.test(action.lookup("unit")) &&
-        ["start", "stop", "kill", "reset-failed"].indexOf(action.lookup("verb")) >= 0) {{
+        ["start", "stop", "reload", "kill", "reset-failed"].indexOf(action.lookup("verb")) >= 0) {{
         return polkit.Result.YES;
     }}
 }});

@@ -2,7 +2,8 @@
 
 With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
 With ``--unit`` it is a systemd unit's main process: it supervises itself, and tells systemd when it has a Listener; or
-it runs ``config.sh`` and nothing else, and tells when that is done.
+it runs ``config.sh`` and nothing else, and tells when that is done. With ``--adopt-unit`` it takes the place of such a
+one that died, and is the unit's main process from then on.
 With ``--wait`` all is made ready, and nothing is recorded or executed before it can read a byte from stdin; if none
 will come, it undoes that and ends.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
@@ -51,13 +52,13 @@ class _Arguments:
     __slots__ = ("adopt", "lease", "run_dir", "unit", "wait")
 
     def __init__(self, arguments: list[str]) -> None:
-        """``RUN_DIR``, and ``--adopt``, ``--unit``, ``--wait`` or ``--lease-fd N``."""
-        self.adopt = arguments[1:] == ["--adopt"]
-        self.unit = arguments[1:] == ["--unit"]
+        """``RUN_DIR``, and ``--adopt``, ``--unit``, ``--adopt-unit``, ``--wait`` or ``--lease-fd N``."""
+        self.adopt = arguments[1:] in (["--adopt"], ["--adopt-unit"])
+        self.unit = arguments[1:] in (["--unit"], ["--adopt-unit"])
         self.wait = arguments[1:] == ["--wait"]
         leased = len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit()
         if len(arguments) != 1 and not (self.adopt or self.unit or self.wait or leased):
-            raise Refused("Usage: supervisor RUN_DIR [--adopt | --unit | --wait | --lease-fd N]")
+            raise Refused("Usage: supervisor RUN_DIR [--adopt | --unit | --adopt-unit | --wait | --lease-fd N]")
         self.run_dir = os.path.abspath(arguments[0])
         self.lease = int(arguments[2]) if leased else None
         if self.lease is not None:
@@ -80,13 +81,21 @@ def main(arguments: list[str]) -> int:
         _report({"error": str(exc)})
         return exc.status if isinstance(exc, Refused) else _FAILED
     gc.freeze()
-    if asked.unit and launch.configure is not None:
+    if asked.unit and not asked.adopt and launch.configure is not None:
         return _configure(launch, asked.run_dir)
     if asked.unit:
         os.setgroups(launch.groups)
-    elif os.fork() > 0:
+    if (asked.adopt or not asked.unit) and (child := os.fork()) > 0:
+        if asked.unit:
+            _tell_main_process(child)
         return 0
     return _supervise(asked, launch, adopted, lock=lock)
+
+
+def _tell_main_process(child: int) -> None:
+    import notify  # units alone need it
+
+    notify.main_process(child)
 
 
 def _lock(path: str, *, shared: bool) -> tuple[int, bool]:
@@ -181,8 +190,8 @@ def _supervise(asked: _Arguments, launch: Launch, adopted: _Adopted | None, *, l
         # Closed before stdout is: whoever waits for our end may start another at once.
         os.close(lock)
         return 0
-    if asked.unit:
-        import notify  # units alone need it
+    if asked.unit and not asked.adopt:
+        import notify
 
         notify.ready()
     _let_go_of_caller()
@@ -204,7 +213,7 @@ def _start(
     asked: _Arguments, launch: Launch, adopted: _Adopted | None, log: RunnerLog, *, lock: int
 ) -> Supervision | None:
     """None: it waited, and is not wanted."""
-    _become_supervisor(leads_session=asked.unit)
+    _become_supervisor(leads_session=asked.unit and not asked.adopt)
     signals = wakeups.listen()
     us = processes.look(os.getpid())
     if us is None:

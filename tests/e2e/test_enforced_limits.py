@@ -150,6 +150,40 @@ def test_an_ephemeral_unit_whose_job_is_killed_reports_it_and_ends(service: Serv
     until(lambda: service.runner("once")["state"] == "completed")
 
 
+@pytest.mark.parametrize("victim", ["Runner.Listener", "Runner.Worker", "supervisor"])
+def test_whoever_of_a_unit_the_kernel_kills_for_memory_the_job_ends_and_the_runner_goes_on(
+    service: Service, victim: str
+) -> None:
+    """The victim goes first, being marked so; then the step's own program, without which the step goes on.
+
+    A Worker takes its job with it: the Listener reports it as failed (``contract/real-runner.md``).
+    """
+    assert installed(service)["degraded"] is None
+    unit = lasting(service, "bounded")
+    job = service.submit("bounded", f"while [ ! -e ../../../fill ]; do sleep 0.05; done\n{_FILLS} || echo killed")
+    until(lambda: service.runner("bounded")["phase"] == "busy")
+    pid = service.show("MainPID", unit) if victim == "supervisor" else named(service, unit, victim)
+    equal = f"for pid in $({procs(unit)}); do echo 0 > /proc/$pid/oom_score_adj; done"
+    service.inside.shell(f"{equal}; echo 1000 > /proc/{pid}/oom_score_adj")
+    service.inside.shell("touch /opt/runnerctl/runners/bounded/fill")
+    expected = "failure" if victim == "Runner.Worker" else "success"
+    assert service.concluded(job)["conclusion"] == expected
+    assert service.inside.run("ls", f"/proc/{pid}/exe").returncode != 0, "it was not killed at all"
+    assert service.concluded(service.submit("bounded", "true"))["conclusion"] == "success"
+    until(lambda: service.runner("bounded")["state"] == "idle")
+    assert service.ask("DELETE", "/api/v1/runners/bounded")["http"] == 200
+
+
+def named(service: Service, unit: str, comm: str) -> str:
+    is_it = f'[ "$(cat /proc/$pid/comm)" = {comm} ]'
+    return service.inside.shell(f"for pid in $({procs(unit)}); do {is_it} && echo $pid; done; true").split()[0]
+
+
+def procs(unit: str) -> str:
+    """A command that prints them; the unit's processes are in cgroups below its own, or in it."""
+    return f"find {TOP}/runnerctl.slice/{unit} -name cgroup.procs -exec cat {{}} +"
+
+
 def test_a_weight_is_told_as_not_enforced_exactly_where_the_kernel_weighs_no_disk(service: Service) -> None:
     weighs = any(TOP.glob("*/io.weight"))
     assert installed(service, **WEIGHT)["degraded"] == (None if weighs else NOT_BY_UNITS)

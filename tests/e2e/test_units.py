@@ -239,6 +239,27 @@ def test_a_supervisor_that_is_killed_in_mid_job_takes_nothing_with_it(service: S
     until(lambda: nothing_runs(service))
 
 
+def test_a_supervisor_that_is_killed_is_replaced_within_its_unit_which_then_drains_and_stops(service: Service) -> None:
+    """Of a persistent runner nothing else would ever say that the job is over, or read what its Listener writes."""
+    body = {"repo": REPO, "name": "lasting", "ephemeral": False, "wait": "online"}
+    assert service.ask("POST", "/api/v1/runners", body)["http"] == 201
+    unit = unit_of(service, "lasting")
+    for number in range(2):
+        job = service.submit("lasting", f"while [ ! -e ../../../go-{number} ]; do sleep 0.05; done")
+        until(lambda: service.runner("lasting")["phase"] == "busy")
+        supervisor = service.show("MainPID", unit)
+        service.inside.say("systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit)
+        until(lambda: service.show("MainPID", unit) not in {"0", supervisor})  # noqa: B023 - within its turn
+        assert service.runner("lasting")["phase"] == "busy"
+        service.inside.shell(f"touch /opt/runnerctl/runners/lasting/go-{number}")
+        assert service.concluded(job)["conclusion"] == "success"
+        until(lambda: service.runner("lasting")["state"] == "idle")
+    assert "going on" in service.inside.shell(f"cat {LIVE}/*/runner.log")
+    assert service.ask("POST", "/api/v1/runners/lasting/stop")["status"] == "stopped"
+    assert service.ask("DELETE", "/api/v1/runners/lasting")["http"] == 200
+    until(lambda: nothing_runs(service))
+
+
 def test_a_hand_back_that_was_cut_short_is_done_again(service: Service) -> None:
     """As a power cut does it: nothing runs, and the directory is still the job's."""
     service.online("four")

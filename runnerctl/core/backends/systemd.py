@@ -1,8 +1,8 @@
 """Runners as units of systemd: each in a sandbox and with a user of its own, under the same supervisor.
 
 We are no part of it: what a unit may do is fixed by its template, which is root's. We build the runner's directory, ask
-by a file, and systemd has it given to the unit's user (``runnerctl/privileged``). A supervisor that dies is not
-replaced: systemd watches the rest until it has ended, and has the directory reclaimed.
+by a file, and systemd has it given to the unit's user (``runnerctl/privileged``). A supervisor that dies is replaced
+within its unit (``ExecReload=``), and systemd watches the rest until it has ended, and has the directory reclaimed.
 """
 
 from __future__ import annotations
@@ -146,8 +146,13 @@ class SystemdBackend(SupervisedBackend):
         self._leases.hold(runner_id, os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
 
     def adopt(self, handle: str) -> bool:
-        """systemd never let go of it."""
-        return self.observe(handle).running is True
+        """systemd never let go of it. Raises ``BackendFailed`` where its supervisor could not be replaced."""
+        if self.observe(handle).running is not True:
+            return False
+        runner_id = place_of(handle).runner_id
+        if units.can_adopt() and not units.adopt(runner_id) and not self._live.supervised(runner_id):
+            raise BackendFailed(f"Runner {runner_id} could not be adopted: `systemctl status {units.unit(runner_id)}`")
+        return True
 
     # -- seeing
 
@@ -156,7 +161,10 @@ class SystemdBackend(SupervisedBackend):
         return Records(str(self.live_dir), now=self.now)
 
     def observe(self, handle: str) -> Observation:
-        """systemd watches what its supervisor left, as long as there is a Listener or a Worker."""
+        """systemd watches what its supervisor left, as long as there is a Listener or a Worker.
+
+        With a template that cannot replace a supervisor that is all, and what it said last stands.
+        """
         place = place_of(handle)
         seen = self._live.observe(place.runner_id)
         if seen.phase is None:
@@ -164,10 +172,10 @@ class SystemdBackend(SupervisedBackend):
         if seen.supervised or seen.ended:
             return seen
         if seen.running:
-            return seen._replace(supervised=True)
+            return seen._replace(supervised=not units.can_adopt())
         if seen.phase is None or not self.working(handle):
             return self._with_traces(place, seen)
-        return seen._replace(running=True, supervised=True, phase=Phase.BUSY, working=True)
+        return seen._replace(running=True, supervised=not units.can_adopt(), phase=Phase.BUSY, working=True)
 
     def processes(self, handle: str) -> tuple[ProcessId, ...]:
         return self._live.processes(place_of(handle).runner_id)

@@ -17,6 +17,8 @@ from .limits import CgroupLimit
 
 TEMPLATE = Path("/etc/systemd/system/runnerctl-runner@.service")
 SLICE = "runnerctl.slice"
+ADOPTING = "--adopt-unit"
+"""What the program of ``ExecReload=`` is told."""
 _NAMES = {"memory": "MemoryMax", "io": "IOWeight", "pids": "TasksMax"}
 _START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
@@ -88,6 +90,24 @@ def start(runner_id: str) -> bool:
 def stop(runner_id: str) -> None:
     """Returns when all that follows its end is done, too."""
     _systemctl("stop", unit(runner_id), seconds=_STOP_SECONDS)
+
+
+def can_adopt() -> bool:
+    """Whether the template that is installed knows how a supervisor that died is replaced; older ones did not."""
+    try:
+        return ADOPTING in TEMPLATE.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def adopt(runner_id: str) -> bool:
+    """Has its supervisor replaced; whether it has one now.
+
+    Not of a unit that has failed in any way: systemd would kill what is left of it behind the reload
+    (``service_enter_running`` of systemd 252).
+    """
+    result = _systemctl("show", "--property=Result", "--value", unit(runner_id)).stdout.strip()
+    return result == "success" and _systemctl("reload", unit(runner_id), seconds=_START_SECONDS).returncode == 0
 
 
 def kill(runner_id: str, signal: str, *, main: bool) -> bool:
