@@ -47,6 +47,8 @@ class Services:
 
     settings: Settings
     existing: bool = False
+    serving: bool = False
+    """This process is the server of the state directory."""
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     runner_events: RunnerEvents = field(default_factory=RunnerEvents, repr=False)

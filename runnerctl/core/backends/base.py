@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
-from ..domain.observation import Observation
+from ..domain.observation import UNKNOWN, Observation
 
 if TYPE_CHECKING:
     from ..packages.store import Package
@@ -109,11 +109,6 @@ class Accepted(NamedTuple):
     """GitHub's id of the runner, as far as the identity tells it."""
     configured: Configured | None = None
     """Of a ``ConfigSh``: with any status but 0 the runner has no identity."""
-
-
-"""Of what was never started. ``began`` is to be put in."""
-UNKNOWN = Observation(running=None, supervised=None, pid=None, phase=None)
-"""Nothing could be seen; ``error`` says why."""
 
 
 class Usage(NamedTuple):

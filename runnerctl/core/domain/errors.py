@@ -12,7 +12,7 @@ They are caught at two places only: the Click root group and the aiohttp middlew
       Conflict                RunnerExists  RunnerBusy  InvalidTransition  ScopeMismatch  QuotaExceeded
                               TokenExists
       DeadlineExceeded
-      BackendFailed  PackageInvalid  DiskFull
+      BackendFailed (NotVisible)  PackageInvalid  DiskFull
       GitHubError             GitHubCredentials  GitHubNotFound  GitHubRefused (GitHubConflict, GitHubBusy)
                               GitHubUnavailable (GitHubNoAnswer)  GitHubRateLimited
       Overloaded  TooManyRequests  IssuerUnavailable
@@ -144,6 +144,10 @@ class DeadlineExceeded(RunnerctlError):
 
 class BackendFailed(RunnerctlError):
     code, exit_code, http_status = "backend_failed", 8, 500
+
+
+class NotVisible(BackendFailed):
+    """Whether processes live cannot be told from here: nothing is done because of that."""
 
 
 class PackageInvalid(RunnerctlError):

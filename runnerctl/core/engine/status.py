@@ -34,6 +34,9 @@ def observe(services: Services, runner: Runner) -> Status:
     seen = backend.observe(handle) if runner.live else None
     if seen is not None:
         runner = _as_observed(runner, seen)
+    if seen is not None and seen.running is None:
+        unseen = f"Its processes cannot be seen from here: {seen.error or 'no reason was given'}"
+        return Status(name=runner.name, runner=runner, seen=seen, degraded=unseen, now=services.clock.now())
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     now = services.clock.now()
