@@ -70,6 +70,7 @@ def _overview(services: Services) -> dict[str, Any]:
         "package_dir": str(settings.package_dir),
         "backend": services.backend.name,
         "degraded": services.backend.degraded,
+        "of_another_host": services.whose.refusal is not None,
         "orphans": len(services.store.orphans()),
         "held_back": core.held_back(services),
         "limits": {"max_runners": settings.max_runners, "min_free_space": settings.min_free_space},

@@ -212,6 +212,17 @@ def _has_api_tokens(subject: Subject) -> bool:
     return there and bool(subject.services.store.tokens())
 
 
+def _whose(subject: Subject) -> Iterator[Finding]:
+    """Raises ``StateOfAnotherHost`` for a state directory that was copied here."""
+    if not subject.reads_state:
+        return
+    if (refused := subject.services.whose.refusal) is not None:
+        raise refused
+    if subject.services.whose.machine is None:
+        message = "This machine has no id (/etc/machine-id): a copy of its state on another machine is not noticed"
+        yield Finding(Level.WARN, message, "systemd-machine-id-setup, or mount the host's file into the container")
+
+
 def _directories(subject: Subject) -> Iterator[Finding]:
     settings = subject.services.settings
     for setting, path in ((HostSection.state_dir, settings.state_dir), (DefaultsSection.base_dir, settings.base_dir)):
@@ -369,6 +380,7 @@ CHECKS = (
     Check("github", _github, frozenset({FrontEnd.DOCTOR})),
     Check("listening", _listening, _ALL),
     Check("callers", _callers, _ALL),
+    Check("state", _whose, _ALL),
     Check("directories", _directories, _ALL),
     Check("directories", _packages, _DOCTOR),
     Check("backend", _backend, _ALL),

@@ -324,6 +324,13 @@ class Backend(ABC):
     def discover(self) -> Iterable[Found]:
         """All here that carries our mark, whether anybody knows of it or not."""
 
+    def taken_over(self, handle: str) -> str:
+        """Its handle here, when the state of another machine goes on on this one: what was copied is another file."""
+        return handle
+
+    def forget_identity(self, handle: str) -> None:  # noqa: B027 - for who has one on this host
+        """Deletes what its Listener would sign in with, here; nothing is told to GitHub."""
+
     def tidy(self, handle: str, *, before: float) -> int:  # noqa: ARG002 - for who keeps files that grow old
         """Deletes what actions/runner itself wrote and left before then; says how many files. Never raises."""
         return 0

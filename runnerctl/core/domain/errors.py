@@ -5,7 +5,7 @@ They are caught at two places only: the Click root group and the aiohttp middlew
 
     RunnerctlError
       InvalidRequest          BodyTooLarge  UnsupportedMediaType
-      ConfigInvalid
+      ConfigInvalid  StateOfAnotherHost
       MethodNotAllowed  NotFound
       Unauthorized  Forbidden
       RunnerNotFound  TokenNotFound
@@ -80,6 +80,12 @@ class ConfigInvalid(RunnerctlError):
     """A setting, key, directory or address that cannot be used."""
 
     code, exit_code, http_status = "config_invalid", 2, 500
+
+
+class StateOfAnotherHost(RunnerctlError):
+    """The state directory was copied from another machine: nothing in it is acted on."""
+
+    code, exit_code, http_status = "state_of_another_host", 2, 500
 
 
 class MethodNotAllowed(RunnerctlError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,10 @@ def need(through: Through) -> Through:
         pytest.skip(NEEDS_ROOT)
     assert _works(through), f"root cannot do this here: {' '.join(through)}"
     return through
+
+
+def machine_with_id(top: Path, word: str) -> Through:
+    """Commands see another machine: its id is in a file that is mounted over theirs."""
+    other = top / f"machine-id-{len(word)}-{word[:4]}"
+    other.write_text(f"{word}\n")
+    return ("unshare", "-m", "sh", "-c", f'mount --bind {other} /etc/machine-id && exec "$@"', "sh")
