@@ -32,6 +32,7 @@ COMMANDS = {
     "package": "List, fetch, prune and verify runner packages",
     "token": "Create, list, rotate and revoke API tokens",
     "audit": "Show who asked for what",
+    "state": "Say which machine goes on with a copied state directory",
     "doctor": "Check that this host can run runners",
     "config": "Show or check the settings in force",
     "serve": "Serve the REST API",

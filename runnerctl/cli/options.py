@@ -65,6 +65,20 @@ class CliContext:
         context.meta.setdefault(UID, os.getuid())
         services = Services.for_reading(self.settings(warn=warn))
         context.call_on_close(services.close)
+        if warn and (refused := services.whose.refusal) is not None:
+            from . import render
+
+            render.warn(self, f"{refused.message}. {refused.hint}")
+        return services
+
+    def services_of_any_host(self) -> Services:
+        """For the commands that say which machine goes on with a state directory."""
+        from runnerctl.core import Services
+
+        context = click.get_current_context()
+        context.meta.setdefault(UID, os.getuid())
+        services = Services.of_any_host(self.settings())
+        context.call_on_close(services.close)
         return services
 
 

@@ -14,8 +14,12 @@ from runnerctl.core.domain import documents, sizes
 from . import render, runners
 from .options import KNOWN_RUNNER, CliContext, Verb, pass_cli
 
-EXIT_STATUS = {documents.RUNNING: 0, documents.INSTALLED: 3, documents.NOT_INSTALLED: 5}
-"""systemctl's number for what is there and does not run."""
+EXIT_STATUS = {
+    documents.RUNNING: 0,
+    documents.INSTALLED: 3,  # systemctl's number for what is there and does not run
+    documents.NOT_INSTALLED: 5,
+    documents.UNKNOWN: 8,
+}
 
 
 @click.command(
@@ -26,6 +30,7 @@ EXIT_STATUS = {documents.RUNNING: 0, documents.INSTALLED: 3, documents.NOT_INSTA
         0: "the runner runs, or NAME was not given",
         3: "the runner is installed, but does not run",
         5: "the runner is not installed",
+        8: "the runner's processes cannot be seen from here; it may run",
     },
     see=("list", "logs", "doctor"),
     epilog="""\b
@@ -58,12 +63,14 @@ def _overview(services: Services) -> dict[str, Any]:
     return {
         "runners": len(seen),
         "running": sum(status.word == documents.RUNNING for status in seen),
+        "unknown": sum(status.word == documents.UNKNOWN for status in seen),
         "states": dict(Counter(str(status.runner.state) for status in seen if status.runner)),
         "state_dir": str(settings.state_dir),
         "base_dir": str(settings.base_dir),
         "package_dir": str(settings.package_dir),
         "backend": services.backend.name,
         "degraded": services.backend.degraded,
+        "of_another_host": services.whose.refusal is not None,
         "orphans": len(services.store.orphans()),
         "held_back": core.held_back(services),
         "limits": {"max_runners": settings.max_runners, "min_free_space": settings.min_free_space},

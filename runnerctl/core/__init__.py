@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .access.oidc.id_tokens import SigningKey
     from .access.oidc.workflow_rules import Policy, caller
     from .domain.models import Runner, RunnerSpec, Scope
-    from .engine import routed
+    from .engine import another_host, routed
     from .engine.github_side.breaker import held_back
     from .engine.github_side.orphans import finish_orphans
     from .engine.github_side.registration_poller import RegistrationPoller
@@ -142,6 +142,7 @@ _MODULES = {
     "tokens": "access.tokens",
     "id_tokens": "access.oidc.id_tokens",
     "issuer_keys": "access.oidc.issuer_keys",
+    "another_host": "engine.another_host",
     "routed": "engine.routed",
     "processes": "host.processes",
     "trash": "host.trash",
@@ -190,6 +191,7 @@ __all__ = [
     "USE_SECONDS",
     "Wait",
     "actor_document",
+    "another_host",
     "api_token",
     "ask_github",
     "caller",

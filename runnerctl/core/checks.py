@@ -22,6 +22,7 @@ from .settings.run_as import check_job_users
 from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
 
+_SOMEBODY_ELSE = -1
 _MOST_SKEW = 30.0
 """Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
 
@@ -211,6 +212,17 @@ def _has_api_tokens(subject: Subject) -> bool:
     return there and bool(subject.services.store.tokens())
 
 
+def _whose(subject: Subject) -> Iterator[Finding]:
+    """Raises ``StateOfAnotherHost`` for a state directory that was copied here."""
+    if not subject.reads_state:
+        return
+    if (refused := subject.services.whose.refusal) is not None:
+        raise refused
+    if subject.services.whose.machine is None:
+        message = "This machine has no id (/etc/machine-id): a copy of its state on another machine is not noticed"
+        yield Finding(Level.WARN, message, "systemd-machine-id-setup, or mount the host's file into the container")
+
+
 def _directories(subject: Subject) -> Iterator[Finding]:
     settings = subject.services.settings
     for setting, path in ((HostSection.state_dir, settings.state_dir), (DefaultsSection.base_dir, settings.base_dir)):
@@ -298,6 +310,25 @@ def _kernel(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _visibility(subject: Subject) -> Iterator[Finding]:
+    """Whether the runners' processes can be seen, by whoever this process has become."""
+    from .host import processes, visibility
+
+    settings = subject.services.settings
+    others = settings.run_as is not None or subject.services.backend.name == "systemd"
+    try:
+        processes.boot_id()
+        visibility.check_all_seen(_SOMEBODY_ELSE if others else None)
+    except visibility.Unseen as exc:
+        message = (
+            f"{str(exc.strerror)[:1].upper()}{str(exc.strerror)[1:]}: what cannot be seen is shown as unknown, and such"
+            " runners are not stopped, removed or cleared away"
+        )
+        yield Finding(Level.WARN, message, visibility.SEE_ALL)
+    else:
+        yield Finding(Level.OK, "The runners' processes can be seen")
+
+
 def _own_unit(subject: Subject) -> Iterator[Finding]:
     if subject.restart_kills is None or subject.services.backend.name != "process":
         return
@@ -349,6 +380,7 @@ CHECKS = (
     Check("github", _github, frozenset({FrontEnd.DOCTOR})),
     Check("listening", _listening, _ALL),
     Check("callers", _callers, _ALL),
+    Check("state", _whose, _ALL),
     Check("directories", _directories, _ALL),
     Check("directories", _packages, _DOCTOR),
     Check("backend", _backend, _ALL),
@@ -356,6 +388,7 @@ CHECKS = (
     Check("jobs", _job_env, _ALL),
     Check("jobs", _certificates, _ALL),
     Check("kernel", _kernel, _DOCTOR),
+    Check("kernel", _visibility, _DOCTOR | {FrontEnd.SERVE}),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),
     Check("state", _state, _DOCTOR),

@@ -23,6 +23,7 @@ from .domain import job_env
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .host import state_directory
+from .host.whose import Whose
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
 from .settings.table import OF_LAUNCHES, GithubSection
 from .store import Store
@@ -47,6 +48,8 @@ class Services:
 
     settings: Settings
     existing: bool = False
+    serving: bool = False
+    """This process is the server of the state directory."""
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     runner_events: RunnerEvents = field(default_factory=RunnerEvents, repr=False)
@@ -59,23 +62,43 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings, *, existing: bool = False) -> Services:
-        """Takes hold of the state directory. Raises ``ConfigInvalid`` when it cannot be used.
+        """Takes hold of the state directory. Raises ``ConfigInvalid`` when it cannot be used, and
+        ``StateOfAnotherHost`` for a copy of another machine's.
 
         ``existing``: nothing is made; a state directory that was deleted must not come back.
         """
+        services = cls.of_any_host(settings, existing=existing)
+        try:
+            services.whose.claim()
+        except BaseException:
+            services.close()
+            raise
+        return services
+
+    @classmethod
+    def of_any_host(cls, settings: Settings, *, existing: bool = True) -> Services:
+        """For whoever decides which machine goes on with it: nothing is acted on."""
         state_directory.prepare(settings.state_dir, make=not existing)
         return cls(settings=settings, existing=existing)
 
     @classmethod
     def for_reading(cls, settings: Settings) -> Services:
-        """Makes nothing: where there is no state directory, or no database in it, an empty one is read."""
+        """Makes nothing: where there is no state directory, or no database in it, an empty one is read.
+
+        That of another machine may be read: ``whose.refusal`` says so.
+        """
         from .host.directories import disk_errors
 
         with disk_errors(settings.state_dir):
             there = settings.state_dir.exists()
-        services = cls.open(settings, existing=True) if there else cls(settings=settings, existing=True)
+        services = cls.of_any_host(settings) if there else cls(settings=settings, existing=True)
         services._reads = True
         return services
+
+    @built_once
+    def whose(self) -> Whose:
+        """Which machine the state directory belongs to."""
+        return Whose(self.settings.state_dir, lambda: self.store.host_ids())  # noqa: PLW0108 - the store is opened if it is asked
 
     @built_once
     def store(self) -> Store:
@@ -318,13 +341,10 @@ class Services:
         # A unit's supervisor cannot look into the state directory.
         return _UNITS_EVENTS if self._wants_units else self.settings.state_dir / "events.sock"
 
-    @built_once
+    @property
     def host_id(self) -> str:
-        """Tells this machine from others: a state directory belongs to one (``machine-id(5)``)."""
-        try:
-            return Path("/etc/machine-id").read_text(encoding="ascii").strip() or os.uname().nodename
-        except (OSError, UnicodeDecodeError):
-            return os.uname().nodename
+        """Tells this machine from others: a state directory belongs to one."""
+        return self.whose.machine or os.uname().nodename
 
     @property
     def locks_dir(self) -> Path:

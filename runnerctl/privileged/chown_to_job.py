@@ -34,6 +34,7 @@ _NUMBERS = {
 def main(arguments: list[str]) -> int:
     places = Places(arguments)
     try:
+        places.check_machine()
         request = places.request()
         if request.get("only_back") is True:
             raise Refused("Its files are only reclaimed")

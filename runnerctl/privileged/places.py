@@ -9,6 +9,8 @@ import pwd
 import re
 import stat
 
+from runnerctl.supervisor import machine
+
 LIVE_DIR = "/run/runnerctl-runners"
 """Root's own: ``<id>/`` holds a running unit's record, log and FIFO, which the manager may read."""
 MANAGER_DIR = "/run/runnerctl"
@@ -39,7 +41,8 @@ class Places:
             raise Refused("Usage: ID --base-dir DIR --state-dir DIR --manager USER [--groups NAME,NAME]")
         self.life = life
         self.base_dir = given["--base-dir"]
-        self.run_dir = f"{given['--state-dir']}/runners/{life}"
+        self.state_dir = given["--state-dir"]
+        self.run_dir = f"{self.state_dir}/runners/{life}"
         """The manager's: its request, and later the log that stays."""
         self.live_dir = f"{LIVE_DIR}/{life}"
         try:
@@ -73,6 +76,22 @@ class Places:
         if not isinstance(request, dict) or request.get("id") != self.life:
             raise Refused("The request is not understood")
         return request
+
+    def check_machine(self) -> None:
+        """Refuses where the state directory was copied from another machine: a start by hand must not be one there."""
+        try:
+            with Acting(self):
+                descriptor = os.open(f"{self.state_dir}/{machine.HOST_FILE}", _FILE)
+        except FileNotFoundError:
+            return  # no manager of this version has opened it yet
+        with os.fdopen(descriptor, "rb") as stream:
+            text = stream.read(_MOST) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        try:
+            told = json.loads(text)["machine"]
+        except (ValueError, KeyError, TypeError):
+            raise Refused("Whose the state directory is cannot be read") from None
+        if told is not None and told != machine.machine_id():
+            raise Refused("The state directory is of another machine (runnerctl state adopt | forget-registrations)")
 
     def root(self, name: object) -> str:
         """The directory of a runner of that name."""

@@ -55,6 +55,7 @@ def serve(settings: Settings) -> None:
         for finding in checks.require(FrontEnd.SERVE, subject):
             log.warning(finding.message)
     services = Services.open(settings)
+    services.serving = True
     check_directory(settings.base_dir)
     group = settings_listening.socket_group(settings)
     services.store  # noqa: B018 - an upgrade of the database is refused while a server holds the lock

@@ -52,9 +52,10 @@ class JobUser:
             libc.checked(libc.function("prctl")(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
     def kill_all(self) -> bool:
-        """SIGKILL for every process of that user, all at once, so that none can fork; whether any lives yet."""
-        if not self._lives():
-            return False
+        """SIGKILL for every process of that user, all at once, so that none can fork; whether any is seen to live yet.
+
+        Also where none is seen before: ``/proc`` may hide them.
+        """
         pid = os.fork()
         if pid == 0:
             self._kill_and_exit()

@@ -50,6 +50,17 @@ class PreviousRecord:
         seen = processes.look(int(_number(known.get("pid")) or 0))
         return seen if seen and seen.lives and seen.start_ticks == known.get("start_ticks") else None
 
+    def unseen(self, run_dir: str) -> str | None:
+        """Why its Listener may live though we cannot see it; None if it cannot, or can be seen."""
+        known = self._document.get("listener")
+        if not isinstance(known, dict) or self._boot_id != processes.boot_id():
+            return None
+        pid = int(_number(known.get("pid")) or 0)
+        if self._document.get("namespaces") not in (None, "", processes.namespaces()):
+            return "its Listener lives in another namespace" if _is_read(f"{run_dir}/out.fifo") else None
+        hidden = pid > 0 and processes.is_hidden(pid)
+        return f"/proc hides process {pid}, which may be its Listener" if hidden else None
+
     def listener(self, root: str) -> Process | None:
         """The living Listener, also one whose supervisor died just after starting it."""
         if self._document.get("listener") is None:
@@ -61,6 +72,15 @@ def workers(launch: Launch, cgroup: str | None) -> list[Process]:
     """The Workers of that runner that live."""
     inside = set() if cgroup is None else cgroups.pids(cgroup)
     return processes.workers(launch.root, life=launch.id, inside=inside)
+
+
+def _is_read(fifo: str) -> bool:
+    """A Listener has its own output open for reading, too."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+    except OSError:
+        return False
+    return True
 
 
 def _read(path: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ A process is its pid together with its start ticks; a zombie does not live.
 from __future__ import annotations
 
 import os
+import select
 import signal
 
 WORKER = "Runner.Worker"
@@ -40,6 +41,14 @@ def boot_id() -> str:
     return _read("/proc/sys/kernel/random/boot_id").decode().strip()
 
 
+def namespaces() -> str:
+    """In which pids and starts are counted here; readers in others cannot look for them. Empty: not known."""
+    try:
+        return " ".join(os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "time"))
+    except OSError:
+        return ""
+
+
 def look(pid: int) -> Process | None:
     """Who has that pid now, zombie or not; None if nobody."""
     try:
@@ -55,6 +64,20 @@ def look(pid: int) -> Process | None:
         parent=int(fields[1]),
         start_ticks=int(fields[19]),
     )
+
+
+def is_hidden(pid: int) -> bool:
+    """A process has that pid and has not ended, and ``/proc`` does not show it to us."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return look(pid) is None and not poll.poll(0)
+    finally:
+        os.close(descriptor)
 
 
 def lives(pid: int, start_ticks: int) -> bool:

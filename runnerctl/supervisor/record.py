@@ -9,6 +9,7 @@ import json
 import os
 import time
 
+import processes
 from exits import Exit
 from job import Job
 from processes import Process
@@ -30,6 +31,7 @@ class Record:
         self._mode = mode
         self.life = life
         self.boot_id = boot_id
+        self.namespaces = processes.namespaces()
         self.supervisor = supervisor
         self.listener: Process | None = None
         self.cgroup: str | None = None
@@ -78,6 +80,7 @@ class Record:
             "format": 1,
             "id": self.life,
             "boot_id": self.boot_id,
+            "namespaces": self.namespaces,
             "supervisor": self.supervisor.identity(),
             "listener": self.listener and self.listener.identity(),
             "mark": self.mark,

@@ -145,7 +145,10 @@ class _Adopted:
 
 def _check_alone(run_dir: str, launch: Launch) -> None:
     """A supervisor before us may have died and left its Listener, or a Worker, at work."""
-    left = PreviousRecord(run_dir).recorded()
+    previous = PreviousRecord(run_dir)
+    if (why := previous.unseen(run_dir)) is not None:
+        raise Refused(why, status=_ALREADY)
+    left = previous.recorded()
     if left is not None:
         raise Refused(f"its Listener, process {left.pid}, lives without a supervisor", status=_ALREADY)
     left = processes.at_home(launch.root, processes.LISTENER, processes.WORKER)
@@ -155,6 +158,8 @@ def _check_alone(run_dir: str, launch: Launch) -> None:
 
 def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
     previous = PreviousRecord(run_dir)
+    if (why := previous.unseen(run_dir)) is not None:
+        raise Refused(why)
     listener = previous.listener(launch.root)
     if listener is None and not previous_record.workers(launch, previous.cgroup or launch.cgroup):
         raise Refused("neither a Listener nor a Worker of it lives", status=_NOTHING_LIVES)

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
             (('--version',), 'flag', (), False, 'Show the version and exit'),
         ),
-        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'package', 'token', 'audit', 'doctor', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
+        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'package', 'token', 'audit', 'state', 'doctor', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
     ),
     'create': (
         'Register a runner and start it',
@@ -243,6 +243,31 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         (
             (('-f', '--follow'), 'flag', (), False, 'Keep printing what is added, until Ctrl-C'),
             (('-n', '--tail'), '', (), False, 'Print only the last N lines'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'state': (
+        'Say which machine goes on with a copied state directory',
+        (
+        ),
+        ('adopt', 'forget-registrations'),
+    ),
+    'state adopt': (
+        'Go on with the state directory of another machine, on this one',
+        (
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'state forget-registrations': (
+        'Forget the runners of the machine that this state directory was copied from',
+        (
+            (('--yes',), 'flag', (), False, 'Do not ask'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),

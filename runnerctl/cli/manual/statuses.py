@@ -12,6 +12,7 @@ from .page import Page, Paragraph, References, Section, Terms
 MEANINGS = {
     "internal_error": "a bug; HTTP callers see the request id only",
     "config_invalid": "settings, a key, a directory or an address that cannot be used",
+    "state_of_another_host": "the state directory was copied from another machine; `runnerctl state` says how to go on",
     "invalid_request": "a flag, body, name, label or repository that cannot be used",
     "method_not_allowed": "no such method there",
     "forbidden": "the token may not do this, or the repository is public and nothing allows public repositories",

@@ -66,9 +66,11 @@ def _literal(block: Literal, _width: int) -> list[str]:
 
 
 def _usage(block: Usage, width: int) -> list[str]:
-    """Broken between the parts only."""
+    """Broken between the parts only, and in the command where that alone is too long."""
     parts = [_marked(part).replace(" ", "\0") for part in block.parts]
-    command = click.style(block.command, bold=True).replace(" ", "\0")
+    command = click.style(block.command, bold=True)
+    if len(block.command) <= width - _INDENT:
+        command = command.replace(" ", "\0")
     return [line.replace("\0", " ") for line in _filled(" ".join([command, *parts]), width, hanging=_DEEPER)]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
-from ..domain.observation import Observation
+from ..domain.observation import UNKNOWN, Observation
 
 if TYPE_CHECKING:
     from ..packages.store import Package
@@ -109,11 +109,6 @@ class Accepted(NamedTuple):
     """GitHub's id of the runner, as far as the identity tells it."""
     configured: Configured | None = None
     """Of a ``ConfigSh``: with any status but 0 the runner has no identity."""
-
-
-"""Of what was never started. ``began`` is to be put in."""
-UNKNOWN = Observation(running=None, supervised=None, pid=None, phase=None)
-"""Nothing could be seen; ``error`` says why."""
 
 
 class Usage(NamedTuple):
@@ -328,6 +323,13 @@ class Backend(ABC):
     @abstractmethod
     def discover(self) -> Iterable[Found]:
         """All here that carries our mark, whether anybody knows of it or not."""
+
+    def taken_over(self, handle: str) -> str:
+        """Its handle here, when the state of another machine goes on on this one: what was copied is another file."""
+        return handle
+
+    def forget_identity(self, handle: str) -> None:  # noqa: B027 - for who has one on this host
+        """Deletes what its Listener would sign in with, here; nothing is told to GitHub."""
 
     def tidy(self, handle: str, *, before: float) -> int:  # noqa: ARG002 - for who keeps files that grow old
         """Deletes what actions/runner itself wrote and left before then; says how many files. Never raises."""

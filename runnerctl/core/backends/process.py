@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import BackendFailed, DiskFull, RunnerctlError
+from ..domain.errors import BackendFailed, DiskFull, NotVisible, RunnerctlError
 from ..domain.models import ProcessId
-from ..domain.observation import Observation, Phase
-from ..host import cgroups, processes
-from . import run_directory, supervisors
+from ..domain.observation import UNKNOWN, Observation, Phase
+from ..host import cgroups, processes, visibility
+from ..host.visibility import SEE_ALL, Unseen
+from . import held_files, run_directory, supervisors
 from .base import Capabilities, ConfigSh, Configured, Usage
 from .place import Place, place_of
 from .supervised import SupervisedBackend
@@ -57,7 +58,12 @@ class ProcessBackend(SupervisedBackend):
             return None
         from ..host.job_users import with_processes
 
-        in_use = with_processes(zombies=True)
+        try:
+            in_use = with_processes(zombies=True)
+        except Unseen as exc:
+            raise NotVisible(
+                f"Which users of run_as have processes cannot be seen: {exc.strerror}", hint=SEE_ALL
+            ) from exc
         return [(uid, gid) for uid, gid in named if uid not in in_use]
 
     @cached_property
@@ -174,8 +180,14 @@ class ProcessBackend(SupervisedBackend):
         seen = self._records.observe(place.runner_id)
         if seen.running or seen.ended:
             return seen
+        if seen.running is None:
+            return seen
         record = self._records.read(place.runner_id)
-        if record is None or record.phase is not Phase.BUSY or (worker := self._worker(place)) is None:
+        try:
+            worker = None if record is None or record.phase is not Phase.BUSY else self._worker(place)
+        except Unseen as exc:
+            return UNKNOWN._replace(error=exc.strerror, began=seen.began)
+        if record is None or worker is None:
             return self._with_traces(place, seen)
         # A Worker outlives its Listener; and its supervisor, if that was killed too.
         job, since = (record.job.name, record.job.started_at) if record.job else (None, None)
@@ -191,22 +203,25 @@ class ProcessBackend(SupervisedBackend):
 
     def working(self, handle: str) -> bool:
         place = place_of(handle)
-        try:
+        with _seen_of(place):
             return self._worker(place) is not None
-        except OSError as exc:
-            raise BackendFailed(
-                f"The processes of runner {place.runner_id} could not be observed: {exc.strerror}"
-            ) from exc
 
     def _worker(self, place: Place) -> ProcessId | None:
+        """Raises ``Unseen`` where one may live that cannot be seen from here."""
         seen = self._records.read(place.runner_id)
+        if seen is not None and seen.supervisor.boot_id == processes.boot_id() and not _counted_here(seen.supervisor):
+            # Whoever looked has seen that neither its supervisor nor its Listener is left: no new one can come.
+            if held_files.has_worker(place.root):
+                raise Unseen("a job writes its log, and its processes are in another namespace")
+            return None
         listener = seen.listener if seen else None
         alive = listener is not None and processes.alive(listener)
         cgroup = self._cgroup(place)
         for pid in [] if cgroup is None else cgroups.pids(cgroup):
             if processes.comm(pid) == processes.WORKER_COMM and (worker := processes.identify(pid)) is not None:
                 return worker
-        return processes.worker(listener.pid if listener and alive else None, place.runner_id)
+        uid = None if place.user is None else place.user[0]
+        return processes.worker(listener.pid if listener and alive else None, place.runner_id, uid=uid)
 
     def logs(self, handle: str) -> Path:
         return self.run_dir(place_of(handle).runner_id) / "runner.log"
@@ -242,8 +257,28 @@ class ProcessBackend(SupervisedBackend):
                 _signal(listener, signal.SIGCONT)
 
     def kill(self, handle: str) -> None:
-        """The supervisor goes first: it would take the deaths for exits and act on them."""
+        """The supervisor goes first: it would take the deaths for exits and act on them.
+
+        Raises ``NotVisible``, and touches nothing, where what is left could not be seen.
+        """
         place = place_of(handle)
+        with _seen_of(place):
+            self._check_visible(place)
+            self._kill(place)
+
+    def _check_visible(self, place: Place) -> None:
+        """Raises ``Unseen`` unless all that lives of it would be found."""
+        seen = self._records.read(place.runner_id)
+        if seen is None or seen.supervisor.boot_id != processes.boot_id():
+            return  # nothing was ever started, or it was in another boot
+        if _counted_here(seen.supervisor):
+            for process in filter(None, (seen.supervisor, seen.listener)):
+                processes.alive(process)
+            visibility.check_all_seen(None if place.user is None else place.user[0])
+        elif not self._records.is_certainly_dead(place.runner_id) or held_files.has_worker(place.root):
+            visibility.check_same(seen.supervisor.namespaces)
+
+    def _kill(self, place: Place) -> None:
         deadline = time.monotonic() + self.ladder.kill
         cgroup = self._cgroup(place)
         self._signal_supervisor(place.runner_id, signal.SIGKILL)
@@ -255,7 +290,7 @@ class ProcessBackend(SupervisedBackend):
             user_processes.kill_all(user, seconds=self.ladder.kill)
         while tree := self._tree(place, cgroup):
             for pid in tree:
-                _kill(pid)
+                _end(pid)
             if time.monotonic() > deadline:
                 raise BackendFailed(f"Processes {tree} of runner {place.runner_id} survive SIGKILL")
             time.sleep(0.01)
@@ -312,7 +347,24 @@ def _signal(process: ProcessId, number: signal.Signals) -> bool:
     return True
 
 
-def _kill(pid: int) -> None:
+def _counted_here(process: ProcessId) -> bool:
+    """Its pid means the same here as where it was written down."""
+    return process.namespaces in {"", visibility.namespaces()}
+
+
+@contextmanager
+def _seen_of(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except Unseen as exc:
+        raise NotVisible(
+            f"The processes of runner {place.name!r} cannot be seen from here: {exc.strerror}", hint=SEE_ALL
+        ) from exc
+    except OSError as exc:
+        raise BackendFailed(f"The processes of runner {place.runner_id} could not be observed: {exc.strerror}") from exc
+
+
+def _end(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..domain.errors import BackendFailed
+from ..domain.errors import BackendFailed, NotVisible
 from ..domain.models import ProcessId
-from ..domain.observation import NOTHING, Observation, Outcome, Phase
+from ..domain.observation import NOTHING, UNKNOWN, Observation, Outcome, Phase
 from ..host.liveness import Liveness
+from ..host.visibility import Unseen
+from . import held_files
 
 _MAX_SIZE = 64 * 1024
 
@@ -44,10 +46,10 @@ class Record(NamedTuple):
 def decode(text: bytes) -> Record:
     """Raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything that no supervisor wrote."""
     document = json.loads(text)
-    get, boot_id = document.get, document["boot_id"]
+    get, counted = document.get, (document["boot_id"], str(document.get("namespaces") or ""))
     return Record(
-        supervisor=_process(document["supervisor"], boot_id),
-        listener=_process(document["listener"], boot_id) if get("listener") else None,
+        supervisor=_process(document["supervisor"], *counted),
+        listener=_process(document["listener"], *counted) if get("listener") else None,
         phase=Phase(document["phase"]),
         online_at=get("online_at"),
         job=_job(get("job")),
@@ -62,8 +64,8 @@ def decode(text: bytes) -> Record:
     )
 
 
-def _process(document: dict[str, int], boot_id: str) -> ProcessId:
-    return ProcessId(pid=int(document["pid"]), start_ticks=int(document["start_ticks"]), boot_id=str(boot_id))
+def _process(document: dict[str, int], boot_id: str, namespaces: str) -> ProcessId:
+    return ProcessId(int(document["pid"]), int(document["start_ticks"]), str(boot_id), namespaces)
 
 
 def _job(document: dict[str, Any] | None) -> Job | None:
@@ -99,21 +101,44 @@ class Records:
         return known.record if known else None
 
     def observe(self, runner_id: str) -> Observation:
-        """The record as far as the kernel bears it out."""
+        """The record as far as the kernel bears it out; unknown where its processes cannot be seen from here."""
         began = self._now()
         known = self._look_up(runner_id)
         if known is None:
             return NOTHING._replace(began=began)
-        record = known.record
-        supervised = not record.ended and self._lives(record.supervisor)
-        if record.listener is not None and self._lives(record.listener):
+        try:
+            return self._observed(known, began)
+        except Unseen as exc:
+            if self.is_certainly_dead(runner_id):
+                return _observation(known.record, running=False, supervised=False)._replace(began=began)
+            return UNKNOWN._replace(error=exc.strerror, began=began)
+        except OSError as exc:
+            raise BackendFailed(f"The processes of runner {runner_id} could not be observed: {exc.strerror}") from exc
+
+    def _observed(self, known: _Known, began: float) -> Observation:
+        record, lives = known.record, self._liveness.lives
+        supervised = not record.ended and lives(record.supervisor)
+        if record.listener is not None and lives(record.listener):
             return Observation._make((*(known.watched if supervised else known.unwatched), began))
         return _observation(record, running=False, supervised=supervised)._replace(began=began)
 
-    def supervised(self, runner_id: str) -> bool:
-        """Its supervisor lives and has not said its last word."""
+    def told(self, runner_id: str, *, began: float) -> Observation:
+        """The record as it stands, of one whose processes somebody has seen in another way."""
         known = self._look_up(runner_id)
-        return known is not None and not known.record.ended and self._lives(known.record.supervisor)
+        return NOTHING._replace(began=began) if known is None else Observation._make((*known.watched, began))
+
+    def is_certainly_dead(self, runner_id: str) -> bool:
+        """Neither its supervisor nor its Listener holds what it holds while it lives, wherever one looks from."""
+        run_dir = f"{self._runs_dir}/{runner_id}"
+        try:
+            return not held_files.is_supervised(run_dir) and not held_files.has_listener(run_dir)
+        except OSError:
+            return False  # they are another user's, for one
+
+    def supervised(self, runner_id: str) -> bool:
+        """Its supervisor lives and has not said its last word. Raises ``NotVisible`` where that cannot be told."""
+        known = self._look_up(runner_id)
+        return known is not None and not known.record.ended and self._lives(runner_id, known.record.supervisor)
 
     def processes(self, runner_id: str) -> tuple[ProcessId, ...]:
         """Those that its supervisor told of last, itself first, living or not; none once it has said its last word."""
@@ -122,9 +147,11 @@ class Records:
             return ()
         return (record.supervisor,) if record.listener is None else (record.supervisor, record.listener)
 
-    def _lives(self, process: ProcessId) -> bool:
+    def _lives(self, runner_id: str, process: ProcessId) -> bool:
         try:
             return self._liveness.lives(process)
+        except Unseen as exc:
+            raise NotVisible(f"The processes of runner {runner_id} cannot be seen from here: {exc.strerror}") from exc
         except OSError as exc:
             raise BackendFailed(f"Process {process.pid} could not be observed: {exc.strerror}") from exc
 

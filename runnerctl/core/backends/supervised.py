@@ -169,14 +169,28 @@ class SupervisedBackend(Backend):
     def cleanup(self, handle: str) -> Sequence[Left]:
         place = place_of(handle)
         self._leases.release(place.runner_id)
-        if self.observe(handle).running:
-            return [Left(f"Runner {place.name!r} still has processes: nothing was deleted")]
+        if self.observe(handle).running is not False:
+            return [Left(f"Runner {place.name!r} still has processes, or may have: nothing was deleted")]
         left = [*_left(lambda: _clear_traces(place)), *_left(lambda: _discard(place))]
         if not left:
             # Until then what is in there is wanted for another try.
             left = [*_left(lambda: run_directory.clear(self.run_dir(place.runner_id)))]
             self._forget(place.runner_id)
         return left
+
+    def taken_over(self, handle: str) -> str:
+        place = place_of(handle)
+        mark = marks.read(place.root)
+        if mark is None or mark.runner_id != place.runner_id:
+            return handle
+        found = place.root.stat()
+        return place._replace(inode=(found.st_dev, found.st_ino)).handle
+
+    def forget_identity(self, handle: str) -> None:
+        place = place_of(handle)
+        mark = marks.read(place.root)
+        if mark is not None and mark.runner_id == place.runner_id:
+            identity.forget(place.root)
 
     def _forget(self, runner_id: str) -> None:
         """Nothing of it need be remembered by this process."""

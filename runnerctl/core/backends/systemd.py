@@ -14,16 +14,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import BackendFailed
+from ..domain.errors import BackendFailed, NotVisible
 from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
+from ..host.visibility import SEE_ALL, Unseen
 from . import config_sh, run_directory, units
 from .base import Capabilities, ConfigSh, Configured, Problem, Usage
 from .place import Place, place_of
 from .records import Records
 from .supervised import SupervisedBackend
 
+_A_UNITS = -1
+"""A user who is not us."""
 _CONFIGURE_SECONDS = 80.0
 """Of the 90 that the template gives a unit to start."""
 _REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log", "priority")
@@ -167,6 +170,8 @@ class SystemdBackend(SupervisedBackend):
         """
         place = place_of(handle)
         seen = self._live.observe(place.runner_id)
+        if seen.running is None:
+            return self._by_cgroup(place.runner_id, seen)
         if seen.phase is None:
             seen = self._records.observe(place.runner_id)  # it has ended, and its last word was put there
         if seen.supervised or seen.ended:
@@ -176,6 +181,16 @@ class SystemdBackend(SupervisedBackend):
         if seen.phase is None or not self.working(handle):
             return self._with_traces(place, seen)
         return seen._replace(running=True, supervised=not units.can_adopt(), phase=Phase.BUSY, working=True)
+
+    def _by_cgroup(self, runner_id: str, unseen: Observation) -> Observation:
+        """Which pids are in its unit is shown by the kernel though ``/proc`` hides them: they are other users'."""
+        inside = units.cgroup(runner_id)
+        record = self._live.read(runner_id)
+        if inside is None or record is None or record.listener is None:
+            return unseen
+        if record.listener.pid not in cgroups.pids(inside):
+            return unseen
+        return self._live.told(runner_id, began=unseen.began)
 
     def processes(self, handle: str) -> tuple[ProcessId, ...]:
         return self._live.processes(place_of(handle).runner_id)
@@ -188,12 +203,16 @@ class SystemdBackend(SupervisedBackend):
         try:
             inside = units.cgroup(runner_id)
             pids = [] if inside is None else cgroups.pids(inside)
-            if any(processes.comm(pid) == processes.WORKER_COMM and processes.identify(pid) for pid in pids):
+            if any(processes.identify(pid) and processes.comm(pid) == processes.WORKER_COMM for pid in pids):
                 return True
             seen = self._live.read(runner_id)
             listener = seen.listener if seen else None
             alive = listener is not None and processes.alive(listener)
-            return processes.worker(listener.pid if listener and alive else None, runner_id) is not None
+            found = processes.worker(listener.pid if listener and alive else None, runner_id, uid=_A_UNITS)
+            return found is not None
+        except Unseen as exc:
+            why = f"Whether runner {runner_id} runs a job cannot be seen from here: {exc.strerror}"
+            raise NotVisible(why, hint=SEE_ALL) from exc
         except OSError as exc:
             raise BackendFailed(f"The processes of runner {runner_id} could not be observed: {exc.strerror}") from exc
 

@@ -6,6 +6,8 @@ import time
 from functools import cache
 from typing import Protocol
 
+from .errors import NotVisible
+
 
 class Clock(Protocol):
     def now(self) -> float:
@@ -42,5 +44,12 @@ class SystemClock:
 
 @cache
 def _boot_id() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - a status must be quick
-        return file.read().strip()
+    """Raises ``NotVisible``: times that are counted from the host's start mean nothing without it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - a status must be quick
+            return file.read().strip()
+    except OSError as exc:
+        raise NotVisible(
+            f"/proc does not show the boot's id ({exc.filename!r}: {exc.strerror})",
+            hint="Mount all of /proc (without subset=pid)",
+        ) from exc

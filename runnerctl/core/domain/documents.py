@@ -31,9 +31,11 @@ class Status(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The guide's three words."""
+        """The guide's three words, and ``unknown`` where its processes cannot be seen."""
         if self.seen is not None and self.seen.running:
             return RUNNING
+        if self.seen is not None and self.seen.running is None:
+            return UNKNOWN
         return INSTALLED if self.runner is not None and self.runner.live else NOT_INSTALLED
 
 

@@ -5,14 +5,14 @@ They are caught at two places only: the Click root group and the aiohttp middlew
 
     RunnerctlError
       InvalidRequest          BodyTooLarge  UnsupportedMediaType
-      ConfigInvalid
+      ConfigInvalid  StateOfAnotherHost
       MethodNotAllowed  NotFound
       Unauthorized  Forbidden
       RunnerNotFound  TokenNotFound
       Conflict                RunnerExists  RunnerBusy  InvalidTransition  ScopeMismatch  QuotaExceeded
                               TokenExists
       DeadlineExceeded
-      BackendFailed  PackageInvalid  DiskFull
+      BackendFailed (NotVisible)  PackageInvalid  DiskFull
       GitHubError             GitHubCredentials  GitHubNotFound  GitHubRefused (GitHubConflict, GitHubBusy)
                               GitHubUnavailable (GitHubNoAnswer)  GitHubRateLimited
       Overloaded  TooManyRequests  IssuerUnavailable
@@ -82,6 +82,12 @@ class ConfigInvalid(RunnerctlError):
     code, exit_code, http_status = "config_invalid", 2, 500
 
 
+class StateOfAnotherHost(RunnerctlError):
+    """The state directory was copied from another machine: nothing in it is acted on."""
+
+    code, exit_code, http_status = "state_of_another_host", 2, 500
+
+
 class MethodNotAllowed(RunnerctlError):
     code, exit_code, http_status = "method_not_allowed", 2, 405
 
@@ -144,6 +150,10 @@ class DeadlineExceeded(RunnerctlError):
 
 class BackendFailed(RunnerctlError):
     code, exit_code, http_status = "backend_failed", 8, 500
+
+
+class NotVisible(BackendFailed):
+    """Whether processes live cannot be told from here: nothing is done because of that."""
 
 
 class PackageInvalid(RunnerctlError):

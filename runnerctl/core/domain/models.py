@@ -122,6 +122,8 @@ class ProcessId(NamedTuple):
     start_ticks: int
     """Field 22 of ``/proc/PID/stat``."""
     boot_id: str
+    namespaces: str = ""
+    """In which both are counted (``host/visibility.py``); empty: whoever wrote it down did not say."""
 
 
 class LastError(NamedTuple):

@@ -68,3 +68,5 @@ class Observation(NamedTuple):
 
 
 NOTHING = Observation(running=False, supervised=False, pid=None, phase=None)
+UNKNOWN = Observation(running=None, supervised=None, pid=None, phase=None)
+"""Nothing could be seen; ``error`` says why."""

@@ -22,7 +22,8 @@ def shown_state(runner: Runner, processes: Observation) -> S:
 
     Without a server, a row says ``starting`` from its create to its end.
     """
-    if runner.state not in _OBSERVABLE or processes.running or runner.started_at is None:
+    undecided = processes.running is not False or runner.started_at is None
+    if runner.state not in _OBSERVABLE or undecided:
         return observed_state(runner, processes)
     if processes.supervised:
         return S.STOPPING if processes.phase is Phase.STOPPING else observed_state(runner, processes)

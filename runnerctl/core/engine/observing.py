@@ -82,7 +82,9 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool,
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle) if processes is None else processes
     if seen.running is None:
-        raise BackendFailed(f"Runner {runner.name!r} could not be observed: {seen.error or 'no reason was given'}")
+        from .left_to_server import not_visible  # seldom, and a status must be quick
+
+        raise not_visible(runner, seen)
     died = seen.gone and not seen.ended
     working = seen.working
     if working is None or (not working and _is_at_stake(runner, absences)):

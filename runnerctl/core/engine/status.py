@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..domain import documents
 from ..domain.documents import Status, unknown
 from ..domain.models import Runner
+from ..domain.observation import UNKNOWN
 from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
 from ..services import Services
@@ -30,10 +31,16 @@ def get_runner(services: Services, name: str, *, limits: TokenLimits | None = No
 
 
 def observe(services: Services, runner: Runner) -> Status:
+    if runner.live and (refused := services.whose.refusal) is not None:
+        elsewhere = UNKNOWN._replace(error="the state directory is of another machine")
+        return _unseen(services, runner, elsewhere, refused.message)
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle) if runner.live else None
     if seen is not None:
         runner = _as_observed(runner, seen)
+    if seen is not None and seen.running is None:
+        why = f"Its processes cannot be seen from here: {seen.error or 'no reason was given'}"
+        return _unseen(services, runner, seen, why)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
     degraded = shared if seen is not None and seen.running else _held_back(services, runner)
     now = services.clock.now()
@@ -44,6 +51,10 @@ def observe(services: Services, runner: Runner) -> Status:
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
     return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now)
+
+
+def _unseen(services: Services, runner: Runner, seen: Observation, why: str) -> Status:
+    return Status(name=runner.name, runner=runner, seen=seen, degraded=why, now=services.clock.now())
 
 
 def _as_observed(runner: Runner, seen: Observation) -> Runner:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..domain.errors import ConfigInvalid
+from . import visibility
 
 _NAMES = re.compile(r"([a-z_][a-z0-9_.-]*)(?:\{(\d{1,5})\.\.(\d{1,5})\})?", re.ASCII)
 _IDS = re.compile(r"(\d{1,10})(?:-(\d{1,10}))?", re.ASCII)
 _MOST = 4096
 _LEAST_ID, _NO_ID = 1, 2**32 - 1
+_ANYBODY = _NO_ID
 
 
 class JobUser(NamedTuple):
@@ -96,7 +98,11 @@ def _resolved(word: str) -> JobUser:
 
 
 def with_processes(*, zombies: bool = False) -> frozenset[int]:
-    """The uids of all processes that live now, whoever started them; ``zombies`` count against a user's limit, too."""
+    """The uids of all processes that live now, whoever started them; ``zombies`` count against a user's limit, too.
+
+    Raises ``Unseen`` where ``/proc`` hides some.
+    """
+    visibility.check_all_seen(_ANYBODY)
     found: set[int] = set()
     for path in Path("/proc").glob("[0-9]*/status"):
         try:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..domain.models import ProcessId
-from . import processes
+from . import processes, visibility
 
 
 class _Held(NamedTuple):
@@ -34,9 +34,10 @@ class Liveness:
         self._lock = threading.Lock()
 
     def lives(self, process: ProcessId) -> bool:
-        """A zombie does not live; nor does anything of another boot."""
+        """A zombie does not live; nor does anything of another boot. Raises ``Unseen`` if that cannot be told here."""
         if process.boot_id != processes.boot_id():
             return False
+        visibility.check_same(process.namespaces)
         key = (process.pid, process.start_ticks)
         with self._lock:
             held = self._held.get(key)
@@ -68,7 +69,7 @@ class Liveness:
         except OSError:
             return processes.alive(process)  # no descriptor to be had: a look must do
         # Identified after it is held: from here on the pid cannot become another's.
-        if not processes.alive(process):
+        if not _alive(process, descriptor):
             os.close(descriptor)
             return False
         poll = select.poll()
@@ -77,3 +78,12 @@ class Liveness:
         if len(self._held) > self._limit:
             os.close(self._held.popitem(last=False)[1].descriptor)
         return True
+
+
+def _alive(process: ProcessId, descriptor: int) -> bool:
+    """The descriptor is closed where that cannot be told."""
+    try:
+        return processes.alive(process)
+    except OSError:
+        os.close(descriptor)
+        raise

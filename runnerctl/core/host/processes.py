@@ -6,11 +6,14 @@ A process is its pid together with its start ticks and the boot it belongs to; a
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from ..domain.models import ProcessId
+from . import visibility
+from .visibility import Unseen
 
 WORKER_COMM = "Runner.Worker"
 LIFE_VARIABLE = "RUNNERCTL_LIFE"
@@ -21,14 +24,19 @@ _DEAD = {"Z", "X", "x"}
 
 @cache
 def boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    """Raises ``Unseen`` where the kernel's settings are not in ``/proc`` (``subset=pid``)."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    try:
+        return path.read_text().strip()
+    except OSError as exc:
+        raise Unseen(f"/proc does not show the boot's id ({str(path)!r}: {exc.strerror})") from exc
 
 
 def stat(pid: int) -> tuple[str, int, int] | None:
-    """(state, parent pid, start ticks), or None when there is no such process."""
+    """(state, parent pid, start ticks), or None when there is no such process, or ``/proc`` hides it."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     try:
         text = os.read(descriptor, 1024)
@@ -42,22 +50,57 @@ def stat(pid: int) -> tuple[str, int, int] | None:
 
 
 def identify(pid: int) -> ProcessId | None:
-    """Who lives under that pid now; None if nobody does."""
+    """Who lives under that pid now; None if nobody does. Raises ``Unseen`` for one that ``/proc`` hides."""
     seen = stat(pid)
+    if seen is None and _exists(pid):
+        seen = stat(pid)  # it may have been started just now
+        if seen is None and _exists(pid):
+            raise Unseen(f"process {pid} exists, and /proc hides it")
     if seen is None or seen[0] in _DEAD:
         return None
-    return ProcessId(pid=pid, start_ticks=seen[2], boot_id=boot_id())
+    return ProcessId(pid=pid, start_ticks=seen[2], boot_id=boot_id(), namespaces=visibility.namespaces())
 
 
 def alive(process: ProcessId) -> bool:
-    return identify(process.pid) == process
+    """Raises ``Unseen`` where that cannot be told from here."""
+    if process.boot_id != boot_id():
+        return False
+    visibility.check_same(process.namespaces)
+    seen = identify(process.pid)
+    return seen is not None and seen.start_ticks == process.start_ticks
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process has that pid and has not ended, whoever may look at it."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:
+        return _answers(pid)  # no descriptor to be had, or a thread's number
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return not poll.poll(0)
+    finally:
+        os.close(descriptor)
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def comm(pid: int) -> str:
     try:
         # A process names itself, in any bytes.
         return Path(f"/proc/{pid}/comm").read_bytes().decode(errors="replace").rstrip("\n")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
 
 
@@ -79,14 +122,18 @@ def marked(life: str) -> list[int]:
     return [pid for pid in _pids() if _carries(pid, life) and identify(pid) is not None]
 
 
-def worker(listener: int | None, life: str) -> ProcessId | None:
-    """The ``Runner.Worker`` that lives among the processes of that runner: a job is running."""
+def worker(listener: int | None, life: str, *, uid: int | None = None) -> ProcessId | None:
+    """The ``Runner.Worker`` that lives among the processes of that runner, which are that user's: a job is running.
+
+    Raises ``Unseen`` where one may be there that ``/proc`` hides.
+    """
     for pid in _pids():
         if comm(pid) != WORKER_COMM or (seen := identify(pid)) is None:
             continue
         # By mark too: a Worker outlives a Listener that was killed, as nobody's child.
         if _carries(pid, life) or (listener is not None and _is_below(pid, listener)):
             return seen
+    visibility.check_all_seen(uid)
     return None
 
 

@@ -98,6 +98,11 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         )
         return int(found[0][0]) if found else None
 
+    def host_ids(self) -> list[str]:
+        """Which machines the newest rows are of, the newest first."""
+        found = self._read("SELECT host_id FROM runner WHERE host_id IS NOT NULL ORDER BY seq DESC LIMIT 16")
+        return [str(row[0]) for row in found]
+
     def page(self, query: RunnerQuery) -> RunnerPage[Runner]:
         """The runners that fit, oldest first, up to the query's limit."""
         wanted = ["seq > ?"]
@@ -259,6 +264,20 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
                 f" SELECT id, ?, ? FROM runner WHERE id = ? AND {_LIVE_SQL}",
                 [(*absence, runner_id) for runner_id, absence in missed.items()],
             )
+
+    # -- another machine
+
+    def rehost(self, host_id: str) -> None:
+        """All that lives is on that machine from now on."""
+        with self._transaction() as db:
+            db.execute(f"UPDATE runner SET host_id = ? WHERE {_LIVE_SQL}", (host_id,))
+
+    def disown(self) -> None:
+        """Nothing here says any more that a registration at GitHub is ours, or is to be deleted or made again."""
+        with self._transaction() as db:
+            db.execute("UPDATE runner SET github_id = NULL, asked_at = NULL, revision = revision + 1")
+            for table in ("orphan", "replacement", "absence"):
+                db.execute(f"DELETE FROM {table}")
 
     # -- forgetting
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,10 +135,10 @@ class Machine:
 
     # -- commands
 
-    def begin(self, *argv: str, ahead: float | None = None) -> subprocess.Popen[str]:
-        """A command that is not waited for."""
+    def begin(self, *argv: str, ahead: float | None = None, through: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """A command that is not waited for; ``through`` is a program that makes what it sees, and executes it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "runnerctl", *argv],
+            [*through, sys.executable, "-m", "runnerctl", *argv],
             env=self.environment(ahead=ahead),
             cwd=self.top,
             stdin=subprocess.DEVNULL,
@@ -150,9 +150,9 @@ class Machine:
         self._begun.append(process)
         return process
 
-    def cli(self, *argv: str, ahead: float | None = None, seconds: float = 60.0) -> Ran:
+    def cli(self, *argv: str, ahead: float | None = None, seconds: float = 60.0, through: Sequence[str] = ()) -> Ran:
         """Fails the test if it takes longer than ``seconds``."""
-        return ended(self.begin(*argv, ahead=ahead), seconds=seconds)
+        return ended(self.begin(*argv, ahead=ahead, through=through), seconds=seconds)
 
     def create(self, name: str, *more: str) -> Ran:
         """Must succeed."""

@@ -78,7 +78,7 @@ def is_in(name: str, path: str) -> bool:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (("stat",), ["status"]),
+        (("statu",), ["status"]),
         (("config", "v"), ["validate"]),
         (("create", "x", "--wai"), ["--wait"]),
         (("create", "x", "--wait", ""), ["none", "online", "completed"]),
@@ -336,7 +336,7 @@ def test_with_a_broken_configuration_completion_is_silent(
     before = snapshot(tmp_path)
     answer = ask(*typed, env=env, cwd=tmp_path)
     assert (answer.status, answer.stderr, answer.values) == (0, "", [])
-    assert ask("stat", env=env, cwd=tmp_path).values == ["status"]
+    assert ask("statu", env=env, cwd=tmp_path).values == ["status"]
     assert snapshot(tmp_path) == before
 
 

@@ -82,6 +82,7 @@ class Create(Operation[Runner]):
         if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
             backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_runnable()
+        self.services.clock.boot_id()  # without it, nothing of a runner could be seen again
         self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:

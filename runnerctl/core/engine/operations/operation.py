@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ...domain.clock import Clock
-from ...domain.errors import ConfigInvalid, RunnerBusy
+from ...domain.errors import ConfigInvalid, NotVisible, RunnerBusy
 from ...host.row_locks import RowHeld, holder
 from ..advance import Progress, advance
 from ..asked import Asked
+from ..left_to_server import POKE_SECONDS, Left
 from ..making import Making
 
 if TYPE_CHECKING:
@@ -93,10 +94,17 @@ def drive_to_end(operation: Operation[T]) -> None:
 def _driven(operation: Operation[T], clock: Clock) -> T:
     held_since: float | None = None
     asked = Asked(clock)
+    left: Left | None = None
     while True:
         if (result := operation.outcome()) is not None:
             return result
-        progress = _step(operation, asked)
+        try:
+            progress = _step(operation, asked)
+        except NotVisible as exc:
+            left = left or Left(operation.services, operation.runner_id or "")
+            left.poke(exc)
+            clock.sleep(POKE_SECONDS)
+            continue
         if progress is not None and isinstance(progress.error, ConfigInvalid):
             raise progress.error  # it is this process's own, and not in the row
         if progress is None:

@@ -14,6 +14,7 @@ from ...domain.errors import DeadlineExceeded, GitHubBusy, GitHubError, InvalidT
 from ...domain.models import Runner, Scope
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
+from ..left_to_server import check_seen
 from .find_runner import check_scope, find_runner
 from .operation import Operation
 from .stop import KILLED, has_job, is_draining, is_unsaid
@@ -84,6 +85,8 @@ class Remove(Operation[Removal]):
     def begin(self) -> None:
         runner = find_runner(self.services, self._name, self._limits)
         check_scope(runner, self._scope)
+        if runner.live:
+            check_seen(self.services, runner)
         self.services.store.forget_replacement(self._name)
         self.runner_id = runner.id
         if not runner.live:

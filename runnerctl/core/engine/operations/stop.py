@@ -10,6 +10,7 @@ from ...domain.models import Runner
 from ...domain.observation import Phase
 from ...domain.states import LIVE, UNLAUNCHED, WITH_PROCESS, Desired, How, RunnerState
 from .. import failures
+from ..left_to_server import check_seen
 from ..plan import WAS_STOPPED, is_wished
 from .find_runner import find_runner
 from .may_start import MayStart
@@ -79,6 +80,7 @@ class _OfLiving(Operation[Stop]):
     def _found(self) -> Runner:
         runner = find_runner(self.services, self._name, self._limits)
         if runner.live and runner.state is not RunnerState.REMOVING and not _is_lost(self.services, runner):
+            check_seen(self.services, runner)
             self.runner_id = runner.id
             return runner
         if runner.live and runner.state is RunnerState.REMOVING:
@@ -263,6 +265,7 @@ class StartRunner(Operation[Runner]):
         runner = find_runner(self.services, self._name, self._limits)
         if not runner.live or _is_lost(self.services, runner):
             raise _gone(runner)
+        check_seen(self.services, runner)
         self.runner_id = runner.id
         if runner.state in WITH_PROCESS and runner.state is not RunnerState.STOPPING:
             if runner.desired is not Desired.RUNNING:
