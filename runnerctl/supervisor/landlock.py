@@ -82,9 +82,11 @@ class Confinement:
         except OSError:
             return
         for entry, is_directory in entries:
+            if entry in self.hidden:
+                continue  # with all below it, also where that is named once more
             if any(hidden.startswith(entry + "/") for hidden in self.hidden):
                 self._allow_around(rules, entry, access)
-            elif entry not in self.hidden:
+            else:
                 rules.allow_if_there(entry, access if is_directory else access & _OF_FILES)
 
 

@@ -6,12 +6,14 @@ import os
 import shlex
 import stat
 import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import runnerctl
 from runnerctl import core
 from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, QuotaExceeded
 from runnerctl.core.engine import routed
@@ -149,6 +151,49 @@ WITH_NAMES_ALONE = {
 def test_under_landlock_names_are_all_that_a_job_gets_of_what_is_hidden(confined: Isolated) -> None:
     attack(confined, WITH_NAMES_ALONE)
     assert (confined.host.state_dir / "runnerctl.db").exists()
+
+
+@pytest.mark.parametrize("named", [".packages", "deep/er/still", "key.pem", "one/key.pem,other"])
+def test_under_landlock_what_is_named_inside_a_hidden_directory_opens_nothing_of_it(
+    landlock: None, tmp_path: Path, named: str
+) -> None:
+    """Such as the package store in the base directory, which is the default, and a key beside the env file."""
+    hidden, mine = tmp_path / "hidden", tmp_path / "mine"
+    inside = [hidden / each for each in named.split(",")]
+    for path in (mine, *inside):
+        path.mkdir(parents=True)
+    for path in (hidden, *inside, mine):
+        (path / "secret").write_text("x")
+    enter = (
+        "import sys; supervisor, mine, *hidden = sys.argv[1:]; sys.path.insert(0, supervisor); import landlock;"
+        " landlock.Confinement(hidden=hidden, home=mine, shared='/nowhere').enter(); [print(line) for line in read()]"
+    )
+    read = (
+        "import pathlib\n"
+        "def read():\n"
+        "    for path in PATHS:\n"
+        "        try: yield path + ' ' + pathlib.Path(path).read_text()\n"
+        "        except PermissionError: yield path + ' refused'\n"
+    )
+    paths = [str(each / "secret") for each in (mine, hidden, *inside)]
+    supervisor = Path(runnerctl.__file__).parent / "supervisor"
+    argv = [sys.executable, "-c", f"PATHS = {paths}\n{read}{enter}", str(supervisor), str(mine)]
+    said = subprocess.run([*argv, str(hidden), *map(str, inside)], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [f"{paths[0]} x", *(f"{path} refused" for path in paths[1:])]
+
+
+def test_under_landlock_a_job_reads_no_neighbours_key_where_packages_lie_beside_it(
+    landlock: None, host: Host, sandbox: Sandbox
+) -> None:
+    services = host.services(RUNNERCTL_PACKAGE_DIR="")
+    confined = Isolated(host=host, services=services, sandbox=sandbox)
+    assert services.settings.package_dir.is_relative_to(services.settings.base_dir)
+    confined.runner("other")
+    confined.runner("ours")
+    key = services.settings.base_dir / "other" / ".credentials_rsaparams"
+    assert key.exists()
+    said = confined.run("ours", f"cat {key} > /dev/null 2>&1 && echo BREACH; echo tried").splitlines()
+    assert ("tried" in said, "BREACH" in said) == (True, False)
 
 
 def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:
