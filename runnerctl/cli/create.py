@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 
 from runnerctl import core
@@ -16,7 +12,7 @@ from . import render, runners
 from .auditing import audited
 from .options import LABELS, ORGANIZATION, REPOSITORY, CliContext, Verb, duration, pass_cli
 from .package import warn_of
-from .waiting import goes_on, until_completed
+from .waiting import goes_on, terminated_as_interrupted, until_completed
 
 COMPLETED = "completed"
 _ONLINE_SECONDS = 60.0
@@ -139,7 +135,7 @@ def command(
         from . import foreground as attached
 
         return attached.run(cli, services, spec)
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
         runner = _create(cli, services, spec, wait=wait, timeout=timeout)
     status = core.observe(services, runner)
     render.item(cli, runners.document(status), runners.short_row(status), key="name")
@@ -151,16 +147,6 @@ def _variables(given: tuple[str, ...]) -> dict[str, str]:
     if len(named) < len(given):
         raise click.UsageError("--env takes NAME=VALUE, each NAME once")
     return named
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does: a create that was under way clears away what it made."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _create(

@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": "Show who asked for what",
     "state": "Say which machine goes on with a copied state directory",
     "doctor": "Check that this host can run runners",
+    "rehearse": "Prove this host with real jobs on a local GitHub",
     "config": "Show or check the settings in force",
     "serve": "Serve the REST API",
     "service": "Install the server as a systemd service",

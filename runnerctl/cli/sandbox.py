@@ -22,10 +22,11 @@ from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.domain.models import Scope
 from runnerctl.rehearsal import job_log
+from runnerctl.rehearsal.packages import ServedPackage, package_of
 
 from . import render
 from .options import FILE, REPOSITORY, CliContext, Verb, called_as, pass_cli
-from .sandbox_parts import ServedPackage, action_directories, labels_of_jobs, loopback_host, package_of
+from .sandbox_parts import action_directories, labels_of_jobs, loopback_host
 
 if TYPE_CHECKING:
     from runnerctl.sandbox import Sandbox
@@ -120,7 +121,7 @@ def command(
     """
     scope = str(Scope.of(repo=repo))
     with _asked_to_end() as end, _rehearsal_directory(cli) as directory:
-        served = package_of(cli, package, directory) if package else None
+        served = _served(cli, package, directory) if package else None
         sandbox = _opened(host, port, served, actions)
         try:
             render.assignments(_environment(sandbox, directory, scope))
@@ -128,6 +129,10 @@ def command(
             _attend(cli, sandbox, [sandbox.submit_job(scope, runs_on, [{"run": job}]) for job in jobs], end)
         finally:
             sandbox.stop()
+
+
+def _served(cli: CliContext, package: str, directory: Path) -> ServedPackage:
+    return package_of(package, directory, settings=cli.settings(), progress=render.download_meter(cli))
 
 
 def _opened(host: str, port: int, served: ServedPackage | None, actions: Mapping[str, Path]) -> Sandbox:

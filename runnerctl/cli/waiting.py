@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,16 @@ def goes_on(hint: str | Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt as exc:
         raise Interrupted("Interrupted", hint=hint if isinstance(hint, str) else hint()) from exc
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does: what was under way clears away what it made."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Runner:

@@ -40,11 +40,15 @@ if TYPE_CHECKING:
     from .housekeeping.packaging import PackageFacts
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
+    from .http.proxies import proxy_for
     from .packages.store import Package
     from .services import Services
+    from .settings import job_variables
+    from .settings.copied import copy_settings
     from .settings.credentials import api_token
     from .settings.files import read_env_file
     from .settings.load import Settings
+    from .settings.readable_secrets import secret_files
     from .settings.table import (
         BY_KEY,
         DEFAULT_CONFIG_FILE,
@@ -116,11 +120,14 @@ _HOME = {
     "Pruned": "housekeeping.retention",
     "prune": "housekeeping.retention",
     "disk_sizes": "housekeeping.sizing",
+    "proxy_for": "http.proxies",
     "Package": "packages.store",
     "Services": "services",
+    "copy_settings": "settings.copied",
     "api_token": "settings.credentials",
     "read_env_file": "settings.files",
     "Settings": "settings.load",
+    "secret_files": "settings.readable_secrets",
     "BY_KEY": "settings.table",
     "DEFAULT_CONFIG_FILE": "settings.table",
     "DEFAULT_ENV_FILE": "settings.table",
@@ -145,6 +152,7 @@ _MODULES = {
     "another_host": "engine.another_host",
     "routed": "engine.routed",
     "processes": "host.processes",
+    "job_variables": "settings.job_variables",
     "trash": "host.trash",
     "packaging": "housekeeping.packaging",
     "public_archives": "housekeeping.public_archives",
@@ -196,6 +204,7 @@ __all__ = [
     "ask_github",
     "caller",
     "check_directory",
+    "copy_settings",
     "create_runner",
     "decide",
     "disk_errors",
@@ -210,10 +219,12 @@ __all__ = [
     "is_attended",
     "issuer_keys",
     "issuing",
+    "job_variables",
     "observe",
     "observe_runners",
     "packaging",
     "processes",
+    "proxy_for",
     "prune",
     "public_archives",
     "read_env_file",
@@ -224,6 +235,7 @@ __all__ = [
     "restart_text",
     "routed",
     "runner_status",
+    "secret_files",
     "seconds_to_restart",
     "sees",
     "start_runner",

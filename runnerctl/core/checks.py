@@ -41,6 +41,8 @@ class FrontEnd(StrEnum):
     OFFLINE = "doctor --offline"
     SERVE = "serve"
     RELOAD = "SIGHUP"
+    REHEARSE = "rehearse"
+    """GitHub, and who may ask a server, are none of its business."""
 
 
 class Finding(NamedTuple):
@@ -368,27 +370,29 @@ def _state(subject: Subject) -> Iterator[Finding]:
 
 
 _ALL = frozenset(FrontEnd)
+_SERVED = _ALL - {FrontEnd.REHEARSE}
 _DOCTOR = frozenset({FrontEnd.DOCTOR, FrontEnd.OFFLINE})
+_HOST = _DOCTOR | {FrontEnd.REHEARSE}
 
 CHECKS = (
     Check("settings", _settings, _ALL),
     Check("settings", _typed, _DOCTOR),
-    Check("settings", _persistent, _ALL),
+    Check("settings", _persistent, _SERVED),
     Check("settings", _restart, frozenset({FrontEnd.RELOAD})),
     Check("secrets", _secrets, _ALL),
-    Check("credentials", _credentials, _ALL),
+    Check("credentials", _credentials, _SERVED),
     Check("github", _github, frozenset({FrontEnd.DOCTOR})),
-    Check("listening", _listening, _ALL),
-    Check("callers", _callers, _ALL),
+    Check("listening", _listening, _SERVED),
+    Check("callers", _callers, _SERVED),
     Check("state", _whose, _ALL),
     Check("directories", _directories, _ALL),
-    Check("directories", _packages, _DOCTOR),
+    Check("directories", _packages, _HOST),
     Check("backend", _backend, _ALL),
     Check("jobs", _jobs, _ALL),
     Check("jobs", _job_env, _ALL),
     Check("jobs", _certificates, _ALL),
-    Check("kernel", _kernel, _DOCTOR),
-    Check("kernel", _visibility, _DOCTOR | {FrontEnd.SERVE}),
+    Check("kernel", _kernel, _HOST),
+    Check("kernel", _visibility, _HOST | {FrontEnd.SERVE}),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),
     Check("state", _state, _DOCTOR),

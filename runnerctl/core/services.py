@@ -61,13 +61,15 @@ class Services:
     _building: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings, *, existing: bool = False) -> Services:
+    def open(cls, settings: Settings, *, existing: bool = False, also_hidden: Sequence[Path] = ()) -> Services:
         """Takes hold of the state directory. Raises ``ConfigInvalid`` when it cannot be used, and
         ``StateOfAnotherHost`` for a copy of another machine's.
 
-        ``existing``: nothing is made; a state directory that was deleted must not come back.
+        ``existing``: nothing is made; a state directory that was deleted must not come back. ``also_hidden`` is kept
+        from jobs like the files that these settings name.
         """
         services = cls.of_any_host(settings, existing=existing)
+        services._hidden_before = tuple(also_hidden)
         try:
             services.whose.claim()
         except BaseException:

@@ -53,11 +53,13 @@ class Sandbox(Misbehaving):
         settings: Settings | None = None,
         strict: bool = False,
         actions: Mapping[str, Path] | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         """``archive`` is the runner package of ``version``; without it the stand-in is packed at the start.
 
         ``strict`` refuses, and keeps in ``violations``, what the real runner would not send. ``actions`` are
-        directories by ``OWNER/NAME``.
+        directories by ``OWNER/NAME``. ``listener`` is for the first start, in place of host and port: a socket that
+        was opened with rights which this process has no more.
         """
         key = keys.from_pem(private_key_pem) if private_key_pem else keys.private_key("app")
         self.private_key_pem = private_key_pem or keys.to_pem(key)
@@ -66,6 +68,7 @@ class Sandbox(Misbehaving):
         self.client_id = CLIENT_ID
         self._host = host
         self._port = port
+        self._listener = listener
         self._archive = archive
         self._version = version
         github = GitHub(
@@ -282,9 +285,11 @@ class Sandbox(Misbehaving):
         await runner.cleanup()
 
     def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
-        self._port = listener.getsockname()[1]
+        listener, self._listener = self._listener, None
+        if listener is None:
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            listener = socket.create_server((self._host, self._port), family=family, backlog=BACKLOG)
+        self._host, self._port = listener.getsockname()[:2]
         host = f"[{self._host}]" if ":" in self._host else self._host
         # config.sh drops the port of a URL: it finds a sandbox on port 80 only, which needs none.
         self._github.server_url = f"http://{host}" if self._port == HTTP_PORT else f"http://{host}:{self._port}"

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
             (('--version',), 'flag', (), False, 'Show the version and exit'),
         ),
-        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'package', 'token', 'audit', 'state', 'doctor', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
+        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'package', 'token', 'audit', 'state', 'doctor', 'rehearse', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
     ),
     'create': (
         'Register a runner and start it',
@@ -278,6 +278,17 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         'Check that this host can run runners',
         (
             (('--offline',), 'flag', (), False, 'Do not ask GitHub'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'rehearse': (
+        'Prove this host with real jobs on a local GitHub',
+        (
+            (('--package',), 'file', (), False, 'Try this runner package'),
+            (('--stand-in',), 'flag', (), False, 'Try a stand-in for the runner package, which needs no network'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),

@@ -240,7 +240,7 @@ def _parsed(setting: Setting[Any], raw: str | None, origin: str) -> Value:
         # What is in a map is named by its parser: all of it would hide that, and may hold what is none of ours to show.
         shown = "" if setting.secret or setting.key in MAPS else f" {raw!r}"
         raise ConfigInvalid(f"{setting.key}{shown} cannot be used ({origin}): {exc}") from exc
-    return Value(setting=setting, value=value, origin=origin)
+    return Value(setting=setting, value=value, origin=origin, raw=raw.strip())
 
 
 def _take_credentials(values: dict[str, Value], environ: Mapping[str, str]) -> None:

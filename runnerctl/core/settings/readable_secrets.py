@@ -16,8 +16,13 @@ _FILES_OF_SECRETS = {
 
 def world_readable_secret_files(settings: Settings) -> list[str]:
     """A sentence for each, with what mends it."""
-    files = {path: None for path in _files(settings) if _everybody_reads(path)}
+    files = [path for path in secret_files(settings) if _everybody_reads(path)]
     return [f"{str(path)!r} holds secrets and is world-readable. Run: chmod o= {path}" for path in files]
+
+
+def secret_files(settings: Settings) -> list[Path]:
+    """Those that the settings name, and those that the secrets among them were read from."""
+    return list(dict.fromkeys(_files(settings)))
 
 
 def _files(settings: Settings) -> Iterator[Path]:

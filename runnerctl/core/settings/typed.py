@@ -76,6 +76,8 @@ class Value(NamedTuple):
     setting: Setting[Any]
     value: Any
     origin: str
+    raw: str | None = None
+    """As it was written; None for what nobody wrote and no default says."""
 
     @property
     def shown(self) -> str:
