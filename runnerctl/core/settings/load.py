@@ -6,6 +6,7 @@ Read once, at the edge; the core takes values.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -118,11 +119,20 @@ class Settings(HostSection):
         """What no job has any business with: state, other runners, keys, tokens, settings."""
         config = self.environ.get("RUNNERCTL_CONFIG")
         keys = (self.github.private_key_file, self.server.api_token_file, self.server.tls_key)
-        files = [each for each in (*keys, config and Path(config), self.env_file) if each]
+        named = [each for each in (*keys, config and Path(config), self.env_file) if each]
+        # Who wants no env file names /dev/null, which every job needs.
+        files = [each for each in named if not _is_device(each)]
         standard = [Path(DEFAULT_CONFIG_FILE).parent]
         if _CREDENTIALS.is_dir():
             standard.append(_CREDENTIALS)
         return tuple(path.absolute() for path in (self.state_dir, self.base_dir, self.package_dir, *standard, *files))
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        return stat.S_ISCHR(path.stat().st_mode)
+    except (OSError, ValueError):  # where we may not look, it is no device
+        return False
 
 
 def _derive(values: dict[str, Value]) -> None:

@@ -196,6 +196,16 @@ def test_under_landlock_a_job_reads_no_neighbours_key_where_packages_lie_beside_
     assert ("tried" in said, "BREACH" in said) == (True, False)
 
 
+def test_under_landlock_a_job_has_the_null_device_though_it_stands_for_no_env_file(
+    landlock: None, host: Host, sandbox: Sandbox
+) -> None:
+    loaded = settings.load(environ=host.variables(), env_file="/dev/null")
+    with closing(Services.open(loaded)) as services:
+        confined = Isolated(host=host, services=services, sandbox=sandbox)
+        confined.runner("ours")
+        assert "fine" in confined.run("ours", "cat < /dev/null > /dev/null && echo fine").splitlines()
+
+
 def attack(isolated: Isolated, attacks: dict[str, str]) -> core.Runner:
     services, host = isolated.services, isolated.host
     other = isolated.runner("other", ephemeral=False)
