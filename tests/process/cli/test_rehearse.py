@@ -15,6 +15,7 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.host import job_traces, user_processes
+from runnerctl.rehearsal.place import Place
 from runnerctl.sandbox import Sandbox
 from tests.support.hosts.host import Host, create, until
 from tests.support.hosts.isolated import RUN_AS, USERS, open_archive, open_top
@@ -268,4 +269,15 @@ def test_broken_off_in_a_job_it_clears_all_that_it_made_however_often_it_is_inte
         time.sleep(0.1)  # each is one of its own
     said = process.communicate()[1]
     assert (process.returncode, said.splitlines()[-1]) == (130, "Error: Interrupted")
+    assert there(operator.top) == []
+
+
+def test_what_cannot_be_cleared_is_said_with_what_clears_it(operator: Open) -> None:
+    place = Place(operator.settings(), "abc123")
+    place.make()
+    with tmpfs(place.top / "mounted", "mode=755"):
+        (left,) = place.clear(hooks=False)
+    assert left.endswith(f"Delete it: rm -r {place.top}")
+    assert str(place.top / "mounted") in left
+    assert list(place.clear(hooks=False)) == []
     assert there(operator.top) == []
