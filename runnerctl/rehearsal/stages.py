@@ -22,6 +22,7 @@ _NODE = tuple(Path(each, "node") for each in ("/usr/local/bin", "/usr/bin", "/bi
 _STARTED = "The rehearsal's job has begun"
 _DRAIN_SECONDS = 60.0
 _LEFT_SECONDS = 10.0
+_LIMITS = ("limits.processes", "limits.memory_max", "limits.cpu_max", "limits.io_weight")
 
 
 @dataclass(kw_only=True)
@@ -70,6 +71,7 @@ def job(scene: Scene) -> Iterator[Proof]:
         why = "the stand-in runs JavaScript actions with the distribution's node, and there is none"
         yield skipped("javascript", why, "Install nodejs, or rehearse with the real runner: it brings its own")
     yield from inside.proofs(seen.lines, expected)
+    yield from _limits(scene)
     _check_completed(scene.runners.ended(runner))
 
 
@@ -178,6 +180,16 @@ def _steps(expected: Expected, *, javascript: bool) -> Iterator[dict[str, Any]]:
 
 def _has_node(scene: Scene) -> bool:
     return not scene.stand_in or any(each.exists() for each in _NODE)
+
+
+def _limits(scene: Scene) -> Iterator[Proof]:
+    services = scene.runners.services
+    asked = [key for key in _LIMITS if services.settings.values[key].value is not None]
+    told = [text for text in (services.backend.unenforced or "").split("; ") if text.startswith("Not enforced")]
+    if told:
+        yield failed("limits", told[0], "Make runners units: sudo runnerctl service install")
+    elif asked:
+        yield proved("limits", f"The kernel enforces {', '.join(asked)}")
 
 
 def _check_completed(runner: Runner) -> None:

@@ -127,9 +127,10 @@ def test_runners_that_are_here_are_left_alone_their_users_too_and_their_package_
     ours = create(services, operator.spec("ours"), wait=core.Wait.ONLINE)
     before, calls = there(operator.top), len(sandbox.calls)
     pids = core.routed.processes(services, ours)
-    status, report = rehearse(operator, RUNNERCTL_RUN_AS=RUN_AS)
+    status, report = rehearse(operator, RUNNERCTL_RUN_AS=RUN_AS, RUNNERCTL_LIMITS_PROCESSES="300")
     assert (status, errors(report), levels(report, "skipped")) == (0, {}, [])
     assert set(levels(report, "ok")) >= PROVED
+    assert "The kernel enforces limits.processes" in messages(report)
     assert f"Jobs run as user {USERS[1]}" in messages(report)
     assert report["package"]["source"] == f"unpacked in {operator.package_dir}"
     assert core.routed.processes(services, ours) == pids
