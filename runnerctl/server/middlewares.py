@@ -13,7 +13,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from runnerctl.core import Right, audit
+from runnerctl.core import Actor, Right, audit
 from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
@@ -51,8 +51,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         if rule is None or rule.needs is not Access.OPEN:
             actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
-            if rule is not None and isinstance(rule.needs, Right):
-                actor.require(rule.needs)
+            if rule is not None:
+                _require(actor, rule.needs)
         answer = await handler(request)
     except RunnerctlError as exc:
         result = exc.code
@@ -77,6 +77,13 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         if allow:
             headers["Allow"] = allow
     return answer
+
+
+def _require(actor: Actor, needs: Right | Access) -> None:
+    if isinstance(needs, Right):
+        actor.require(needs)
+    elif needs is Access.OPERATOR:
+        actor.require_operator()
 
 
 async def _hold_back(request: web.Request, exc: Unauthorized) -> None:

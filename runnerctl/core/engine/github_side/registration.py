@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
-from ...domain.models import Runner, Scope
+from ...domain.models import OrphanKind, Runner, Scope
 from ...services import Services
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def _left_behind(services: Services, runner: Runner) -> int | None:
         return None
     if found.id == services.store.previous_github_id(runner):
         return found.id
-    tasks = [task for task in services.store.orphans() if task.name.lower() == runner.name.lower()]
-    unanswered = [task for task in tasks if task.github_id is None and task.scope.same_as(runner.scope)]
-    return found.id if any(_was_never_used(found, task.labels) for task in unanswered) else None
+    kept = [orphan for orphan in services.store.orphans() if orphan.kind is OrphanKind.REGISTRATION]
+    named = [orphan for orphan in kept if orphan.name.lower() == runner.name.lower()]
+    unanswered = [orphan for orphan in named if orphan.github_id is None and orphan.scope.same_as(runner.scope)]
+    return found.id if any(_was_never_used(found, orphan.labels) for orphan in unanswered) else None
 
 
 def _generate(services: Services, runner: Runner) -> JitConfig:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ...domain.errors import BackendFailed, DeadlineExceeded
+from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
 from ...domain.states import UNLAUNCHED, Desired, RunnerState
@@ -80,6 +80,7 @@ class Create(Operation[Runner]):
         backend = self.services.backend
         previous = self.services.store.latest(self._spec.name)
         if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
+            self._check_left_behind(previous)
             backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_runnable()
         self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
@@ -89,6 +90,16 @@ class Create(Operation[Runner]):
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made
         self._admit_if_there_is_room()
+
+    def _check_left_behind(self, previous: Runner | None) -> None:
+        """An earlier runner's directory that could not even be set aside is no stranger's."""
+        place = str(self.services.root(self._spec.name))
+        for orphan in [] if previous is None else self.services.store.orphans_of(previous.id):
+            if orphan.path is not None and orphan.path.lower() == place.lower():
+                raise RunnerExists(
+                    f"{orphan.path!r} is still there, from an earlier runner {orphan.name!r}: {orphan.reason}",
+                    hint=f"Choose another name. {{clear_orphan {orphan.id}}}",
+                )
 
     def _admit_if_there_is_room(self) -> None:
         """A runner of that name that finished or died is cleared away first; one that lives is not."""
