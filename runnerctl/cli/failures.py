@@ -29,6 +29,7 @@ WORDS = {
     "orphans": "`runnerctl orphans`",
     "remove": "`runnerctl remove %s`",
     "remove_force": "`runnerctl remove --force %s`",
+    "replace": "--replace",
     "status": "`runnerctl status %s`",
     "tries_again": "`runnerctl serve` tries again by itself, `runnerctl reconcile` at once",
 }

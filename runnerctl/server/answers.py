@@ -37,6 +37,7 @@ WORDS = {
     "orphans": "GET /api/v1/orphans",
     "remove": "DELETE /api/v1/runners/%s",
     "remove_force": "DELETE /api/v1/runners/%s?force=true",
+    "replace": "'replace': true",
     "status": "GET /api/v1/runners/%s/status",
     "tries_again": "the server tries again by itself",
 }

@@ -26,7 +26,7 @@ from runnerctl.core.domain.errors import (
 from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
-from .keys import ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
+from .keys import ACTION, ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
 from .routing import Access, Route
 
 log = logging.getLogger("runnerctl.server")
@@ -105,7 +105,7 @@ def _audit(request: web.Request, rule: Route | None, result: str) -> None:
         audit.AuditEntry(
             actor=actor.id if actor is not None else claimed,
             source=request.app[SOURCES].of(request),
-            action=(rule.action if rule is not None else None) or f"{request.method} {request.path}",
+            action=request.get(ACTION) or (rule and rule.action) or f"{request.method} {request.path}",
             object=request.match_info.get("name") or request.get(OBJECT, ""),
             result=result,
             request_id=request[ID],

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--labels',), 'labels', (), False, "Use these labels, and the runner's name, not the default ones"),
             (('--ephemeral/--persistent',), 'flag', (), False, 'End after one job, or take jobs until removed'),
             (('--foreground',), 'flag', (), False, 'Stay attached and show the log'),
+            (('--replace',), 'flag', (), False, 'If GitHub has a runner of that name that is not of this host, is offline and runs no job, delete that one and take its name'),
             (('--group',), '', (), False, 'Join this runner group of the organization'),
             (('--runner-version',), '', (), False, 'Run this version of the runner package'),
             (('--workdir',), '', (), False, "Name of the work directory in the runner's directory"),

@@ -14,6 +14,7 @@ from ...host.row_locks import RowHeld, is_held
 from .. import failures
 from ..advance import give_up
 from ..github_side.config_sh import check_reachable
+from ..github_side.registration import TakeOver
 from ..making import Making, Progress
 from ..observing import decide
 from ..steps.acts import IDLE
@@ -45,7 +46,8 @@ class Create(Operation[Runner]):
 
     ``progress`` hears of a download: bytes so far, bytes in all. ``limits`` are the caller's, if it is not the
     operator; beyond them it is ``Forbidden``, and so is a public repository that neither they nor the settings allow.
-    A runner whose spec says ``daemonize=False`` ends with this process.
+    A runner whose spec says ``daemonize=False`` ends with this process. ``replace_other``: a registration of that name
+    that is not ours, is offline and runs no job, is deleted at GitHub and its name taken.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
     ``BackendFailed`` when it ended meanwhile; ``DeadlineExceeded`` when it is not online after ``timeout`` seconds,
     which undoes nothing.
@@ -61,9 +63,11 @@ class Create(Operation[Runner]):
         progress: Progress | None = None,
         limits: TokenLimits | None = None,
         by: str = "command",
+        replace_other: bool = False,
     ) -> None:
         super().__init__(services)
         self._spec = spec
+        self._replace_other = replace_other
         self._wait = wait
         self._timeout = timeout
         self._progress = progress
@@ -129,7 +133,8 @@ class Create(Operation[Runner]):
     def _admit(self) -> None:
         runner_id = self.services.store.new_id()  # known before: an interruption may come right behind the row's commit
         try:
-            self.making = Making(self.services, runner_id, progress=self._progress)
+            take_over = TakeOver() if self._replace_other else None
+            self.making = Making(self.services, runner_id, progress=self._progress, take_over=take_over)
         except RowHeld as exc:  # a new id is nobody's
             raise BackendFailed("Another process holds the new runner's row") from exc
         self._id = self.runner_id = runner_id
@@ -198,6 +203,16 @@ def create_runner(
     progress: Progress | None = None,
     limits: TokenLimits | None = None,
     by: str = "command",
+    replace_other: bool = False,
 ) -> Operation[Runner]:
     """See ``Create``."""
-    return Create(services, spec, wait=wait, timeout=timeout, progress=progress, limits=limits, by=by)
+    return Create(
+        services,
+        spec,
+        wait=wait,
+        timeout=timeout,
+        progress=progress,
+        limits=limits,
+        by=by,
+        replace_other=replace_other,
+    )
