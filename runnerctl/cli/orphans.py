@@ -27,6 +27,11 @@ class _ListsByItself(click.Group):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args or ["list"])
+
 
 @click.group(
     "orphans", cls=_ListsByItself, no_args_is_help=False, short_help="Show and clear what runners had to leave behind"
@@ -46,7 +51,7 @@ def command() -> None:
     epilog="""\b
 Examples:
   runnerctl orphans
-  runnerctl orphans --output json""",
+  runnerctl orphans list --output json""",
 )
 @pass_cli
 def list_(cli: CliContext) -> None:

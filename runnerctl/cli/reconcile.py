@@ -66,11 +66,12 @@ def _raise_failures(swept: Sweep) -> None:
     unrepaired = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
     unlisted = [(str(scope), error) for scope, error in swept.unlisted]
     # One that waits for a job, or for a create, is cleared after it: nothing has failed.
-    uncleared = [(orphan.name, error) for orphan, error in swept.uncleared if not isinstance(error, RunnerBusy)]
+    left = [(orphan, error) for orphan, error in swept.uncleared if not isinstance(error, RunnerBusy)]
+    uncleared = [(orphan.name, error) for orphan, error in left]
     said = [
         f"{counted(len(unrepaired), 'runner')} could not be repaired" if unrepaired else "",
         f"GitHub could not be asked about {', '.join(name for name, _ in unlisted)}" if unlisted else "",
-        f"{counted(len(uncleared), 'orphan')} could not be cleared" if uncleared else "",
+        f"{core.counted_orphans(orphan for orphan, _ in left)} could not be cleared" if left else "",
     ]
     if failures := [*unrepaired, *unlisted, *uncleared]:
         raise SomeFailed("; ".join(filter(None, said)), failures)

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from .engine.operations.remove import Removal, remove_runner
     from .engine.operations.replacing import replace_lost
     from .engine.operations.stop import Stop, has_job, restart_runner, start_runner, stop_runner
-    from .engine.orphans import clear_orphans, find_orphan, finish_orphans, forget_orphan, orphans_text, root_rights
+    from .engine.orphans import (
+        clear_orphans,
+        counted_orphans,
+        find_orphan,
+        finish_orphans,
+        forget_orphan,
+        orphans_text,
+        root_rights,
+    )
     from .engine.reconcile_runner import reconcile_runner
     from .engine.reconciler import Reconciler
     from .engine.restarts import is_attended, restart_text, wait_and_restart
@@ -94,6 +102,7 @@ _HOME = {
     "start_runner": "engine.operations.stop",
     "stop_runner": "engine.operations.stop",
     "clear_orphans": "engine.orphans",
+    "counted_orphans": "engine.orphans",
     "find_orphan": "engine.orphans",
     "finish_orphans": "engine.orphans",
     "forget_orphan": "engine.orphans",
@@ -200,6 +209,7 @@ __all__ = [
     "caller",
     "check_directory",
     "clear_orphans",
+    "counted_orphans",
     "create_runner",
     "decide",
     "disk_errors",

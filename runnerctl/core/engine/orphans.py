@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -97,13 +97,11 @@ def forget_orphan(services: Services, orphan_id: int) -> Orphan:
 
 def orphans_text(services: Services) -> str | None:
     """How many are kept, in words; None if none."""
-    kinds = [orphan.kind for orphan in services.store.orphans()]
-    told = [
-        f"{counted(number, noun)} {where}"
-        for kind, noun, where in (
-            (OrphanKind.REGISTRATION, "registration", "at GitHub"),
-            (OrphanKind.DIRECTORY, "directory", "on this host"),
-        )
-        if (number := kinds.count(kind))
-    ]
-    return f"{' and '.join(told)} could not be cleared yet" if told else None
+    orphans = services.store.orphans()
+    return f"{counted_orphans(orphans)} could not be cleared yet" if orphans else None
+
+
+def counted_orphans(orphans: Iterable[Orphan]) -> str:
+    """``1 registration and 2 directories``."""
+    kinds = [orphan.kind for orphan in orphans]
+    return " and ".join(counted(number, str(kind)) for kind in OrphanKind if (number := kinds.count(kind)))
