@@ -77,7 +77,7 @@ def _clear(services: Services, orphan: Orphan, as_root: DeleteAsRoot | None) -> 
         why = left[0] if refused is None else left[0]._replace(message=refused.message, hint=refused.hint)
         path = why.path or orphan.path or runner.root
         reason = _reason(why.message, path)
-        if not _is_the_same(reason, orphan.reason):
+        if path != orphan.path or not _is_the_same(reason, orphan.reason):
             services.store.explain_orphan(orphan, path=path, reason=reason, hint=why.hint)
         then = None if as_root is not None else f"{{clear_orphan {orphan.id}}}"
         raise BackendFailed(why.message, hint="; ".join(filter(None, (why.hint, then))) or None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ...access.grants import sees
 from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
@@ -98,7 +99,9 @@ class Create(Operation[Runner]):
     def _check_left_behind(self, previous: Runner | None) -> None:
         """An earlier runner's directory that could not even be set aside is no stranger's."""
         place = str(self.services.root(self._spec.name))
-        for orphan in [] if previous is None else self.services.store.orphans_of(previous.id):
+        if previous is None or not sees(self._limits, previous):
+            return
+        for orphan in self.services.store.orphans_of(previous.id):
             if orphan.path is not None and orphan.path.lower() == place.lower():
                 raise RunnerExists(
                     f"{orphan.path!r} is still there, from an earlier runner {orphan.name!r}: {orphan.reason}",
