@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..domain.errors import BackendFailed, RunnerBusy, RunnerctlError
 from ..domain.models import Orphan, OrphanKind, Runner
 from ..host.row_locks import RowHeld, row_lock
+from . import failures
 from .github_side.orphans import FIRST_RETRY_SECONDS, postpone
 
 _QUOTED = re.compile("'.*?'")
@@ -69,8 +70,9 @@ def _clear(services: Services, orphan: Orphan, as_root: DeleteAsRoot | None) -> 
         if runner.live:
             raise RunnerBusy(f"Runner {runner.name!r} is still being removed")
         backend, handle = services.backends.reach(runner)
-        refused = _refusal_of_root(backend, handle, as_root)
-        left = backend.cleanup(handle)
+        with failures.one_runners_own(runner):
+            refused = _refusal_of_root(backend, handle, as_root)
+            left = backend.cleanup(handle)
         if not left:
             forget(services, runner)
             return
