@@ -7,6 +7,7 @@ import click
 from runnerctl import core
 from runnerctl.core import Services, Wait
 from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain.states import RunnerState
 
 from . import render, runners
 from .auditing import audited
@@ -26,7 +27,7 @@ _WAITS: dict[str | None, Wait] = {"none": Wait.NONE, "online": Wait.ONLINE, COMP
     short_help="Register a runner and start it",
     exits={
         4: "GitHub refused the credentials, or the App is not installed there",
-        6: "a runner of that name exists, or a limit is reached",
+        6: "a runner of that name exists, here or at GitHub, or a limit is reached",
         7: "--timeout ran out; the runner goes on",
         8: "the runner could not be started, or ended without a job",
         9: "GitHub could not be reached; try again",
@@ -59,6 +60,12 @@ Examples:
 )
 @click.option(
     "--foreground", is_flag=True, help="Stay attached and show the log. Ctrl-C drains, a second one stops now."
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="If GitHub has a runner of that name that is not of this host, is offline and runs no job, delete that one "
+    "and take its name.",
 )
 @click.option("--group", metavar="GROUP", help="Join this runner group of the organization.  [default: GitHub's]")
 @click.option("--runner-version", metavar="VERSION", help="Run this version of the runner package.  [default: latest]")
@@ -96,6 +103,7 @@ def command(
     labels: str | None,
     ephemeral: bool | None,
     foreground: bool,
+    replace: bool,
     group: str | None,
     runner_version: str | None,
     workdir: str | None,
@@ -118,7 +126,7 @@ def command(
         raise click.UsageError("--foreground waits until the end already; leave out --wait")
     scope = Scope.of(repo=repo, org=org)
     services = cli.services()
-    audited(services, "runner.create", [name])
+    audited(services, "runner.replace" if replace else "runner.create", [name])
     defaults = services.settings.defaults
     spec = RunnerSpec.of(
         name=name,
@@ -134,9 +142,9 @@ def command(
     if foreground:
         from . import foreground as attached
 
-        return attached.run(cli, services, spec)
+        return attached.run(cli, services, spec, replace=replace)
     with terminated_as_interrupted():
-        runner = _create(cli, services, spec, wait=wait, timeout=timeout)
+        runner = _create(cli, services, spec, wait=wait, timeout=timeout, replace=replace)
     status = core.observe(services, runner)
     render.item(cli, runners.document(status), runners.short_row(status), key="name")
     return 0
@@ -150,7 +158,7 @@ def _variables(given: tuple[str, ...]) -> dict[str, str]:
 
 
 def _create(
-    cli: CliContext, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None
+    cli: CliContext, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None, replace: bool
 ) -> Runner:
     deadline = None if timeout is None else services.clock.monotonic() + timeout
     operation = core.create_runner(
@@ -159,10 +167,14 @@ def _create(
         wait=_WAITS.get(wait, Wait.STARTED),
         timeout=_ONLINE_SECONDS if timeout is None else timeout,
         progress=render.download_meter(cli),
+        replace_other=replace,
     )
     with goes_on(lambda: _left(services, spec.name)):
         runner = core.finish(operation, clock=services.clock)
     render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}")
+    for step in services.store.history(runner.id) if replace else []:
+        if step.new is RunnerState.REGISTERED and step.reason:
+            render.talk(cli, step.reason)
     warn_of(cli, services, runner.version, runner.scope)
     if wait != COMPLETED:
         return runner

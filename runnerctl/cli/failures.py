@@ -23,10 +23,13 @@ WORDS = {
     "expires": "--expires",
     "max_runners": "--max-runners",
     "repo": "--repo",
+    "clear_orphan": "`sudo runnerctl orphans clear %s` clears it",
     "list_all": "`runnerctl list --all`",
     "logs": "`runnerctl logs %s`",
+    "orphans": "`runnerctl orphans`",
     "remove": "`runnerctl remove %s`",
     "remove_force": "`runnerctl remove --force %s`",
+    "replace": "--replace",
     "status": "`runnerctl status %s`",
     "tries_again": "`runnerctl serve` tries again by itself, `runnerctl reconcile` at once",
 }

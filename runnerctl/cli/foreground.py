@@ -53,13 +53,14 @@ def _listening() -> Iterator[_Requests]:
             signal.signal(number, handler)
 
 
-def run(cli: CliContext, services: Services, spec: RunnerSpec) -> int:
+def run(cli: CliContext, services: Services, spec: RunnerSpec, *, replace: bool) -> int:
     """Makes the runner, shows its log until it ends, removes it; 0 if it completed, 130 if the user ended it.
 
     Raises ``BackendFailed`` when it ended in any other way.
     """
     with _listening() as requests:
-        operation = core.create_runner(services, spec, wait=core.Wait.NONE, progress=render.download_meter(cli))
+        meter = render.download_meter(cli)
+        operation = core.create_runner(services, spec, wait=core.Wait.NONE, progress=meter, replace_other=replace)
         runner = core.finish(operation, clock=services.clock)
         requests.attending = True
         render.talk(cli, f"Created runner {runner.name!r} for {runner.scope}; Ctrl-C ends it")

@@ -29,6 +29,7 @@ COMMANDS = {
     "stop": "Stop a runner but keep it installed",
     "restart": "Stop a runner and start it again",
     "reconcile": "Repair what a crash or an outage left behind",
+    "orphans": "Show and clear what runners had to leave behind",
     "package": "List, fetch, prune and verify runner packages",
     "token": "Create, list, rotate and revoke API tokens",
     "audit": "Show who asked for what",

@@ -151,6 +151,7 @@ ORGANIZATION = Word("organization")
 LABELS = Word("labels")
 """Labels with commas between them."""
 TOKEN = Word("token")
+ORPHAN = Word("orphan")
 PACKAGE = Word("package")
 SETTING = Word("setting")
 UNIT_FILE = Word("unit-file")

@@ -23,7 +23,7 @@ from .options import CliContext, Verb, pass_cli
     cls=Verb,
     short_help="Repair what a crash or an outage left behind",
     exits={10: "some runners could not be repaired, or GitHub could not be asked; each is listed"},
-    see=("status", "doctor", "serve"),
+    see=("status", "doctor", "orphans", "serve"),
     epilog="""\b
 Examples:
   runnerctl reconcile --dry-run
@@ -58,7 +58,7 @@ def command(cli: CliContext, *, dry_run: bool, local: bool) -> None:
     for reason in held_back:
         render.talk(cli, reason)
     if swept.orphans:
-        render.talk(cli, still_registered(swept.orphans))
+        render.talk(cli, f"{swept.orphans}; `runnerctl orphans` shows why, and what clears them")
     _raise_failures(swept)
 
 
@@ -66,19 +66,15 @@ def _raise_failures(swept: Sweep) -> None:
     unrepaired = [(finding.runner.name, finding.error) for finding in swept.findings if finding.error]
     unlisted = [(str(scope), error) for scope, error in swept.unlisted]
     # One that waits for a job, or for a create, is cleared after it: nothing has failed.
-    uncleared = [(task.name, error) for task, error in swept.uncleared if not isinstance(error, RunnerBusy)]
+    left = [(orphan, error) for orphan, error in swept.uncleared if not isinstance(error, RunnerBusy)]
+    uncleared = [(orphan.name, error) for orphan, error in left]
     said = [
         f"{counted(len(unrepaired), 'runner')} could not be repaired" if unrepaired else "",
         f"GitHub could not be asked about {', '.join(name for name, _ in unlisted)}" if unlisted else "",
-        f"{counted(len(uncleared), 'registration')} could not be cleared" if uncleared else "",
+        f"{core.counted_orphans(orphan for orphan, _ in left)} could not be cleared" if left else "",
     ]
     if failures := [*unrepaired, *unlisted, *uncleared]:
         raise SomeFailed("; ".join(filter(None, said)), failures)
-
-
-def still_registered(orphans: int) -> str:
-    left = "registration is" if orphans == 1 else "registrations are"
-    return f"{orphans} {left} still to be cleared at GitHub; the next sweep or reconcile tries again"
 
 
 def _resting(services: Services, told: Collection[str]) -> Iterator[str]:

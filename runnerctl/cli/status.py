@@ -83,6 +83,7 @@ def _overview_row(overview: dict[str, Any]) -> dict[str, Any]:
     limits = overview["limits"]
     return {
         **row,
+        "ORPHANS": f"{overview['orphans']} (runnerctl orphans)" if overview["orphans"] else 0,
         "STATES": [f"{count} {state}" for state, count in overview["states"].items()],
         "LIMITS": [
             f"{limits['max_runners'] or 'any number of'} runners",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .domain.models import Runner, RunnerSpec, Scope
     from .engine import another_host, routed
     from .engine.github_side.breaker import held_back
-    from .engine.github_side.orphans import finish_orphans
     from .engine.github_side.registration_poller import RegistrationPoller
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
@@ -27,6 +26,15 @@ if TYPE_CHECKING:
     from .engine.operations.remove import Removal, remove_runner
     from .engine.operations.replacing import replace_lost
     from .engine.operations.stop import Stop, has_job, restart_runner, start_runner, stop_runner
+    from .engine.orphans import (
+        clear_orphans,
+        counted_orphans,
+        find_orphan,
+        finish_orphans,
+        forget_orphan,
+        orphans_text,
+        root_rights,
+    )
     from .engine.reconcile_runner import reconcile_runner
     from .engine.reconciler import Reconciler
     from .engine.restarts import is_attended, restart_text, wait_and_restart
@@ -81,7 +89,6 @@ _HOME = {
     "RunnerSpec": "domain.models",
     "Scope": "domain.models",
     "held_back": "engine.github_side.breaker",
-    "finish_orphans": "engine.github_side.orphans",
     "RegistrationPoller": "engine.github_side.registration_poller",
     "decide": "engine.observing",
     "seconds_to_restart": "engine.observing",
@@ -98,6 +105,13 @@ _HOME = {
     "restart_runner": "engine.operations.stop",
     "start_runner": "engine.operations.stop",
     "stop_runner": "engine.operations.stop",
+    "clear_orphans": "engine.orphans",
+    "counted_orphans": "engine.orphans",
+    "find_orphan": "engine.orphans",
+    "finish_orphans": "engine.orphans",
+    "forget_orphan": "engine.orphans",
+    "orphans_text": "engine.orphans",
+    "root_rights": "engine.orphans",
     "reconcile_runner": "engine.reconcile_runner",
     "Reconciler": "engine.reconciler",
     "is_attended": "engine.restarts",
@@ -204,14 +218,18 @@ __all__ = [
     "ask_github",
     "caller",
     "check_directory",
+    "clear_orphans",
     "copy_settings",
+    "counted_orphans",
     "create_runner",
     "decide",
     "disk_errors",
     "disk_sizes",
     "file_lock",
     "finish",
+    "find_orphan",
     "finish_orphans",
+    "forget_orphan",
     "get_runner",
     "has_job",
     "held_back",
@@ -222,6 +240,7 @@ __all__ = [
     "job_variables",
     "observe",
     "observe_runners",
+    "orphans_text",
     "packaging",
     "processes",
     "proxy_for",
@@ -233,6 +252,7 @@ __all__ = [
     "replace_lost",
     "restart_runner",
     "restart_text",
+    "root_rights",
     "routed",
     "runner_status",
     "secret_files",

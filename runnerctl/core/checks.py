@@ -353,17 +353,15 @@ def _service(subject: Subject) -> Iterator[Finding]:
 
 def _state(subject: Subject) -> Iterator[Finding]:
     from .engine.github_side.breaker import held_back
+    from .engine.orphans import orphans_text
 
     services = subject.services
     if not (services.settings.state_dir / "runnerctl.db").exists():
         yield Finding(Level.OK, "No runner was created here yet")
         return
     store = services.store
-    if orphans := len(store.orphans()):
-        message = (
-            f"{orphans} {'registration is' if orphans == 1 else 'registrations are'} still to be cleared at GitHub"
-        )
-        yield Finding(Level.WARN, message, "runnerctl reconcile")
+    if (left := orphans_text(services)) is not None:
+        yield Finding(Level.WARN, left, "`runnerctl orphans` shows why, and what clears them")
     for reason in held_back(services):
         yield Finding(Level.WARN, reason)
     yield Finding(Level.OK, f"This host has {counted(len(store.live()), 'runner')}")

@@ -1,7 +1,9 @@
 """``ExecStopPost=+``: no process of the unit is left. What its jobs made goes, the rest is the manager's again, and the
 log and the last word are put where they stay.
 
-What jobs made is deleted with their own user's rights: whatever they put there, nothing else can be reached by it.
+What jobs made is deleted with their own user's rights: whatever they put there, nothing else can be reached by it. What
+is left of that, such as files of root that a container made, is deleted as root: by descriptors, no link is followed,
+and nothing while anything is mounted there.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(1, os.path.dirname(os.path.dirname(sys.path[0])))
@@ -52,6 +55,7 @@ def _reclaim(places: Places) -> bool:
             return False
         worked = _has_worked(root)
         _as_job(uid, lambda: _delete_what_jobs_made(root, uid))
+        _delete_what_is_left(root, uid, places)
         for name in OWN_DIRECTORIES + IDENTITY:
             _own(root, name, uid, places)
         os.fchown(root, -1, places.manager_group)
@@ -105,6 +109,37 @@ def _delete_what_jobs_made(root: int, uid: int) -> None:
             os.close(directory)
         if name not in OWN_DIRECTORIES:
             os.rmdir(name, dir_fd=root)
+
+
+def _delete_what_is_left(root: int, uid: int, places: Places) -> None:
+    """What neither the manager made nor its job could delete: the manager could not either."""
+    try:
+        trash.refuse_mounts(root, Path(os.readlink(f"/proc/self/fd/{root}")))
+    except RunnerctlError as exc:
+        print(f"Not all of what jobs left is deleted: {exc}", file=sys.stderr)
+        return
+    for name in os.listdir(root):
+        try:
+            owner = os.stat(name, dir_fd=root, follow_symlinks=False).st_uid
+            if owner != places.manager and not (owner == uid and name in IDENTITY):
+                _delete(root, name)
+        except OSError as exc:
+            print(f"Not all of what jobs left in {name!r} is deleted: {exc.strerror}", file=sys.stderr)
+
+
+def _delete(root: int, name: str) -> None:
+    """Directories of the runner's own are only emptied."""
+    try:
+        directory = os.open(name, _DIRECTORY, dir_fd=root)
+    except NotADirectoryError:
+        os.unlink(name, dir_fd=root)
+        return
+    try:
+        trash.empty(directory)
+    finally:
+        os.close(directory)
+    if name not in OWN_DIRECTORIES:
+        os.rmdir(name, dir_fd=root)
 
 
 def _own(root: int, name: str, uid: int, places: Places) -> None:

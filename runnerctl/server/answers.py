@@ -31,10 +31,13 @@ WORDS = {
     "expires": "'expires'",
     "max_runners": "'max_runners'",
     "repo": "'repo'",
+    "clear_orphan": "`sudo runnerctl orphans clear %s` on the host clears it",
     "list_all": "GET /api/v1/runners?all=true",
     "logs": "GET /api/v1/runners/%s/logs",
+    "orphans": "GET /api/v1/orphans",
     "remove": "DELETE /api/v1/runners/%s",
     "remove_force": "DELETE /api/v1/runners/%s?force=true",
+    "replace": "'replace': true",
     "status": "GET /api/v1/runners/%s/status",
     "tries_again": "the server tries again by itself",
 }

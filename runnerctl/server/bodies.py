@@ -36,6 +36,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     version: str | None = None
     workdir: str | None = None
     env: dict[str, str] | None = None
+    replace: bool = False
     wait: Literal["none", "started", "online"] = "started"
     timeout: float | str = 60.0
 

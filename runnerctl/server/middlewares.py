@@ -13,7 +13,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from runnerctl.core import Right, audit
+from runnerctl.core import Actor, Right, audit
 from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
@@ -26,7 +26,7 @@ from runnerctl.core.domain.errors import (
 from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
-from .keys import ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
+from .keys import ACTION, ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
 from .routing import Access, Route
 
 log = logging.getLogger("runnerctl.server")
@@ -51,8 +51,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         if rule is None or rule.needs is not Access.OPEN:
             actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
-            if rule is not None and isinstance(rule.needs, Right):
-                actor.require(rule.needs)
+            if rule is not None:
+                _require(actor, rule.needs)
         answer = await handler(request)
     except RunnerctlError as exc:
         result = exc.code
@@ -79,6 +79,13 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     return answer
 
 
+def _require(actor: Actor, needs: Right | Access) -> None:
+    if isinstance(needs, Right):
+        actor.require(needs)
+    elif needs is Access.OPERATOR:
+        actor.require_operator()
+
+
 async def _hold_back(request: web.Request, exc: Unauthorized) -> None:
     """Only who failed waits: a right token gets in however often others fail."""
     source = request.app[SOURCES].of(request)
@@ -98,7 +105,7 @@ def _audit(request: web.Request, rule: Route | None, result: str) -> None:
         audit.AuditEntry(
             actor=actor.id if actor is not None else claimed,
             source=request.app[SOURCES].of(request),
-            action=(rule.action if rule is not None else None) or f"{request.method} {request.path}",
+            action=request.get(ACTION) or (rule and rule.action) or f"{request.method} {request.path}",
             object=request.match_info.get("name") or request.get(OBJECT, ""),
             result=result,
             request_id=request[ID],

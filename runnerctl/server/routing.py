@@ -20,6 +20,8 @@ class Access(Enum):
     """Answered without a token; a wrong one is ignored."""
     ANY_CALLER = "any caller"
     """A good token of any kind."""
+    OPERATOR = "operator"
+    """Whoever has no limits: what it is about is the whole host."""
 
 
 class Route(NamedTuple):

@@ -276,6 +276,35 @@ def test_a_hand_back_that_was_cut_short_is_done_again(service: Service) -> None:
     until(lambda: nothing_runs(service))
 
 
+def test_files_of_root_that_a_job_left_go_with_its_unit(service: Service) -> None:
+    """As `docker run -v $PWD:…` leaves them: the manager may not delete them, and its server has nobody to ask."""
+    service.online("five")
+    work = "/opt/runnerctl/runners/five/_work/widgets/widgets"
+    service.inside.shell(f"install -d {work}/built/deep /opt/runnerctl/runners/five/made; touch {work}/built/deep/file")
+    service.inside.shell(f"touch {work}/built/file /opt/runnerctl/runners/five/made/file")
+    service.inside.shell(
+        "cd /opt/runnerctl/runners/five; chown $(stat -c %g .) _work _work/widgets _work/widgets/widgets"
+    )
+    removed = service.ask("DELETE", "/api/v1/runners/five")
+    assert (removed["http"], removed.get("warning")) == (200, None)
+    assert service.ask("GET", "/api/v1/orphans")["items"] == []
+    assert service.inside.shell("ls /opt/runnerctl/runners; ls -A /opt/runnerctl/runners/.trash") == ""
+
+
+def test_what_units_could_not_clear_is_cleared_by_sudo(service: Service) -> None:
+    """What is the manager's own, with files of root in it, is no job's to its unit."""
+    service.online("six")
+    service.inside.shell("install -d /opt/runnerctl/runners/six/bin/built/deep")
+    removed = service.ask("DELETE", "/api/v1/runners/six")
+    (orphan,) = service.ask("GET", "/api/v1/orphans")["items"]
+    assert f"`sudo runnerctl orphans clear {orphan['id']}` on the host clears it" in removed["warning"]
+    assert service.inside.shell("ls /opt/runnerctl/runners") == ""
+    cleared = service.runnerctl("orphans", "clear", str(orphan["id"]))
+    assert cleared.returncode == 0, cleared.stderr
+    assert service.ask("GET", "/api/v1/orphans")["items"] == []
+    assert service.inside.shell("ls -A /opt/runnerctl/runners/.trash") == ""
+
+
 # --- A manager that was taken over ---
 
 

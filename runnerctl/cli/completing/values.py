@@ -87,6 +87,11 @@ def _tokens(ctx: click.Context, _incomplete: str) -> Pairs:
     return [(name, f"tenant {tenant}" if tenant else "all tenants") for name, tenant in rows]
 
 
+def _orphans(ctx: click.Context, _incomplete: str) -> Pairs:
+    rows = _rows(ctx, "SELECT id, kind || ' ' || coalesce(path, name || ' in ' || scope) FROM orphan ORDER BY id")
+    return [(str(number), what) for number, what in rows]
+
+
 def _packages(ctx: click.Context, _incomplete: str) -> Pairs:
     from runnerctl.core.settings import load as settings
 
@@ -125,6 +130,7 @@ FOUND: dict[str, Callable[[click.Context, str], Pairs]] = {
     "organization": _organizations,
     "labels": _labels,
     "token": _tokens,
+    "orphan": _orphans,
     "package": _packages,
     "setting": _settings,
     "unit-file": _unit_files,

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
             (('--version',), 'flag', (), False, 'Show the version and exit'),
         ),
-        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'package', 'token', 'audit', 'state', 'doctor', 'rehearse', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
+        ('create', 'remove', 'status', 'list', 'logs', 'start', 'stop', 'restart', 'reconcile', 'orphans', 'package', 'token', 'audit', 'state', 'doctor', 'rehearse', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
     ),
     'create': (
         'Register a runner and start it',
@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--labels',), 'labels', (), False, "Use these labels, and the runner's name, not the default ones"),
             (('--ephemeral/--persistent',), 'flag', (), False, 'End after one job, or take jobs until removed'),
             (('--foreground',), 'flag', (), False, 'Stay attached and show the log'),
+            (('--replace',), 'flag', (), False, 'If GitHub has a runner of that name that is not of this host, is offline and runs no job, delete that one and take its name'),
             (('--group',), '', (), False, 'Join this runner group of the organization'),
             (('--runner-version',), '', (), False, 'Run this version of the runner package'),
             (('--workdir',), '', (), False, "Name of the work directory in the runner's directory"),
@@ -125,6 +126,41 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         (
             (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
             (('--local',), 'flag', (), False, 'Check this host only'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'orphans': (
+        'Show and clear what runners had to leave behind',
+        (
+        ),
+        ('clear', 'forget', 'list'),
+    ),
+    'orphans clear': (
+        'Try now to clear orphan ID, or all of them',
+        (
+            (('orphan',), 'orphan', (), False, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'orphans forget': (
+        'Try orphan ID no more',
+        (
+            (('orphan',), 'orphan', (), False, None),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'orphans list': (
+        'List the orphans',
+        (
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),

@@ -101,6 +101,11 @@ class Actor:
         if right not in self.rights:
             raise Forbidden(f"This token lacks the scope {right}", hint="`GET /api/v1/whoami` shows what it may do")
 
+    def require_operator(self) -> None:
+        """Raises ``Forbidden`` for whoever has limits."""
+        if self.limits is not None:
+            raise Forbidden("Only the operator may do that", hint="Use the operator's token, or commands on the host")
+
 
 OPERATOR = Actor(id="operator", name="operator", rights=frozenset(Right))
 

@@ -126,6 +126,13 @@ class Left(NamedTuple):
     """The command that clears it."""
     going: bool = False
     """Nothing is in its way: it is being deleted, and that takes a while."""
+    path: str | None = None
+    """Where a directory is that cannot be deleted now: nothing of the runner lives in it, and it is in no other's way.
+    None: something of the runner may still be in use."""
+
+
+DeleteAsRoot = Callable[[Path, tuple[int, int] | None, str], None]
+"""Deletes the directory of a runner: its path, its (device, inode) when it was made, the runner's id."""
 
 
 class Found(NamedTuple):
@@ -319,6 +326,9 @@ class Backend(ABC):
         Its processes must be dead. Only what is certainly its own is deleted; what may be is named and kept. Raises
         nothing for what is in the way: that is left.
         """
+
+    def clear_as_root(self, handle: str, delete: DeleteAsRoot) -> None:  # noqa: B027 - for who keeps directories here
+        """Has what ``cleanup`` could not delete deleted by ``delete``, which has more rights. Raises what that does."""
 
     @abstractmethod
     def discover(self) -> Iterable[Found]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from ..domain.errors import BackendFailed, RunnerExists
 from ..host.directories import disk_errors
 from ..host.hardlinks import copy, share_tree
+from ..host.obstacles import unprotect
 from ..host.syscalls import rename_new
 from ..host.trash import delete_tree, detach_mounts, is_mount_point, make_writable
 from ..packages.store import Package
@@ -71,6 +72,8 @@ def build(
     path = base_dir / _unpublished(runner_id)
     delete_tree(path)
     with disk_errors(path):
+        # Now, so that a directory can be set aside when the disk is full.
+        (base_dir / TRASH).mkdir(mode=0o700, exist_ok=True)
         path.mkdir(mode=0o700)
         root = os.open(path, _DIRECTORY)
         try:
@@ -189,6 +192,15 @@ def discard(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner
         )
 
 
+def remains(base_dir: Path, *, root: Path, inode: tuple[int, int] | None, runner_id: str) -> Path | None:
+    """Where a life's directory is that ``discard`` could not delete; None where nothing is certainly its own."""
+    for path in (base_dir / TRASH / runner_id, base_dir / _unpublished(runner_id)):
+        if is_taken(path):
+            return path
+    hidden = inode is not None and is_mount_point(root)
+    return root if hidden or is_ours(root, inode, runner_id) else None
+
+
 def is_ours(root: Path, inode: tuple[int, int] | None, runner_id: str) -> bool:
     """That runner's own directory stands there."""
     whose, _ = marks.whose(root, inode, runner_id)
@@ -215,7 +227,7 @@ def _unlink_short(path: Path) -> None:
 
 def _delete(trash: Path) -> None:
     detach_mounts(trash)
-    delete_tree(trash)
+    delete_tree(trash, last=marks.FILE)  # what is left is known by its mark
 
 
 def is_taken(path: Path) -> bool:
@@ -251,11 +263,23 @@ def _move(root: Path, trash: Path, inode: tuple[int, int]) -> bool:
             make_writable(root.name, parent)
         finally:
             os.close(parent)
-        root.rename(trash)
+        _rename(root, trash)
         if is_at(trash, inode):
             return True
         trash.rename(root)
     return False
+
+
+def _rename(root: Path, trash: Path) -> None:
+    try:
+        root.rename(trash)
+    except PermissionError:
+        parent = os.open(root.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            unprotect(root.name, parent)
+        finally:
+            os.close(parent)
+        root.rename(trash)
 
 
 def _unpublished(runner_id: str) -> str:

@@ -60,10 +60,15 @@ def whose(path: Path, inode: tuple[int, int] | None, runner_id: str) -> tuple[Wh
     except (FileNotFoundError, NotADirectoryError):
         return Whose.NOT_OURS, None
     try:
-        found = os.fstat(directory)
-        mark = _read(directory)
+        return whose_open(directory, inode, runner_id)
     finally:
         os.close(directory)
+
+
+def whose_open(directory: int, inode: tuple[int, int] | None, runner_id: str) -> tuple[Whose, tuple[int, int]]:
+    """The same for one that the descriptor is open on."""
+    found = os.fstat(directory)
+    mark = _read(directory)
     actual = found.st_dev, found.st_ino
     return _judged(None if mark is None else mark.runner_id == runner_id, inode, actual), actual
 

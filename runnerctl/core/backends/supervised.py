@@ -21,7 +21,7 @@ from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
 from ..domain.observation import Observation
 from ..host.directories import check_directory, disk_errors
 from . import diagnostics, directory, identity, marks, run_directory
-from .base import Accepted, Backend, ConfigSh, Configured, Found, Jit, Left, Provision, StopLadder
+from .base import Accepted, Backend, ConfigSh, Configured, DeleteAsRoot, Found, Jit, Left, Provision, StopLadder
 from .launch_document import LaunchOptions, is_shortened
 from .leases import Leases
 from .place import Place, place_of
@@ -171,10 +171,10 @@ class SupervisedBackend(Backend):
         self._leases.release(place.runner_id)
         if self.observe(handle).running is not False:
             return [Left(f"Runner {place.name!r} still has processes, or may have: nothing was deleted")]
-        left = [*_left(lambda: _clear_traces(place)), *_left(lambda: _discard(place))]
-        if not left:
+        left = [*_left(lambda: _clear_traces(place)), *_discarded(place)]
+        if all(each.path is not None for each in left):
             # Until then what is in there is wanted for another try.
-            left = [*_left(lambda: run_directory.clear(self.run_dir(place.runner_id)))]
+            left += _left(lambda: run_directory.clear(self.run_dir(place.runner_id)))
             self._forget(place.runner_id)
         return left
 
@@ -191,6 +191,11 @@ class SupervisedBackend(Backend):
         mark = marks.read(place.root)
         if mark is not None and mark.runner_id == place.runner_id:
             identity.forget(place.root)
+
+    def clear_as_root(self, handle: str, delete: DeleteAsRoot) -> None:
+        place = place_of(handle)
+        if (path := _remains(place)) is not None:
+            delete(path, place.inode, place.runner_id)
 
     def _forget(self, runner_id: str) -> None:
         """Nothing of it need be remembered by this process."""
@@ -271,8 +276,18 @@ def _clear_traces(place: Place) -> None:
         job_traces.clear(place.user[0])
 
 
+def _discarded(place: Place) -> Iterator[Left]:
+    for left in _left(lambda: _discard(place)):
+        path = _remains(place)
+        yield left if path is None else left._replace(path=str(path))
+
+
 def _discard(place: Place) -> None:
     directory.discard(place.root.parent, root=place.root, inode=place.inode, runner_id=place.runner_id)
+
+
+def _remains(place: Place) -> Path | None:
+    return directory.remains(place.root.parent, root=place.root, inode=place.inode, runner_id=place.runner_id)
 
 
 def _marked(base_dir: Path) -> Iterator[tuple[Path, marks.Mark]]:

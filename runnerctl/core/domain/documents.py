@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .durations import shown
-from .models import Event, Runner
+from .models import Event, Orphan, OrphanKind, Runner
 from .observation import Observation
 
 RUNNING = "running"
@@ -147,6 +147,32 @@ def full_document(status: Status, history: list[Event] | None = None) -> dict[st
     if history is not None:
         document["history"] = [event_document(event) for event in history]
     return document
+
+
+def orphan_document(orphan: Orphan) -> dict[str, Any]:
+    """What could not be cleared yet; ``command`` clears it, on its host."""
+    return {
+        "id": orphan.id,
+        "kind": orphan.kind,
+        "what": orphan.what,
+        "runner": orphan.name,
+        "runner_id": orphan.runner_id,
+        ("repo" if orphan.scope.repo else "org"): orphan.scope.text,
+        "github_id": orphan.github_id if orphan.kind is OrphanKind.REGISTRATION else None,
+        "path": orphan.path,
+        "reason": orphan.reason,
+        "hint": orphan.hint,
+        "command": clearing_command(orphan),
+        "since": timestamp(orphan.created_at),
+        "tries": orphan.tries,
+        "next_try": timestamp(orphan.next_try_at),
+    }
+
+
+def clearing_command(orphan: Orphan) -> str:
+    """As it is typed on the host; a directory may hold what only root may delete."""
+    sudo = "sudo " if orphan.kind is OrphanKind.DIRECTORY else ""
+    return f"{sudo}runnerctl orphans clear {orphan.id}"
 
 
 def event_document(event: Event) -> dict[str, Any]:

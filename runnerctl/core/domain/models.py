@@ -285,19 +285,40 @@ class Job(NamedTuple):
     """Why it ended, if not by itself."""
 
 
+class OrphanKind(StrEnum):
+    REGISTRATION = "registration"
+    """One that may be left at GitHub although its runner is gone here."""
+    DIRECTORY = "directory"
+    """A runner's directory that could not be deleted: mostly set aside, so that it is in nobody's way."""
+
+
 class Orphan(NamedTuple):
-    """A registration that may be left at GitHub although its runner is gone here."""
+    """What could not be cleared yet when its runner went: it has no runner's name and no slot, and is tried again."""
 
     id: int
+    """Never used again."""
+    kind: OrphanKind
     runner_id: str
     scope: Scope
     name: str
     labels: tuple[str, ...]
     github_id: int | None
-    """None: GitHub never answered the create; it is looked up by name, and must look like ours."""
+    """Of a registration; None: GitHub never answered the create; it is looked up by name, and must look like ours."""
+    path: str | None
+    """Of a directory: where it is now."""
     reason: str
+    hint: str | None
+    """What has to be done by hand first, if anything."""
+    created_at: float
     tries: int
     next_try_at: float
+
+    @property
+    def what(self) -> str:
+        """In a few words."""
+        if self.path is not None:
+            return self.path
+        return f"{self.name} in {self.scope}" + ("" if self.github_id is None else f" (id {self.github_id})")
 
 
 class Backoff(NamedTuple):

@@ -12,8 +12,10 @@ _PLACE = re.compile(r"\{([a-z_]+)(?: ([^{} ]+))?\}")
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 runner``, ``2 runners``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """``1 runner``, ``2 runners``, ``2 directories``."""
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
 
 
 def spoken(text: str, words: Mapping[str, str]) -> str:

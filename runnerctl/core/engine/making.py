@@ -11,6 +11,7 @@ from ..host.row_locks import RowLock
 if TYPE_CHECKING:
     from ..backends.base import Backend
     from ..services import Services
+    from .github_side.registration import TakeOver
 
 Progress = Callable[[int, int | None], None]
 """Hears of a download: bytes so far, bytes in all."""
@@ -19,10 +20,18 @@ Progress = Callable[[int, int | None], None]
 class Making:
     """Held by one driver at a time; ``close`` gives all of it up and may be called twice."""
 
-    def __init__(self, services: Services, runner_id: str, *, progress: Progress | None = None) -> None:
-        """Raises ``RowHeld``."""
+    def __init__(
+        self,
+        services: Services,
+        runner_id: str,
+        *,
+        progress: Progress | None = None,
+        take_over: TakeOver | None = None,
+    ) -> None:
+        """``take_over``: it may have a registration that is not ours. Raises ``RowHeld``."""
         self.runner_id = runner_id
         self.progress = progress
+        self.take_over = take_over
         self._held = ExitStack()
         self._held.callback(RowLock(services.row_locks, runner_id).close)
         self._package = ExitStack()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..domain.errors import BackendFailed
-from ..domain.models import Runner
+from ..domain.models import OrphanKind, Runner
 from ..domain.observation import NOTHING as NO_PROCESSES
 from ..domain.observation import Observation, Outcome
 from ..domain.states import UNLAUNCHED, RunnerState
@@ -102,7 +102,7 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool,
         working=working,
         package=driven and runner.handle is None and _has_package(services, runner),
         driven=driven,
-        orphaned=runner.state is RunnerState.REMOVING and services.store.has_orphan(runner.id),
+        orphaned=runner.state is RunnerState.REMOVING and _has_registration(services, runner),
         absences=absences,
         unconfigured=died and identity is False,
         accepted=half_made and type(identity) is int,
@@ -111,6 +111,10 @@ def _observe(services: Services, runner: Runner, *, absences: int, driven: bool,
         refused=failures.is_busy(runner.last_error),
         replaced=services.settings.replace_lost,
     )
+
+
+def _has_registration(services: Services, runner: Runner) -> bool:
+    return services.store.has_orphan(runner.id, OrphanKind.REGISTRATION)
 
 
 def _is_at_stake(runner: Runner, absences: int) -> bool:

@@ -125,6 +125,6 @@ class Situation(NamedTuple):
     removed: bool = True
     """Somebody asked for its removal; else its life has ended by itself."""
     orphaned: bool = False
-    """Clearing its registration failed; that is kept and tried again."""
+    """Clearing its registration failed, or, once its life has ended, its directory; that is kept and tried again."""
     settling: bool = False
     """A job that GitHub handed over just before may still turn up."""

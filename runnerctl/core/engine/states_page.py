@@ -58,7 +58,7 @@ _SAID: dict[str, dict[object, str]] = {
     "unregistered": {True: "GitHub has no registration of it, and it is to get another"},
     "refused": {True: "GitHub says that it runs a job"},
     "removed": {True: "somebody asked for its removal"},
-    "orphaned": {True: "its registration is kept as an orphan", False: "its registration is not kept as an orphan"},
+    "orphaned": {True: "an orphan of it is kept", False: "its registration is not kept as an orphan"},
     "settling": {True: "a job may have been dispatched just before"},
 }
 _STOPS = frozenset({Wanted.STOP, Wanted.STOP_NOW})

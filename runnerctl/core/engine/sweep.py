@@ -16,9 +16,9 @@ from ..domain.models import Orphan, Runner, Scope
 from ..domain.observation import Observation
 from .drive import ENDING, drive
 from .github_side import find_exposed
-from .github_side.orphans import clear_orphans
 from .observing import decide, observe_at_once
 from .operations.replacing import replace_lost
+from .orphans import clear_orphans, orphans_text
 from .plan import NOTHING, Action
 from .steps.acts import IDLE
 
@@ -48,14 +48,14 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
     findings: tuple[Finding, ...]
-    orphans: int
-    """Registrations that are still to be cleared at GitHub."""
+    orphans: str | None
+    """How many are still to be cleared, in words."""
     replaced: tuple[Runner, ...] = ()
     """The new lives of runners that GitHub had lost."""
     unlisted: tuple[tuple[Scope, RunnerctlError], ...] = ()
     """Scopes of which GitHub could not be asked: nothing is known about their registrations."""
     uncleared: tuple[tuple[Orphan, RunnerctlError], ...] = ()
-    """Registrations that could not be cleared in this try."""
+    """Those that could not be cleared in this try."""
 
 
 def observe_runners(
@@ -108,13 +108,13 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
     runners = services.store.live()
     findings = observe_runners(services, runners, poller)
     if dry_run:
-        return Sweep(findings=tuple(findings), orphans=len(services.store.orphans()), unlisted=unlisted)
+        return Sweep(findings=tuple(findings), orphans=orphans_text(services), unlisted=unlisted)
     done = services.worker_pool.map(lambda finding: reconcile_finding(services, finding, poller), findings)
-    cleared = clear_orphans(services, early=True)
+    cleared = clear_orphans(services, services.store.orphans())
     services.worker_pool.map(lambda runner: drive(services, runner.id, wait=HELD_SECONDS), cleared.released)
     return Sweep(
         findings=tuple(done),
-        orphans=len(services.store.orphans()),
+        orphans=orphans_text(services),
         replaced=tuple(replace_lost(services)),
         unlisted=unlisted,
         uncleared=tuple(cleared.failures),

@@ -56,9 +56,9 @@ class Step(StrEnum):
     COMPLETE = "complete"
     """Its life ends in ``completed``."""
     CLEAR_ORPHAN = "clear orphan"
-    """Its life has ended, and its registration could not be cleared then."""
+    """Its life has ended, and its registration or its directory could not be cleared then."""
     END_LIFE = "end life"
-    """Nothing of it is left but this: clear its directory and close the row."""
+    """Nothing of it is left but this: clear its directory, or set it aside, and close the row."""
 
 
 class Row(NamedTuple):
@@ -107,7 +107,7 @@ TABLE: tuple[Section, ...] = (
     _section(
         "When its life has ended",
         _needs(state=TERMINAL),
-        _row(Step.CLEAR_ORPHAN, "its registration is still to be cleared", orphaned=True, put_off=False),
+        _row(Step.CLEAR_ORPHAN, "what could not be cleared then is tried again", orphaned=True, put_off=False),
         _row(Step.NOTHING, "it is over"),
     ),
     _section(

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..domain.clock import Clock
 from ..domain.models import Event, EventType, StoredEvent
 from . import rows
 from .connection import Database
@@ -17,6 +18,7 @@ _COLUMNS = "seq, at, type, runner_id, old, new, reason, data"
 class Events(Database):
     """Part of the store."""
 
+    _clock: Clock
     _notify: Callable[[str], None] | None = None
 
     def events_after(self, seq: int, *, limit: int = 100) -> list[StoredEvent]:
@@ -40,6 +42,12 @@ class Events(Database):
             " ORDER BY seq DESC LIMIT ?"
         )
         return [rows.event(row) for row in reversed(self._read(query, runner_id, last))]
+
+    def tell(self, runner_id: str, what: str, **data: Any) -> None:
+        """A note that is worth remembering, beside the steps of its state."""
+        with self._transaction() as db:
+            self._insert_event(db, EventType.NOTE, at=self._clock.now(), runner_id=runner_id, data=data, reason=what)
+        self._changed(runner_id)
 
     def _changed(self, runner_id: str) -> None:
         """After the commit of what was written about it."""

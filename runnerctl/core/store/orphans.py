@@ -1,14 +1,19 @@
-"""Registrations that could not be cleared yet, and runners that lost theirs and are to be made again."""
+"""What could not be cleared yet when a runner went, and runners that lost their registration and are made again."""
 
 from __future__ import annotations
 
 from ..domain.clock import Clock
-from ..domain.models import Orphan, Runner
+from ..domain.models import Orphan, OrphanKind, Runner
 from . import rows
 from .connection import Database
 
 LONGEST_WAIT = 3600.0
-"""Between two tries at a registration, in seconds."""
+"""Between two tries at one, in seconds."""
+_INSERT = (
+    "INSERT INTO orphan"
+    " (runner_id, scope, name, labels, github_id, kind, path, reason, hint, created_at, next_try_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _OF_NAME = "runner_id IN (SELECT id FROM runner WHERE lower(name) = ?)"
 
 
@@ -17,7 +22,7 @@ class Orphans(Database):
 
     _clock: Clock
 
-    # -- orphaned registrations
+    # -- orphans
 
     def keep_orphan(self, runner: Runner, *, reason: str, seconds: float = 0.0) -> None:
         """Remembers that a registration may be left at GitHub. Twice for one life is once.
@@ -27,25 +32,44 @@ class Orphans(Database):
         now = self._clock.now()
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO orphan (runner_id, scope, name, labels, github_id, reason, created_at, next_try_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (runner_id) DO NOTHING",
-                rows.orphan_values(runner, reason=reason, now=now, due_at=now + seconds),
+                f"{_INSERT} ON CONFLICT (runner_id, kind) DO NOTHING",
+                (*rows.whose_orphan(runner), OrphanKind.REGISTRATION, None, reason, None, now, now + seconds),
             )
 
+    def keep_directory(self, runner: Runner, *, path: str, reason: str, hint: str | None, seconds: float) -> Orphan:
+        """Remembers where its directory stands that could not be deleted, and why; twice for one life is once."""
+        now = self._clock.now()
+        with self._transaction() as db:
+            db.execute(
+                f"{_INSERT} ON CONFLICT (runner_id, kind)"
+                " DO UPDATE SET path = excluded.path, reason = excluded.reason, hint = excluded.hint",
+                (*rows.whose_orphan(runner), OrphanKind.DIRECTORY, path, reason, hint, now, now + seconds),
+            )
+        return next(kept for kept in self.orphans_of(runner.id) if kept.kind is OrphanKind.DIRECTORY)
+
     def orphans(self, *, due_at: float | None = None) -> list[Orphan]:
-        """The registrations still to be cleared; only those due, if a time is given."""
-        query = "SELECT id, runner_id, scope, name, labels, github_id, reason, tries, next_try_at FROM orphan"
+        """What is still to be cleared, oldest first; only what is due, if a time is given."""
         if due_at is None:
-            return [rows.orphan(row) for row in self._read(f"{query} ORDER BY id")]
+            return [rows.orphan(row) for row in self._read(f"{rows.ORPHAN} ORDER BY id")]
         # One that is due later than any can be was put off before the clock was set back.
-        due = f"{query} WHERE next_try_at <= ? OR next_try_at > ? ORDER BY id"
+        due = f"{rows.ORPHAN} WHERE next_try_at <= ? OR next_try_at > ? ORDER BY id"
         return [rows.orphan(row) for row in self._read(due, due_at, due_at + LONGEST_WAIT)]
 
-    def has_orphan(self, runner_id: str) -> bool:
-        return bool(self._read("SELECT 1 FROM orphan WHERE runner_id = ?", runner_id))
+    def orphan(self, orphan_id: int) -> Orphan | None:
+        found = self._read(f"{rows.ORPHAN} WHERE id = ?", orphan_id)
+        return rows.orphan(found[0]) if found else None
+
+    def orphans_of(self, runner_id: str) -> list[Orphan]:
+        return [rows.orphan(row) for row in self._read(f"{rows.ORPHAN} WHERE runner_id = ? ORDER BY id", runner_id)]
+
+    def has_orphan(self, runner_id: str, kind: OrphanKind | None = None) -> bool:
+        """One of that kind, or any."""
+        return bool(
+            self._read("SELECT 1 FROM orphan WHERE runner_id = ? AND kind = coalesce(?, kind)", runner_id, kind)
+        )
 
     def hasten_orphan(self, runner_id: str) -> None:
-        """It is due now, if it is kept."""
+        """What is kept of that runner is due now."""
         if self.has_orphan(runner_id):
             with self._transaction() as db:
                 db.execute("UPDATE orphan SET next_try_at = ? WHERE runner_id = ?", (self._clock.now(), runner_id))
@@ -61,9 +85,14 @@ class Orphans(Database):
         with self._transaction() as db:
             db.execute("UPDATE orphan SET tries = tries + 1, next_try_at = ? WHERE id = ?", (until, orphan.id))
 
-    def forget_orphan(self, runner_id: str) -> None:
+    def explain_orphan(self, orphan: Orphan, *, path: str, reason: str, hint: str | None) -> None:
+        """What the last try met, and where the directory is by now."""
         with self._transaction() as db:
-            db.execute("DELETE FROM orphan WHERE runner_id = ?", (runner_id,))
+            db.execute("UPDATE orphan SET path = ?, reason = ?, hint = ? WHERE id = ?", (path, reason, hint, orphan.id))
+
+    def forget_orphan(self, runner_id: str, kind: OrphanKind = OrphanKind.REGISTRATION) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM orphan WHERE runner_id = ? AND kind = ?", (runner_id, kind))
 
     # -- runners that lost their registration, to be made again
 

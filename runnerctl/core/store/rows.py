@@ -16,6 +16,7 @@ from ..domain.models import (
     Job,
     LastError,
     Orphan,
+    OrphanKind,
     Runner,
     RunnerSpec,
     Scope,
@@ -135,16 +136,27 @@ def job(row: tuple[Any, ...]) -> Job:
     return Job(*row)
 
 
+ORPHAN = (
+    "SELECT id, kind, runner_id, scope, name, labels, github_id, path, reason, hint, created_at, tries, next_try_at"
+    " FROM orphan"
+)
+
+
 def orphan(row: tuple[Any, ...]) -> Orphan:
-    id_, runner_id, scope, name, labels, github_id, reason, tries, next_try_at = row
+    """From a row of ``ORPHAN``."""
+    id_, kind, runner_id, scope, name, labels, github_id, path, reason, hint, created_at, tries, next_try_at = row
     return Orphan(
         id=id_,
+        kind=OrphanKind(kind),
         runner_id=runner_id,
         scope=Scope.parse(scope),
         name=name,
         labels=tuple(labels.split(",")),
         github_id=github_id,
+        path=path,
         reason=reason,
+        hint=hint,
+        created_at=created_at,
         tries=tries,
         next_try_at=next_try_at,
     )
@@ -155,6 +167,6 @@ def backoff(row: tuple[Any, ...]) -> Backoff:
     return Backoff(scope=Scope.parse(scope), until=until, tries=tries, reason=reason)
 
 
-def orphan_values(runner: Runner, *, reason: str, now: float, due_at: float) -> tuple[Any, ...]:
-    labels = ",".join(runner.labels)
-    return (runner.id, str(runner.scope), runner.name, labels, runner.github_id, reason, now, due_at)
+def whose_orphan(runner: Runner) -> tuple[Any, ...]:
+    """Of which runner it is: its ``runner_id``, ``scope``, ``name``, ``labels`` and ``github_id``."""
+    return (runner.id, str(runner.scope), runner.name, ",".join(runner.labels), runner.github_id)

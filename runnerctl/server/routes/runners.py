@@ -18,7 +18,7 @@ from runnerctl.core.domain.states import LIVE, RunnerState
 
 from .. import bodies
 from ..answers import WORDS, encoded_answer, json_answer
-from ..keys import ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
+from ..keys import ACTION, ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
 from ..routing import Route
 
 _INLINE_ROWS = 200
@@ -32,6 +32,8 @@ async def create(request: web.Request) -> web.Response:
     services, offload = request.app[SERVICES], request.app[OFFLOAD]
     body = await bodies.read(request, bodies.CreateBody)
     request[OBJECT] = body.name
+    if body.replace:
+        request[ACTION] = "runner.replace"
     actor = request[ACTOR]
     if body.env:
         actor.require(Right.RUNNERS_ENV)
@@ -42,6 +44,7 @@ async def create(request: web.Request) -> web.Response:
         wait=core.Wait(body.wait),
         timeout=body.patience(),
         limits=actor.limits,
+        replace_other=body.replace,
     )
     runner = await offload.run(operation)
     document = {**documents.full_document(core.observe(services, runner)), "status": "started"}

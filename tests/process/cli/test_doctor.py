@@ -141,7 +141,7 @@ def test_what_is_left_at_github_is_told(host: Host, services: Services, sandbox:
     assert cli("remove", "left", "--force", env=host.environment()).status == 0
     level, message = found(host)[1]["state"]
     assert level == "warning"
-    assert "1 registration is still to be cleared" in message
+    assert "1 registration could not be cleared yet" in message
 
 
 class SlowClock(SystemClock):

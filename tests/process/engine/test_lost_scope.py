@@ -41,11 +41,11 @@ def test_a_registration_stays_an_orphan_until_its_scope_answers_again(
     assert host.roots() == []
     (orphan,) = services.store.orphans()
     assert orphan.name == "r1"
-    core.finish_orphans(services, early=True)
+    core.clear_orphans(services, services.store.orphans())
     assert len(services.store.orphans()) == 1
     assert len(sandbox.runners()) == 1
     sandbox.clear_faults()
-    core.finish_orphans(services, early=True)
+    core.clear_orphans(services, services.store.orphans())
     assert (services.store.orphans(), sandbox.runners()) == ([], [])
 
 

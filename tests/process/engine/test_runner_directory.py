@@ -275,7 +275,6 @@ def test_a_link_to_the_very_root_stays(make, base_dir):
 
 def test_a_discard_that_crashed_between_its_steps_is_finished(make, base_dir):
     root = publish(make(), "one")
-    (base_dir / ".trash").mkdir()
     root.path.rename(base_dir / ".trash" / ROW)
     discard(base_dir, root=root.path, inode=root.inode, runner_id=ROW)
     assert list((base_dir / ".trash").iterdir()) == []

@@ -123,7 +123,19 @@ def test_a_route_opens_to_its_scope_alone_and_shows_no_foreign_runner(hall: Hall
     hall.server.remove(name, "?force=true")
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if isinstance(route.needs, Access)], ids=lambda r: r.path)
+FOR_ANY = [route for route in ROUTES if isinstance(route.needs, Access) and route.needs is not Access.OPERATOR]
+FOR_THE_OPERATOR = [route for route in ROUTES if route.needs is Access.OPERATOR]
+
+
+@pytest.mark.parametrize("route", FOR_THE_OPERATOR, ids=lambda route: f"{route.method} {route.path}")
+def test_what_is_the_operators_opens_to_no_token_whatever_it_may(hall: Hall, route: Route) -> None:
+    path = route.path.replace("{id}", "1")
+    refused = hall.ask(hall.token(*Right), route.method, path)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert hall.ask(hall.host.token, route.method, path).status_code in {200, 404}
+
+
+@pytest.mark.parametrize("route", FOR_ANY, ids=lambda r: r.path)
 @pytest.mark.parametrize("right", Right)
 def test_what_needs_no_scope_opens_to_any_token(hall: Hall, route: Route, right: Right) -> None:
     assert hall.ask(hall.token(right), route.method, route.path).status_code == 200

@@ -40,7 +40,8 @@ REPO = "acme/widgets"
 VERSION = "2.336.0"
 WRITES = frozenset({
     *("admit", "transition", "amend", "note", "want", "want_running", "want_restart", "keep_orphan", "forget_orphan"),
-    *("postpone_orphan", "hasten_orphan", "forget_replacement", "keep_replacement", "note_absences"),
+    *("keep_directory", "explain_orphan", "postpone_orphan", "hasten_orphan"),
+    *("forget_replacement", "keep_replacement", "note_absences"),
 })  # fmt: skip
 LOOKS = frozenset({"get", "latest", "live"})
 ACTS = frozenset({"provision", "accept", "launch", "adopt", "drain", "interrupt", "kill", "cleanup"})

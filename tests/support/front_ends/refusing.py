@@ -151,7 +151,7 @@ def warm_place(top: Path, *, package_dir: Path, archive: Path) -> Iterator[Place
 
 def finish_orphans(services: Services) -> int:
     """All of them, due or not; how many are left."""
-    core.finish_orphans(services, early=True)
+    core.clear_orphans(services, services.store.orphans())
     return len(services.store.orphans())
 
 

@@ -213,7 +213,9 @@ class FakeBackend(Backend):
         if tree.alive:
             return [Left("Its processes live")]
         if self._host.full and self._rng.random() < 0.5:
-            return [Left("Its directory would not go")]
+            tree.aside = tree.aside or self._rng.random() < 0.5
+            aside = f"/nowhere/{tree.runner_id}" if tree.aside else None
+            return [Left("Its directory would not go", path=aside)]
         tree.number += 1
         tree.configuring += 1
         del self._host.trees[tree.runner_id]

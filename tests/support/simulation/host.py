@@ -67,6 +67,8 @@ class Tree:
     configuring: int = 0
     """Counts the runs of ``config.sh``; one that was killed registers nothing."""
     past: list[int] = field(default_factory=list)
+    aside: bool = False
+    """Nothing lives in it, and it could not be deleted yet."""
 
     @property
     def alive(self) -> bool:

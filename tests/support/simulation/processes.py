@@ -14,11 +14,11 @@ from runnerctl.core.backends.registry import PROCESS, Backends
 from runnerctl.core.built_once import built_once
 from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
 from runnerctl.core.engine import sweep
-from runnerctl.core.engine.github_side.orphans import finish_orphans
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.operations.operation import Operation, finish
 from runnerctl.core.engine.operations.replacing import replace_lost
+from runnerctl.core.engine.orphans import finish_orphans
 from runnerctl.core.engine.reconciler import Lane, Reconciler
 from runnerctl.core.engine.restarts import wait_and_restart
 from runnerctl.core.services import Services

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.models import OrphanKind, Runner
 from runnerctl.core.domain.states import Desired, How, RunnerState, may_follow
 from runnerctl.core.engine.plan import LOST
 
@@ -139,7 +139,8 @@ class Rules:
         seen = self._schedule.running.seen.get(runner_id)
         if seen != row.revision:
             self.broken(f"{what} of {row.name} by revision {seen}, and it has {row.revision}")
-        if not row.live:
+        tree = self.host.trees.get(runner_id)
+        if not row.live and not (what == "cleanup" and tree is not None and tree.aside):
             self.broken(f"{what} of {row.name}, whose life has ended")
         making = row.state in {RunnerState.PENDING, RunnerState.REGISTERED}
         if what in _NEEDS_SIGHT and not making and runner_id in self._schedule.running.unknown:
@@ -180,14 +181,16 @@ class Rules:
     def nothing_is_forgotten(self, store: Store) -> None:
         """Every registration, place and process belongs to a live row, or to an orphan."""
         live = {row.id: row for row in self.rows.values() if row.live}
-        for tree in self.host.trees.values():
-            if tree.runner_id not in live:
-                self.broken(f"a place of {tree.name} is left, and its life has ended")
         orphans = store.orphans()
+        aside = {orphan.runner_id for orphan in orphans if orphan.kind is OrphanKind.DIRECTORY}
+        for tree in self.host.trees.values():
+            if tree.runner_id not in live.keys() | aside:
+                self.broken(f"a place of {tree.name} is left, and its life has ended")
         for found in self._github.registrations.values():
             if STRANGER in found.labels or any(_owns(row, found) for row in live.values()):
                 continue
-            if not any(_clears(orphan.github_id, orphan.name, found) for orphan in orphans):
+            kept = [orphan for orphan in orphans if orphan.kind is OrphanKind.REGISTRATION]
+            if not any(_clears(orphan.github_id, orphan.name, found) for orphan in kept):
                 self.broken(f"the registration {found.id} of {found.name} belongs to nobody")
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...domain.errors import ConfigInvalid, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
-from ...domain.models import Runner, Scope
+from ...domain.errors import ConfigInvalid, GitHubBusy, GitHubConflict, GitHubError, GitHubNoAnswer, RunnerExists
+from ...domain.models import OrphanKind, Runner, Scope
 from ...services import Services
 
 if TYPE_CHECKING:
     from ...github.answers import JitConfig, RemoteRunner
 
 
-def ask(services: Services, runner: Runner) -> JitConfig:
-    """The JIT configuration of an ephemeral runner: one call.
+def ask(services: Services, runner: Runner, *, take_over: TakeOver | None = None) -> JitConfig:
+    """The JIT configuration of an ephemeral runner: one call. ``take_over``: see ``make_way``.
 
     That call must never be repeated blindly: GitHub may have registered the runner and the answer be lost. So the
     registration is looked up first, and deleted only if it can be nobody else's.
@@ -21,13 +21,13 @@ def ask(services: Services, runner: Runner) -> JitConfig:
     try:
         return _generate(services, runner)
     except GitHubConflict as exc:
-        if not make_way(services, runner):
-            raise RunnerExists(
-                f"GitHub already has a runner named {runner.name!r} in {runner.scope}", hint="Choose another name"
-            ) from exc
+        make_way(services, runner, exc, take_over=take_over)
     except GitHubNoAnswer as lost:
         return _ask_once_more(services, runner, lost)
-    return _generate(services, runner)
+    try:
+        return _generate(services, runner)
+    except GitHubConflict as exc:  # somebody else was quicker
+        raise RunnerExists(_taken(runner), hint="Choose another name") from exc
 
 
 def _ask_once_more(services: Services, runner: Runner, lost: GitHubNoAnswer) -> JitConfig:
@@ -41,22 +41,73 @@ def _ask_once_more(services: Services, runner: Runner, lost: GitHubNoAnswer) -> 
         raise lost from exc
 
 
-def make_way(services: Services, runner: Runner) -> bool:
-    """Deletes what an earlier life of ours left at GitHub under that name; False if there is none such."""
-    left = _left_behind(services, runner)
-    return left is not None and services.github.delete_runner(runner.scope, left)
+def make_way(services: Services, runner: Runner, taken: Exception, *, take_over: TakeOver | None) -> None:
+    """Once GitHub has said that the name is ``taken``: deletes what an earlier life of ours left there under it.
 
-
-def _left_behind(services: Services, runner: Runner) -> int | None:
-    """The id of what an earlier life of ours left at GitHub under that name; None if it is somebody else's."""
+    ``take_over``: also what is somebody else's, if it is offline and runs no job; that it was is written there, and
+    down in the runner's events before it is done. Raises ``RunnerExists`` for what stays.
+    """
     found = services.github.find_runner(runner.scope, runner.name)
-    if found is None or not _is_idle_and_offline(found):
-        return None
+    if found is not None and _is_left_behind(services, runner, found):
+        if services.github.delete_runner(runner.scope, found.id):
+            return
+        found = None
+    if found is None:
+        raise RunnerExists(_taken(runner), hint="Choose another name") from taken
+    if take_over is None:
+        raise _not_ours(runner, found) from taken
+    _take_over(services, runner, found.id, take_over)
+
+
+def _take_over(services: Services, runner: Runner, github_id: int, take_over: TakeOver) -> None:
+    """By its id, and only as it is now: whoever was listed a moment ago may have come online."""
+    found = services.github.get_runner(runner.scope, github_id)
+    if found is None:
+        return
+    if not _is_idle_and_offline(found):
+        raise _not_ours(runner, found)
+    take_over.github_id = found.id
+    services.store.tell(runner.id, take_over.text, github_id=found.id)
+    try:
+        services.github.delete_runner(runner.scope, found.id)
+    except GitHubBusy as exc:
+        raise _not_ours(runner, found, "running a job") from exc
+
+
+class TakeOver:
+    """Whoever makes a runner may have a registration of that name that is not ours."""
+
+    github_id: int | None = None
+    """That which was taken over."""
+
+    @property
+    def text(self) -> str:
+        return f"It takes over the name of GitHub's runner {self.github_id}, which was offline: that one is deleted"
+
+
+def _taken(runner: Runner) -> str:
+    return f"GitHub already has a runner named {runner.name!r} in {runner.scope}"
+
+
+def _not_ours(runner: Runner, found: RemoteRunner, how: str | None = None) -> RunnerExists:
+    how = how or ("running a job" if found.busy else found.status)
+    if how == "offline":
+        hint = "Choose another name, or {replace}: that deletes GitHub's runner and takes its name"
+    else:
+        hint = "Choose another name. {replace} takes the name only of a runner that is offline and runs no job"
+    return RunnerExists(f"{_taken(runner)}: id {found.id}, {how}", hint=hint)
+
+
+def _is_left_behind(services: Services, runner: Runner, found: RemoteRunner) -> bool:
+    """Whether it is what an earlier life of ours left at GitHub under that name."""
+    if not _is_idle_and_offline(found):
+        return False
     if found.id == services.store.previous_github_id(runner):
-        return found.id
-    tasks = [task for task in services.store.orphans() if task.name.lower() == runner.name.lower()]
-    unanswered = [task for task in tasks if task.github_id is None and task.scope.same_as(runner.scope)]
-    return found.id if any(_was_never_used(found, task.labels) for task in unanswered) else None
+        return True
+    kept = [orphan for orphan in services.store.orphans() if orphan.kind is OrphanKind.REGISTRATION]
+    named = [orphan for orphan in kept if orphan.name.lower() == runner.name.lower()]
+    unanswered = [orphan for orphan in named if orphan.github_id is None and orphan.scope.same_as(runner.scope)]
+    return any(_was_never_used(found, orphan.labels) for orphan in unanswered)
 
 
 def _generate(services: Services, runner: Runner) -> JitConfig:

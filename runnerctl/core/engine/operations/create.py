@@ -6,7 +6,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ...domain.errors import BackendFailed, DeadlineExceeded
+from ...access.grants import sees
+from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
 from ...domain.states import UNLAUNCHED, Desired, RunnerState
@@ -14,6 +15,7 @@ from ...host.row_locks import RowHeld, is_held
 from .. import failures
 from ..advance import give_up
 from ..github_side.config_sh import check_reachable
+from ..github_side.registration import TakeOver
 from ..making import Making, Progress
 from ..observing import decide
 from ..steps.acts import IDLE
@@ -45,7 +47,8 @@ class Create(Operation[Runner]):
 
     ``progress`` hears of a download: bytes so far, bytes in all. ``limits`` are the caller's, if it is not the
     operator; beyond them it is ``Forbidden``, and so is a public repository that neither they nor the settings allow.
-    A runner whose spec says ``daemonize=False`` ends with this process.
+    A runner whose spec says ``daemonize=False`` ends with this process. ``replace_other``: a registration of that name
+    that is not ours, is offline and runs no job, is deleted at GitHub and its name taken.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
     ``BackendFailed`` when it ended meanwhile; ``DeadlineExceeded`` when it is not online after ``timeout`` seconds,
     which undoes nothing.
@@ -61,9 +64,11 @@ class Create(Operation[Runner]):
         progress: Progress | None = None,
         limits: TokenLimits | None = None,
         by: str = "command",
+        replace_other: bool = False,
     ) -> None:
         super().__init__(services)
         self._spec = spec
+        self._replace_other = replace_other
         self._wait = wait
         self._timeout = timeout
         self._progress = progress
@@ -80,6 +85,7 @@ class Create(Operation[Runner]):
         backend = self.services.backend
         previous = self.services.store.latest(self._spec.name)
         if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
+            self._check_left_behind(previous)
             backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_runnable()
         self.services.clock.boot_id()  # without it, nothing of a runner could be seen again
@@ -90,6 +96,18 @@ class Create(Operation[Runner]):
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made
         self._admit_if_there_is_room()
+
+    def _check_left_behind(self, previous: Runner | None) -> None:
+        """An earlier runner's directory that could not even be set aside is no stranger's."""
+        place = str(self.services.root(self._spec.name))
+        if previous is None or not sees(self._limits, previous):
+            return
+        for orphan in self.services.store.orphans_of(previous.id):
+            if orphan.path is not None and orphan.path.lower() == place.lower():
+                raise RunnerExists(
+                    f"{orphan.path!r} is still there, from an earlier runner {orphan.name!r}: {orphan.reason}",
+                    hint=f"Choose another name. {{clear_orphan {orphan.id}}}",
+                )
 
     def _admit_if_there_is_room(self) -> None:
         """A runner of that name that finished or died is cleared away first; one that lives is not."""
@@ -119,7 +137,8 @@ class Create(Operation[Runner]):
     def _admit(self) -> None:
         runner_id = self.services.store.new_id()  # known before: an interruption may come right behind the row's commit
         try:
-            self.making = Making(self.services, runner_id, progress=self._progress)
+            take_over = TakeOver() if self._replace_other else None
+            self.making = Making(self.services, runner_id, progress=self._progress, take_over=take_over)
         except RowHeld as exc:  # a new id is nobody's
             raise BackendFailed("Another process holds the new runner's row") from exc
         self._id = self.runner_id = runner_id
@@ -188,6 +207,16 @@ def create_runner(
     progress: Progress | None = None,
     limits: TokenLimits | None = None,
     by: str = "command",
+    replace_other: bool = False,
 ) -> Operation[Runner]:
     """See ``Create``."""
-    return Create(services, spec, wait=wait, timeout=timeout, progress=progress, limits=limits, by=by)
+    return Create(
+        services,
+        spec,
+        wait=wait,
+        timeout=timeout,
+        progress=progress,
+        limits=limits,
+        by=by,
+        replace_other=replace_other,
+    )

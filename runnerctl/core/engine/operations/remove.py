@@ -8,10 +8,11 @@ before; only then are the processes stopped.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ...domain.errors import DeadlineExceeded, GitHubBusy, GitHubError, InvalidTransition, RunnerctlError
-from ...domain.models import Runner, Scope
+from ...domain.models import Orphan, OrphanKind, Runner, Scope
 from ...domain.states import Desired, How, RunnerState
 from .. import failures
 from ..left_to_server import check_seen
@@ -125,19 +126,22 @@ class Remove(Operation[Removal]):
         if self.services.store.is_orphan_due(runner.id):
             return None  # it is tried once
         killed = KILLED if self._worked and is_unsaid(self.services, runner) else None
-        warnings = filter(None, (killed, _orphan_text(self.services, runner)))
+        kept = [_orphan_text(orphan) for orphan in self.services.store.orphans_of(runner.id)]
+        warnings = filter(None, (killed, *kept))
         return Removal(runner=runner, draining=False, warning=". ".join(warnings) or None)
 
 
-def _orphan_text(services: Services, runner: Runner) -> str | None:
-    """Of a registration that GitHub may still have."""
-    for orphan in services.store.orphans():
-        if orphan.runner_id == runner.id:
-            return (
-                f"Its registration in {orphan.scope} could not be deleted and is kept as an orphan: {{tries_again}} "
-                f"({orphan.reason})"
-            )
-    return None
+def _orphan_text(orphan: Orphan) -> str:
+    if orphan.kind is OrphanKind.DIRECTORY:
+        first = f"{orphan.hint}. " if orphan.hint else ""
+        return (
+            f"Its directory is kept as orphan {orphan.id}: {orphan.reason}. {first}{{clear_orphan {orphan.id}}}, "
+            f"and so does sudo rm -rf --one-file-system {quote(orphan.path or '')}"
+        )
+    return (
+        f"Its registration in {orphan.scope} could not be deleted and is kept as orphan {orphan.id}: {{tries_again}} "
+        f"({orphan.reason})"
+    )
 
 
 def remove_runner(

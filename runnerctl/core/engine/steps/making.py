@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...backends.base import Accepted, Backend
     from ...packages.store import Package
     from ...services import Services
+    from ..github_side.registration import TakeOver
     from ..making import Making
     from ..plan import Action, Seen
 
@@ -66,13 +67,15 @@ def register(services: Services, seen: Seen, _: Action, making: Making | None) -
     if making is not None and runner.daemonize:
         # One that belongs to a process is started with its lease: what waited could not be given it.
         making.prepare(backend, handle)
-    github_id, handle = _identity(services, runner, backend, handle)
+    take_over = None if making is None else making.take_over
+    github_id, handle = _identity(services, runner, backend, handle, take_over)
     # GitHub may have taken its time: nothing is started of one that is not wanted any more.
     current = services.store.get(runner.id)
     wanted = current is None or current.desired is Desired.RUNNING
     services.store.transition(
         runner,
         *((RunnerState.REGISTERED, RunnerState.STARTING) if wanted else (RunnerState.REGISTERED,)),
+        why=None if take_over is None or take_over.github_id is None else take_over.text,
         github_id=github_id,
         handle=handle,
     )
@@ -93,7 +96,7 @@ def register_again(services: Services, seen: Seen, _: Action, __: Making | None)
             with packages.kept(services, runner.scope, runner.version) as package:
                 handle = backend.upgrade(handle, package)
         runner = services.store.amend(runner, asked_at=services.clock.now())
-        github_id, handle = _identity(services, runner, backend, handle)
+        github_id, handle = _identity(services, runner, backend, handle, None)
     services.store.amend(
         runner,
         github_id=github_id,
@@ -113,22 +116,23 @@ def _registered_meanwhile(services: Services, runner: Runner, known: int | bool 
     return known if services.github.get_runner(runner.scope, known) is not None else None
 
 
-def _identity(services: Services, runner: Runner, backend: Backend, handle: str) -> tuple[int | None, str]:
+def _identity(
+    services: Services, runner: Runner, backend: Backend, handle: str, take_over: TakeOver | None
+) -> tuple[int | None, str]:
     if runner.ephemeral:
         with _nothing_made_if_refused(services, runner):
-            jit = registration.ask(services, runner)
+            jit = registration.ask(services, runner, take_over=take_over)
         return jit.runner.id, backend.accept(handle, Jit(jit.encoded)).handle
     with _nothing_made_if_refused(services, runner):
-        accepted = _configured(services, runner)
+        accepted = _configured(services, runner, take_over)
     return accepted.github_id, accepted.handle
 
 
-def _configured(services: Services, runner: Runner) -> Accepted:
+def _configured(services: Services, runner: Runner, take_over: TakeOver | None) -> Accepted:
     try:
         return config_sh.configure(services, runner)
-    except RunnerExists:
-        if not registration.make_way(services, runner):
-            raise
+    except RunnerExists as exc:
+        registration.make_way(services, runner, exc, take_over=take_over)
     return config_sh.configure(services, runner)
 
 

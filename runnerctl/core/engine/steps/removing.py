@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ...domain.errors import BackendFailed, ConfigInvalid, GitHubBusy, GitHubError, RunnerBusy, RunnerctlError
 from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
-from .. import failures
+from .. import directories, failures
 from ..github_side import registration
-from ..github_side.orphans import FIRST_RETRY_SECONDS, deregistered, finish_orphans
+from ..github_side.orphans import FIRST_RETRY_SECONDS, deregistered
+from ..orphans import finish_orphans
 from .job_rows import note_jobs
 
 if TYPE_CHECKING:
@@ -129,19 +130,30 @@ def clear_orphan(services: Services, seen: Seen, _: Action, __: Making | None) -
 
 
 def end_life(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
-    """What takes its time to go is looked at again, soon at first. Raises ``BackendFailed`` when a process or a mount
-    would not go; the row then stays for another try.
+    """What takes its time to go is looked at again, soon at first. A directory that would not go becomes an orphan.
+    Raises ``BackendFailed`` when something may still be in use; the row then stays for another try.
     """
     runner = seen.runner
     backend, handle = services.backends.reach(runner)
     backend.kill(handle)
     note_jobs(services, runner, seen.processes)
     left = backend.cleanup(handle)
-    if left:
+    if any(each.path is None for each in left):
         _put_off(services, runner, left)
         return
+    note = None
+    if left:
+        note = directories.keep(services, runner, left[0])
+    else:
+        directories.forget(services, runner)
     assert action.state is not None  # noqa: S101 - that step carries one
-    services.store.transition(runner, action.state, why=runner.reason, due=None)
+    services.store.transition(
+        runner,
+        action.state,
+        why="; ".join(filter(None, (runner.reason, note))) or None,
+        reason=runner.reason or note,
+        due=None,
+    )
 
 
 def _put_off(services: Services, runner: Runner, left: Sequence[Left]) -> None:
