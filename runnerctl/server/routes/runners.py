@@ -6,13 +6,14 @@ import asyncio
 import base64
 import binascii
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import Right, TokenLimits
 from runnerctl.core.domain import documents, names
-from runnerctl.core.domain.models import Runner, RunnerPage, RunnerQuery
+from runnerctl.core.domain.models import Job, Runner, RunnerPage, RunnerQuery
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
@@ -128,11 +129,13 @@ async def listing(request: web.Request) -> web.Response:
 
 def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
     cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
-    return json_answer({"items": [_item(services, listed) for listed in page.items], "next": cursor})
+    last_jobs = services.store.last_jobs([listed.id for listed in page.items])
+    return json_answer({"items": [_item(services, listed, last_jobs) for listed in page.items], "next": cursor})
 
 
-def _item(services: core.Services, runner: Runner) -> dict[str, object]:
-    return documents.listed_document(runner, core.observe(services, runner) if runner.live else None)
+def _item(services: core.Services, runner: Runner, last_jobs: Mapping[str, Job]) -> dict[str, object]:
+    status = core.observe(services, runner, last_jobs=last_jobs) if runner.live else None
+    return documents.listed_document(runner, status, last_jobs.get(runner.id))
 
 
 def _state(request: web.Request) -> RunnerState | None:

@@ -17,7 +17,7 @@ def test_the_job_of_an_ephemeral_runner_is_kept_with_its_result(
     runner = create(services, host.spec("once"), wait=core.Wait.ONLINE)
     sandbox.submit_job(REPO, ["once"], [{"run": "exit 1"}])
     until(lambda: services.store.get(runner.id).state in TERMINAL)  # type: ignore[union-attr]
-    (job,) = services.store.jobs_of(runner.id)
-    assert (job.name, job.result) == ("build", "Failed")
+    (job,) = services.store.jobs_since(runner.id, 0)
+    assert (job.name, job.result, job.result_from) == ("build", "failed", "listener")
     assert job.ended_at is not None
     assert runner.created_at < job.started_at <= job.ended_at
