@@ -44,10 +44,14 @@ class Progress:
         """A job that was given up before it had a Worker: that may still come."""
         self.working = False
         """A Worker lived when last looked."""
+        self.attached = False
+        """It is the one that lived before: another job has another."""
         self.error = ""
         """What the Listener said last of an error."""
         self.deleted = False
         """It was told that GitHub has no registration of it any more."""
+        self.interrupted = False
+        """The stop ladder is climbed: a job that ends now and did not succeed was cut short."""
 
     @property
     def occupied(self) -> bool:
@@ -65,6 +69,11 @@ class Progress:
             return False
         late = self._late is not None and time.monotonic() < self._late.until
         return late or (self._record.job is not None and self._over_at is None)
+
+    def expected_for(self, now: float) -> float:
+        """Since how many seconds its job has had no Worker: one that begins soon gets it soon."""
+        since = self._alone_since
+        return now if self._record.job is None or self._worked or since is None else now - since
 
     @property
     def alone(self) -> bool:
@@ -100,8 +109,9 @@ class Progress:
         """A Worker of whose job no line told us: the one before us died with it, or its Listener did."""
         self._record.jobs_run = max(1, self._record.jobs_run)
 
-    def take(self, events: list[Event], *, working: bool) -> None:
+    def take(self, events: list[Event], *, working: bool, attached: bool = False) -> None:
         self._note(working)
+        self.attached = attached
         for event in events:
             self._take(event)
 
@@ -192,7 +202,7 @@ class Progress:
 
     def _job_started(self, name: str) -> None:
         # A Listener runs one job at a time: a second start during a job is the job's own forgery.
-        if self._record.job is not None and self._over_at is None and self.working:
+        if self._record.job is not None and self.working and (self.attached or self._over_at is None):
             return
         if self._record.job is not None:
             self._close()
@@ -228,6 +238,8 @@ class Progress:
         job = self._record.job
         if job is not None:
             self._origins.look(job)
+            if self.interrupted and job.result != "Succeeded":
+                job.reason = STOPPED
             job.ended_at = time.time() if self._over_at is None else self._over_at
             self._record.job_ended(job)
         self._over_at = None

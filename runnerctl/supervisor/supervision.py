@@ -29,6 +29,7 @@ from spawn import Ready
 from worker import Worker
 
 _WORKER_SECONDS = 0.5
+_SOONEST_SECONDS = 0.05
 _UPDATE_SECONDS = 0.25
 _SAVE_SECONDS = 1.0
 _PHASE_AFTER = {exits.RESTART: STARTING, exits.AWAIT_UPDATE: UPDATING, exits.END: STOPPING}
@@ -163,7 +164,7 @@ class Supervision:
         elif self._listener is None and not self._progress.working:
             due.append(self._resume_at)
         if self._watches_worker:
-            due.append(now + _WORKER_SECONDS)
+            due.append(now + min(_WORKER_SECONDS, max(_SOONEST_SECONDS, self._progress.expected_for(now) / 2)))
         if self._unsaved:
             due.append(now + _SAVE_SECONDS)
         if self._progress.origin_due is not None:
@@ -215,7 +216,8 @@ class Supervision:
         if events:
             if any(event.kind == lines.LISTENING for event in events):
                 self._stop.job_may_come(time.monotonic())
-            self._progress.take(events, working=self._working())
+            attached = self._worker.lives  # before others are looked for
+            self._progress.take(events, working=self._working(), attached=attached)
             self._unsaved = True
 
     def _listener_ended(self, ended: Exit) -> None:
@@ -279,6 +281,7 @@ class Supervision:
 
     def _step_on(self, rung: str, listener: Listener) -> None:
         self._log.note(f"Stopping: {rung}")
+        self._progress.interrupted = True
         if rung == stopping.INTERRUPT:
             listener.signal(wakeups.SIGINT)
         elif rung == stopping.TERMINATE:

@@ -45,7 +45,7 @@ def decode(text: bytes) -> Record:
         listener=_process(document["listener"], boot_id) if get("listener") else None,
         phase=Phase(document["phase"]),
         online_at=get("online_at"),
-        job=_job(get("job")),
+        job=_running(_job(get("job"))),
         jobs=_jobs(document),
         jobs_run=int(get("jobs_run", 0)),
         ended=bool(get("ended")),
@@ -59,6 +59,11 @@ def decode(text: bytes) -> Record:
 
 def _process(document: dict[str, int], boot_id: str) -> ProcessId:
     return ProcessId(pid=int(document["pid"]), start_ticks=int(document["start_ticks"]), boot_id=str(boot_id))
+
+
+def _running(job: SeenJob | None) -> SeenJob | None:
+    """What was said of its end while it ran was said too soon: it may be its own word."""
+    return job and job._replace(result=None, result_from=None, reason=None)
 
 
 def _jobs(document: dict[str, Any]) -> tuple[SeenJob, ...]:
