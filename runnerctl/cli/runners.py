@@ -54,7 +54,7 @@ def short_row(status: Status) -> Row:
 
 def status_row(status: Status) -> Row:
     """All that ``status`` tells of one runner."""
-    runner, seen = _runner(status), status.seen
+    runner = _runner(status)
     facts = documents.status_document(status)
     return {
         "NAME": runner.name,

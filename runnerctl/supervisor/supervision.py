@@ -49,9 +49,7 @@ class Supervision:
         self._lease = lease
         self._output = Output(f"{run_dir}/out.fifo", log)
         self._restart_counter = RestartCounter()
-        self._progress = Progress(
-            record, self._restart_counter, Origins(launch.root), ephemeral=launch.ephemeral
-        )
+        self._progress = Progress(record, self._restart_counter, Origins(launch.root), ephemeral=launch.ephemeral)
         self._stop = stopping.Stop(launch)
         self._ready: Ready | None = None
         """What the next start makes a Listener of."""

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..domain import jobs
 from ..domain.errors import BackendFailed
 from ..domain.models import ProcessId
-from ..domain import jobs
 from ..domain.observation import NOTHING, Observation, Outcome, Phase, SeenJob
 from ..host.liveness import Liveness
 
@@ -212,7 +212,6 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         job=job.name if job and running else None,
         job_started_at=(job.started_at or None) if job and running else None,
         last_job=last.name if last else None,
-        last_job_started_at=(last.started_at or None) if last else None,
         last_job_result=last.result if last else None,
         last_job_ended_at=last.ended_at if last else None,
         jobs_run=record.jobs_run,

@@ -58,7 +58,6 @@ class Observation(NamedTuple):
     job: str | None = None
     job_started_at: float | None = None
     last_job: str | None = None
-    last_job_started_at: float | None = None
     last_job_result: str | None = None
     last_job_ended_at: float | None = None
     jobs_run: int = 0

@@ -1,4 +1,4 @@
-"""Every job that a runner ran is a row: its name, when it began and ended, how, whose word that is, and who ended it."""
+"""Every job that a runner ran is a row: its name, when it began and ended, how, whose word that is, who ended it."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ def at_work(services: Services, sandbox: Sandbox, runner: Runner, *, then: str =
     go = services.settings.state_dir.parent / "go"
     script = f"while [ ! -e {go} ]; do sleep 0.02; done; {then}"
     job = sandbox.submit_job(REPO, [runner.name], [{"run": script}])
+    until(lambda: routed.observe(services, runner).jobs_run == len(sandbox.jobs()))
     until(lambda: routed.observe(services, runner).job and routed.working(services, runner))
     return job
 
@@ -128,16 +129,16 @@ def kill_all(host: Host, runner: Runner) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    ("kill", "result", "reason"),
-    [
-        pytest.param(kill_worker, "failed", None, id="its Worker"),
-        pytest.param(kill_listener, None, "its Listener ended: killed, or out of memory", id="its Listener"),
-        pytest.param(kill_all, None, "its processes were killed, and nobody saw how it ended", id="all"),
-    ],
-)
+KILLED = {
+    kill_worker: ("failed", None),
+    kill_listener: (None, "its Listener ended: killed, or out of memory"),
+    kill_all: (None, "its processes were killed, and nobody saw how it ended"),
+}
+
+
+@pytest.mark.parametrize("kill", KILLED, ids=lambda kill: kill.__name__)
 def test_a_job_whose_processes_are_killed_has_no_result_but_the_listeners(
-    services: Services, host: Host, sandbox: Sandbox, kill: Callable[[Host, Runner], None], result: str | None, reason: str
+    services: Services, host: Host, sandbox: Sandbox, kill: Callable[[Host, Runner], None]
 ) -> None:
     runner = create(services, host.spec("killed"), wait=core.Wait.ONLINE)
     at_work(services, sandbox, runner)
@@ -147,7 +148,7 @@ def test_a_job_whose_processes_are_killed_has_no_result_but_the_listeners(
     until(lambda: routed.observe(services, runner).gone and not routed.working(services, runner))
     core.reconcile_runner(services, runner.id)
     job = ended(services, runner)
-    assert (job.result, job.reason) == (result, reason)
+    assert (job.result, job.reason) == KILLED[kill]
 
 
 def test_a_job_that_a_removal_cancels_names_it(services: Services, host: Host, sandbox: Sandbox) -> None:
@@ -212,3 +213,20 @@ def test_a_runner_that_ends_without_a_job_is_no_job_that_failed(
         remove(services, "once")
         _, said = waiting.communicate(timeout=60)
     assert (waiting.returncode, "was removed before it completed" in said) == (8, True), said
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_job_says_itself_where_it_comes_from_while_it_runs_and_after(
+    services: Services, host: Host, sandbox: Sandbox
+) -> None:
+    runner = create(services, host.spec("told"), wait=core.Wait.ONLINE)
+    at_work(services, sandbox, runner)
+    shown = until(lambda: (job := run_here("status", "told", "-o", "json").document["job"])["repository"] and job)
+    assert (shown["name"], shown["repository"]) == ("build", REPO)
+    assert all((shown["workflow"], shown["run_id"], shown["run_attempt"]))
+    assert run_here("status", "told").rows[0]["JOB"].startswith(f"build, says it is from {REPO} ")
+    (host.top / "go").touch()
+    job = ended(services, runner)
+    assert (job.repository, job.workflow, job.run_id) == (REPO, shown["workflow"], shown["run_id"])
+    told = run_here("status", "told", "-o", "json").document["last_job"]
+    assert told["told_by"] == {"result": "listener", "origin": "job"}
