@@ -291,6 +291,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--tls-cert',), 'file', (), False, 'TLS certificate and its chain (PEM)'),
             (('--tls-key',), 'file', (), False, 'Private key of that certificate (PEM)'),
             (('--insecure-bind',), 'flag', (), False, 'Allow an address that other machines reach, without TLS'),
+            (('--log-format',), '', ('text', 'json'), False, 'Write the log as text, or as JSON, one object a line'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),

@@ -83,6 +83,7 @@ class ServerSection(Section, name="server", variables=_server):
     insecure_bind = setting("false", "Allow an address that other machines reach, without TLS", parsing.boolean)
     socket_group = optional("Group whose members are operators at the unix socket, without a token", str)
     trusted_proxies = optional("Proxies whose X-Forwarded-For counts: networks, or unix", parsing.networks)
+    log_format = setting("text", "How the server writes its log: text, or json, an object a line", parsing.log_format)
     rate_limit = setting("6000", "How many requests a minute one API token may send", parsing.positive)
 
 

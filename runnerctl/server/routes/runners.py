@@ -43,6 +43,7 @@ async def create(request: web.Request) -> web.Response:
         wait=core.Wait(body.wait),
         timeout=body.patience(),
         limits=actor.limits,
+        by=_by(request),
     )
     runner = await offload.run(operation)
     document = {**documents.full_document(core.observe(services, runner)), "status": "started"}
@@ -61,6 +62,7 @@ async def remove(request: web.Request) -> web.Response:
         force=bodies.flag(request, "force"),
         drain=drain,
         limits=request[ACTOR].limits,
+        by=_by(request),
     )
     if not drain:
         return _removal(await offload.run(operation))
@@ -159,7 +161,9 @@ def _after(request: web.Request) -> int:
 async def start(request: web.Request) -> web.Response:
     bodies.only(request, "register")
     services, register = request.app[SERVICES], bodies.flag(request, "register")
-    operation = core.start_runner(services, _name(request), register=register, limits=request[ACTOR].limits)
+    operation = core.start_runner(
+        services, _name(request), register=register, limits=request[ACTOR].limits, by=_by(request)
+    )
     runner = await request.app[OFFLOAD].run(operation)
     return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
@@ -167,7 +171,7 @@ async def start(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     bodies.only(request, "now")
     now, limits = bodies.flag(request, "now"), request[ACTOR].limits
-    operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits)
+    operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits, by=_by(request))
     stopped = await request.app[OFFLOAD].run(operation)
     word = "draining" if stopped.draining else "stopped"
     document = {"status": word, "name": stopped.runner.name, **_warning(stopped.warning)}
@@ -178,11 +182,18 @@ async def restart(request: web.Request) -> web.Response:
     bodies.only(request, "now")
     now, limits = bodies.flag(request, "now"), request[ACTOR].limits
     services = request.app[SERVICES]
-    restarted = await request.app[OFFLOAD].run(core.restart_runner(services, _name(request), now=now, limits=limits))
+    operation = core.restart_runner(services, _name(request), now=now, limits=limits, by=_by(request))
+    restarted = await request.app[OFFLOAD].run(operation)
     if restarted.draining:
         return json_answer({"status": "draining", "name": restarted.runner.name}, status=202)
     document = documents.full_document(core.observe(services, restarted.runner))
     return json_answer({**document, "status": "restarted", **_warning(restarted.warning)})
+
+
+def _by(request: web.Request) -> str:
+    """Who wants it: ``tenant NAME``, or somebody of the operator's."""
+    tenant = request[ACTOR].tenant
+    return "request" if tenant is None else f"tenant {tenant}"
 
 
 def _name(request: web.Request) -> str:
