@@ -74,10 +74,9 @@ def status_row(status: Status) -> Row:
 
 
 def last_job(job: Job | SeenJob, *, reason: bool = True) -> str:
-    """``build: failed``, and why; what only the log says is marked, because a job can forge it."""
-    result = job.result or "result unknown"
-    marked = f"{result} by its log" if job.result_from == jobs.LOG else result
-    return f"{job.name}: {marked}" + (f", {job.reason}" if reason and job.reason else "")
+    """``build: failed``, and why."""
+    why = f", {job.reason}" if reason and job.reason else ""
+    return f"{job.name}: {jobs.shown_result(job)}{why}"
 
 
 def _job(facts: dict[str, Any] | None) -> str | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .engine.github_side.breaker import held_back
     from .engine.github_side.orphans import finish_orphans
     from .engine.github_side.registration_poller import RegistrationPoller
+    from .engine.history import Happened, history
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
     from .engine.operations.operation import Operation, finish
@@ -79,6 +80,8 @@ _HOME = {
     "held_back": "engine.github_side.breaker",
     "finish_orphans": "engine.github_side.orphans",
     "RegistrationPoller": "engine.github_side.registration_poller",
+    "Happened": "engine.history",
+    "history": "engine.history",
     "decide": "engine.observing",
     "seconds_to_restart": "engine.observing",
     "Wait": "engine.operations.create",
@@ -158,6 +161,7 @@ __all__ = [
     "DEFAULT_ENV_FILE",
     "DefaultsSection",
     "Finding",
+    "Happened",
     "HostSection",
     "LISTS",
     "MAPS",
@@ -204,6 +208,7 @@ __all__ = [
     "get_runner",
     "has_job",
     "held_back",
+    "history",
     "id_tokens",
     "is_attended",
     "issuer_keys",

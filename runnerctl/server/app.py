@@ -14,11 +14,11 @@ from .keys import AUTHENTICATOR, FAILED_LOGINS, OFFLOAD, READINESS, RULES, SERVI
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
-from .routes import health, logs, runners, tokens, whoami
+from .routes import health, jobs, logs, runners, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
 
-ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
+ROUTES = (*health.ROUTES, *runners.ROUTES, *jobs.ROUTES, *logs.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
 
 
 def build_app(services: Services, *, token: str | None) -> web.Application:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .models import Job
+from .models import Job, RunJob
 from .observation import SeenJob
 from .timestamps import timestamp
 
@@ -36,6 +36,18 @@ def source(told: object) -> str:
 def succeeded(job: Job | SeenJob) -> bool:
     """GitHub counts one that was skipped so, too."""
     return job.result in {SUCCEEDED, SKIPPED}
+
+
+def shown_result(job: Job | SeenJob) -> str:
+    """For people; what only the log says is marked, because a job can forge it."""
+    if job.result is None:
+        return "running" if job.ended_at is None else "unknown"
+    return f"{job.result} by its log" if job.result_from == LOG else job.result
+
+
+def listed(found: RunJob) -> dict[str, Any]:
+    """One of a list of all runners' jobs."""
+    return {"id": found.job.id, "runner": found.runner, "scope": found.scope, **document(found.job)}
 
 
 def document(job: Job | SeenJob) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class Events(Database):
         query = f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
         return [rows.stored_event(row) for row in self._read(query, seq, limit)]
 
+    def events_of(self, runner_id: str) -> list[StoredEvent]:
+        """All of that runner's, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM event WHERE runner_id = ? ORDER BY seq"
+        return [rows.stored_event(row) for row in self._read(query, runner_id)]
+
     def first_event(self) -> int:
         """The oldest that is kept; 0 when there is none."""
         return int(self._read("SELECT coalesce(min(seq), 0) FROM event")[0][0])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import time
 from collections.abc import Mapping
 
@@ -113,7 +111,7 @@ async def listing(request: web.Request) -> web.Response:
         scope=request.query.get("repo"),
         label=request.query.get("label"),
         tenant=request[ACTOR].tenant,
-        after=_after(request),
+        after=bodies.cursor(request) or 0,
         limit=limit,
     )
     offload = request.app[OFFLOAD]
@@ -130,9 +128,10 @@ async def listing(request: web.Request) -> web.Response:
 
 
 def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
-    cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
     last_jobs = services.store.last_jobs([listed.id for listed in page.items])
-    return json_answer({"items": [_item(services, listed, last_jobs) for listed in page.items], "next": cursor})
+    return json_answer(
+        {"items": [_item(services, listed, last_jobs) for listed in page.items], "next": bodies.next_cursor(page.next)}
+    )
 
 
 def _item(services: core.Services, runner: Runner, last_jobs: Mapping[str, Job]) -> dict[str, object]:
@@ -148,14 +147,6 @@ def _state(request: web.Request) -> RunnerState | None:
         raise names.invalid(
             "state", f"State {text!r} is not known", hint=f"Use one of {', '.join(RunnerState)}"
         ) from exc
-
-
-def _after(request: web.Request) -> int:
-    text = request.query.get("cursor")
-    try:
-        return 0 if text is None else int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
-    except (binascii.Error, ValueError) as exc:
-        raise names.invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
 
 
 async def start(request: web.Request) -> web.Response:
