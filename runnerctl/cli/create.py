@@ -6,7 +6,9 @@ import click
 
 from runnerctl import core
 from runnerctl.core import Services, Wait
-from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
+from runnerctl.core.domain import jobs
+from runnerctl.core.domain.documents import Status
+from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.states import RunnerState
 
 from . import render, runners
@@ -16,6 +18,7 @@ from .package import warn_of
 from .waiting import goes_on, terminated_as_interrupted, until_completed
 
 COMPLETED = "completed"
+EXIT_JOB_FAILED = 11
 _ONLINE_SECONDS = 60.0
 # Who waits for its end hears of a failure, too.
 _WAITS: dict[str | None, Wait] = {"none": Wait.NONE, "online": Wait.ONLINE, COMPLETED: Wait.NONE}
@@ -31,6 +34,7 @@ _WAITS: dict[str | None, Wait] = {"none": Wait.NONE, "online": Wait.ONLINE, COMP
         7: "--timeout ran out; the runner goes on",
         8: "the runner could not be started, or ended without a job",
         9: "GitHub could not be reached; try again",
+        11: "--wait completed: the job failed, was cancelled, or nobody saw how it ended",
     },
     files={
         "BASE_DIR/NAME/": "The runner's directory; it is deleted when the runner ends.",
@@ -118,7 +122,7 @@ def command(
 
     The command returns when the runner takes jobs. A runner that is not that far after 10 seconds (start_grace) goes on
     starting; one that ends meanwhile is a failure, with its reason. A runner of that name that completed or failed is
-    replaced. Name the scope with --repo or --org.
+    replaced. Name the scope with --repo or --org. With --wait completed, the exit status says how its job ended.
     """
     if timeout is not None and wait not in {Wait.ONLINE, COMPLETED}:
         raise click.UsageError("--timeout needs --wait online or --wait completed")
@@ -144,10 +148,16 @@ def command(
 
         return attached.run(cli, services, spec, replace=replace)
     with terminated_as_interrupted():
-        runner = _create(cli, services, spec, wait=wait, timeout=timeout, replace=replace)
-    status = core.observe(services, runner)
+        status = _create(cli, services, spec, wait=wait, timeout=timeout, replace=replace)
     render.item(cli, runners.document(status), runners.short_row(status), key="name")
-    return 0
+    return _told(cli, status) if wait == COMPLETED else 0
+
+
+def _told(cli: CliContext, status: Status) -> int:
+    """How its job ended, and the exit status for that."""
+    job = status.last_job
+    render.talk(cli, "Nobody saw how its job ended" if job is None else f"Job {runners.last_job(job)}")
+    return 0 if job is not None and jobs.succeeded(job) else EXIT_JOB_FAILED
 
 
 def _variables(given: tuple[str, ...]) -> dict[str, str]:
@@ -159,7 +169,7 @@ def _variables(given: tuple[str, ...]) -> dict[str, str]:
 
 def _create(
     cli: CliContext, services: Services, spec: RunnerSpec, *, wait: str | None, timeout: float | None, replace: bool
-) -> Runner:
+) -> Status:
     deadline = None if timeout is None else services.clock.monotonic() + timeout
     operation = core.create_runner(
         services,
@@ -177,7 +187,7 @@ def _create(
             render.talk(cli, step.reason)
     warn_of(cli, services, runner.version, runner.scope)
     if wait != COMPLETED:
-        return runner
+        return core.observe(services, runner)
     with goes_on(lambda: _left(services, runner.name)):
         return until_completed(services, runner, deadline=deadline)
 

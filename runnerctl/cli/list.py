@@ -66,8 +66,9 @@ def _found(services: Services, *, every: bool, state: RunnerState | None, scope:
     query = RunnerQuery(every=every, state=None if lags else state, scope=scope, limit=_PAGE)
     while True:
         page = services.store.page(query)
+        last_jobs = services.store.last_jobs([runner.id for runner in page.items])
         for runner in page.items:
-            status = core.observe(services, runner)
+            status = core.observe(services, runner, last_jobs=last_jobs)
             if not lags or (status.runner is not None and status.runner.state is state):
                 yield status
         if page.next is None:

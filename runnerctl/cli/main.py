@@ -24,6 +24,8 @@ COMMANDS = {
     "remove": "Deregister, stop and delete runners",
     "status": "Show the state of a runner or of this host",
     "list": "List the runners of this host",
+    "jobs": "List the jobs that ran here",
+    "history": "Show what happened to a runner, and how long it took",
     "logs": "Show a runner's log",
     "start": "Start a stopped runner",
     "stop": "Stop a runner but keep it installed",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runnerctl.core.domain import documents
+from runnerctl.core.domain import documents, jobs
 from runnerctl.core.domain.documents import Status
-from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.models import Job, Runner
+from runnerctl.core.domain.observation import SeenJob
 
 from .render import Row
 
@@ -15,7 +16,7 @@ def document(status: Status) -> dict[str, Any]:
     return documents.full_document(status)
 
 
-LEAST_NEEDED = ("LABELS", "PID", "STATUS", "SCOPE", "REASON")
+LEAST_NEEDED = ("LABELS", "PID", "STATUS", "SCOPE", "LAST_JOB", "REASON")
 """Columns of ``list`` that a narrow terminal does without, in this order."""
 
 
@@ -31,6 +32,7 @@ def row(status: Status) -> Row:
         "SCOPE": runner.scope,
         "LABELS": runner.labels,
         "JOB": seen.job if seen else None,
+        "LAST_JOB": None if status.last_job is None else last_job(status.last_job, reason=False),
         "AGE": age(status.now - runner.created_at),
         "REASON": runner.reason,
     }
@@ -52,7 +54,7 @@ def short_row(status: Status) -> Row:
 
 def status_row(status: Status) -> Row:
     """All that ``status`` tells of one runner."""
-    runner, seen = _runner(status), status.seen
+    runner = _runner(status)
     facts = documents.status_document(status)
     return {
         "NAME": runner.name,
@@ -61,13 +63,28 @@ def status_row(status: Status) -> Row:
         "STATE": runner.state,
         "PHASE": facts["phase"],
         "SCOPE": runner.scope,
-        "JOB": seen.job if seen else None,
+        "JOB": _job(facts["job"]),
+        "LAST_JOB": None if status.last_job is None else last_job(status.last_job),
         "GITHUB": _github(runner, facts["github"]),
         "LABELS": runner.labels,
         "AGE": age(status.now - runner.created_at),
         "REASON": facts["reason"],
         "DEGRADED": facts["degraded"],
     }
+
+
+def last_job(job: Job | SeenJob, *, reason: bool = True) -> str:
+    """``build: failed``, and why."""
+    why = f", {job.reason}" if reason and job.reason else ""
+    return f"{job.name}: {jobs.shown_result(job)}{why}"
+
+
+def _job(facts: dict[str, Any] | None) -> str | None:
+    """Where it comes from is its own word."""
+    if facts is None:
+        return None
+    origin = " ".join(filter(None, (facts["repository"], facts["workflow"], facts["run_id"])))
+    return f"{facts['name']}, says it is from {origin}" if origin else str(facts["name"])
 
 
 def _github(runner: Runner, facts: dict[str, Any] | None) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from runnerctl import core
 from runnerctl.core import Services
+from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded, Interrupted
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
@@ -34,8 +35,8 @@ def terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Runner:
-    """Waits until its life has ended. Raises ``BackendFailed`` when it did not complete.
+def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Status:
+    """Waits until its life has ended. Raises ``BackendFailed`` when it did not complete and had no job.
 
     ``DeadlineExceeded`` at ``deadline`` (monotonic) undoes nothing.
     """
@@ -46,9 +47,10 @@ def until_completed(services: Services, runner: Runner, *, deadline: float | Non
                 hint=f"It goes on; {{status {runner.name}}} shows its state, {{remove {runner.name}}} ends it",
             )
         services.clock.sleep(OBSERVE_SECONDS)
-    if current.state is not RunnerState.COMPLETED:
+    status = core.observe(services, current)
+    if current.state is not RunnerState.COMPLETED and status.last_job is None:
         raise not_completed(current)
-    return current
+    return status
 
 
 def ended(services: Services, runner: Runner) -> Runner | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .engine import another_host, routed
     from .engine.github_side.breaker import held_back
     from .engine.github_side.registration_poller import RegistrationPoller
+    from .engine.history import Happened, history
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
     from .engine.operations.operation import Operation, finish
@@ -90,6 +91,8 @@ _HOME = {
     "Scope": "domain.models",
     "held_back": "engine.github_side.breaker",
     "RegistrationPoller": "engine.github_side.registration_poller",
+    "Happened": "engine.history",
+    "history": "engine.history",
     "decide": "engine.observing",
     "seconds_to_restart": "engine.observing",
     "Wait": "engine.operations.create",
@@ -181,6 +184,7 @@ __all__ = [
     "DEFAULT_ENV_FILE",
     "DefaultsSection",
     "Finding",
+    "Happened",
     "HostSection",
     "LISTS",
     "MAPS",
@@ -233,6 +237,7 @@ __all__ = [
     "get_runner",
     "has_job",
     "held_back",
+    "history",
     "id_tokens",
     "is_attended",
     "issuer_keys",

@@ -220,8 +220,6 @@ class Services:
     def _hooks(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:
         own = {name: value for name, value in given.items() if name in job_env.HOOKS and value}
         clean = self._cleaned(persistent=persistent)
-        if not self.settings.fork_guard and not clean:
-            return own
         from .host import job_hooks
 
         then = own.get(job_env.STARTED)

@@ -14,11 +14,19 @@ from .keys import AUTHENTICATOR, FAILED_LOGINS, OFFLOAD, READINESS, RULES, SERVI
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
-from .routes import health, logs, orphans, runners, tokens, whoami
+from .routes import health, jobs, logs, orphans, runners, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
 
-ROUTES = (*health.ROUTES, *runners.ROUTES, *logs.ROUTES, *orphans.ROUTES, *tokens.ROUTES, *whoami.ROUTES)
+ROUTES = (
+    *health.ROUTES,
+    *runners.ROUTES,
+    *jobs.ROUTES,
+    *logs.ROUTES,
+    *orphans.ROUTES,
+    *tokens.ROUTES,
+    *whoami.ROUTES,
+)
 
 
 def build_app(services: Services, *, token: str | None) -> web.Application:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 from typing import Literal, TypeVar
 
 import msgspec
@@ -136,3 +138,16 @@ def only(request: web.Request, *known: str) -> None:
     for name in request.query:
         if name not in known:
             raise invalid(name, f"Unknown query parameter {name!r}", hint=f"Known: {', '.join(known) or 'none'}")
+
+
+def cursor(request: web.Request) -> int | None:
+    """Where the page before has ended; None for the first."""
+    text = request.query.get("cursor")
+    try:
+        return None if text is None else int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
+    except (binascii.Error, ValueError) as exc:
+        raise invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
+
+
+def next_cursor(number_: int | None) -> str | None:
+    return None if number_ is None else base64.urlsafe_b64encode(b"%d" % number_).decode()

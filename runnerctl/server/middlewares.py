@@ -23,6 +23,7 @@ from runnerctl.core.domain.errors import (
     RunnerctlError,
     Unauthorized,
 )
+from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
@@ -44,6 +45,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     asked = request.headers.get("X-Request-Id")
     request_id = asked if asked and _is_sane(asked) else _new_id()
     request[ID] = request_id
+    REQUEST_ID.set(request_id)
     app = request.app
     rule = app[RULES].get(handler)
     allow = None
@@ -66,7 +68,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         answer = _refused(request, refusal)
     except Exception:
         result = _INTERNAL
-        log.exception("request failed", extra={"request_id": request_id, "path": request.path})
+        log.exception("request failed", extra=_told(request))
         answer = problem(RunnerctlError(""), request_id=request_id)
     if result is not audit.OK or request.method in _CHANGING:
         _audit(request, rule, result)
@@ -89,7 +91,7 @@ def _require(actor: Actor, needs: Right | Access) -> None:
 async def _hold_back(request: web.Request, exc: Unauthorized) -> None:
     """Only who failed waits: a right token gets in however often others fail."""
     source = request.app[SOURCES].of(request)
-    log.warning("login from %s refused: %s", source, exc.message, extra={"request_id": request[ID]})
+    log.warning("login from %s refused: %s", source, exc.message, extra=_told(request))
     await asyncio.sleep(request.app[FAILED_LOGINS].delay(source))
 
 
@@ -123,13 +125,23 @@ def _new_id() -> str:
 
 
 def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
-    if exc.http_status >= 500:
-        log.warning(
-            "request refused: %s",
-            exc.message,
-            extra={"request_id": request[ID], "path": request.path, "code": exc.code},
-        )
+    if not isinstance(exc, Unauthorized):  # told already, with where it came from
+        level = logging.WARNING if exc.http_status >= 500 else logging.INFO
+        extra = {**_told(request), "status": exc.http_status, "code": exc.code}
+        log.log(level, "request refused: %s", exc.message, extra=extra)
     return problem(exc, request_id=request[ID])
+
+
+def _told(request: web.Request) -> dict[str, object]:
+    """Whose request about what."""
+    actor = request.get(ACTOR)
+    return {
+        "runner": request.match_info.get("name") or request.get(OBJECT),
+        "request_id": request[ID],
+        "actor": None if actor is None else actor.id,
+        "method": request.method,
+        "path": request.path,
+    }
 
 
 def _ours(request: web.Request, exc: web.HTTPException) -> RunnerctlError:

@@ -27,6 +27,7 @@ from runnerctl.install import own_unit
 
 from . import leases, logs
 from .app import build_app
+from .event_log import EventLog
 from .keys import OFFLOAD, READINESS
 from .listening import addresses
 from .listening.connections import Site
@@ -47,7 +48,7 @@ def serve(settings: Settings) -> None:
     _be_undumpable()
     _take_many_files()
     _leave_to_env_file(settings)
-    logs.begin()
+    logs.begin(settings.server.log_format)
     handed = addresses.inherited()
     address = settings_listening.parse(settings.server.bind) if handed is None else addresses.of(handed)
     with contextlib.closing(Services.for_reading(settings)) as seen:
@@ -125,6 +126,8 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     reloading = Reloading(app, services, address=addresses.of(listening), context=context)
     loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     watcher = Watcher(services, app[OFFLOAD], loop)
+    event_log = EventLog(services)
+    event_log.start()
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
     await runner.setup()
     site = Site(runner, listening, context)
@@ -136,9 +139,11 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     where = addresses.url(listening, scheme="http" if context is None else "https")
     sys.stdout.write(f"Listening on {where}\n")
     sys.stdout.flush()
+    log.info("the server listens on %s", where)
     notify("READY=1", f"STATUS=Listening on {where}")
     watching = asyncio.ensure_future(_feed_watchdog())
     await stop.wait()
+    log.info("the server stops; its runners go on")
     notify("STOPPING=1")
     app[READINESS].stopping = True
     watching.cancel()
@@ -147,6 +152,8 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     await site.hear_out()
     await runner.cleanup()
     watcher.stop()
+    event_log.stop()
+    log.info("the server has stopped")
 
 
 def _keep_room(services: Services) -> None:

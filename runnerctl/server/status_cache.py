@@ -13,8 +13,8 @@ from typing import NamedTuple
 from runnerctl import core
 from runnerctl.core import TokenLimits, sees
 from runnerctl.core.domain import documents
-from runnerctl.core.domain.models import Runner
-from runnerctl.core.domain.observation import Observation
+from runnerctl.core.domain.models import Job, Runner
+from runnerctl.core.domain.observation import Observation, SeenJob
 
 from .answers import encoded
 
@@ -28,6 +28,7 @@ class _Answer(NamedTuple):
     runner: Runner | None
     seen: Observation | None
     degraded: str | None
+    last_job: Job | SeenJob | None
     age: float | None
 
     def is_of(self, status: documents.Status, age: float | None) -> bool:
@@ -35,6 +36,7 @@ class _Answer(NamedTuple):
             self.runner is status.runner
             and self.age == age
             and self.degraded == status.degraded
+            and self.last_job == status.last_job
             # When the look began, which is the last of it, is told to nobody.
             and (self.seen or ())[:-1] == (status.seen or ())[:-1]
         )
@@ -91,5 +93,7 @@ class StatusCache:
             if len(self._answers) > _MOST_KEPT:
                 self._answers.clear()
             answer = encoded(documents.status_document(status))
-            last = self._answers[status.name] = _Answer(answer, status.runner, status.seen, status.degraded, age)
+            last = self._answers[status.name] = _Answer(
+                answer, status.runner, status.seen, status.degraded, status.last_job, age
+            )
         return last.answer

@@ -186,8 +186,7 @@ class Watcher:
 
     def _replace_lost(self) -> None:
         if self._services.store.replacements():
-            for runner in replace_lost(self._services):
-                log.info("runner %r was created again: GitHub no longer knew it", runner.name)
+            replace_lost(self._services)
 
     def _prune(self) -> None:
         if self._services.clock.monotonic() >= self._next_prune:

@@ -67,7 +67,12 @@ class LineSplitter:
     def _clean(self, line: bytes) -> str:
         tail = _CUT if len(line) > MAX_LINE else ""
         text = line[:MAX_LINE].removesuffix(b"\r").decode(errors="replace")
-        return self._masked.mask(text if text.isprintable() else text.translate(_CONTROLS)) + tail
+        return self._masked.mask(printable(text)) + tail
+
+
+def printable(text: str) -> str:
+    """On one line, whatever it holds."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def understand(line: str) -> Event | None:

@@ -9,7 +9,7 @@ import cgroups
 import processes
 import record as records
 import stopping
-from job import Job
+from job import Job, from_document, number
 from launch import Launch
 from processes import Process
 
@@ -22,7 +22,7 @@ class PreviousRecord:
     """The last ``supervisor.json`` of a run directory; without one, or without a readable one, nothing is known."""
 
     __slots__ = (
-        "_boot_id", "_document", "cgroup", "error", "job", "jobs_run", "last_job", "online_at", "phase", "phase_at",
+        "_boot_id", "_document", "cgroup", "error", "job", "jobs", "jobs_run", "online_at", "phase", "phase_at",
         "restarts", "stop_asked",
     )  # fmt: skip
 
@@ -30,14 +30,14 @@ class PreviousRecord:
         document = self._document = _read(f"{run_dir}/supervisor.json")
         self._boot_id = document.get("boot_id")
         self.phase = _one_of(document.get("phase"), _PHASES) or records.STARTING
-        self.phase_at = _number(document.get("phase_at"))
-        self.online_at = _number(document.get("online_at"))
+        self.phase_at = number(document.get("phase_at"))
+        self.online_at = number(document.get("online_at"))
         error = document.get("error")
         self.error = error if isinstance(error, str) else None
-        self.job = _job(document.get("job"))
-        self.last_job = _job(document.get("last_job"))
-        self.jobs_run = int(_number(document.get("jobs_run")) or 0)
-        self.restarts = int(_number(document.get("restarts")) or 0)
+        self.job = from_document(document.get("job"))
+        self.jobs = _jobs(document)
+        self.jobs_run = int(number(document.get("jobs_run")) or 0)
+        self.restarts = int(number(document.get("restarts")) or 0)
         self.stop_asked = _one_of(document.get("stop_asked"), _STOPS)
         cgroup = document.get("cgroup")
         self.cgroup = cgroup if isinstance(cgroup, str) and cgroup.startswith("/") else None
@@ -47,7 +47,7 @@ class PreviousRecord:
         known = self._document.get("listener")
         if not isinstance(known, dict) or self._boot_id != processes.boot_id():
             return None
-        seen = processes.look(int(_number(known.get("pid")) or 0))
+        seen = processes.look(int(number(known.get("pid")) or 0))
         return seen if seen and seen.lives and seen.start_ticks == known.get("start_ticks") else None
 
     def unseen(self, run_dir: str) -> str | None:
@@ -55,7 +55,7 @@ class PreviousRecord:
         known = self._document.get("listener")
         if not isinstance(known, dict) or self._boot_id != processes.boot_id():
             return None
-        pid = int(_number(known.get("pid")) or 0)
+        pid = int(number(known.get("pid")) or 0)
         if self._document.get("namespaces") not in (None, "", processes.namespaces()):
             return "its Listener lives in another namespace" if _is_read(f"{run_dir}/out.fifo") else None
         hidden = pid > 0 and processes.is_hidden(pid)
@@ -101,15 +101,8 @@ def _one_of(value: object, allowed: tuple[str, ...]) -> str | None:
     return value if isinstance(value, str) and value in allowed else None
 
 
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _job(value: object) -> Job | None:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        return None
-    job = Job(value["name"], started_at=_number(value.get("started_at")) or 0.0)
-    result = value.get("result")
-    job.result = result if isinstance(result, str) else None
-    job.ended_at = _number(value.get("ended_at"))
-    return job
+def _jobs(document: dict[str, object]) -> list[Job]:
+    """An older supervisor kept the last one only."""
+    kept = document.get("jobs")
+    found = kept if isinstance(kept, list) else [document.get("last_job")]
+    return [job for each in found if (job := from_document(each)) is not None]

@@ -11,11 +11,13 @@ import time
 import lines
 import record as records
 from exits import JOB_RESULTS, Exit, RestartCounter
-from job import Job
+from job import GIVEN_UP, LISTENER, STOPPED, Job
 from lines import Event
+from origin import Origins
 from record import Record
 
 _MAX_NAME = 256
+_UNNAMED = "unknown"
 _MAX_ERROR = 500
 _ALONE_SECONDS = 3.0
 """A job that has had no Worker for longer, and of which nothing is said, was given up."""
@@ -26,8 +28,10 @@ _START_SECONDS = 60.0
 class Progress:
     """Keeps ``record`` up to date, and wipes ``counter`` when the Listener comes online."""
 
-    def __init__(self, record: Record, counter: RestartCounter) -> None:
+    def __init__(self, record: Record, counter: RestartCounter, origins: Origins, *, ephemeral: bool) -> None:
         self._record = record
+        self._origins = origins
+        self._ephemeral = ephemeral
         self._counter = counter
         self._said = records.STARTING
         self._over_at: float | None = None
@@ -40,10 +44,14 @@ class Progress:
         """A job that was given up before it had a Worker: that may still come."""
         self.working = False
         """A Worker lived when last looked."""
+        self.attached = False
+        """It is the one that lived before: another job has another."""
         self.error = ""
         """What the Listener said last of an error."""
         self.deleted = False
         """It was told that GitHub has no registration of it any more."""
+        self.interrupted = False
+        """The stop ladder is climbed: a job that ends now and did not succeed was cut short."""
 
     @property
     def occupied(self) -> bool:
@@ -62,6 +70,11 @@ class Progress:
         late = self._late is not None and time.monotonic() < self._late.until
         return late or (self._record.job is not None and self._over_at is None)
 
+    def expected_for(self, now: float) -> float:
+        """Since how many seconds its job has had no Worker: one that begins soon gets it soon."""
+        since = self._alone_since
+        return now if self._record.job is None or self._worked or since is None else now - since
+
     @property
     def alone(self) -> bool:
         """Its job has had no Worker for so long that it must have been given up."""
@@ -74,7 +87,9 @@ class Progress:
         """Nobody will say how the job ended."""
         job = self._record.job
         if job is not None and not self._worked:
-            self._late = _Late(job, before=self._record.last_job, until=time.monotonic() + _START_SECONDS)
+            self._late = _Late(job, until=time.monotonic() + _START_SECONDS)
+        if job is not None:
+            job.reason = GIVEN_UP
         self._over_at = time.time()
 
     def started(self) -> None:
@@ -94,22 +109,43 @@ class Progress:
         """A Worker of whose job no line told us: the one before us died with it, or its Listener did."""
         self._record.jobs_run = max(1, self._record.jobs_run)
 
-    def take(self, events: list[Event], *, working: bool) -> None:
+    def take(self, events: list[Event], *, working: bool, attached: bool = False) -> None:
         self._note(working)
+        self.attached = attached
         for event in events:
             self._take(event)
 
-    def listener_ended(self, ended: Exit, *, phase: str) -> None:
-        """``phase`` is what follows. Nobody else will say how the job ended; the exit code outweighs any line."""
+    @property
+    def origin_due(self) -> float | None:
+        return self._origins.due
+
+    def look_for_origin(self, now: float) -> bool:
+        """Whether something new was found out of the job that runs."""
+        due = self._origins.due
+        return due is not None and now >= due and self._origins.look(self._record.job)
+
+    def listener_ended(self, ended: Exit, *, phase: str, stopped: bool) -> None:
+        """``phase`` is what follows; ``stopped``: it was told to end. Nobody else will say how the job ended."""
         self._said = phase
         self._outlived = True
-        result = JOB_RESULTS.get(ended.code or 0)
+        job = self._record.job or (self._record.last_job if self._ephemeral else None)
+        if job is None and self._ephemeral and ended.code in JOB_RESULTS:
+            job = self._record.job = Job(_UNNAMED, started_at=time.time())  # its lines were lost
+        if job is not None:
+            self._conclude(job, ended, stopped=stopped)
         if self._record.job is not None and self._over_at is None:
-            self._record.job.result = result
             self._over_at = time.time()
-        last = self._record.job or self._record.last_job
-        if last is not None and result is not None:
-            last.result = result
+
+    def _conclude(self, job: Job, ended: Exit, *, stopped: bool) -> None:
+        """The exit status outweighs any line: no job can forge it. What one that was killed had said may be forged."""
+        result = JOB_RESULTS.get(ended.code or 0) if self._ephemeral else None
+        if result is not None:
+            job.result, job.result_from, job.doubtful, job.reason = result, LISTENER, False, None
+        elif stopped:
+            job.reason = job.reason if job is self._record.last_job else STOPPED
+        elif not ended.unknown and (self._ephemeral or job.doubtful or job.result is None):
+            job.say(None, working=False)
+            job.reason = f"its Listener ended: {ended.meaning}"
 
     def settle(self, *, working: bool) -> bool:
         """Closes a job that is over, sets the phase; True when a job was closed."""
@@ -131,8 +167,9 @@ class Progress:
             return
         self._alone_since, self._worked = None, True
         if self._late is not None and self._record.job is None:
-            self._late.job.ended_at = None
-            self._record.job, self._record.last_job, self._late = self._late.job, self._late.before, None
+            self._late.job.ended_at = self._late.job.reason = None
+            self._record.job, self._late = self._late.job, None
+            self._record.jobs = [each for each in self._record.jobs if each is not self._record.job]
 
     def _phase(self) -> str:
         if self._said == records.STOPPING:
@@ -165,13 +202,14 @@ class Progress:
 
     def _job_started(self, name: str) -> None:
         # A Listener runs one job at a time: a second start during a job is the job's own forgery.
-        if self._record.job is not None and self._over_at is None and self.working:
+        if self._record.job is not None and self.working and (self.attached or self._over_at is None):
             return
         if self._record.job is not None:
             self._close()
         self._online()
         self._late, self._worked = None, self.working
         self._alone_since = None if self.working else time.monotonic()
+        self._origins.begin(after=None if self._record.last_job is None else self._record.last_job.ended_at)
         self._record.job = Job(name, started_at=time.time())
         self._record.jobs_run += 1
 
@@ -186,29 +224,32 @@ class Progress:
             return
         if self.working and job.name != name:
             return
-        job.result = result
+        job.say(result, working=self.working)
         self._over_at = time.time()
 
     def _said_late(self, name: str, result: str | None) -> None:
-        """Of a job that was given up because nothing was said of it for so long."""
+        """Of a job that was given up because nothing was said of it for so long, or said too soon to be true."""
         last = self._record.last_job
-        if last is not None and last.result is None and last.name == name:
-            last.result, self._late = result, None
+        if last is not None and (last.result is None or last.doubtful) and last.name == name:
+            last.say(result, working=False)
+            last.reason = self._late = None
 
     def _close(self) -> None:
         job = self._record.job
         if job is not None:
+            self._origins.look(job)
+            if self.interrupted and job.result != "Succeeded":
+                job.reason = STOPPED
             job.ended_at = time.time() if self._over_at is None else self._over_at
-            self._record.last_job, self._record.job = job, None
+            self._record.job_ended(job)
         self._over_at = None
 
 
 class _Late:
-    """A job that may still get its Worker, and what is the last job if it does."""
+    """A job that may still get its Worker."""
 
-    __slots__ = ("before", "job", "until")
+    __slots__ = ("job", "until")
 
-    def __init__(self, job: Job, *, before: Job | None, until: float) -> None:
+    def __init__(self, job: Job, *, until: float) -> None:
         self.job = job
-        self.before = before
         self.until = until

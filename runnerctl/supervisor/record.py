@@ -18,6 +18,7 @@ TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
     from previous_record import PreviousRecord
 
+_MOST_JOBS = 16
 STARTING, BUSY, LISTENING, UPDATING, STOPPING, EXITED = (
     "starting", "busy", "listening", "updating", "stopping", "exited",
 )  # fmt: skip
@@ -40,7 +41,8 @@ class Record:
         self.phase_at = time.time()
         self.online_at: float | None = None
         self.job: Job | None = None
-        self.last_job: Job | None = None
+        self.jobs: list[Job] = []
+        """The last ones that ended, oldest first: a manager may not be there to hear of each."""
         self.jobs_run = 0
         self.restarts = 0
         self.last_exit: Exit | None = None
@@ -53,6 +55,14 @@ class Record:
         self.reason: str | None = None
 
     @property
+    def last_job(self) -> Job | None:
+        return self.jobs[-1] if self.jobs else None
+
+    def job_ended(self, job: Job) -> None:
+        self.job = None
+        self.jobs = [*self.jobs, job][-_MOST_JOBS:]
+
+    @property
     def mark(self) -> str:
         return "walk" if self.cgroup is None else "cgroup"
 
@@ -61,7 +71,7 @@ class Record:
         self.cgroup, self.stop_asked = previous.cgroup, previous.stop_asked
         self.phase, self.phase_at = previous.phase, previous.phase_at or self.phase_at
         self.online_at = previous.online_at
-        self.job, self.last_job, self.error = previous.job, previous.last_job, previous.error
+        self.job, self.jobs, self.error = previous.job, previous.jobs, previous.error
         self.jobs_run, self.restarts = previous.jobs_run, previous.restarts
 
     def save(self) -> None:
@@ -88,10 +98,9 @@ class Record:
             "phase": self.phase,
             "phase_at": self.phase_at,
             "online_at": self.online_at,
-            "job": job and {"name": job.name, "started_at": job.started_at},
-            "last_job": last and {
-                "name": last.name, "result": last.result, "started_at": last.started_at, "ended_at": last.ended_at,
-            },
+            "job": job and job.document(),
+            "last_job": last and last.document(),
+            "jobs": [each.document() for each in self.jobs],
             "jobs_run": self.jobs_run,
             "restarts": self.restarts,
             "last_exit": ended and {

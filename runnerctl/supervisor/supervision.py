@@ -19,6 +19,7 @@ from events import poke
 from exits import Exit, RestartCounter
 from launch import Launch
 from listener import Listener
+from origin import Origins
 from output import Output
 from processes import Process
 from progress import Progress
@@ -28,6 +29,7 @@ from spawn import Ready
 from worker import Worker
 
 _WORKER_SECONDS = 0.5
+_SOONEST_SECONDS = 0.05
 _UPDATE_SECONDS = 0.25
 _SAVE_SECONDS = 1.0
 _PHASE_AFTER = {exits.RESTART: STARTING, exits.AWAIT_UPDATE: UPDATING, exits.END: STOPPING}
@@ -47,7 +49,7 @@ class Supervision:
         self._lease = lease
         self._output = Output(f"{run_dir}/out.fifo", log)
         self._restart_counter = RestartCounter()
-        self._progress = Progress(record, self._restart_counter)
+        self._progress = Progress(record, self._restart_counter, Origins(launch.root), ephemeral=launch.ephemeral)
         self._stop = stopping.Stop(launch)
         self._ready: Ready | None = None
         """What the next start makes a Listener of."""
@@ -160,9 +162,11 @@ class Supervision:
         elif self._listener is None and not self._progress.working:
             due.append(self._resume_at)
         if self._watches_worker:
-            due.append(now + _WORKER_SECONDS)
+            due.append(now + min(_WORKER_SECONDS, max(_SOONEST_SECONDS, self._progress.expected_for(now) / 2)))
         if self._unsaved:
             due.append(now + _SAVE_SECONDS)
+        if self._progress.origin_due is not None:
+            due.append(self._progress.origin_due)
         if self._exit is not None:
             due.append(now)
         return max(0.0, min(due) - now) if due else None
@@ -210,7 +214,8 @@ class Supervision:
         if events:
             if any(event.kind == lines.LISTENING for event in events):
                 self._stop.job_may_come(time.monotonic())
-            self._progress.take(events, working=self._working())
+            attached = self._worker.lives  # before others are looked for
+            self._progress.take(events, working=self._working(), attached=attached)
             self._unsaved = True
 
     def _listener_ended(self, ended: Exit) -> None:
@@ -222,13 +227,16 @@ class Supervision:
         self._unsaved = True
         step, seconds = exits.follows(ended, self._launch, self._restart_counter, jobs_run=self._record.jobs_run)
         self._outlived = step == exits.END and ended.code is None and not self._stop.begun and self._working()
-        self._progress.listener_ended(ended, phase=BUSY if self._outlived else _PHASE_AFTER[step])
+        phase = BUSY if self._outlived else _PHASE_AFTER[step]
+        self._progress.listener_ended(ended, phase=phase, stopped=self._stop.begun)
         self._log.note(f"The Listener ended: {ended.meaning}")
         self._awaiting_update = step == exits.AWAIT_UPDATE
         self._resume_at = time.monotonic() + seconds
         self._over = step == exits.END and not self._outlived
 
     def _decide(self, now: float) -> None:
+        if self._progress.look_for_origin(now):
+            self._unsaved = True
         if self._looks_worthwhile:
             self._settle(now)
         if self._over:
@@ -271,6 +279,7 @@ class Supervision:
 
     def _step_on(self, rung: str, listener: Listener) -> None:
         self._log.note(f"Stopping: {rung}")
+        self._progress.interrupted = True
         if rung == stopping.INTERRUPT:
             listener.signal(wakeups.SIGINT)
         elif rung == stopping.TERMINATE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 
 import processes
 from processes import Process
@@ -33,6 +34,15 @@ class Worker:
         else:
             os.close(pidfd)
             self.died = True
+
+    @property
+    def lives(self) -> bool:
+        """The one that is followed."""
+        if self.pidfd is None:
+            return False
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return not poll.poll(0)
 
     def bury(self) -> None:
         """It has ended."""

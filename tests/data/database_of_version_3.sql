@@ -1,4 +1,4 @@
--- Written by the code whose newest version was 3: the data of version 2, brought there.
+-- Written by the code whose newest version was 3: the data of version 2, brought there, with jobs and variables.
 BEGIN TRANSACTION;
 CREATE TABLE absence (
     runner_id   TEXT PRIMARY KEY REFERENCES runner (id),
@@ -133,6 +133,11 @@ CREATE TABLE job (
     reason      TEXT,
     UNIQUE (runner_id, started_at)
 ) STRICT;
+INSERT INTO "job" VALUES(1,'ahyqbpg3wd','build',NULL,NULL,NULL,1790000037.5,1790000038.0,'Succeeded',NULL);
+INSERT INTO "job" VALUES(2,'thcq9rdyqe','lint',NULL,NULL,NULL,1790000013.0,1790000014.0,'Canceled',NULL);
+INSERT INTO "job" VALUES(3,'thcq9rdyqe','test',NULL,NULL,NULL,1790000014.5,1790000015.0,'SucceededWithIssues',NULL);
+INSERT INTO "job" VALUES(4,'thcq9rdyqe','odd',NULL,NULL,NULL,1790000015.5,1790000016.0,'Whatever',NULL);
+INSERT INTO "job" VALUES(5,'um7wufz7bu','build',NULL,NULL,NULL,1790000016.25,NULL,NULL,NULL);
 CREATE TABLE orphan (
     id          INTEGER PRIMARY KEY,
     runner_id   TEXT NOT NULL UNIQUE,
@@ -198,10 +203,10 @@ CREATE TABLE runner (
 , how TEXT NOT NULL DEFAULT 'gentle', wanted_at REAL, wanted_by TEXT, wants INTEGER NOT NULL DEFAULT 0, started_wants INTEGER NOT NULL DEFAULT 0, deadline REAL, settle_until REAL, boot_id TEXT, back_to TEXT, back_desired TEXT, backend TEXT NOT NULL DEFAULT 'process', host_id TEXT, due REAL, attempts INTEGER NOT NULL DEFAULT 0, last_error TEXT, changes INTEGER NOT NULL DEFAULT 0, offline_since REAL, env TEXT) STRICT;
 INSERT INTO "runner" VALUES(1,'sjytynepan','build-1','pending-1','acme/widgets',NULL,'pending','running',1,'self-hosted,linux,x64,pending-1',1,1,NULL,'latest','_work','/opt/runnerctl/runners/pending-1',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,1790000000.75,1790000000.75,NULL,NULL,'gentle',1790000000.75,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
 INSERT INTO "runner" VALUES(2,'sjx4rz6whu','build-1','registered-1','acme/widgets',NULL,'registered','running',2,'self-hosted,linux,x64,registered-1',0,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/registered-1',66306,1002,1790000001.75,2,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,1790000001.25,1790000002.25,NULL,NULL,'gentle',1790000001.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
-INSERT INTO "runner" VALUES(3,'aywernfm7g','build-1','starting-no-handle','acme/widgets',NULL,'starting','running',3,'self-hosted,linux,x64,starting-no-handle',1,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/starting-no-handle',66306,1003,1790000003.25,3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,1790000002.75,1790000004.25,NULL,NULL,'gentle',1790000002.75,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,1,NULL,'{"CI_CACHE": "/var/cache/ci"}');
+INSERT INTO "runner" VALUES(3,'aywernfm7g','build-1','starting-no-handle','acme/widgets',NULL,'starting','running',3,'self-hosted,linux,x64,starting-no-handle',1,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/starting-no-handle',66306,1003,1790000003.25,3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,1790000002.75,1790000004.25,NULL,NULL,'gentle',1790000002.75,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
 INSERT INTO "runner" VALUES(4,'bv5gcty5my','build-1','starting-1','acme/widgets',NULL,'starting','running',4,'self-hosted,linux,x64,starting-1',1,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/starting-1',66306,1004,1790000005.25,4,NULL,NULL,NULL,NULL,'{"backend": "process", "supervisor": {"pid": 4711, "start_ticks": 99, "boot_id": "b0"}, "mark": "cgroup"}',NULL,NULL,NULL,NULL,0,NULL,1790000004.75,1790000006.25,1790000006.75,NULL,'gentle',1790000004.75,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
-INSERT INTO "runner" VALUES(5,'p45ca8b58y','build-1','idle-1','acme/widgets',NULL,'idle','running',5,'linux,GPU,Größe,日本,idle-1',1,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/idle-1',66306,1005,1790000007.75,5,'online',0,1790000055.25,NULL,'{"backend": "process", "supervisor": {"pid": 4711, "start_ticks": 99, "boot_id": "b0"}, "mark": "cgroup"}',NULL,NULL,NULL,NULL,0,NULL,1790000007.25,1790000009.75,1790000009.25,NULL,'gentle',1790000007.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,1,NULL,'{"CI_CACHE": "/var/cache/ci"}');
-INSERT INTO "runner" VALUES(6,'thcq9rdyqe','build-1','idle-unit','acme',NULL,'idle','running',5,'self-hosted,linux,x64,idle-unit',0,1,'Default','2.336.0','_work','/opt/runnerctl/runners/idle-unit',66306,1006,1790000010.75,6,NULL,NULL,NULL,NULL,'{"backend": "systemd", "unit": "runnerctl-runner@x.service"}',NULL,NULL,NULL,NULL,0,1790000056.25,1790000010.25,1790000012.75,1790000012.25,NULL,'gentle',1790000010.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'systemd',NULL,NULL,0,NULL,0,NULL,NULL);
+INSERT INTO "runner" VALUES(5,'p45ca8b58y','build-1','idle-1','acme/widgets',NULL,'idle','running',5,'linux,GPU,Größe,日本,idle-1',1,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/idle-1',66306,1005,1790000007.75,5,'online',0,1790000055.25,NULL,'{"backend": "process", "supervisor": {"pid": 4711, "start_ticks": 99, "boot_id": "b0"}, "mark": "cgroup"}',NULL,NULL,NULL,NULL,0,NULL,1790000007.25,1790000009.75,1790000009.25,NULL,'gentle',1790000007.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
+INSERT INTO "runner" VALUES(6,'thcq9rdyqe','build-1','idle-unit','acme',NULL,'idle','running',5,'self-hosted,linux,x64,idle-unit',0,1,'Default','2.336.0','_work','/opt/runnerctl/runners/idle-unit',66306,1006,1790000010.75,6,NULL,NULL,NULL,NULL,'{"backend": "systemd", "unit": "runnerctl-runner@x.service"}',NULL,NULL,NULL,NULL,0,1790000056.25,1790000010.25,1790000012.75,1790000012.25,NULL,'gentle',1790000010.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'systemd',NULL,NULL,0,NULL,1,NULL,'{"CI_HOST": "build-1"}');
 INSERT INTO "runner" VALUES(7,'um7wufz7bu','build-1','busy-1','acme/widgets','team-a','busy','running',6,'self-hosted,linux,x64,busy-1',1,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/busy-1',66306,1007,1790000013.75,7,'online',1,1790000055.75,NULL,'{"backend": "process", "supervisor": {"pid": 4711, "start_ticks": 99, "boot_id": "b0"}, "mark": "cgroup"}',NULL,NULL,61000,61000,0,NULL,1790000013.25,1790000016.25,1790000015.25,NULL,'gentle',1790000013.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
 INSERT INTO "runner" VALUES(8,'ft5cpwqyws','build-1','stopping-1','acme/widgets',NULL,'stopping','stopped',7,'self-hosted,linux,x64,stopping-1',0,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/stopping-1',66306,1008,1790000017.25,8,NULL,NULL,NULL,NULL,'{"backend": "process", "supervisor": {"pid": 4711, "start_ticks": 99, "boot_id": "b0"}, "mark": "cgroup"}',NULL,NULL,NULL,NULL,0,NULL,1790000016.75,1790000020.25,1790000018.75,NULL,'gentle',1790000020.25,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
 INSERT INTO "runner" VALUES(9,'swpuax2c9g','build-1','stopped-by-command','acme/widgets',NULL,'stopped','stopped',6,'self-hosted,linux,x64,stopped-by-command',0,1,NULL,'2.336.0','_work','/opt/runnerctl/runners/stopped-by-command',66306,1009,1790000021.25,9,NULL,NULL,NULL,NULL,NULL,NULL,'It was stopped',NULL,NULL,0,NULL,1790000020.75,1790000023.75,1790000022.75,NULL,'gentle',1790000020.75,NULL,0,0,NULL,NULL,NULL,NULL,NULL,'process',NULL,NULL,0,NULL,0,NULL,NULL);
@@ -229,5 +234,6 @@ CREATE INDEX event_by_runner ON event (runner_id, seq);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('runner',19);
 INSERT INTO "sqlite_sequence" VALUES('event',80);
+INSERT INTO "sqlite_sequence" VALUES('job',5);
 COMMIT;
 PRAGMA user_version = 3;

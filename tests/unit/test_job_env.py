@@ -14,7 +14,7 @@ from runnerctl.core.backends.base import StopLadder
 from runnerctl.core.backends.launch_document import LaunchOptions
 from runnerctl.core.backends.place import Place, place_of
 from runnerctl.core.domain import job_env
-from runnerctl.core.domain.errors import ConfigInvalid, Forbidden, InvalidRequest
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, Forbidden, InvalidRequest
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.engine.operations import replacing
 from runnerctl.core.host import job_hooks
@@ -275,6 +275,14 @@ def test_a_hook_that_is_no_shell_script_cannot_follow_ours(tmp_path: Path) -> No
     assert job_hooks.started(tmp_path, guard=False, then="/opt/before.js") == "/opt/before.js"
     with pytest.raises(ConfigInvalid, match=r"before\.js"):
         job_hooks.started(tmp_path, guard=True, then="/opt/before.js")
+
+
+def test_where_jobs_come_from_is_not_worth_a_runner_that_cannot_be_started(tmp_path: Path) -> None:
+    (tmp_path / ".hooks").touch()  # no directory can be there
+    assert job_hooks.started(tmp_path, guard=False, then="/opt/before.sh") == "/opt/before.sh"
+    assert job_hooks.started(tmp_path, guard=False, then=None) is None
+    with pytest.raises((ConfigInvalid, BackendFailed)):
+        job_hooks.started(tmp_path, guard=True, then=None)
 
 
 @pytest.mark.parametrize("name", sorted(job_env.HOOKS))

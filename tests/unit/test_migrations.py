@@ -204,3 +204,15 @@ def test_the_number_of_a_life_is_not_used_again_after_an_upgrade(first_version: 
     spec = RunnerSpec.of(name="new", scope=Scope.of(repo="o/r"), labels="linux")
     assert store.admit(spec, root=Path("/x/new")).seq == highest + 1
     store.close()
+
+
+def test_results_of_jobs_are_words_of_ours_and_such_as_were_kept_before_are_the_logs(path: Path) -> None:
+    opened(filled(path, 3)).close()
+    told = [(job["name"], job["result"], job["result_from"]) for job in rows_of(path, "job")]
+    assert told == [
+        ("build", "succeeded", "log"),
+        ("lint", "cancelled", "log"),
+        ("test", "succeeded", "log"),
+        ("odd", None, None),
+        ("build", None, None),
+    ]

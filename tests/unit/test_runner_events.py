@@ -11,6 +11,7 @@ import pytest
 
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.models import RunnerSpec, Scope
+from runnerctl.core.domain.observation import SeenJob
 from runnerctl.core.domain.states import Desired, RunnerState
 from runnerctl.core.store import Store
 from runnerctl.core.store.runner_events import RunnerEvents
@@ -103,8 +104,9 @@ def test_whatever_is_written_about_a_runner_is_told_once_it_can_be_read(store: S
     store.note_exposures({runner.id: 1.0})
     runner = store.transition(runner, RunnerState.REGISTERED)
     assert read == [1, 2, 3, 4, 5, 6]
-    store.begin_job(runner.id, "build", 1.0)
-    store.end_job(runner.id, 1.0, ended_at=2.0, result="succeeded")
+    job = SeenJob(name="build", started_at=1.0)
+    for said in (job, job, job._replace(ended_at=2.0, result="succeeded", result_from="log")):
+        store.note_job(runner.id, said)
     assert read[6:] == [6, 6]
 
 

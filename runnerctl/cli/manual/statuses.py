@@ -49,6 +49,7 @@ _OTHERS = {
     3: "`runnerctl status`: the runner is installed, but does not run (the number that systemctl uses).",
     5: "`runnerctl status`: the runner is not installed.",
     10: "`runnerctl doctor`: at least one error was found.",
+    11: "`runnerctl create --wait completed`: the job failed, was cancelled, or nobody saw how it ended.",
     141: "Whoever read our output went away.",
 }
 

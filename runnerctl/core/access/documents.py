@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..domain.documents import timestamp
+from ..domain.timestamps import timestamp
 from ..store.api_tokens import ApiToken
 from .grants import Actor, Right, TokenLimits
 

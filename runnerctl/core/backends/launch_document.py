@@ -28,6 +28,8 @@ _IN_HOME, _IN_TMP = 32, 51
 ``/dotnet-diagnostic-PID-TIME-socket`` (44), ``/ssh-XXXXXXXXXXXX/agent.PID`` (31); and a few more.
 """
 _PASSED_ON = ("TZ",)
+ORIGIN_VARIABLE, _ORIGIN_FILE = "RUNNERCTL_JOB_FILE", ".job"
+"""Where the script before each job writes down where that comes from; ``runnerctl/supervisor/origin.py`` reads it."""
 
 
 def _no_variables() -> Mapping[str, str]:
@@ -99,7 +101,8 @@ class LaunchOptions:
     def environment(self, place: Place) -> dict[str, str]:
         """All that the Listener and its jobs inherit: an allow-list, and what the operator gives them."""
         given = job_env.combined(self.job_env(), place.env)
-        return {**self._environment(place, given), **self.hooks(given, persistent=not place.ephemeral)}
+        hooks = self.hooks(given, persistent=not place.ephemeral)
+        return {**self._environment(place, given), **hooks, ORIGIN_VARIABLE: str(place.root / _ORIGIN_FILE)}
 
     def configuring_environment(self, place: Place) -> dict[str, str]:
         """That of ``config.sh``, which is given a registration token: nothing that a create asked for is in it."""

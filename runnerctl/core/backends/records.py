@@ -8,21 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..domain import jobs
 from ..domain.errors import BackendFailed, NotVisible
 from ..domain.models import ProcessId
-from ..domain.observation import NOTHING, UNKNOWN, Observation, Outcome, Phase
+from ..domain.observation import NOTHING, UNKNOWN, Observation, Outcome, Phase, SeenJob
 from ..host.liveness import Liveness
 from ..host.visibility import Unseen
 from . import held_files
 
 _MAX_SIZE = 64 * 1024
-
-
-class Job(NamedTuple):
-    name: str
-    started_at: float | None = None
-    result: str | None = None
-    ended_at: float | None = None
 
 
 class Record(NamedTuple):
@@ -32,8 +26,9 @@ class Record(NamedTuple):
     listener: ProcessId | None
     phase: Phase
     online_at: float | None
-    job: Job | None
-    last_job: Job | None
+    job: SeenJob | None
+    jobs: tuple[SeenJob, ...]
+    """The last that ended."""
     jobs_run: int
     ended: bool
     outcome: Outcome | None
@@ -52,8 +47,8 @@ def decode(text: bytes) -> Record:
         listener=_process(document["listener"], *counted) if get("listener") else None,
         phase=Phase(document["phase"]),
         online_at=get("online_at"),
-        job=_job(get("job")),
-        last_job=_job(get("last_job")),
+        job=_running(_job(get("job"))),
+        jobs=_jobs(document),
         jobs_run=int(get("jobs_run", 0)),
         ended=bool(get("ended")),
         outcome=Outcome(document["outcome"]) if get("outcome") else None,
@@ -68,8 +63,31 @@ def _process(document: dict[str, int], boot_id: str, namespaces: str) -> Process
     return ProcessId(int(document["pid"]), int(document["start_ticks"]), str(boot_id), namespaces)
 
 
-def _job(document: dict[str, Any] | None) -> Job | None:
-    return Job(**{name: document.get(name) for name in Job._fields}) if document else None  # type: ignore[arg-type]
+def _running(job: SeenJob | None) -> SeenJob | None:
+    """What was said of its end while it ran was said too soon: it may be its own word."""
+    return job and job._replace(result=None, result_from=None, reason=None)
+
+
+def _jobs(document: dict[str, Any]) -> tuple[SeenJob, ...]:
+    """A supervisor of before kept the last one only."""
+    kept = document["jobs"] if "jobs" in document else [document.get("last_job")]
+    return tuple(job for each in kept if (job := _job(each)) is not None)
+
+
+def _job(document: dict[str, Any] | None) -> SeenJob | None:
+    if not document:
+        return None
+    get, origin = document.get, document.get("origin") or {}
+    result = jobs.result(get("result"))
+    return SeenJob(
+        name=str(document["name"]),
+        started_at=float(get("started_at") or 0.0),
+        ended_at=get("ended_at"),
+        result=result,
+        result_from=jobs.source(get("result_from")) if result else None,
+        reason=get("reason"),
+        **{name: str(origin[name]) for name in jobs.ORIGIN if name in origin},
+    )
 
 
 class _Known(NamedTuple):
@@ -210,7 +228,7 @@ def _read(path: str) -> Record | None:
 
 
 def _observation(record: Record, *, running: bool, supervised: bool) -> Observation:
-    job, last = record.job, record.last_job
+    job, last = record.job, record.jobs[-1] if record.jobs else None
     # A job can forge the line that changes the phase, not the end of its Worker, which its supervisor sees.
     watched = running and supervised
     return Observation(
@@ -219,9 +237,8 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         pid=record.listener.pid if running and record.listener is not None else None,
         phase=record.phase if running or supervised or record.ended else Phase.EXITED,
         job=job.name if job and running else None,
-        job_started_at=job.started_at if job and running else None,
+        job_started_at=(job.started_at or None) if job and running else None,
         last_job=last.name if last else None,
-        last_job_started_at=last.started_at if last else None,
         last_job_result=last.result if last else None,
         last_job_ended_at=last.ended_at if last else None,
         jobs_run=record.jobs_run,
@@ -232,4 +249,5 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         outcome=record.outcome,
         reason=record.reason,
         working=(job is not None or record.phase is Phase.BUSY) if watched else None,
+        jobs=record.jobs if job is None else (*record.jobs, job),
     )

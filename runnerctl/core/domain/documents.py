@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from functools import lru_cache
 from typing import Any, NamedTuple
 
+from . import jobs
 from .durations import shown
-from .models import Event, Orphan, OrphanKind, Runner
-from .observation import Observation
+from .models import Event, Job, Orphan, OrphanKind, Runner
+from .observation import Observation, SeenJob
+from .timestamps import timestamp
 
 RUNNING = "running"
 INSTALLED = "installed_not_running"
@@ -28,6 +28,8 @@ class Status(NamedTuple):
     degraded: str | None
     """What is not as it should be with a runner that runs, or holds back one that does not."""
     now: float
+    last_job: Job | SeenJob | None = None
+    """The last that it ran to its end."""
 
     @property
     def word(self) -> str:
@@ -57,6 +59,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "state": runner.state,
         "phase": seen.phase if running and seen else runner.state,
         "job": job_document(seen),
+        "last_job": None if status.last_job is None else jobs.document(status.last_job),
         "github": github_document(runner, status.now),
         "degraded": status.degraded,
         "reason": runner.reason,
@@ -66,7 +69,9 @@ def status_document(status: Status) -> dict[str, Any]:
 def job_document(seen: Observation | None) -> dict[str, Any] | None:
     if seen is None or seen.job is None:
         return None
-    return {"name": seen.job, "started_at": timestamp(seen.job_started_at)}
+    running = next((job for job in seen.jobs if job.ended_at is None), None)
+    origin = dict.fromkeys(jobs.ORIGIN) if running is None else {name: getattr(running, name) for name in jobs.ORIGIN}
+    return {"name": seen.job, "started_at": timestamp(seen.job_started_at), **origin}
 
 
 def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
@@ -132,12 +137,13 @@ def runner_document(runner: Runner) -> dict[str, Any]:
     }
 
 
-def listed_document(runner: Runner, status: Status | None) -> dict[str, Any]:
+def listed_document(runner: Runner, status: Status | None, last_job: Job | None) -> dict[str, Any]:
     """One of a list: the document of that runner without its history. ``status`` is None for one that has ended."""
     if status is not None and status.runner is not None:
         return full_document(status)
     nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "job": None, "github": None}
-    return {**runner_document(runner), **nothing, "degraded": None}
+    last = None if last_job is None else jobs.document(last_job)
+    return {**runner_document(runner), **nothing, "last_job": last, "degraded": None}
 
 
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:
@@ -177,13 +183,3 @@ def clearing_command(orphan: Orphan) -> str:
 
 def event_document(event: Event) -> dict[str, Any]:
     return {"at": timestamp(event.at), "from": event.old, "to": event.new, "reason": event.reason}
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """``2026-11-24T06:09:04Z``; None for a time that has not come."""
-    return None if seconds is None else _timestamp(int(seconds))
-
-
-@lru_cache(maxsize=8192)
-def _timestamp(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

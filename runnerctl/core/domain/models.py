@@ -281,8 +281,39 @@ class Job(NamedTuple):
     started_at: float
     ended_at: float | None
     result: str | None
+    """One of ``jobs.RESULTS``; None: it runs, or nobody knows."""
     reason: str | None
     """Why it ended, if not by itself."""
+    result_from: str | None = None
+    """``listener`` (its exit status) or ``log`` (a line, which a job can forge)."""
+    run_attempt: str | None = None
+    """The job's own word, too."""
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.ended_at is None else max(0.0, self.ended_at - self.started_at)
+
+
+class RunJob(NamedTuple):
+    """A job with whose it was."""
+
+    job: Job
+    runner: str
+    scope: str
+
+
+class JobQuery(NamedTuple):
+    """Which jobs a list is about."""
+
+    runner: str | None = None
+    repo: str | None = None
+    """Where the job says it is from; one that says nothing is of its runner's repository."""
+    result: str | None = None
+    since: float | None = None
+    tenant: str | None = None
+    before: int | None = None
+    """Only below this id."""
+    limit: int = 100
 
 
 class OrphanKind(StrEnum):

@@ -29,6 +29,22 @@ class Outcome(StrEnum):
     """GitHub refuses that version of the runner, and it had no job yet or may have more."""
 
 
+class SeenJob(NamedTuple):
+    """A job as its runner's supervisor tells of it; names and origin are the job's own word."""
+
+    name: str
+    started_at: float
+    ended_at: float | None = None
+    result: str | None = None
+    """One of ``domain.jobs.RESULTS``."""
+    result_from: str | None = None
+    reason: str | None = None
+    repository: str | None = None
+    workflow: str | None = None
+    run_id: str | None = None
+    run_attempt: str | None = None
+
+
 class Observation(NamedTuple):
     """What was seen of a runner's processes at one moment."""
 
@@ -42,7 +58,6 @@ class Observation(NamedTuple):
     job: str | None = None
     job_started_at: float | None = None
     last_job: str | None = None
-    last_job_started_at: float | None = None
     last_job_result: str | None = None
     last_job_ended_at: float | None = None
     jobs_run: int = 0
@@ -57,6 +72,8 @@ class Observation(NamedTuple):
     reason: str | None = None
     working: bool | None = None
     """A job runs, as far as was seen at no cost; None: ``Backend.working`` proves it."""
+    jobs: tuple[SeenJob, ...] = ()
+    """The last that ended, oldest first, and the one that runs."""
     began: float = 0.0
     """When the look began, ``time.time()``; of a list that was kept: when that was asked for. What began before the
     row's last act proves no absence."""

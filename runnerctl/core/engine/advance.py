@@ -19,6 +19,7 @@ from .failures import NotNow
 from .making import Making
 from .plan import Action, Seen, plan
 from .steps.acts import ACTS, ASKED_SELDOM, HEARD_LATER, IDLE, UNLOCKED
+from .steps.job_rows import note_jobs
 from .table import Step
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def advance(
             if seen is None:
                 progress.runner, progress.next = None, None
                 return progress
+            note_jobs(services, seen)
             action = plan(seen, now=observing.now(services), deadlines=observing.deadlines(services))
             progress.runner, progress.next = seen.runner, action if seen.runner.live else None
             if _is_left(progress, action, allowed=may(seen.runner, action)):

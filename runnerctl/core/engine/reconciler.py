@@ -103,6 +103,8 @@ class Reconciler:
         self._due: list[tuple[float, str]] = []
         self._changed = threading.Condition()
         self._fetching: set[tuple[str, str]] = set()
+        self._met: dict[str, str] = {}
+        """By runner, what its last step met."""
         self._stopped = False
         self.beat = Beat()
         self._pools = _own_pools() if pools is None else pools
@@ -227,23 +229,35 @@ class Reconciler:
         """(the lane of what is next, seconds until then)."""
         progress = self._advanced(runner_id, row)
         if progress.next is None or progress.error is not None or progress.next.step in IDLE:
-            return Lane.LOCAL, self._seconds(progress)
+            return Lane.LOCAL, self._seconds(runner_id, progress)
         if progress.next.step in UNLOCKED:
             if row.making is not None:
                 row.making.close()  # it came to nothing, and whoever asks takes the row's lock
                 row.making = None
             self._ask(runner_id, row)
             return Lane.LOCAL, None
-        return _lane(progress.next), self._seconds(progress) or 0.0
+        return _lane(progress.next), self._seconds(runner_id, progress) or 0.0
 
-    def _seconds(self, progress: Progress) -> float | None:
+    def _seconds(self, runner_id: str, progress: Progress) -> float | None:
         if progress.error is None:
+            self._met.pop(runner_id, None)
             return progress.seconds
+        self._tell_met(runner_id, progress, progress.error)
         # It is in the row, and when it is tried again; but that this process has no credentials is in no row.
         if progress.runner is None or isinstance(progress.error, ConfigInvalid):
             return _FAILED_SECONDS
         due = progress.runner.due  # none of one whose making failed: it is cleared away now
         return progress.seconds if due is None else max(0.0, due - self._services.clock.now())
+
+    def _tell_met(self, runner_id: str, progress: Progress, error: RunnerctlError) -> None:
+        """Once, though it is tried again and again; of one that could not be made, its end is told."""
+        runner, taken = progress.runner, progress.taken
+        if self._met.get(runner_id) == error.message or (runner is not None and runner.reason == error.message):
+            return
+        self._met[runner_id] = error.message
+        name, step = runner_id if runner is None else runner.name, str(taken[-1].step) if taken else "a step"
+        extra = {"runner": name, "runner_id": runner_id, "step": step, "code": error.code}
+        log.warning("runner %s: %s failed and is tried again: %s", name, step, error.message, extra=extra)
 
     def _done(self, runner_id: str, row: _Row, lane: str, seconds: float | None) -> None:
         if not self._close_if_made(runner_id, row):
@@ -303,7 +317,7 @@ class Reconciler:
                 absences=self._absences,
                 may=lambda _runner, action: action.step in UNLOCKED,
             )
-            seconds = self._seconds(progress) or 0.0
+            seconds = self._seconds(runner_id, progress) or 0.0
         except RowHeld:
             seconds = _HELD_SECONDS
         except RunnerctlError as exc:

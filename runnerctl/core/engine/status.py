@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..domain import documents
 from ..domain.documents import Status, unknown
-from ..domain.models import Runner
+from ..domain.models import Job, Runner
 from ..domain.observation import UNKNOWN
 from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
@@ -16,7 +17,7 @@ from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
     from ..access.grants import TokenLimits
-    from ..domain.observation import Observation
+    from ..domain.observation import Observation, SeenJob
 
 
 def runner_status(services: Services, name: str) -> Status:
@@ -30,7 +31,8 @@ def get_runner(services: Services, name: str, *, limits: TokenLimits | None = No
     return observe(services, find_runner(services, name, limits))
 
 
-def observe(services: Services, runner: Runner) -> Status:
+def observe(services: Services, runner: Runner, *, last_jobs: Mapping[str, Job] | None = None) -> Status:
+    """``last_jobs``: those of many runners, read at once; None: this one's is read if it may have one."""
     if runner.live and (refused := services.whose.refusal) is not None:
         elsewhere = UNKNOWN._replace(error="the state directory is of another machine")
         return _unseen(services, runner, elsewhere, refused.message)
@@ -50,7 +52,23 @@ def observe(services: Services, runner: Runner) -> Status:
         from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
-    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now)
+    last_job = _last_job(services, runner, seen, last_jobs)
+    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now, last_job=last_job)
+
+
+def _last_job(
+    services: Services, runner: Runner, seen: Observation | None, last_jobs: Mapping[str, Job] | None
+) -> Job | SeenJob | None:
+    """Its row, unless a later one was seen that nobody has written down yet."""
+    told = None if seen is None else next((job for job in reversed(seen.jobs) if job.ended_at is not None), None)
+    if told is None and runner.live and runner.ephemeral:
+        return None  # its first is its last
+    row = services.store.last_job(runner.id) if last_jobs is None else last_jobs.get(runner.id)
+    if told is None or (row is not None and row.started_at >= told.started_at and row.result == told.result):
+        return row
+    from .job_reasons import explained
+
+    return explained(told, runner)
 
 
 def _unseen(services: Services, runner: Runner, seen: Observation, why: str) -> Status:

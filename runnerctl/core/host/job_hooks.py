@@ -10,45 +10,49 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..domain.errors import ConfigInvalid
+from ..domain.errors import ConfigInvalid, RunnerctlError
 from .directories import check_directory, disk_errors
 
+_CHAIN = "job-started"
 _FORK_GUARD = Path(__file__).with_name("refuse-forks.sh")
 _CLEAN_UP = Path(__file__).with_name("clean-up.sh")
-
-
-def fork_guard(package_dir: Path) -> Path:
-    """The script that fails jobs of pull requests from forks, put beside the packages unless it is there.
-
-    Raises ``DiskFull``, ``ConfigInvalid`` or ``BackendFailed``.
-    """
-    return _put(package_dir, "refuse-forks", _FORK_GUARD.read_bytes())
+_TELL_ORIGIN = Path(__file__).with_name("tell-origin.sh")
 
 
 def started(package_dir: Path, *, guard: bool, clean: Sequence[str] = (), then: str | None) -> str | None:
-    """What runs before each job: the guard, the clean-up, and after them the operator's own script; None for nothing.
+    """What runs before each job: where it comes from is written down, then the guard, the clean-up, and after them the
+    operator's own script.
 
-    ``clean`` says what is emptied: ``tmp``, ``home``, ``work``. Raises as ``fork_guard`` does, and ``ConfigInvalid``
-    for a script that cannot follow another.
+    ``clean`` says what is emptied: ``tmp``, ``home``, ``work``. Raises ``DiskFull``, ``BackendFailed`` or
+    ``ConfigInvalid``, the last also for a script that cannot follow another. Only to write down where jobs come from,
+    nothing is refused: then it is the operator's own, or None.
     """
-    ours = [_FORK_GUARD.read_text()] if guard else []
-    ours += ["\n".join((_CLEAN_UP.read_text(), *clean, ":"))] if clean else []  # what is left fails no job
-    if not ours:
+    wanted = [_FORK_GUARD.read_text()] if guard else []
+    wanted += ["\n".join((_CLEAN_UP.read_text(), *clean, ":"))] if clean else []  # what is left fails no job
+    script = _chain([_TELL_ORIGIN.read_text(), *wanted], then).encode()
+    if wanted:
+        if then is not None:
+            check_may_follow(then)
+        return str(_put(package_dir, _CHAIN, script))
+    if then is not None and not _may_follow(then):
         return then
-    if guard and not clean and then is None:
-        return str(fork_guard(package_dir))
-    if then is not None:
-        check_may_follow(then)
-    return str(_put(package_dir, "job-started", _chain(ours, then).encode()))
+    try:
+        return str(_put(package_dir, _CHAIN, script))
+    except RunnerctlError:
+        return then
 
 
 def check_may_follow(script: str) -> None:
     """Raises ``ConfigInvalid`` unless a shell can run it: another kind is the runner's own to start."""
-    if not script.endswith(".sh"):
+    if not _may_follow(script):
         raise ConfigInvalid(
             f"The job-started hook {script!r} cannot run after runnerctl's own: it is no shell script",
             hint="Name a .sh script that starts it",
         )
+
+
+def _may_follow(script: str) -> bool:
+    return script.endswith(".sh")
 
 
 def _chain(ours: Sequence[str], then: str | None) -> str:

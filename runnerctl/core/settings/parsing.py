@@ -100,6 +100,12 @@ def backend(text: str) -> str:
     raise ValueError("use auto, process or systemd")
 
 
+def log_format(text: str) -> str:
+    if text in {"text", "json"}:
+        return text
+    raise ValueError("use text or json")
+
+
 def job_users(text: str) -> tuple[str, ...]:
     from ..host import job_users  # few hosts name any
 

@@ -21,7 +21,7 @@ LOCATORS = ("RUNNERCTL_CONFIG", "RUNNERCTL_ENV_FILE")
 """Variables that say where settings are, and are not settings."""
 REMOTE = ("RUNNERCTL_SERVER", "RUNNERCTL_BASE_URL")
 """Variables that name a server for commands to ask, which they cannot yet."""
-MARKS = ("RUNNERCTL_LIFE",)
+MARKS = ("RUNNERCTL_LIFE", "RUNNERCTL_JOB_FILE")
 """Variables of ours that a job finds in its environment: a job may call runnerctl."""
 
 
@@ -83,6 +83,7 @@ class ServerSection(Section, name="server", variables=_server):
     insecure_bind = setting("false", "Allow an address that other machines reach, without TLS", parsing.boolean)
     socket_group = optional("Group whose members are operators at the unix socket, without a token", str)
     trusted_proxies = optional("Proxies whose X-Forwarded-For counts: networks, or unix", parsing.networks)
+    log_format = setting("text", "How the server writes its log: text, or json, an object a line", parsing.log_format)
     rate_limit = setting("6000", "How many requests a minute one API token may send", parsing.positive)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..domain.clock import Clock
 from ..domain.models import Event, EventType, StoredEvent
+from ..domain.request_id import REQUEST_ID
 from . import rows
 from .connection import Database
 
@@ -25,6 +26,11 @@ class Events(Database):
         """Those beyond that one, oldest first. What was forgotten is missing: see ``first_event``."""
         query = f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
         return [rows.stored_event(row) for row in self._read(query, seq, limit)]
+
+    def events_of(self, runner_id: str) -> list[StoredEvent]:
+        """All of that runner's, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM event WHERE runner_id = ? ORDER BY seq"
+        return [rows.stored_event(row) for row in self._read(query, runner_id)]
 
     def first_event(self) -> int:
         """The oldest that is kept; 0 when there is none."""
@@ -57,11 +63,12 @@ class Events(Database):
     # -- inside the transaction of whoever makes it happen
 
     @staticmethod
-    def _insert_step(db: sqlite3.Connection, event: Event) -> None:
+    def _insert_step(db: sqlite3.Connection, event: Event, *, by: str | None = None) -> None:
         """A step of a runner's state."""
+        data = _with_request({} if by is None else {"by": by})
         db.execute(
-            "INSERT INTO event (at, type, runner_id, old, new, reason) VALUES (?, ?, ?, ?, ?, ?)",
-            (event.at, EventType.STATE, event.runner_id, event.old, event.new, event.reason),
+            "INSERT INTO event (at, type, runner_id, old, new, reason, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (event.at, EventType.STATE, event.runner_id, event.old, event.new, event.reason, _encoded(data)),
         )
 
     @staticmethod
@@ -77,5 +84,14 @@ class Events(Database):
         """Anything else that happened to a runner."""
         db.execute(
             "INSERT INTO event (at, type, runner_id, reason, data) VALUES (?, ?, ?, ?, ?)",
-            (at, type_, runner_id, reason, json.dumps(data)),
+            (at, type_, runner_id, reason, _encoded(_with_request(data))),
         )
+
+
+def _with_request(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    request_id = REQUEST_ID.get()
+    return data if request_id is None else {**data, "request_id": request_id}
+
+
+def _encoded(data: Mapping[str, Any]) -> str | None:
+    return json.dumps(data) if data else None

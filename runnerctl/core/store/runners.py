@@ -185,7 +185,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
                     raise
                 raise self.name_taken(spec.name, limits) from exc
             first = Event(runner_id=runner_id, at=now, old=None, new=RunnerState.PENDING, reason=None)
-            self._insert_step(db, first)
+            self._insert_step(db, first, by=by)
         self._changed(runner_id)
         return self._must_get(runner_id)
 

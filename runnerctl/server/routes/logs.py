@@ -10,7 +10,7 @@ from aiohttp import web
 from runnerctl import core
 from runnerctl.core import Right, logs
 from runnerctl.core.domain import durations, names
-from runnerctl.core.domain.documents import timestamp
+from runnerctl.core.domain.timestamps import timestamp
 
 from .. import bodies
 from ..answers import PROTECTION

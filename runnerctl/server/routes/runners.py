@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import Right, TokenLimits
 from runnerctl.core.domain import documents, names
-from runnerctl.core.domain.models import Runner, RunnerPage, RunnerQuery
+from runnerctl.core.domain.models import Job, Runner, RunnerPage, RunnerQuery
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
@@ -45,6 +44,7 @@ async def create(request: web.Request) -> web.Response:
         timeout=body.patience(),
         limits=actor.limits,
         replace_other=body.replace,
+        by=_by(request),
     )
     runner = await offload.run(operation)
     document = {**documents.full_document(core.observe(services, runner)), "status": "started"}
@@ -63,6 +63,7 @@ async def remove(request: web.Request) -> web.Response:
         force=bodies.flag(request, "force"),
         drain=drain,
         limits=request[ACTOR].limits,
+        by=_by(request),
     )
     if not drain:
         return _removal(await offload.run(operation))
@@ -113,7 +114,7 @@ async def listing(request: web.Request) -> web.Response:
         scope=request.query.get("repo"),
         label=request.query.get("label"),
         tenant=request[ACTOR].tenant,
-        after=_after(request),
+        after=bodies.cursor(request) or 0,
         limit=limit,
     )
     offload = request.app[OFFLOAD]
@@ -130,12 +131,15 @@ async def listing(request: web.Request) -> web.Response:
 
 
 def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
-    cursor = None if page.next is None else base64.urlsafe_b64encode(b"%d" % page.next).decode()
-    return json_answer({"items": [_item(services, listed) for listed in page.items], "next": cursor})
+    last_jobs = services.store.last_jobs([listed.id for listed in page.items])
+    return json_answer(
+        {"items": [_item(services, listed, last_jobs) for listed in page.items], "next": bodies.next_cursor(page.next)}
+    )
 
 
-def _item(services: core.Services, runner: Runner) -> dict[str, object]:
-    return documents.listed_document(runner, core.observe(services, runner) if runner.live else None)
+def _item(services: core.Services, runner: Runner, last_jobs: Mapping[str, Job]) -> dict[str, object]:
+    status = core.observe(services, runner, last_jobs=last_jobs) if runner.live else None
+    return documents.listed_document(runner, status, last_jobs.get(runner.id))
 
 
 def _state(request: web.Request) -> RunnerState | None:
@@ -148,18 +152,12 @@ def _state(request: web.Request) -> RunnerState | None:
         ) from exc
 
 
-def _after(request: web.Request) -> int:
-    text = request.query.get("cursor")
-    try:
-        return 0 if text is None else int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
-    except (binascii.Error, ValueError) as exc:
-        raise names.invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
-
-
 async def start(request: web.Request) -> web.Response:
     bodies.only(request, "register")
     services, register = request.app[SERVICES], bodies.flag(request, "register")
-    operation = core.start_runner(services, _name(request), register=register, limits=request[ACTOR].limits)
+    operation = core.start_runner(
+        services, _name(request), register=register, limits=request[ACTOR].limits, by=_by(request)
+    )
     runner = await request.app[OFFLOAD].run(operation)
     return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
@@ -167,7 +165,7 @@ async def start(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     bodies.only(request, "now")
     now, limits = bodies.flag(request, "now"), request[ACTOR].limits
-    operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits)
+    operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits, by=_by(request))
     stopped = await request.app[OFFLOAD].run(operation)
     word = "draining" if stopped.draining else "stopped"
     document = {"status": word, "name": stopped.runner.name, **_warning(stopped.warning)}
@@ -178,11 +176,18 @@ async def restart(request: web.Request) -> web.Response:
     bodies.only(request, "now")
     now, limits = bodies.flag(request, "now"), request[ACTOR].limits
     services = request.app[SERVICES]
-    restarted = await request.app[OFFLOAD].run(core.restart_runner(services, _name(request), now=now, limits=limits))
+    operation = core.restart_runner(services, _name(request), now=now, limits=limits, by=_by(request))
+    restarted = await request.app[OFFLOAD].run(operation)
     if restarted.draining:
         return json_answer({"status": "draining", "name": restarted.runner.name}, status=202)
     document = documents.full_document(core.observe(services, restarted.runner))
     return json_answer({**document, "status": "restarted", **_warning(restarted.warning)})
+
+
+def _by(request: web.Request) -> str:
+    """Who wants it: ``tenant NAME``, or somebody of the operator's."""
+    tenant = request[ACTOR].tenant
+    return "request" if tenant is None else f"tenant {tenant}"
 
 
 def _name(request: web.Request) -> str:

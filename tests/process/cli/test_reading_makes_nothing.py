@@ -14,6 +14,8 @@ READING: dict[str, int] = {
     "status": 0,
     "status nobody": 5,
     "logs nobody": 5,
+    "jobs": 0,
+    "history nobody": 5,
     "audit": 0,
     "token list --all": 0,
     "package list": 0,

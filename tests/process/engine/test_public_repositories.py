@@ -370,6 +370,6 @@ def test_the_server_finds_it_out_by_itself(
     server = serve()
     until(lambda: server.status("served")["state"] == "stopped")
     assert "acme/widgets has become public" in server.status("served")["degraded"]
-    assert "runner 'served' takes no more jobs" in server.log.read_text()
+    assert "runner served is to be stopped after its job by policy public repositories" in server.log.read_text()
     answer = server.request("POST", "/api/v1/runners/served/start")
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

@@ -113,7 +113,7 @@ def test_an_ephemeral_runner_has_nothing_to_be_cleaned(host: Host, sandbox: Sand
     services = host.services(RUNNERCTL_CLEAN="tmp,home,work")
     given = Isolated(host=host, services=services, sandbox=sandbox)
     given.runner("once")
-    assert "ACTIONS_RUNNER_HOOK_JOB_STARTED" not in given.run("once", "env")
+    assert "timeout" not in given.run("once", "cat $ACTIONS_RUNNER_HOOK_JOB_STARTED")
     services.close()
 
 

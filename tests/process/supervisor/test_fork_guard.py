@@ -77,7 +77,12 @@ SPELLINGS = {"compact": {"separators": (",", ":")}, "indented": {"indent": 2}}
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    return job_hooks.fork_guard(tmp_path / "packages")
+    return guard(tmp_path / "packages")
+
+
+def guard(package_dir: Path) -> Path:
+    """Within what runs before each job."""
+    return Path(job_hooks.started(package_dir, guard=True, then=None) or "")
 
 
 def judged(script: Path, shell: str, event: Path | None) -> tuple[int, str]:
@@ -157,12 +162,12 @@ def test_without_the_setting_nothing_is_asked_before_a_job(services: Services, h
 
 
 def test_the_script_is_made_once_for_all_and_made_good_if_it_was_changed(tmp_path: Path) -> None:
-    script = job_hooks.fork_guard(tmp_path)
+    script = guard(tmp_path)
     assert script.stat().st_mode & 0o777 == 0o555
     inode = script.stat().st_ino
-    assert job_hooks.fork_guard(tmp_path).stat().st_ino == inode
+    assert guard(tmp_path).stat().st_ino == inode
     content = script.read_bytes()
     script.chmod(0o755)
     script.write_text("exit 0\n")
-    assert job_hooks.fork_guard(tmp_path).read_bytes() == content
+    assert guard(tmp_path).read_bytes() == content
     assert [path.name for path in script.parent.iterdir()] == [script.name]

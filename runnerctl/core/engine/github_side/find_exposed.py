@@ -47,7 +47,4 @@ def _is_public(services: Services, scope: Scope) -> bool | None:
 
 def _changed(services: Services, runners: Iterable[Runner], *, public: bool) -> dict[str, float | None]:
     changed = [runner for runner in runners if (runner.exposed_at is not None) != public]
-    for runner in changed:
-        if public:
-            log.warning("repository %s has become public: runner %r takes no more jobs", runner.scope, runner.name)
     return {runner.id: services.clock.now() if public else None for runner in changed}

@@ -1,23 +1,43 @@
-"""The jobs of a runner, kept as rows: what its supervisor tells of them, written down with the runner's own state."""
+"""The jobs of a runner, kept as rows: what its supervisor tells of them, written down under the runner's lock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...domain.jobs import LISTENER
+from ...domain.observation import SeenJob
+from ...store.jobs import news
+from ..job_reasons import LOST, explained
+
 if TYPE_CHECKING:
-    from ...domain.models import Runner
-    from ...domain.observation import Observation
     from ...services import Services
+    from ..plan import Seen
 
 
-def note_jobs(services: Services, runner: Runner, seen: Observation) -> None:
-    """The one that runs and the last that ended; what was noted before is left as it is."""
-    if seen.last_job is not None and seen.last_job_started_at is not None and seen.last_job_ended_at is not None:
-        known = {job.started_at: job for job in services.store.jobs_of(runner.id)}.get(seen.last_job_started_at)
-        if known is None or known.ended_at is None:
-            services.store.begin_job(runner.id, seen.last_job, seen.last_job_started_at)
-            services.store.end_job(
-                runner.id, seen.last_job_started_at, ended_at=seen.last_job_ended_at, result=seen.last_job_result
-            )
-    if seen.job is not None and seen.job_started_at is not None:
-        services.store.begin_job(runner.id, seen.job, seen.job_started_at)
+def note_jobs(services: Services, seen: Seen) -> None:
+    """Whatever is not written down yet; a job whose processes are all gone has ended, if nobody has said how."""
+    told = seen.processes.jobs
+    if not told:
+        return
+    runner, store = seen.runner, services.store
+    known = {job.started_at: job for job in store.jobs_since(runner.id, min(job.started_at for job in told))}
+    for job in (explained(_settled(job, seen), runner) for job in told):
+        row = known.get(job.started_at)
+        if row is None or news(row, job):
+            store.note_job(runner.id, job)
+    if seen.processes.gone and not seen.working:
+        _end_the_lost(services, seen)
+
+
+def _settled(job: SeenJob, seen: Seen) -> SeenJob:
+    """The Listener of an ephemeral runner ends with its job, and says how: until then a line of the log is no end."""
+    if not seen.runner.ephemeral or seen.processes.gone or job.result_from == LISTENER:
+        return job
+    return job._replace(ended_at=None, result=None, result_from=None, reason=None)
+
+
+def _end_the_lost(services: Services, seen: Seen) -> None:
+    now = services.clock.now()
+    for job in services.store.unfinished_jobs(seen.runner.id):
+        lost = SeenJob(name=job.name, started_at=job.started_at, ended_at=max(now, job.started_at), reason=LOST)
+        services.store.note_job(seen.runner.id, lost)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...domain.states import SERVING, Desired, How, RunnerState
-from .job_rows import note_jobs
 
 if TYPE_CHECKING:
     from ...services import Services
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 def record_state(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     assert action.state is not None  # noqa: S101 - that step carries one
-    note_jobs(services, seen.runner, seen.processes)
     explained = {"reason": None} if action.state in SERVING else {}
     # Whoever started it may have died before it wrote that down; that it runs is seen now.
     started = {} if seen.runner.started_at is not None else {"started_at": services.clock.now()}
@@ -27,7 +25,6 @@ def record_reason(services: Services, seen: Seen, action: Action, _: Making | No
 
 
 def mark_stopped(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
-    note_jobs(services, seen.runner, seen.processes)
     # What was wanted has come; of a restart, the other half is still to be done.
     come = {"how": How.GENTLE} if seen.runner.desired is Desired.STOPPED else {}
     services.store.transition(

@@ -12,7 +12,6 @@ from .. import directories, failures
 from ..github_side import registration
 from ..github_side.orphans import FIRST_RETRY_SECONDS, deregistered
 from ..orphans import finish_orphans
-from .job_rows import note_jobs
 
 if TYPE_CHECKING:
     from ...backends.base import Left
@@ -66,7 +65,6 @@ def refuse(services: Services, seen: Seen, _: Action, __: Making | None) -> None
 def end(services: Services, seen: Seen, action: Action, _: Making | None) -> None:
     """Commits how this life ends. An ephemeral runner that did its job was deregistered by GitHub."""
     assert action.state is not None  # noqa: S101 - that step carries one
-    note_jobs(services, seen.runner, seen.processes)
     done = {"deregistered_at": services.clock.now()} if action.state is RunnerState.COMPLETED else {}
     services.store.transition(
         seen.runner,
@@ -136,7 +134,6 @@ def end_life(services: Services, seen: Seen, action: Action, _: Making | None) -
     runner = seen.runner
     backend, handle = services.backends.reach(runner)
     backend.kill(handle)
-    note_jobs(services, runner, seen.processes)
     left = backend.cleanup(handle)
     if any(each.path is None for each in left):
         _put_off(services, runner, left)

@@ -1,0 +1,68 @@
+"""Jobs that runners ran: how they ended, whose word that is, and the document of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .models import Job, RunJob
+from .observation import SeenJob
+from .timestamps import timestamp
+
+SUCCEEDED, FAILED, CANCELLED, SKIPPED, ABANDONED = "succeeded", "failed", "cancelled", "skipped", "abandoned"
+RESULTS = (SUCCEEDED, FAILED, CANCELLED, SKIPPED, ABANDONED)
+_SAID = {
+    "Succeeded": SUCCEEDED,
+    "SucceededWithIssues": SUCCEEDED,
+    "Failed": FAILED,
+    "Canceled": CANCELLED,
+    "Skipped": SKIPPED,
+    "Abandoned": ABANDONED,
+}
+"""actions/runner's ``TaskResult``, as its Listener says it."""
+LISTENER, LOG = "listener", "log"
+ORIGIN = ("repository", "workflow", "run_id", "run_attempt")
+
+
+def result(said: object) -> str | None:
+    """None for what is no result: a job can write anything."""
+    return _SAID.get(said) if isinstance(said, str) else None
+
+
+def source(told: object) -> str:
+    """What is not marked is taken for the log's word."""
+    return LISTENER if told == LISTENER else LOG
+
+
+def succeeded(job: Job | SeenJob) -> bool:
+    """GitHub counts one that was skipped so, too."""
+    return job.result in {SUCCEEDED, SKIPPED}
+
+
+def shown_result(job: Job | SeenJob) -> str:
+    """For people; what only the log says is marked, because a job can forge it."""
+    if job.result is None:
+        return "running" if job.ended_at is None else "unknown"
+    return f"{job.result} by its log" if job.result_from == LOG else job.result
+
+
+def listed(found: RunJob) -> dict[str, Any]:
+    """One of a list of all runners' jobs."""
+    return {"id": found.job.id, "runner": found.runner, "scope": found.scope, **document(found.job)}
+
+
+def document(job: Job | SeenJob) -> dict[str, Any]:
+    """``told_by`` says whose word the result and the origin are: the origin is always the job's own."""
+    ended = job.ended_at
+    return {
+        "name": job.name,
+        "repository": job.repository,
+        "workflow": job.workflow,
+        "run_id": job.run_id,
+        "run_attempt": job.run_attempt,
+        "started_at": timestamp(job.started_at),
+        "ended_at": timestamp(ended),
+        "seconds": None if ended is None else round(max(0.0, ended - job.started_at), 3),
+        "result": job.result,
+        "reason": job.reason,
+        "told_by": {"result": job.result_from, "origin": "job" if job.repository else None},
+    }
