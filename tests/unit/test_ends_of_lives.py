@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.errors import BackendFailed, GitHubNoAnswer, GitHubRateLimited, RunnerctlError
-from runnerctl.core.domain.models import Scope
+from runnerctl.core.backends.base import Left
+from runnerctl.core.domain.errors import BackendFailed, GitHubNoAnswer, GitHubRateLimited, RunnerBusy, RunnerctlError
+from runnerctl.core.domain.models import OrphanKind, Scope
 from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.engine.advance import give_up
 from runnerctl.core.engine.steps.removing import begin
 from runnerctl.core.engine.sweep import sweep
+from runnerctl.core.host.row_locks import row_lock
 from tests.support.breaking.interleaving import Interleaving, Schedule
 from tests.support.breaking.racing import Host, Hosts
 
@@ -164,6 +166,71 @@ def test_what_hears_nothing_is_killed_and_waited_for(slow: Host) -> None:
 
 def never(_uid: str) -> None:
     """Is asked to delete something."""
+
+
+ASIDE = Left("'/x/.trash/1' is not deleted: root owns 'built'", path="/x/.trash/1")
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_directory_that_would_not_go_ends_no_life_later_and_keeps_no_name(host: Host, *, force: bool) -> None:
+    first = host.create()
+    cleanup = host.backend.cleanup
+    host.backend.cleanup = lambda _handle: [ASIDE]  # type: ignore[method-assign]
+    done = host.remove(force=force)
+    assert (done.runner.state, done.runner.reason) == (
+        RunnerState.REMOVED,
+        "Its directory is kept as orphan 1: root owns 'built'",
+    )
+    assert "`" not in (done.warning or "")
+    assert "{clear_orphan 1}, and so does sudo rm -rf --one-file-system /x/.trash/1" in (done.warning or "")
+    host.backend.cleanup = cleanup  # type: ignore[method-assign]
+    assert host.create().id != first.id
+    (orphan,) = host.store.orphans()
+    assert (orphan.kind, orphan.path, orphan.tries) == (OrphanKind.DIRECTORY, "/x/.trash/1", 0)
+
+
+def test_it_is_tried_again_less_and_less_often_and_what_it_meets_by_then_is_told(host: Host) -> None:
+    runner = host.create()
+    met = [ASIDE]
+    host.backend.cleanup = lambda _handle: list(met)  # type: ignore[method-assign]
+    host.remove(force=True)
+    waits = []
+    for _ in range(6):
+        (orphan,) = host.store.orphans()
+        waits.append(orphan.next_try_at - host.clock.now())
+        assert not core.finish_orphans(host.services), "none is due yet, and none waits for it"
+        assert host.store.orphans() == [orphan]
+        host.clock.sleep(waits[-1] + 1)
+        core.finish_orphans(host.services)
+    assert [round(wait) for wait in waits] == [30, 30, 60, 300, 900, 3600]
+    met[:] = [
+        ASIDE._replace(message="'/x/.trash/1' is not deleted: '/x/.trash/1/a' is mounted there", hint="umount it")
+    ]
+    host.clock.sleep(3601)
+    core.finish_orphans(host.services)
+    (orphan,) = host.store.orphans()
+    assert (orphan.reason, orphan.hint) == ("'/x/.trash/1/a' is mounted there", "umount it")
+    met.clear()
+    assert core.clear_orphans(host.services, host.store.orphans()).failures == []
+    assert (host.store.orphans(), host.store.get(runner.id)) == ([], host.latest())
+
+
+def test_what_may_still_be_in_use_keeps_its_life_whatever_else_is_left(host: Host) -> None:
+    host.create()
+    host.backend.cleanup = lambda _handle: [ASIDE, Left("Its processes live")]  # type: ignore[method-assign]
+    with pytest.raises(BackendFailed, match="Its processes live"):
+        host.remove(force=True)
+    assert (host.latest().state, host.store.orphans()) == (RunnerState.REMOVING, [])
+
+
+def test_one_whose_row_somebody_holds_is_tried_later(host: Host) -> None:
+    runner = host.create()
+    host.backend.cleanup = lambda _handle: [ASIDE]  # type: ignore[method-assign]
+    host.remove(force=True)
+    with row_lock(host.services.row_locks, runner.id):
+        ((_, error),) = core.clear_orphans(host.services, host.store.orphans()).failures
+    assert isinstance(error, RunnerBusy)
+    assert host.store.orphans()[0].tries == 1
 
 
 def test_what_is_never_deleted_is_said_after_a_minute_and_tried_on(slow: Host) -> None:

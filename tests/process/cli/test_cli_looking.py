@@ -106,6 +106,63 @@ def test_status_on_a_terminal_is_a_card(services: Services) -> None:
     assert any(line.split() == ["Status", "installed_not_running"] for line in shown.splitlines())
 
 
+# --- orphans ---
+
+
+def test_orphans_of_both_kinds_are_listed_with_reason_next_try_and_command(services: Services) -> None:
+    lost, left = given(services, "lost", S.FAILED), given(services, "left", S.COMPLETED)
+    services.store.keep_orphan(lost, reason="GitHub was away", seconds=90)
+    services.store.keep_directory(left, path="/srv/.trash/x", reason="root owns 'built'", hint="Unmount it", seconds=0)
+    documents = cli("orphans", "-o", "json").document["items"]
+    shown = ("id", "kind", "what", "runner", "reason", "hint", "command", "tries")
+    assert [tuple(each[name] for name in shown) for each in documents] == [
+        (1, "registration", "lost in acme/widgets", "lost", "GitHub was away", None, "runnerctl orphans clear 1", 0),
+        *[
+            (
+                2,
+                "directory",
+                "/srv/.trash/x",
+                "left",
+                "root owns 'built'",
+                "Unmount it",
+                "sudo runnerctl orphans clear 2",
+                0,
+            )
+        ],
+    ]
+    assert all(each["since"] and each["next_try"] for each in documents)
+    rows = cli("orphans").rows
+    assert [(row["ID"], row["NEXT TRY"]) for row in rows] == [("1", "in 1m"), ("2", "now")]
+    assert cli("orphans", "list", "-o", "name").stdout == "1\n2\n"
+    assert "1 registration and 1 directory could not be cleared yet" in cli("doctor", "--offline").stdout
+
+
+def test_without_orphans_there_is_nothing_to_list_or_to_clear(services: Services) -> None:
+    for words in (("orphans",), ("orphans", "clear")):
+        ran = cli(*words)
+        assert (ran.status, ran.stdout, ran.stderr) == (0, "", "There are no orphans\n")
+
+
+def test_an_orphan_that_is_forgotten_is_tried_no_more_and_its_number_not_used_again(services: Services) -> None:
+    left = given(services, "left", S.COMPLETED)
+    kept = {"path": "/srv/.trash/x", "reason": "root owns 'built'", "hint": None, "seconds": 0.0}
+    services.store.keep_directory(left, **kept)
+    ran = cli("orphans", "forget", "1")
+    assert (ran.status, ran.stderr) == (0, "Forgot orphan 1, the directory /srv/.trash/x; it stays\n")
+    assert services.store.orphans() == []
+    again = cli("orphans", "forget", "1")
+    assert (again.status, "There is no orphan 1" in again.stderr) == (5, True)
+    assert services.store.keep_directory(left, **kept).id == 2
+
+
+def test_what_belongs_to_a_removal_that_goes_on_is_not_forgotten(services: Services) -> None:
+    services.store.keep_orphan(given(services, "going"), reason="GitHub was away")
+    refused = cli("orphans", "forget", "1")
+    assert (refused.status, "is still being removed" in refused.stderr) == (6, True)
+    assert "`runnerctl remove --force going` ends the removal" in refused.stderr
+    assert len(services.store.orphans()) == 1
+
+
 # --- list ---
 
 

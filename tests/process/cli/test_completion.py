@@ -209,6 +209,8 @@ def test_a_runners_name_needs_no_network_and_no_library(environment: dict[str, s
         (("create", "x", "--labels", "linux,self"), ["linux,self-hosted"]),
         (("create", "x", "--labels", "linux,li"), []),
         (("token", "revoke", ""), ["web"]),
+        (("orphans", "clear", ""), ["1"]),
+        (("orphans", "f"), ["forget"]),
         (("service", "print", "runnerctl-server."), ["runnerctl-server.service", "runnerctl-server.socket"]),
     ],
     ids=" ".join,

@@ -32,7 +32,8 @@ def fill(state_dir: Path) -> None:
     store = open_store(state_dir)
     for name, scope, labels, states in RUNNERS:
         spec = RunnerSpec.of(name=name, scope=Scope.parse(scope), labels=labels)
-        store.transition(store.admit(spec, root=Path("/nowhere")), *states)
+        runner = store.transition(store.admit(spec, root=Path("/nowhere")), *states)
+    store.keep_orphan(runner, reason="GitHub was away")
     store.close()
     env = {"RUNNERCTL_STATE_DIR": str(state_dir)}
     for name in ("web", "watcher"):
