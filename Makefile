@@ -1,4 +1,6 @@
 # Everything here makes its own virtual environment; a machine needs Python 3.11.2 or newer, and make.
+# Compiled once, not by every worker of every run.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv

@@ -321,15 +321,28 @@ def descriptors(pid: int) -> list[str]:
 
 
 def _pids() -> Iterable[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and alive(int(name))]  # noqa: PTH208
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
 def _cmdline(pid: int) -> str:
-    return _text(Path(f"/proc/{pid}/cmdline"))
+    return _read(f"/proc/{pid}/cmdline")
 
 
 def _environ(pid: int) -> str:
-    return _text(Path(f"/proc/{pid}/environ"))
+    return _read(f"/proc/{pid}/environ")
+
+
+def _read(path: str) -> str:
+    """Nothing of a process that has gone or is a zombie. Of every process, and often: no path, no buffer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        with open(descriptor, "rb", buffering=0) as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _text(path: Path) -> str:

@@ -120,9 +120,11 @@ class Host:
         return [name for name in left if name != ".packages" and not (name == ".trash" and not any(trash.iterdir()))]
 
     def processes(self) -> list[int]:
-        """Everything that still runs for any runner of this host."""
-        marked = [pid for life in self._lives() for pid in processes.marked(life)]
-        return sorted({*marked, *self._supervisors()})
+        """Everything that still runs for any runner of this host. One pass over ``/proc``: this is asked often."""
+        if not (marks := {f"{processes.LIFE_VARIABLE}={life}".encode() for life in self._lives()}):
+            return []
+        runs = str(self.state_dir / "runners").encode()
+        return sorted(pid for pid in _pids() if _carries(pid, marks) or _supervises(pid, runs))
 
     def cgroups(self) -> list[str]:
         """Those of this host's runners that are still there."""
@@ -133,15 +135,11 @@ class Host:
         runs = self.state_dir / "runners"
         return [path.name for path in runs.iterdir()] if runs.exists() else []
 
-    def _supervisors(self) -> list[int]:
-        needle = str(self.state_dir / "runners").encode()
-        return [pid for pid in _pids() if needle in _cmdline(pid) and b"supervisor" in _cmdline(pid)]
-
     def reapers(self) -> list[int]:
         """What the supervisors of this host started when their runners ended."""
-        runs = self.state_dir / "runners"
-        lives = [path.name.encode() for path in runs.iterdir()] if runs.exists() else []
-        return [pid for pid in _pids() if b"reap" in (words := _cmdline(pid).split(b"\0")) and set(words) & set(lives)]
+        if not (lives := {life.encode() for life in self._lives()}):
+            return []
+        return [pid for pid in _pids() if b"reap" in (words := _cmdline(pid).split(b"\0")) and lives & set(words)]
 
     def kill_everything(self) -> None:
         deadline = time.monotonic() + 5
@@ -159,12 +157,30 @@ class Host:
 
 def _pids() -> list[int]:
     names = os.listdir("/proc")  # noqa: PTH208 - names are all that is wanted
-    return [int(name) for name in names if name.isdigit() and processes.identify(int(name))]
+    return [int(name) for name in names if name.isdigit()]
+
+
+def _carries(pid: int, marks: set[bytes]) -> bool:
+    return not marks.isdisjoint(_read(f"/proc/{pid}/environ").split(b"\0"))
+
+
+def _supervises(pid: int, runs: bytes) -> bool:
+    return runs in (words := _cmdline(pid)) and b"supervisor" in words
 
 
 def _cmdline(pid: int) -> bytes:
+    return _read(f"/proc/{pid}/cmdline")
+
+
+def _read(path: str) -> bytes:
+    """Nothing of a process that has gone or is a zombie."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        with open(descriptor, "rb", buffering=0) as file:
+            return file.read()
     except OSError:
         return b""
 
