@@ -41,7 +41,7 @@ def services(tmp_path: Path) -> Iterator[ToyServices]:
 
 
 def looks_of_the_engine(services: ToyServices, *, seconds: float, monkeypatch: pytest.MonkeyPatch) -> int:
-    """While a request looks ``HEARD`` times, being told of each of the engine's looks; handed over in between so often."""
+    """While a request looks ``HEARD`` times and is told of each of them; ``seconds`` between two hand-overs."""
     monkeypatch.setattr(offloading, "_OBSERVE_SECONDS", seconds)
     runner, looks = services.running("r"), []
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,12 +17,18 @@ from typing import Any
 
 import requests
 
+from tests.support.hosts import warm
+
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 REPO = "acme/widgets"
+PATIENCE = 30.0
+"""Seconds for what must come at all; where a case is about how soon, it names its own."""
+SOON = 12.0
+"""For what nobody may hold up: sooner than any time-out ends, and late enough for a machine that does much else."""
 _CLOCK = Path(__file__).with_name("shifted_clock")
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
     """The condition's first true value; fails the test when it does not come."""
     deadline = time.monotonic() + seconds * SLOWNESS
     while not (value := condition()):
@@ -137,14 +143,13 @@ class Machine:
 
     def begin(self, *argv: str, ahead: float | None = None) -> subprocess.Popen[str]:
         """A command that is not waited for."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runnerctl", *argv],
+        process = warm.start(
+            *argv,
             env=self.environment(ahead=ahead),
             cwd=self.top,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             process_group=0,  # as a shell does: what belongs to no job of a shell cannot be stopped by Ctrl-Z
         )
         self._begun.append(process)
@@ -173,14 +178,13 @@ class Machine:
         """A ``runnerctl serve`` of its own."""
         log = self.top / f"serve-{len(self._servers)}.log"
         with log.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "runnerctl", "serve"],
+            process = warm.start(
+                "serve",
                 env=self.environment(ahead=None if ahead is None else ahead.path),
                 cwd=self.top,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                text=True,
             )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -339,7 +343,7 @@ def _read(path: str) -> str:
     except OSError:
         return ""
     try:
-        with open(descriptor, "rb", buffering=0) as file:
+        with io.FileIO(descriptor) as file:
             return file.read().decode(errors="replace")
     except OSError:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
 from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
+from tests.support.hosts import warm
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How much longer than usual all may take, as on the machine of ``make e2e``."""
@@ -94,16 +96,7 @@ class Host:
 
     def cli(self, *argv: str, input: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
         """The real command line in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "runnerctl", *argv],
-            env=self.environment(**extra),
-            cwd=self.top,
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=60 * SLOWNESS,
-            check=False,
-        )
+        return warm.run(*argv, env=self.environment(**extra), cwd=self.top, input=input, timeout=60 * SLOWNESS)
 
     def cli_json(self, *argv: str, **extra: str) -> Any:
         return json.loads(self.cli("--output", "json", *argv, **extra).stdout)
@@ -179,7 +172,7 @@ def _read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        with open(descriptor, "rb", buffering=0) as file:
+        with io.FileIO(descriptor) as file:
             return file.read()
     except OSError:
         return b""
@@ -213,19 +206,15 @@ class Server:
     log: Path
 
     @classmethod
-    def start(
-        cls, host: Host, environment: Mapping[str, str], *, argv: Sequence[str] = ("-m", "runnerctl", "serve")
-    ) -> Server:
+    def start(cls, host: Host, environment: Mapping[str, str], *, argv: Sequence[str] | None = None) -> Server:
+        """``argv``: those of an interpreter that is started for it."""
         log = host.top / f"serve-{time.monotonic_ns()}.log"
+        given: dict[str, Any] = {"env": host.environment(**environment), "cwd": host.top, "stdout": subprocess.PIPE}
         with log.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, *argv],
-                env=host.environment(**environment),
-                cwd=host.top,
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
-            )
+            if argv is None:
+                process = warm.start("serve", stderr=stream, **given)
+            else:
+                process = subprocess.Popen([sys.executable, *argv], stderr=stream, text=True, **given)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("Listening on "), f"{line!r} {log.read_text()}"
