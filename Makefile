@@ -1,4 +1,6 @@
 # Everything here makes its own virtual environment; a machine needs Python 3.11.2 or newer, and make.
+# Compiled once, not by every worker of every run.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
@@ -26,6 +28,10 @@ VULTURE_OPTIONS := --exclude '*/schemas.py,*/standin/package/*,*/completing/word
 E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_service.py) \
 	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
 	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
+
+# What kills somebody at any moment: a part of the moments in `make test`, all of them in `make soak`.
+ALL_MOMENTS_TESTS := $(addprefix tests/soak/, test_supervisor_crash_matrix.py test_crash_matrix.py) \
+	$(addprefix tests/process/, engine/test_accept_crashes.py engine/test_registering_again.py cases/test_held_up.py)
 
 .PHONY: help demo quick test test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak clean
 .DEFAULT_GOAL := help
@@ -116,7 +122,7 @@ soak: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks.soak 2000
 	RACES=200 $(BIN)/python -m pytest tests/soak/test_never_lose_a_job.py
-	ALL_MOMENTS=1 $(BIN)/python -m pytest tests/soak/test_supervisor_crash_matrix.py tests/soak/test_crash_matrix.py --timeout 600
+	ALL_MOMENTS=1 $(BIN)/python -m pytest $(ALL_MOMENTS_TESTS) --timeout 900
 	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/soak/test_lives_stateful.py tests/soak/test_power_cut.py --timeout 7200
 
 clean:

@@ -64,10 +64,10 @@ class Soak:
     rng: random.Random
     counts: Counter[str] = field(default_factory=Counter)
 
-    def warm_up(self) -> None:
-        """More lives at once than the server has threads for commands, so that each of them has worked."""
-        names = [f"warm-{number}" for number in range(_CROWD)]
-        with ThreadPoolExecutor(_CROWD) as pool:
+    def warm_up(self, lives: int) -> None:
+        """At length, more at once than the server has threads for commands, so that each of them has worked."""
+        names = [f"warm-{number}" for number in range(min(lives, _CROWD))]
+        with ThreadPoolExecutor(len(names)) as pool:
             list(pool.map(self._made, names))
             list(pool.map(lambda name: self._asked("DELETE", f"/{name}?force=true"), names))
 
@@ -188,7 +188,7 @@ def soak(lives: int, *, seed: int) -> dict[str, int]:
 
 def _opened_meanwhile(run: Soak, lives: int) -> int:
     """How many more descriptors a warm server has open after that many lives."""
-    run.warm_up()
+    run.warm_up(lives * 4)
     run.settle("processes", "live rows")
     before = run.serving.descriptors()
     with run.breaking(server=False):

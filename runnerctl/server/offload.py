@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -95,9 +96,13 @@ class Offload:
     async def _drive(self, operation: Operation[T]) -> T:
         while (question := await self.call(operation.begin)) is not None:
             await self._ask(question)
-        event = asyncio.Event()
+        event, now = asyncio.Event(), asyncio.get_running_loop().time
+        handed_over = -math.inf
         while True:
-            self._hand_over(operation)
+            # What the engine has just told of is due when it says so: handed to it again at each word, it never rests.
+            if now() - handed_over >= _OBSERVE_SECONDS:
+                self._hand_over(operation)
+                handed_over = now()
             runner_id = operation.runner_id or ""
             result = await self._call(operation.outcome)
             if result is not None:
@@ -106,6 +111,8 @@ class Offload:
                 left = operation.seconds_left()
                 seconds = _OBSERVE_SECONDS if left is None else min(left, _OBSERVE_SECONDS)
                 await self.waits.first(runner_id, event, seconds)
+            else:
+                handed_over = -math.inf
 
     async def _ask(self, question: Question) -> None:
         """Raises ``Overloaded`` when too many wait for an answer already: nothing was changed yet."""

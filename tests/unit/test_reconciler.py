@@ -13,7 +13,7 @@ import pytest
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.errors import BackendFailed, DeadlineExceeded, GitHubUnavailable
 from runnerctl.core.domain.models import Runner
-from runnerctl.core.domain.states import Desired, How
+from runnerctl.core.domain.states import LIVE, Desired, How
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.engine import failures
 from runnerctl.core.engine.making import Making
@@ -57,6 +57,14 @@ class Engine:
     def looked_at(self, runner: Runner, times: int = 1) -> None:
         """Returns when that row was in a thread's hands so many times."""
         self.until(lambda: self._looks.get(runner.id, 0) >= times)
+
+    def looks(self, runner: Runner) -> int:
+        return self._looks.get(runner.id, 0)
+
+    def rests(self, runner: Runner) -> bool:
+        """It waits for another's fetch, in no thread's hands."""
+        row = self.reconciler._rows[runner.id]
+        return not row.at_work and any(runner.id in waiting for waiting in self.reconciler._fetching.values())
 
     def reaches(self, runner: Runner, *states: S) -> None:
         self.until(lambda: self.services.state(runner) in states)
@@ -305,6 +313,52 @@ def test_a_package_is_fetched_by_one_whoever_needs_it_and_others_wait_in_no_thre
     for runner in runners:
         engine.until(lambda runner=runner: ("launch", runner.id) in services.backend.told)  # type: ignore[misc]
     assert (hands.calls, hands.most) == (1, 1)
+
+
+def test_whoever_waits_for_anothers_fetch_is_called_at_its_end_and_not_looked_at_meanwhile(
+    services: ToyServices, engine: Engine
+) -> None:
+    """Tried ten times a second, forty creates kept a server's processor at half its power for as long as a download."""
+    answer, fetching = threading.Event(), threading.Event()
+
+    def wait(_: str) -> None:
+        fetching.set()
+        assert answer.wait(SECONDS)
+
+    services.packages.before_fetch = wait
+    fetched = made(services, engine, "fetched")
+    assert fetching.wait(SECONDS)
+    waiting = made(services, engine, "waiting")
+    engine.until(lambda: engine.rests(waiting))
+    looks = engine.looks(waiting)
+    other = services.running("other")
+    engine.leap(5, by_way_of=other)
+    engine.looked_at(other)
+    assert engine.looks(waiting) == looks
+    answer.set()
+    for runner in (fetched, waiting):
+        engine.until(lambda runner=runner: is_launched(services, runner))  # type: ignore[misc]
+
+
+def test_one_that_is_unwanted_while_it_waits_for_anothers_fetch_goes_at_once(
+    services: ToyServices, engine: Engine
+) -> None:
+    answer, fetching = threading.Event(), threading.Event()
+
+    def wait(_: str) -> None:
+        fetching.set()
+        assert answer.wait(SECONDS)
+
+    services.packages.before_fetch = wait
+    made(services, engine, "fetched")
+    assert fetching.wait(SECONDS)
+    waiting = made(services, engine, "waiting")
+    engine.until(lambda: engine.rests(waiting))
+    services.store.want(waiting.id, desired=Desired.GONE, how=How.GENTLE, by="command")
+    engine.reconciler.enqueue(waiting.id)
+    engine.until(lambda: services.state(waiting) not in LIVE)
+    assert not answer.is_set()
+    answer.set()
 
 
 def made(services: ToyServices, engine: Engine, name: str, *, version: str = VERSION) -> Runner:

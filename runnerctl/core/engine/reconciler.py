@@ -39,8 +39,8 @@ _HELD_SECONDS = 0.25
 """A command is at work on that row; what it leaves is looked at then."""
 _FAILED_SECONDS = 10.0
 """After what no step should raise."""
-_PACKAGE_SECONDS = 0.1
-"""Another runner's package of that version is being fetched."""
+_PACKAGE_SECONDS = 10.0
+"""Another runner's package of that version is being fetched; the fetch's end calls all who wait for it."""
 
 
 class Lane:
@@ -102,9 +102,10 @@ class Reconciler:
         self._rows: dict[str, _Row] = {}
         self._due: list[tuple[float, str]] = []
         self._changed = threading.Condition()
-        self._fetching: set[tuple[str, str]] = set()
         self._met: dict[str, str] = {}
         """By runner, what its last step met."""
+        self._fetching: dict[tuple[str, str], set[str]] = {}
+        """Packages that are being fetched, each with the rows that wait for it."""
         self._stopped = False
         self.beat = Beat()
         self._pools = _own_pools() if pools is None else pools
@@ -342,7 +343,7 @@ class Reconciler:
 
     def _advanced(self, runner_id: str, row: _Row) -> Progress:
         key = self._fetch_key(runner_id) if row.lane == Lane.PACKAGE else None
-        if key is not None and not self._may_fetch(key):
+        if key is not None and not self._may_fetch(key, runner_id):
             return Progress(runner=None, next=Action(Step.FETCH_PACKAGE), not_now=True, seconds=_PACKAGE_SECONDS)
         try:
             return advance(
@@ -354,19 +355,28 @@ class Reconciler:
             )
         finally:
             if key is not None:
-                with self._changed:
-                    self._fetching.discard(key)
+                self._fetched(key)
 
     def _fetch_key(self, runner_id: str) -> tuple[str, str] | None:
+        """None: no package is needed; one that was to be made and is unwanted by now waits for none."""
         runner = self._services.store.get(runner_id)
-        return None if runner is None else (str(runner.scope), runner.version)
+        if runner is None or (runner.desired is Desired.GONE and runner.started_at is None):
+            return None
+        return str(runner.scope), runner.version
 
-    def _may_fetch(self, key: tuple[str, str]) -> bool:
+    def _may_fetch(self, key: tuple[str, str], runner_id: str) -> bool:
+        """False: another row's thread is at it, and calls this one."""
         with self._changed:
             if key in self._fetching:
+                self._fetching[key].add(runner_id)
                 return False
-            self._fetching.add(key)
+            self._fetching[key] = set()
             return True
+
+    def _fetched(self, key: tuple[str, str]) -> None:
+        with self._changed:
+            for runner_id in self._fetching.pop(key):
+                self.enqueue(runner_id)
 
 
 def _answer(question: Callable[[], T], answer: Future[T]) -> None:

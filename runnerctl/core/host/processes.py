@@ -98,10 +98,16 @@ def _answers(pid: int) -> bool:
 
 def comm(pid: int) -> str:
     try:
-        # A process names itself, in any bytes.
-        return Path(f"/proc/{pid}/comm").read_bytes().decode(errors="replace").rstrip("\n")
+        descriptor = os.open(f"/proc/{pid}/comm", os.O_RDONLY)  # asked of every process there is: no path, no file
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
+    try:
+        # A process names itself, in any bytes.
+        return os.read(descriptor, 64).decode(errors="replace").rstrip("\n")
+    except ProcessLookupError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def descendants(pid: int) -> list[int]:

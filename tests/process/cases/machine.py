@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -17,12 +18,18 @@ from typing import Any
 
 import requests
 
+from tests.support.hosts import warm
+
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 REPO = "acme/widgets"
+PATIENCE = 30.0
+"""Seconds for what must come at all; where a case is about how soon, it names its own."""
+SOON = 12.0
+"""For what nobody may hold up: sooner than any time-out ends, and late enough for a machine that does much else."""
 _CLOCK = Path(__file__).with_name("shifted_clock")
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
     """The condition's first true value; fails the test when it does not come."""
     deadline = time.monotonic() + seconds * SLOWNESS
     while not (value := condition()):
@@ -137,16 +144,19 @@ class Machine:
 
     def begin(self, *argv: str, ahead: float | None = None, through: Sequence[str] = ()) -> subprocess.Popen[str]:
         """A command that is not waited for; ``through`` is a program that makes what it sees, and executes it."""
-        process = subprocess.Popen(
-            [*through, sys.executable, "-m", "runnerctl", *argv],
-            env=self.environment(ahead=ahead),
-            cwd=self.top,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,  # as a shell does: what belongs to no job of a shell cannot be stopped by Ctrl-Z
-        )
+        given: dict[str, Any] = {
+            "env": self.environment(ahead=ahead),
+            "cwd": self.top,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "process_group": 0,  # as a shell does: what belongs to no job of a shell cannot be stopped by Ctrl-Z
+        }
+        if through:
+            command = [*through, sys.executable, "-m", "runnerctl", *argv]
+            process = subprocess.Popen(command, text=True, **given)
+        else:
+            process = warm.start(*argv, **given)
         self._begun.append(process)
         return process
 
@@ -173,14 +183,13 @@ class Machine:
         """A ``runnerctl serve`` of its own."""
         log = self.top / f"serve-{len(self._servers)}.log"
         with log.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "runnerctl", "serve"],
+            process = warm.start(
+                "serve",
                 env=self.environment(ahead=None if ahead is None else ahead.path),
                 cwd=self.top,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                text=True,
             )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -321,15 +330,28 @@ def descriptors(pid: int) -> list[str]:
 
 
 def _pids() -> Iterable[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and alive(int(name))]  # noqa: PTH208
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
 def _cmdline(pid: int) -> str:
-    return _text(Path(f"/proc/{pid}/cmdline"))
+    return _read(f"/proc/{pid}/cmdline")
 
 
 def _environ(pid: int) -> str:
-    return _text(Path(f"/proc/{pid}/environ"))
+    return _read(f"/proc/{pid}/environ")
+
+
+def _read(path: str) -> str:
+    """Nothing of a process that has gone or is a zombie. Of every process, and often: no path, no buffer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        with io.FileIO(descriptor) as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _text(path: Path) -> str:

@@ -16,11 +16,9 @@ from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd
 from .jobs import Job
-from .machine import Machine, Server, kill, stays, until
+from .machine import SOON, Machine, Server, kill, stays, until
 
 CROWD = 200
-PROMPT = 2.0
-"""Seconds for an answer, on a machine that does much else."""
 
 
 @contextmanager
@@ -54,10 +52,10 @@ def test_two_hundred_that_wait_delay_no_answer_and_no_death(
     held = silent_github(github) if what == "GitHub" else package_lock_held(machine)
     with held, crowd(server) as clients:
         clients.creates("waits", CROWD)
-        until(lambda: waiting(server) == CROWD, seconds=30)
+        until(lambda: waiting(server) == CROWD, seconds=60)
         answers(server)
         kill(machine.listener("dies"), signal.SIGKILL)
-        until(lambda: server.recorded("dies") != "idle", seconds=2)
+        until(lambda: server.recorded("dies") != "idle", seconds=SOON)
         answers(server)
 
 
@@ -67,7 +65,7 @@ def waiting(server: Server) -> int:
 
 def answers(server: Server) -> None:
     for path in ("/health", "/readyz", "/api/v1/runners/waits-0", "/api/v1/runners/dies/status", "/api/v1/runners"):
-        assert server.request("GET", path, seconds=PROMPT).status_code == 200, path
+        assert server.request("GET", path, seconds=SOON).status_code == 200, path
 
 
 # -- clients that hang up

@@ -14,7 +14,7 @@ import pytest
 from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd, status_line
-from .machine import Machine, descriptors, freeze, kill, stays, until
+from .machine import SOON, Machine, descriptors, freeze, kill, stays, until
 
 DOWNLOAD = "GET /sandbox/downloads"
 
@@ -34,7 +34,7 @@ def test_creates_that_wait_for_a_package_keep_nobody_from_an_answer(unpacked_not
         until(lambda: len(server.request("GET", "/api/v1/runners").json()["items"]) >= 30)
         # Which of the forty come first is chance.
         waits = server.request("GET", "/api/v1/runners").json()["items"][0]["name"]
-        answer = server.request("GET", f"/api/v1/runners/{waits}", seconds=2)
+        answer = server.request("GET", f"/api/v1/runners/{waits}", seconds=SOON)
         assert answer.json()["state"] == "pending"
         assert server.remove("never-was").status_code == 404
 
@@ -59,7 +59,7 @@ def test_creates_of_a_package_that_another_process_has_locked_hold_up_no_removal
         with links_locked(machine.top / "packages"):
             names = clients.creates("waits", 40)
             until(lambda: len(server.request("GET", "/api/v1/runners").json()["items"]) > len(names))
-            assert server.request("DELETE", "/api/v1/runners/goes", seconds=5).status_code == 200
+            assert server.request("DELETE", "/api/v1/runners/goes", seconds=SOON).status_code == 200
             assert github.runners() == []
             assert {server.recorded(name) for name in names} == {"pending"}
         until(lambda: len(github.runners()) == len(names), seconds=40)
@@ -145,9 +145,9 @@ def test_a_github_that_does_not_say_whether_a_runner_may_start_keeps_nobody_from
         for _ in range(40):
             clients.send("POST", "/api/v1/runners/steady/start")
         until(lambda: calls(github, "/actions/runners/") - asked >= 16)
-        assert server.request("GET", "/api/v1/runners/steady", seconds=2).json()["state"] == "stopped"
-        assert server.request("GET", "/health", seconds=2).status_code == 200
-        assert server.request("POST", "/api/v1/runners/other/stop", seconds=5).status_code == 200
+        assert server.request("GET", "/api/v1/runners/steady", seconds=SOON).json()["state"] == "stopped"
+        assert server.request("GET", "/health", seconds=SOON).status_code == 200
+        assert server.request("POST", "/api/v1/runners/other/stop", seconds=SOON).status_code == 200
         assert server.recorded("steady") == "stopped"
 
 

@@ -54,7 +54,7 @@ def test_a_server_starts_though_one_runner_cannot_be_looked_at(machine: Machine,
         kill(pid, signal.SIGKILL)
     with file_system_whose_server_died(machine.root("a-broken") / "_diag"):
         server = machine.serve()
-        until(lambda: server.status("z-dead")["status"] == "not_installed", seconds=5)
+        until(lambda: server.status("z-dead")["status"] == "not_installed")
 
 
 def test_a_directory_that_the_settings_name_later_is_kept_from_jobs_too(

@@ -14,7 +14,7 @@ from runnerctl.sandbox import Fault, Sandbox
 
 from .crowd import crowd
 from .jobs import Job
-from .machine import Machine, Server, alive, ended, kill, stays, until
+from .machine import SOON, Machine, Server, alive, ended, kill, stays, until
 
 NONSENSE = {
     "nested so deep that no parser takes it": b"[" * 4000,
@@ -35,10 +35,10 @@ def test_nonsense_on_the_events_socket_keeps_nothing_from_being_noticed(
     until(lambda: server.recorded("noticed") == "idle")
     machine.poke(nonsense)
     job = Job.running(machine, github, "noticed")
-    until(lambda: server.recorded("noticed") == "busy", seconds=5)
+    until(lambda: server.recorded("noticed") == "busy")
     assert server.request("GET", "/readyz").json()["status"] == "ready"
     assert job.let_go().conclusion == "success"
-    until(lambda: server.recorded("noticed") == "completed", seconds=5)
+    until(lambda: server.recorded("noticed") == "completed")
 
 
 def test_a_server_that_had_no_descriptor_left_for_a_moment_goes_on_with_that_runner(
@@ -51,7 +51,7 @@ def test_a_server_that_had_no_descriptor_left_for_a_moment_goes_on_with_that_run
         job = Job.running(machine, github, "starved")
         until(lambda: machine.status("starved")["state"] == "busy")  # its supervisor has told so
     assert server.status("starved")["status"] == "running"
-    until(lambda: server.recorded("starved") == "busy", seconds=12)
+    until(lambda: server.recorded("starved") == "busy")
     assert job.let_go().conclusion == "success"
 
 
@@ -79,11 +79,11 @@ def test_a_github_that_never_answers_two_hundred_runners_delays_no_death_and_no_
         stays(lambda: waiting(server) < 200, seconds=5)
         dies, stops = machine.listener("dies"), machine.listener("stops")
         kill(dies, signal.SIGKILL)
-        until(lambda: server.recorded("dies") != "idle", seconds=1)
+        until(lambda: server.recorded("dies") != "idle", seconds=SOON)
         clients.send("POST", "/api/v1/runners/stops/stop")
-        until(lambda: server.recorded("stops") in {"stopping", "stopped"}, seconds=1)
-        until(lambda: not alive(stops), seconds=5)
-        assert server.request("GET", "/api/v1/runners/stops", seconds=1).json()["name"] == "stops"
+        until(lambda: server.recorded("stops") in {"stopping", "stopped"}, seconds=SOON)
+        until(lambda: not alive(stops), seconds=SOON)
+        assert server.request("GET", "/api/v1/runners/stops", seconds=SOON).json()["name"] == "stops"
         assert waiting(server) == 200
 
 
@@ -102,5 +102,5 @@ def test_a_github_that_never_answers_delays_no_command_of_another_process_either
         clients.creates("waits", 40)
         until(lambda: waiting(server) >= 30)
         stop = machine.begin("stop", "stops")
-        until(lambda: not alive(listener), seconds=5)
-        assert ended(stop, seconds=10).status == 0
+        until(lambda: not alive(listener), seconds=SOON)
+        assert ended(stop, seconds=2 * SOON).status == 0

@@ -14,7 +14,7 @@ from runnerctl.sandbox.state import Settings
 from tests.support.hosts.loopback import place
 
 from .jobs import Job
-from .machine import Machine, alive, freeze, kill, until
+from .machine import SOON, Machine, alive, freeze, kill, until
 
 NAME = "steady"
 persistent = pytest.mark.persistent
@@ -101,7 +101,7 @@ def test_a_job_that_was_given_up_without_a_line_leaves_nobody_busy(machine: Mach
     github.wait_job_started(job.id)
     until(lambda: server.status(NAME)["state"] == "busy" or not machine.workers())
     until(lambda: not machine.workers())
-    until(lambda: server.status(NAME)["state"] != "busy", seconds=5)
+    until(lambda: server.status(NAME)["state"] != "busy", seconds=SOON)
     assert server.status(NAME)["job"] is None
 
 
@@ -127,7 +127,7 @@ def test_a_worker_that_is_killed_leaves_nobody_busy(machine: Machine, github: Sa
     until(lambda: server.status(NAME)["state"] == "busy")
     for pid in machine.workers():
         kill(pid, signal.SIGKILL)
-    until(lambda: server.status(NAME)["state"] != "busy", seconds=5)
+    until(lambda: server.status(NAME)["state"] != "busy", seconds=SOON)
 
 
 # -- a Listener that lives and is offline at GitHub

@@ -18,7 +18,7 @@ import pytest
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.places import DATA
 
-from .machine import REPO, Machine, Server, freeze, kill, until
+from .machine import REPO, SOON, Machine, Server, freeze, kill, until
 
 DATABASE = "runnerctl.db"
 OVER_AN_HOUR = 4000
@@ -41,16 +41,16 @@ def writer(machine: Machine) -> Iterator[None]:
 def test_who_only_looks_does_not_wait_for_a_writer(machine: Machine, look: tuple[str, ...]) -> None:
     machine.create("seen", "--wait", "online")
     with writer(machine):
-        assert machine.cli(*look, seconds=5).status == 0
+        assert machine.cli(*look, seconds=2 * SOON).status == 0
 
 
 def test_the_server_answers_who_looks_while_another_process_writes(machine: Machine) -> None:
     server = machine.serve()
     server.made("seen")
     with writer(machine):
-        assert server.request("GET", "/api/v1/runners/seen", seconds=3).status_code == 200
-        assert server.request("GET", "/api/v1/runners/seen/status", seconds=3).status_code == 200
-        assert server.request("GET", "/api/v1/runners", seconds=3).status_code == 200
+        assert server.request("GET", "/api/v1/runners/seen", seconds=2 * SOON).status_code == 200
+        assert server.request("GET", "/api/v1/runners/seen/status", seconds=2 * SOON).status_code == 200
+        assert server.request("GET", "/api/v1/runners", seconds=2 * SOON).status_code == 200
 
 
 def test_a_runner_whose_creator_died_just_after_its_launch_fails_when_it_does_not_come_online(

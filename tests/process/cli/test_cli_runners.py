@@ -21,6 +21,7 @@ from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.support.front_ends.cli_running import Ran, on_a_terminal
 from tests.support.front_ends.cli_running import cli as run_here
+from tests.support.hosts import warm
 from tests.support.hosts.host import Host, until
 
 REPO = "acme/widgets"
@@ -48,13 +49,12 @@ def start(host: Host) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(*args: str, **extra: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runnerctl", *args],
+        process = warm.start(
+            *args,
             env=host.environment(**extra),
             cwd=host.top,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             start_new_session=True,
         )
         started.append(process)

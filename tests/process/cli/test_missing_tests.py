@@ -13,8 +13,7 @@ IS_THERE = "tests/unit/test_names.py"
 GONE = "gone/test_names.py"
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
-@pytest.mark.parametrize("gone", [f"tests/unit/{GONE}", f"tests/{GONE}::test_it"])
+@pytest.mark.parametrize(("workers", "gone"), [("0", f"tests/unit/{GONE}"), ("1", f"tests/{GONE}::test_it")])
 def test_a_run_that_names_what_is_gone_fails_and_names_it(workers: str, gone: str) -> None:
     argv = (sys.executable, "-m", "pytest", "-n", workers, "--dist", "loadfile", "-p", "no:cacheprovider")
     done = subprocess.run(

@@ -1,10 +1,13 @@
 """Whoever makes a runner may be killed at any moment around its identity: nothing is lost, nothing is left over.
 
+In short every third moment of this host's is tried, and every one with ``ALL_MOMENTS``, as ``make soak`` has it.
+
 GitHub has registered it by then, and nothing of that is written down: a blob that is lost is a registration too many.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import threading
@@ -32,6 +35,7 @@ from tests.support.hosts.host import Host, create, remove, stop, until
 from tests.support.remote_backend import Cluster, RemoteBackend
 
 MOST_MOMENTS = 400
+STRIDE = 1 if "ALL_MOMENTS" in os.environ else 3
 
 
 @pytest.fixture
@@ -101,7 +105,7 @@ def swept_after_each_kill(
     cluster: Any = None,
 ) -> int:
     """How many moments there were; ``left_over`` tells what must be true after each, when one sweep has come by."""
-    for number in range(1, MOST_MOMENTS):
+    for number in range(1, MOST_MOMENTS, STRIDE if cluster is None else 1):
         name = f"r{secrets.token_hex(3)}"
         environment = host.environment(PYTHONDONTWRITEBYTECODE="1", RUNNERCTL_STATE_DIR=str(host.state_dir))
         status = crashing_accept.run(name, number, environment, ephemeral=ephemeral, cluster=cluster)
@@ -190,7 +194,7 @@ def test_a_kill_at_any_moment_beside_config_sh_leaves_no_process_no_token_and_no
     host: Host, services: Services
 ) -> None:
     accepted: set[int | bool | None] = set()
-    for number in range(1, MOST_MOMENTS, 1 if UNITS is None else 3):
+    for number in range(1, MOST_MOMENTS, STRIDE):
         runner = create(services, host.spec(f"c{secrets.token_hex(3)}"))
         stop(services, runner.name, now=True)
         root = host.base_dir / runner.name

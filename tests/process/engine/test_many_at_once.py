@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,18 +24,34 @@ from tests.support.hosts.host import Host, Server, create, until
 REPO = "acme/widgets"
 MANY = 8
 NAMES = [f"r{number}" for number in range(MANY)]
-SLOW = 2.0
+SLOW = 1.0
 """What the slow part of each takes, in seconds."""
 LISTEN_LONG = Fault(match="/sandbox/broker/message", delay=60, times=None)
 """A Listener that is told of its deletion would end by itself, and so end the settle window."""
+LISTS = "GET /repos/acme/.*/actions/runners"
 DELETES_SLOWLY = Fault(match="DELETE", delay=SLOW, times=None)
 
 
+def began_together(times: Iterable[float]) -> bool:
+    """One after another, each would begin when the slow part before it is over, however quick or busy the host is."""
+    begun = sorted(times)
+    assert len(begun) == MANY
+    return sum(later - sooner >= SLOW for sooner, later in pairwise(begun)) < MANY / 2
+
+
+def removals(services: Services) -> list[float]:
+    """When each began to be removed, and so to wait for a job that may have been sent."""
+    runners = [services.store.latest(name) for name in NAMES]
+    histories = [services.store.history(runner.id) for runner in runners if runner is not None]
+    return [event.at for history in histories for event in history if event.new is RunnerState.REMOVING]
+
+
 @contextmanager
-def much_less_than_the_sum() -> Iterator[None]:
-    began = time.monotonic()
+def slow_calls_begin_together(sandbox: Sandbox, match: str) -> Iterator[None]:
+    before = len(sandbox.calls)
     yield
-    assert time.monotonic() - began < MANY * SLOW / 2
+    calls = [call for call in sandbox.calls[before:] if re.search(match, f"{call.method} {call.path}")]
+    assert began_together(call.at for call in calls)
 
 
 def all_at_once(work: Callable[[str], object]) -> None:
@@ -57,9 +74,9 @@ def test_removing_by_command_line(services: Services, host: Host, sandbox: Sandb
     sandbox.add_fault(LISTEN_LONG)
     many(services, host, wait=core.Wait.ONLINE)
     host.write_env_file(RUNNERCTL_REMOVE_SETTLE=f"{SLOW}s")
-    with much_less_than_the_sum():
-        done = host.cli("remove", *which)
+    done = host.cli("remove", *which)
     assert done.returncode == 0, done.stderr
+    assert began_together(removals(services))
     nothing_is_left(services, host, sandbox)
 
 
@@ -68,8 +85,8 @@ def test_removing_over_http(services: Services, host: Host, sandbox: Sandbox, se
     many(services, host, wait=core.Wait.ONLINE)
     host.write_env_file(RUNNERCTL_REMOVE_SETTLE=f"{SLOW}s")
     server = serve()
-    with much_less_than_the_sum():
-        all_at_once(lambda name: server.remove(name).raise_for_status())
+    all_at_once(lambda name: server.remove(name).raise_for_status())
+    assert began_together(removals(services))
     nothing_is_left(services, host, sandbox)
 
 
@@ -125,7 +142,7 @@ def test_a_sweep_with_many_dead_runners(services: Services, host: Host, sandbox:
     many(services, host)
     die(host)
     sandbox.add_fault(DELETES_SLOWLY)
-    with much_less_than_the_sum():
+    with slow_calls_begin_together(sandbox, "DELETE"):
         swept = sweep(services)
     assert len(swept.findings) == MANY
     nothing_is_left(services, host, sandbox)
@@ -140,7 +157,7 @@ def die(host: Host) -> None:
 def test_many_orphan_tasks(services: Services, host: Host, sandbox: Sandbox) -> None:
     keep_orphans(services, host, sandbox, REPO, NAMES)
     sandbox.add_fault(DELETES_SLOWLY)
-    with much_less_than_the_sum():
+    with slow_calls_begin_together(sandbox, "DELETE"):
         core.finish_orphans(services)
     assert (services.store.orphans(), sandbox.runners()) == ([], [])
 
@@ -179,6 +196,6 @@ def test_many_scopes_are_listed(services: Services, host: Host, sandbox: Sandbox
         services.store.amend(runner, github_id=sandbox.add_runner(f"acme/{name}", name), asked_at=1.0)
     runners = services.store.live()
     services.github.list_runners(runners[0].scope)
-    sandbox.add_fault(Fault(match="GET /repos/acme/.*/actions/runners", delay=SLOW, times=None))
-    with much_less_than_the_sum():
+    sandbox.add_fault(Fault(match=LISTS, delay=SLOW, times=None))
+    with slow_calls_begin_together(sandbox, LISTS):
         assert len(RegistrationPoller(services).refresh(runners)) == MANY

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ from runnerctl.core.domain.models import Absence, Runner
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
 from runnerctl.core.engine.restarts import wait_and_restart
+from runnerctl.core.host.row_locks import row_lock
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock
-from tests.support.hosts.host import Host, create, remove, start, stop, until
+from tests.support.hosts.host import PATIENCE, Host, create, remove, start, stop, until
 
 pytestmark = pytest.mark.persistent
 NAME = "steady"
@@ -154,6 +156,32 @@ class HurryingClock(JumpingClock):
         super().sleep(min(seconds, 0.001))
         self.ahead += seconds
         self.wakes(self.ahead)
+
+
+class HurriedClock(JumpingClock):
+    """For who waits by it, each wait takes a second."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(min(seconds, 0.01))
+        self.ahead += 1.0
+
+
+def test_who_clears_up_waits_on_for_who_holds_its_row(host: Host, services: Services, sandbox: Sandbox) -> None:
+    """A reap's own patience is half a minute; it begins anew as long as nobody else would see to the row."""
+    runner = create(services, host.spec("dying"), wait=core.Wait.ONLINE)
+    reaping = host.services()
+    reaping.clock = clock = HurriedClock()
+    with ThreadPoolExecutor(1) as pool:
+        with row_lock(services.row_locks, runner.id):
+            routed.kill(services, runner)
+            ending = pool.submit(wait_and_restart, reaping, runner.id)
+            until(lambda: ending.done() or clock.ahead > 70)
+            assert not ending.done(), ending.exception()
+        ended = ending.result(timeout=PATIENCE)
+    assert ended is not None
+    assert not ended.live
+    assert host.roots() == []
+    reaping.close()
 
 
 def test_a_renewal_is_tried_until_github_answers_again(services: Services, host: Host, sandbox: Sandbox) -> None:

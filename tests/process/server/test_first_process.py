@@ -75,9 +75,9 @@ def state(path):
         return ""  # it has gone meanwhile
 
 deadline = time.monotonic() + 20
-while zombies() and time.monotonic() < deadline:
+while (left := zombies()) and time.monotonic() < deadline:
     time.sleep(0.01)
-print("zombies:", zombies())
+print("zombies:", left)
 sys.exit(23)
 """
 

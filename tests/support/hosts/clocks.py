@@ -12,9 +12,14 @@ class JumpingClock(SystemClock):
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._stopped_at: float | None = None
+
+    def stop(self) -> None:
+        """The time of day stands from now on, but for jumps."""
+        self._stopped_at = super().now()
 
     def now(self) -> float:
-        return super().now() + self.ahead
+        return (super().now() if self._stopped_at is None else self._stopped_at) + self.ahead
 
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead

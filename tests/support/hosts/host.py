@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
 from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
+from tests.support.hosts import warm
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How much longer than usual all may take, as on the machine of ``make e2e``."""
@@ -94,16 +96,7 @@ class Host:
 
     def cli(self, *argv: str, input: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
         """The real command line in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "runnerctl", *argv],
-            env=self.environment(**extra),
-            cwd=self.top,
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=60 * SLOWNESS,
-            check=False,
-        )
+        return warm.run(*argv, env=self.environment(**extra), cwd=self.top, input=input, timeout=60 * SLOWNESS)
 
     def cli_json(self, *argv: str, **extra: str) -> Any:
         return json.loads(self.cli("--output", "json", *argv, **extra).stdout)
@@ -120,9 +113,11 @@ class Host:
         return [name for name in left if name != ".packages" and not (name == ".trash" and not any(trash.iterdir()))]
 
     def processes(self) -> list[int]:
-        """Everything that still runs for any runner of this host."""
-        marked = [pid for life in self._lives() for pid in processes.marked(life)]
-        return sorted({*marked, *self._supervisors()})
+        """Everything that still runs for any runner of this host. One pass over ``/proc``: this is asked often."""
+        if not (marks := {f"{processes.LIFE_VARIABLE}={life}".encode() for life in self._lives()}):
+            return []
+        runs = str(self.state_dir / "runners").encode()
+        return sorted(pid for pid in _pids() if _carries(pid, marks) or _supervises(pid, runs))
 
     def cgroups(self) -> list[str]:
         """Those of this host's runners that are still there."""
@@ -133,15 +128,11 @@ class Host:
         runs = self.state_dir / "runners"
         return [path.name for path in runs.iterdir()] if runs.exists() else []
 
-    def _supervisors(self) -> list[int]:
-        needle = str(self.state_dir / "runners").encode()
-        return [pid for pid in _pids() if needle in _cmdline(pid) and b"supervisor" in _cmdline(pid)]
-
     def reapers(self) -> list[int]:
         """What the supervisors of this host started when their runners ended."""
-        runs = self.state_dir / "runners"
-        lives = [path.name.encode() for path in runs.iterdir()] if runs.exists() else []
-        return [pid for pid in _pids() if b"reap" in (words := _cmdline(pid).split(b"\0")) and set(words) & set(lives)]
+        if not (lives := {life.encode() for life in self._lives()}):
+            return []
+        return [pid for pid in _pids() if b"reap" in (words := _cmdline(pid).split(b"\0")) and lives & set(words)]
 
     def kill_everything(self) -> None:
         deadline = time.monotonic() + 5
@@ -159,12 +150,30 @@ class Host:
 
 def _pids() -> list[int]:
     names = os.listdir("/proc")  # noqa: PTH208 - names are all that is wanted
-    return [int(name) for name in names if name.isdigit() and processes.identify(int(name))]
+    return [int(name) for name in names if name.isdigit()]
+
+
+def _carries(pid: int, marks: set[bytes]) -> bool:
+    return not marks.isdisjoint(_read(f"/proc/{pid}/environ").split(b"\0"))
+
+
+def _supervises(pid: int, runs: bytes) -> bool:
+    return runs in (words := _cmdline(pid)) and b"supervisor" in words
 
 
 def _cmdline(pid: int) -> bytes:
+    return _read(f"/proc/{pid}/cmdline")
+
+
+def _read(path: str) -> bytes:
+    """Nothing of a process that has gone or is a zombie."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        with io.FileIO(descriptor) as file:
+            return file.read()
     except OSError:
         return b""
 
@@ -197,19 +206,15 @@ class Server:
     log: Path
 
     @classmethod
-    def start(
-        cls, host: Host, environment: Mapping[str, str], *, argv: Sequence[str] = ("-m", "runnerctl", "serve")
-    ) -> Server:
+    def start(cls, host: Host, environment: Mapping[str, str], *, argv: Sequence[str] | None = None) -> Server:
+        """``argv``: those of an interpreter that is started for it."""
         log = host.top / f"serve-{time.monotonic_ns()}.log"
+        given: dict[str, Any] = {"env": host.environment(**environment), "cwd": host.top, "stdout": subprocess.PIPE}
         with log.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, *argv],
-                env=host.environment(**environment),
-                cwd=host.top,
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
-            )
+            if argv is None:
+                process = warm.start("serve", stderr=stream, **given)
+            else:
+                process = subprocess.Popen([sys.executable, *argv], stderr=stream, text=True, **given)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("Listening on "), f"{line!r} {log.read_text()}"

@@ -85,9 +85,10 @@ class OpenCall:
         return Answer(status=response.status, body=json.loads(content) if "json" in kind else content)
 
     def hang_up(self) -> None:
-        """Fails if there was an answer already."""
+        """Fails if there was an answer already, but for that of a poll that no message came to: ours are shorter."""
         ready, _, _ = select.select([self._connection.sock], [], [], 0)
-        assert not ready, self.answer()
+        if ready:
+            assert self.answer() == Answer(status=202, body=b"")
         self.close()
 
     def close(self) -> None:
