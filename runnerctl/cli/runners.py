@@ -8,6 +8,7 @@ from runnerctl.core.domain import documents, jobs
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import Job, Runner
 from runnerctl.core.domain.observation import SeenJob
+from runnerctl.core.domain.version_end import version_text
 
 from .render import Row
 
@@ -67,6 +68,7 @@ def status_row(status: Status) -> Row:
         "LAST_JOB": None if status.last_job is None else last_job(status.last_job),
         "GITHUB": _github(runner, facts["github"]),
         "LABELS": runner.labels,
+        "PACKAGE": runner.version if status.version is None else version_text(status.version, status.now),
         "AGE": age(status.now - runner.created_at),
         "REASON": facts["reason"],
         "DEGRADED": facts["degraded"],

@@ -23,6 +23,7 @@ from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
 
 _SOMEBODY_ELSE = -1
+_RENEWAL = "A server renews idle runners one by one once a newer version is offered; without one: runnerctl reconcile"
 _MOST_SKEW = 30.0
 """Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
 
@@ -69,6 +70,8 @@ class Subject(NamedTuple):
     """What a server works with now, when the settings are read again."""
     reads_state: bool = True
     """False: the state directory is not to be opened."""
+    offline: bool = False
+    """GitHub is not to be asked."""
     restart_kills: Callable[[], str | None] | None = None
     """What a restart of the server's own unit would do to runners, in a sentence."""
     outdated_units: Callable[[Path], list[str] | None] | None = None
@@ -351,6 +354,27 @@ def _service(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.OK, "The systemd units are up to date")
 
 
+def _versions(subject: Subject) -> Iterator[Finding]:
+    """When the versions end that run here. Whoever asks GitHub anyway asks it that, too, where it is not known."""
+    from .domain.version_end import version_text
+    from .engine.github_side import version_ends
+    from .packages import version_policy
+
+    services = subject.services
+    if not (services.settings.state_dir / "runnerctl.db").exists():
+        return
+    live, now = services.store.live(), services.clock.now()
+    if not subject.offline:
+        version_ends.refresh(services, live)
+    warnings = version_ends.version_warnings(services, live)
+    for warning in warnings:
+        yield Finding(Level.WARN, warning, _RENEWAL)
+    ends = {(runner.scope, end) for runner in live if (end := version_ends.end_of_runner(services, runner)) is not None}
+    for scope, end in sorted(ends, key=str):
+        if version_policy.doubt(end, now) is None:
+            yield Finding(Level.OK, f"{scope}: runner {version_text(end, now)}")
+
+
 def _state(subject: Subject) -> Iterator[Finding]:
     from .engine.github_side.breaker import held_back
     from .engine.orphans import orphans_text
@@ -393,6 +417,7 @@ CHECKS = (
     Check("kernel", _visibility, _HOST | {FrontEnd.SERVE}),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),
+    Check("versions", _versions, _DOCTOR),
     Check("state", _state, _DOCTOR),
 )
 """A check that ``serve`` is not asked for never stops it."""

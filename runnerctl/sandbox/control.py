@@ -154,7 +154,8 @@ async def turn_knobs(request: web.Request) -> web.Response:
 
 async def end_version(request: web.Request) -> web.Response:
     end = await _decoded(request, VersionEnd)
-    ends = Ends(runtime_at=_instant(end.runtime_deprecates_at), registration_at=_instant(end.registration_deprecates_at))
+    runtime_at, registration_at = _instant(end.runtime_deprecates_at), _instant(end.registration_deprecates_at)
+    ends = Ends(runtime_at=runtime_at, registration_at=registration_at)
     request.app[GITHUB].version_ends.set(request.match_info["version"], ends)
     return _json(end)
 

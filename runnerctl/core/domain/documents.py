@@ -9,6 +9,7 @@ from .durations import shown
 from .models import Event, Job, Orphan, OrphanKind, Runner
 from .observation import Observation, SeenJob
 from .timestamps import timestamp
+from .version_end import VersionEnd, version_document
 
 RUNNING = "running"
 INSTALLED = "installed_not_running"
@@ -30,6 +31,8 @@ class Status(NamedTuple):
     now: float
     last_job: Job | SeenJob | None = None
     """The last that it ran to its end."""
+    version: VersionEnd | None = None
+    """When the version that it runs ends; None where that is not ours to see to."""
 
     @property
     def word(self) -> str:
@@ -63,6 +66,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "github": github_document(runner, status.now),
         "degraded": status.degraded,
         "reason": runner.reason,
+        "package": None if status.version is None else version_document(status.version, status.now),
     }
 
 
@@ -143,7 +147,7 @@ def listed_document(runner: Runner, status: Status | None, last_job: Job | None)
         return full_document(status)
     nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "job": None, "github": None}
     last = None if last_job is None else jobs.document(last_job)
-    return {**runner_document(runner), **nothing, "last_job": last, "degraded": None}
+    return {**runner_document(runner), **nothing, "last_job": last, "degraded": None, "package": None}
 
 
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from ..domain.models import Job, Runner
 from ..domain.observation import UNKNOWN
 from ..domain.observed_state import shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
+from ..packages import version_policy
 from ..services import Services
-from .github_side import breaker
+from .github_side import breaker, version_ends
 from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
@@ -52,8 +53,13 @@ def observe(services: Services, runner: Runner, *, last_jobs: Mapping[str, Job] 
         from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
+    end = version_ends.end_of_runner(services, runner)
+    if end is not None and (doubt := version_policy.doubt(end, now)) is not None:
+        degraded = "; ".join(filter(None, (degraded, doubt)))
     last_job = _last_job(services, runner, seen, last_jobs)
-    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now, last_job=last_job)
+    return Status(
+        name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now, last_job=last_job, version=end
+    )
 
 
 def _last_job(
