@@ -64,7 +64,7 @@ def _overview(services: Services) -> dict[str, Any]:
         "runners": len(seen),
         "running": sum(status.word == documents.RUNNING for status in seen),
         "unknown": sum(status.word == documents.UNKNOWN for status in seen),
-        "states": dict(Counter(str(status.runner.state) for status in seen if status.runner)),
+        "states": dict(Counter(str(status.state) for status in seen if status.runner)),
         "state_dir": str(settings.state_dir),
         "base_dir": str(settings.base_dir),
         "package_dir": str(settings.package_dir),

@@ -244,7 +244,8 @@ def _is_offline(seen: Seen, now: float) -> bool:
     since = offline_since(runner, now)
     if since is None or runner.github_seen_at is None:
         return False
-    if processes.phase is not Phase.LISTENING or processes.online_at is None:
+    # Whoever says that it tries to connect is no less offline; a job can say so in its name.
+    if processes.phase not in {Phase.LISTENING, Phase.CONNECTING} or processes.online_at is None:
         return False
     if runner.ephemeral and (runner.github_busy or not seen.replaced):
         return False  # another would not get the job that GitHub has given to this one, or is not wanted
