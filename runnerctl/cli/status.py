@@ -42,7 +42,9 @@ Examples:
 @click.argument("name", required=False, type=KNOWN_RUNNER)
 @pass_cli
 def command(cli: CliContext, name: str | None) -> int:
-    """Show the state of runner NAME: its process, its job, and what GitHub last said.
+    """Show the state of runner NAME: its process, its job, its package, and what GitHub last said.
+
+    The state `connecting` and its reason are what the runner's own output says: it cannot reach GitHub, and tries on.
 
     Without NAME, show this host: how many runners there are, in which states, the limits, the disk space in use, and
     what is degraded. Use it in scripts for its exit status. `describe` is another name of this command.

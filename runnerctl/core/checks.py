@@ -6,6 +6,7 @@ Every check looks only: nothing is made or changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -298,6 +299,30 @@ def _certificates(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.WARN, why, "Put the file where every user can read it, such as below /etc/ssl")
 
 
+def _runner_needs(subject: Subject) -> Iterator[Finding]:
+    """Libraries and certificates, without which a Listener or config.sh dies with a stack of .NET's."""
+    from .host import runner_needs
+    from .settings import job_variables
+
+    settings = subject.services.settings
+    try:
+        variables = {**settings.http.variables, **job_variables.of(settings)}
+    except ConfigInvalid:  # told by its own check
+        variables = settings.http.variables
+    _, server_url = settings.github_urls
+    found = runner_needs.missing(
+        Path("/"),
+        machine=os.uname().machine,
+        glibc=runner_needs.own_glibc(),
+        variables=variables,
+        needs_certificates=server_url.startswith("https:"),
+    )
+    for each in found:
+        yield Finding(Level.WARN, each.message, each.hint)
+    if not found:
+        yield Finding(Level.OK, "The libraries that runners need are there")
+
+
 def _kernel(subject: Subject) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
     from .host import cgroups
@@ -413,6 +438,7 @@ CHECKS = (
     Check("jobs", _jobs, _ALL),
     Check("jobs", _job_env, _ALL),
     Check("jobs", _certificates, _ALL),
+    Check("libraries", _runner_needs, _HOST | {FrontEnd.SERVE}),
     Check("kernel", _kernel, _HOST),
     Check("kernel", _visibility, _HOST | {FrontEnd.SERVE}),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
