@@ -33,14 +33,14 @@ def end_of(services: Services, scope: Scope | None, version: str) -> VersionEnd:
 
 def end_of_runner(services: Services, runner: Runner) -> VersionEnd | None:
     """None for one whose version is not ours to see to, or is not decided yet."""
-    if not runner.live or not _is_exact(runner.version) or not services.backends.of(runner).capabilities.package:
-        return None
-    return end_of(services, runner.scope, runner.version)
+    return end_of(services, runner.scope, runner.version) if _is_ours(services, runner) else None
 
 
 def refresh(services: Services, runners: Iterable[Runner]) -> None:
     """Asks for what runs in each scope and was not asked for lately. Nothing is raised: what is unknown stays so."""
-    asked = {(runner.scope, runner.version) for runner in runners if runner.registered and _is_exact(runner.version)}
+    asked = {
+        (runner.scope, runner.version) for runner in runners if runner.registered and _is_ours(services, runner)
+    }
     due = [each for each in sorted(asked, key=str) if services.told_ends.is_due(_key(services, *each))]
     answers = services.worker_pool.map(lambda each: _ask(services, each), due)
     for each, answer in zip(due, answers, strict=True):
@@ -52,7 +52,7 @@ def refresh(services: Services, runners: Iterable[Runner]) -> None:
 def version_warnings(services: Services, runners: Iterable[Runner]) -> list[str]:
     """What is to be said of versions that run here and end soon, once for each scope and version."""
     now = services.clock.now()
-    asked = {(runner.scope, runner.version) for runner in runners if end_of_runner(services, runner) is not None}
+    asked = {(runner.scope, runner.version) for runner in runners if _is_ours(services, runner)}
     found = [(scope, version_policy.doubt(end_of(services, scope, version), now)) for scope, version in asked]
     return sorted(f"{scope}: {doubt}" for scope, doubt in found if doubt is not None)
 
@@ -116,6 +116,7 @@ def _platform() -> str:
         return "unknown"
 
 
-def _is_exact(version: str) -> bool:
-    """Numbers, and not ``latest``."""
-    return version[:1].isdigit()
+def _is_ours(services: Services, runner: Runner) -> bool:
+    """Its package is ours to see to, and which one that is has been decided: numbers, and not ``latest``."""
+    decided = runner.live and runner.version[:1].isdigit()
+    return decided and services.backends.of(runner).capabilities.package
