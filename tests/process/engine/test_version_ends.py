@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,29 @@ def test_a_version_that_the_settings_name_is_kept(host: Host, sandbox: Sandbox, 
     pinned.close()
 
 
+@pytest.mark.persistent
+def test_a_persistent_one_is_renewed_by_its_server_after_its_job(
+    services: Services, host: Host, sandbox: Sandbox, newer: Path, serve: Callable[..., Server]
+) -> None:
+    """Two days before the end it is told so in the midst of its job, which is finished first."""
+    runner = create(services, host.spec("r", ephemeral=False), wait=core.Wait.ONLINE)
+    let_go = host.top / "go"
+    job = sandbox.submit_job("acme/widgets", ["r"], [{"run": f"while [ ! -e {let_go} ]; do sleep 0.1; done"}])
+    sandbox.wait_job_started(job)
+    sandbox.end_version(OLD, runtime=time.time() + 2.5 * DAY)
+    sandbox.add_release(NEW, newer)
+    (host.state_dir / "releases.json").unlink(missing_ok=True)
+    server = serve()
+    until(lambda: services.store.live()[0].wanted_by == "policy renewal", seconds=60)
+    assert server.status("r")["state"] in {"busy", "stopping"}
+    let_go.touch()
+    assert sandbox.wait_job(job).conclusion == "success"
+    until(lambda: server.status("r")["package"]["version"] == NEW and server.status("r")["state"] == "idle", seconds=60)
+    assert [each.id for each in sandbox.runners()] == [runner.github_id]
+    again = sandbox.submit_job("acme/widgets", ["r"], [{"run": "true"}])
+    assert sandbox.wait_job(again).conclusion == "success"
+
+
 # -- what is said
 
 
@@ -243,6 +267,9 @@ def test_a_server_says_it_in_its_log_once_and_shows_it_over_http(
     (host.state_dir / "version-ends.json").unlink(missing_ok=True)
     until(lambda: server.status("a")["package"]["days_left"] == 2, seconds=40)
     assert "in 2 days; no newer one is known to be offered" in server.status("a")["degraded"]
+    said = f"acme/widgets: GitHub gives no more jobs to runners of version {OLD}"
+    until(lambda: said in server.log.read_text())
+    assert server.log.read_text().count(said) == 1
     listed = server.request("GET", "/api/v1/runners").json()["items"]
     assert [each["package"]["days_left"] for each in listed] == [2]
 
