@@ -386,7 +386,7 @@ def _versions(subject: Subject) -> Iterator[Finding]:
     from .packages import version_policy
 
     services = subject.services
-    if not (services.settings.state_dir / "runnerctl.db").exists():
+    if not (services.settings.state_dir / "runnerctl.db").exists() or services.whose.refusal is not None:
         return
     live, now = services.store.live(), services.clock.now()
     if not subject.offline:

@@ -38,9 +38,7 @@ def end_of_runner(services: Services, runner: Runner) -> VersionEnd | None:
 
 def refresh(services: Services, runners: Iterable[Runner]) -> None:
     """Asks for what runs in each scope and was not asked for lately. Nothing is raised: what is unknown stays so."""
-    asked = {
-        (runner.scope, runner.version) for runner in runners if runner.registered and _is_ours(services, runner)
-    }
+    asked = {(runner.scope, runner.version) for runner in runners if runner.registered and _is_ours(services, runner)}
     due = [each for each in sorted(asked, key=str) if services.told_ends.is_due(_key(services, *each))]
     answers = services.worker_pool.map(lambda each: _ask(services, each), due)
     for each, answer in zip(due, answers, strict=True):
