@@ -33,12 +33,13 @@ def command(cli: CliContext, *, offline: bool) -> int:
     """Check settings, secrets, directories, kernel, service and GitHub, and say what to fix.
 
     Use it before the first runner, after an upgrade, and whenever a create fails. It changes nothing. GitHub is asked
-    one question: whether the credentials are good.
+    whether the credentials are good, and when the runner versions that run here end, if that is not known.
     """
     from runnerctl.core.checks import FrontEnd, Level, Subject, findings
     from runnerctl.install import upkeep
 
-    subject = Subject(cli.services_for_reading(warn=False), outdated_units=upkeep.outdated)
+    services = cli.services_for_reading(warn=False)
+    subject = Subject(services, offline=offline, outdated_units=upkeep.outdated)
     found = list(findings(FrontEnd.OFFLINE if offline else FrontEnd.DOCTOR, subject))
     render.items(cli, [_document(each) for each in found], lambda: [_row(each) for each in found], key="check")
     # The findings are the document that was asked for, so that no error follows them.

@@ -10,6 +10,7 @@ from runnerctl.core import Package, PackageFacts, Services, packaging
 from runnerctl.core.domain import sizes
 from runnerctl.core.domain.models import Scope
 from runnerctl.core.domain.phrases import counted
+from runnerctl.core.domain.version_end import date, version_document
 
 from . import render, runners
 from .auditing import audited
@@ -172,6 +173,7 @@ def _document(services: Services, facts: PackageFacts) -> dict[str, Any]:
         "size": facts.size,
         "runners": facts.runners,
         "unpacked_at": facts.unpacked_at,
+        **version_document(facts.end, services.clock.now()),
         "age": None if facts.unpacked_at is None else services.clock.now() - facts.unpacked_at,
     }
 
@@ -183,6 +185,15 @@ def _row(services: Services, facts: PackageFacts) -> render.Row:
         "PLATFORM": facts.package.platform,
         "SIZE": None if facts.size is None else sizes.shown(facts.size),
         "RUNNERS": facts.runners,
+        "JOBS UNTIL": _jobs_until(services, facts),
         "AGE": None if age is None else runners.age(age),
         "PATH": str(facts.package.path),
     }
+
+
+def _jobs_until(services: Services, facts: PackageFacts) -> str | None:
+    """``2026-11-05 (12d)``; how long GitHub gives jobs to its version, as far as that is known."""
+    days = facts.end.days_left(services.clock.now())
+    if facts.end.runtime_at is None or days is None:
+        return None
+    return f"{date(facts.end.runtime_at)} ({f'{days}d' if days >= 0 else 'over'})"

@@ -8,6 +8,7 @@ from runnerctl.core.domain import documents, jobs
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import Job, Runner
 from runnerctl.core.domain.observation import SeenJob
+from runnerctl.core.domain.version_end import version_text
 
 from .render import Row
 
@@ -27,7 +28,7 @@ def row(status: Status) -> Row:
     return {
         "NAME": runner.name,
         "STATUS": status.word,
-        "STATE": runner.state,
+        "STATE": status.state,
         "PID": seen.pid if seen else None,
         "SCOPE": runner.scope,
         "LABELS": runner.labels,
@@ -45,7 +46,7 @@ def short_row(status: Status) -> Row:
         "NAME": runner.name,
         "STATUS": status.word,
         "PID": status.seen.pid if status.seen else None,
-        "STATE": runner.state,
+        "STATE": status.state,
         "SCOPE": runner.scope,
         "GITHUB_ID": runner.github_id,
         "LABELS": runner.labels,
@@ -60,13 +61,14 @@ def status_row(status: Status) -> Row:
         "NAME": runner.name,
         "STATUS": status.word,
         "PID": facts["pid"],
-        "STATE": runner.state,
+        "STATE": status.state,
         "PHASE": facts["phase"],
         "SCOPE": runner.scope,
         "JOB": _job(facts["job"]),
         "LAST_JOB": None if status.last_job is None else last_job(status.last_job),
         "GITHUB": _github(runner, facts["github"]),
         "LABELS": runner.labels,
+        "PACKAGE": runner.version if status.version is None else version_text(status.version, status.now),
         "AGE": age(status.now - runner.created_at),
         "REASON": facts["reason"],
         "DEGRADED": facts["degraded"],

@@ -42,7 +42,9 @@ Examples:
 @click.argument("name", required=False, type=KNOWN_RUNNER)
 @pass_cli
 def command(cli: CliContext, name: str | None) -> int:
-    """Show the state of runner NAME: its process, its job, and what GitHub last said.
+    """Show the state of runner NAME: its process, its job, its package, and what GitHub last said.
+
+    The state `connecting` and its reason are what the runner's own output says: it cannot reach GitHub, and tries on.
 
     Without NAME, show this host: how many runners there are, in which states, the limits, the disk space in use, and
     what is degraded. Use it in scripts for its exit status. `describe` is another name of this command.
@@ -64,7 +66,7 @@ def _overview(services: Services) -> dict[str, Any]:
         "runners": len(seen),
         "running": sum(status.word == documents.RUNNING for status in seen),
         "unknown": sum(status.word == documents.UNKNOWN for status in seen),
-        "states": dict(Counter(str(status.runner.state) for status in seen if status.runner)),
+        "states": dict(Counter(str(status.state) for status in seen if status.runner)),
         "state_dir": str(settings.state_dir),
         "base_dir": str(settings.base_dir),
         "package_dir": str(settings.package_dir),

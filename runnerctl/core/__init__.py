@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .engine import another_host, routed
     from .engine.github_side.breaker import held_back
     from .engine.github_side.registration_poller import RegistrationPoller
+    from .engine.github_side.rolling import renew_ahead
+    from .engine.github_side.version_ends import version_warnings
     from .engine.history import Happened, history
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
@@ -90,6 +92,8 @@ _HOME = {
     "RunnerSpec": "domain.models",
     "Scope": "domain.models",
     "held_back": "engine.github_side.breaker",
+    "renew_ahead": "engine.github_side.rolling",
+    "version_warnings": "engine.github_side.version_ends",
     "RegistrationPoller": "engine.github_side.registration_poller",
     "Happened": "engine.history",
     "history": "engine.history",
@@ -254,6 +258,7 @@ __all__ = [
     "read_env_file",
     "reconcile_runner",
     "remove_runner",
+    "renew_ahead",
     "replace_lost",
     "restart_runner",
     "restart_text",
@@ -270,6 +275,7 @@ __all__ = [
     "token_document",
     "tokens",
     "trash",
+    "version_warnings",
     "wait_and_restart",
     "workflow_policy",
 ]

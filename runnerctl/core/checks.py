@@ -6,6 +6,7 @@ Every check looks only: nothing is made or changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,7 @@ from .settings.table import DefaultsSection, HostSection
 from .settings.workflow_policy import workflow_policy
 
 _SOMEBODY_ELSE = -1
+_RENEWAL = "A server renews idle runners one by one once a newer version is offered; without one: runnerctl reconcile"
 _MOST_SKEW = 30.0
 """Seconds. GitHub's tokens allow for about a minute; what is beyond this grows."""
 
@@ -69,6 +71,8 @@ class Subject(NamedTuple):
     """What a server works with now, when the settings are read again."""
     reads_state: bool = True
     """False: the state directory is not to be opened."""
+    offline: bool = False
+    """GitHub is not to be asked."""
     restart_kills: Callable[[], str | None] | None = None
     """What a restart of the server's own unit would do to runners, in a sentence."""
     outdated_units: Callable[[Path], list[str] | None] | None = None
@@ -295,6 +299,30 @@ def _certificates(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.WARN, why, "Put the file where every user can read it, such as below /etc/ssl")
 
 
+def _runner_needs(subject: Subject) -> Iterator[Finding]:
+    """Libraries and certificates, without which a Listener or config.sh dies with a stack of .NET's."""
+    from .host import runner_needs
+    from .settings import job_variables
+
+    settings = subject.services.settings
+    try:
+        variables = {**settings.http.variables, **job_variables.of(settings)}
+    except ConfigInvalid:  # told by its own check
+        variables = settings.http.variables
+    _, server_url = settings.github_urls
+    found = runner_needs.missing(
+        Path("/"),
+        machine=os.uname().machine,
+        glibc=runner_needs.own_glibc(),
+        variables=variables,
+        needs_certificates=server_url.startswith("https:"),
+    )
+    for each in found:
+        yield Finding(Level.WARN, each.message, each.hint)
+    if not found:
+        yield Finding(Level.OK, "The libraries that runners need are there")
+
+
 def _kernel(subject: Subject) -> Iterator[Finding]:
     """By what a runner's processes are found again, whatever they do."""
     from .host import cgroups
@@ -351,6 +379,27 @@ def _service(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.OK, "The systemd units are up to date")
 
 
+def _versions(subject: Subject) -> Iterator[Finding]:
+    """When the versions end that run here. Whoever asks GitHub anyway asks it that, too, where it is not known."""
+    from .domain.version_end import version_text
+    from .engine.github_side import version_ends
+    from .packages import version_policy
+
+    services = subject.services
+    if not (services.settings.state_dir / "runnerctl.db").exists() or services.whose.refusal is not None:
+        return
+    live, now = services.store.live(), services.clock.now()
+    if not subject.offline:
+        version_ends.refresh(services, live)
+    warnings = version_ends.version_warnings(services, live)
+    for warning in warnings:
+        yield Finding(Level.WARN, warning, _RENEWAL)
+    ends = {(runner.scope, end) for runner in live if (end := version_ends.end_of_runner(services, runner)) is not None}
+    for scope, end in sorted(ends, key=str):
+        if version_policy.doubt(end, now) is None:
+            yield Finding(Level.OK, f"{scope}: runner {version_text(end, now)}")
+
+
 def _state(subject: Subject) -> Iterator[Finding]:
     from .engine.github_side.breaker import held_back
     from .engine.orphans import orphans_text
@@ -389,10 +438,12 @@ CHECKS = (
     Check("jobs", _jobs, _ALL),
     Check("jobs", _job_env, _ALL),
     Check("jobs", _certificates, _ALL),
+    Check("libraries", _runner_needs, _HOST | {FrontEnd.SERVE}),
     Check("kernel", _kernel, _HOST),
     Check("kernel", _visibility, _HOST | {FrontEnd.SERVE}),
     Check("service", _own_unit, frozenset({FrontEnd.SERVE})),
     Check("service", _service, _DOCTOR),
+    Check("versions", _versions, _DOCTOR),
     Check("state", _state, _DOCTOR),
 )
 """A check that ``serve`` is not asked for never stops it."""

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from .backends.limits import CgroupLimit
     from .github.client import GitHub
     from .host.worker_pool import WorkerPool
+    from .packages.offers import Offers
     from .packages.store import PackageStore
+    from .packages.told_ends import ToldEnds
 
 _WORKERS = 32
 _UNITS_EVENTS = Path("/run/runnerctl/events.sock")
@@ -320,6 +322,19 @@ class Services:
         from .packages.store import PackageStore
 
         return PackageStore(self.settings.package_dir, http=self.settings.http, user_agent=USER_AGENT, clock=self.clock)
+
+    @built_once
+    def told_ends(self) -> ToldEnds:
+        """What GitHub told of when versions of the runner end."""
+        from .packages.told_ends import ToldEnds
+
+        return ToldEnds(self.settings.state_dir / "version-ends.json", clock=self.clock)
+
+    @built_once
+    def offers(self) -> Offers:
+        from .packages.offers import Offers
+
+        return Offers(self.settings.state_dir / "releases.json")
 
     @built_once
     def worker_pool(self) -> WorkerPool:

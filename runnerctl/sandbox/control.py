@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from .orders import JobOrder
 from .state import GitHub
 from .tokens import TokenKind
 from .values import Job, JobView, RunnerView, Scope
+from .version_ends import Ends
 from .web_keys import GITHUB, Handler
 
 PREFIX = "/sandbox/control/"
@@ -35,12 +37,21 @@ class KnobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     should_acknowledge: bool | None = None
     require_fips: bool | None = None
     clock_offset: float | None = None
+    deprecations: bool | None = None
+    registration_minimum: str | None = None
 
 
 class Visibility(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who may see a repository: everybody, or its owner's people."""
 
     public: bool
+
+
+class VersionEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a version ends; without a time it has no end."""
+
+    runtime_deprecates_at: datetime | None = None
+    registration_deprecates_at: datetime | None = None
 
 
 def add_routes(app: web.Application) -> None:
@@ -55,6 +66,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_delete(f"{PREFIX}faults", clear_faults)
     app.router.add_get(f"{PREFIX}knobs", get_knobs)
     app.router.add_put(f"{PREFIX}knobs", turn_knobs)
+    app.router.add_put(f"{PREFIX}versions/{{version}}", end_version)
     app.router.add_put(f"{PREFIX}repositories/{{owner}}/{{repo}}", publish)
     app.router.add_get(f"{PREFIX}state", get_state)
     app.router.add_get(f"{PREFIX}calls", list_calls)
@@ -140,6 +152,14 @@ async def turn_knobs(request: web.Request) -> web.Response:
     return _json(knobs)
 
 
+async def end_version(request: web.Request) -> web.Response:
+    end = await _decoded(request, VersionEnd)
+    runtime_at, registration_at = _instant(end.runtime_deprecates_at), _instant(end.registration_deprecates_at)
+    ends = Ends(runtime_at=runtime_at, registration_at=registration_at)
+    request.app[GITHUB].version_ends.set(request.match_info["version"], ends)
+    return _json(end)
+
+
 async def publish(request: web.Request) -> web.Response:
     visibility = await _decoded(request, Visibility)
     request.app[GITHUB].accounts.publish(
@@ -197,6 +217,10 @@ def _seconds(request: web.Request) -> float:
         return min(max(float(request.query.get("wait", "0")), 0.0), 3600.0)
     except ValueError as exc:
         raise web.HTTPBadRequest from exc
+
+
+def _instant(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
 
 
 async def _decoded(request: web.Request, kind: type[T]) -> T:

@@ -70,6 +70,10 @@ class Knobs:
     """Runners that are registered from now on sign with PS256, else with RS256."""
     clock_offset: float = 0.0
     """Seconds by which GitHub's clock is ahead of ours; raising it expires tokens."""
+    deprecations: bool = True
+    """GitHub tells when versions end; without it is like an Enterprise Server, which answers 404."""
+    registration_minimum: str = "2.329.0"
+    """config.sh of an older version is refused."""
 
 
 @dataclass

@@ -11,6 +11,7 @@ from .faults import Fault
 from .state import GitHub
 from .tokens import TokenKind
 from .values import Call
+from .version_ends import Ends
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ class Misbehaving:
     require_fips = Knob[bool]()
     delay_all = Knob[float]()
     clock_offset = Knob[float]()
+    deprecations = Knob[bool]()
+    registration_minimum = Knob[str]()
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
@@ -73,6 +76,11 @@ class Misbehaving:
     @minimum_version.setter
     def minimum_version(self, version: str) -> None:
         self._github.settings = dataclasses.replace(self._github.settings, minimum_version=version)
+
+    def end_version(self, version: str, *, runtime: float | None = None, registration: float | None = None) -> None:
+        """From these times on, in seconds since the epoch, it gets no messages and cannot register; None: no end."""
+        ends = Ends(runtime_at=runtime, registration_at=registration)
+        self._ask(lambda: self._github.version_ends.set(version, ends))
 
     def revoke_tokens(self) -> None:
         """All installation tokens are worth nothing from now on."""

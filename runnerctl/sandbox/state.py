@@ -31,6 +31,7 @@ from .runners import Registry, distinct
 from .sessions import Message, Session, Sessions
 from .tokens import Token, TokenKind, Tokens, new_value
 from .values import Call, Job, JobView, Phase, Runner, RunnerView, Scope, Step
+from .version_ends import VersionEnds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ class GitHub:
         self.blobs = Blobs()
         self.actions = ActionCatalogue(actions or {})
         self.releases = Releases()
+        self.version_ends = VersionEnds()
         self.calls: list[Call] = []
         self.server_url = ""
         self.started_at = self.now()

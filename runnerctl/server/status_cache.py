@@ -30,6 +30,8 @@ class _Answer(NamedTuple):
     degraded: str | None
     last_job: Job | SeenJob | None
     age: float | None
+    version: tuple[object, ...] | None
+    """When its version ends, and how many days are left."""
 
     def is_of(self, status: documents.Status, age: float | None) -> bool:
         return (
@@ -37,6 +39,7 @@ class _Answer(NamedTuple):
             and self.age == age
             and self.degraded == status.degraded
             and self.last_job == status.last_job
+            and self.version == _version(status)
             # When the look began, which is the last of it, is told to nobody.
             and (self.seen or ())[:-1] == (status.seen or ())[:-1]
         )
@@ -93,7 +96,10 @@ class StatusCache:
             if len(self._answers) > _MOST_KEPT:
                 self._answers.clear()
             answer = encoded(documents.status_document(status))
-            last = self._answers[status.name] = _Answer(
-                answer, status.runner, status.seen, status.degraded, status.last_job, age
-            )
+            told = (status.runner, status.seen, status.degraded, status.last_job, age, _version(status))
+            last = self._answers[status.name] = _Answer(answer, *told)
         return last.answer
+
+
+def _version(status: documents.Status) -> tuple[object, ...] | None:
+    return None if status.version is None else (*status.version, status.version.days_left(status.now))

@@ -22,8 +22,10 @@ from runnerctl.core import (
     finish_orphans,
     observe_runners,
     prune,
+    renew_ahead,
     replace_lost,
     routed,
+    version_warnings,
 )
 from runnerctl.core.domain.errors import RunnerctlError
 
@@ -58,6 +60,7 @@ class Watcher:
         self._stopped = threading.Event()
         self._beats: dict[str, float] = {}
         self._next_prune = 0.0
+        self._warned: list[str] = []
         self._threads = [
             threading.Thread(target=self._repeat, args=(name, act), name=name, daemon=True)
             for name, act in (("watcher", self._hear), ("sweep", self._sweep), ("housekeeping", self._keep_house))
@@ -169,7 +172,7 @@ class Watcher:
 
     def _keep_house(self) -> None:
         """One at a time: an answer that takes long is waited for by this thread only."""
-        for act in (self._ask_github, self._finish_orphans, self._replace_lost, self._prune):
+        for act in (self._ask_github, self._renew_ahead, self._finish_orphans, self._replace_lost, self._prune):
             if not self._stopped.is_set():
                 self._guarded(act)
         self._stopped.wait(SWEEP_SECONDS)
@@ -178,6 +181,17 @@ class Watcher:
         runners = self._services.store.live()
         for runner_id in ask_github(self._services, self._poller, runners):
             self.engine.enqueue(runner_id)
+
+    def _renew_ahead(self) -> None:
+        """What ends soon is said once a day: its words count the days."""
+        for runner in renew_ahead(self._services, self._services.store.live()):
+            log.info("runner %r is renewed: %s", runner.name, runner.reason)
+            self.engine.enqueue(runner.id)
+        warnings = version_warnings(self._services, self._services.store.live())
+        for warning in warnings:
+            if warning not in self._warned:
+                log.warning("%s", warning)
+        self._warned = warnings
 
     def _finish_orphans(self) -> None:
         if self._services.store.orphans(due_at=self._services.clock.now()):

@@ -5,6 +5,7 @@ A job can write to the same place and forge every one of them.
 
 from __future__ import annotations
 
+import explaining
 import masking
 
 MAX_LINE = 8 * 1024
@@ -16,13 +17,26 @@ _CONTROLS = {
 _DIGITS = str.maketrans("123456789", "000000000")
 _CUT = " […]"
 
-LISTENING, RUNNING, COMPLETED, UPDATING, STOPPING, FAILING, DELETED = (
-    "listening", "running", "completed", "updating", "stopping", "failing", "deleted",
+LISTENING, RUNNING, COMPLETED, UPDATING, STOPPING, FAILING, DELETED, CONNECTING, RECONNECTED, BROKEN = (
+    "listening", "running", "completed", "updating", "stopping", "failing", "deleted", "connecting", "reconnected",
+    "broken",
 )  # fmt: skip
-_UPDATE_LINES = (
-    "Runner update in progress, do not shutdown runner.",
-    "Generate and execute update script.",
-    "Runner will exit shortly for update, should be back online within 10 seconds.",
+_WHOLE = {
+    "Exiting...": STOPPING,
+    "Runner update in progress, do not shutdown runner.": UPDATING,
+    "Generate and execute update script.": UPDATING,
+    "Runner will exit shortly for update, should be back online within 10 seconds.": UPDATING,
+}
+_TIMED = {"Listening for Jobs": LISTENING, "Runner reconnected.": RECONNECTED}
+_BEGINNINGS = (
+    ("The runner no longer exists on the server.", DELETED),
+    # Said before the line that only says that the connecting failed, which comes once (L/MessageListener.cs).
+    ("A session for this runner already exists.", CONNECTING),
+    ("The local machine's clock may be out of sync with the server time by more than five minutes.", CONNECTING),
+    ("An error occurred: ", FAILING),
+    # These are followed by an exit with 1 (actions/runner, BrokerMessageListener.cs).
+    ("Failed to create a session. ", FAILING),
+    ("Failed to create session. ", FAILING),
 )
 
 
@@ -80,29 +94,27 @@ def understand(line: str) -> Event | None:
     said = _without_time(line)
     if said != line and (event := _understand_timed(said)) is not None:
         return event
-    if said in _UPDATE_LINES:
-        return Event(UPDATING)
-    if said.startswith("The runner no longer exists on the server."):
-        return Event(DELETED)
-    if said == "Exiting...":
-        return Event(STOPPING)
-    # The last two are followed by an exit with 1 (actions/runner, BrokerMessageListener.cs).
-    if said.startswith(("An error occurred: ", "Failed to create a session. ", "Failed to create session. ")):
-        return Event(FAILING, said.removeprefix("An error occurred: "))
+    if (kind := _WHOLE.get(said)) is not None:
+        return Event(kind)
+    if (broken := explaining.cause(said)) is not None:
+        return Event(BROKEN, broken)
+    for beginning, kind in _BEGINNINGS:
+        if said.startswith(beginning):
+            return Event(kind, said.removeprefix("An error occurred: "))
     return None
 
 
 def _understand_timed(said: str) -> Event | None:
     """The lines that the Listener always begins with the time."""
-    if said == "Listening for Jobs":
-        return Event(LISTENING)
+    if said in _TIMED:
+        return Event(_TIMED[said])
     if said.startswith("Running job: "):
         return Event(RUNNING, said[len("Running job: ") :])
     if said.startswith("Job "):
         name, middle, result = said[len("Job ") :].rpartition(" completed with result: ")
         return Event(COMPLETED, name, result) if middle and result.isalpha() else None
     if said.startswith("Runner connect error: "):
-        return Event(FAILING, said.removesuffix(" Retrying until reconnected."))
+        return Event(CONNECTING, said.removesuffix(" Retrying until reconnected."))
     return None
 
 

@@ -14,7 +14,9 @@ from launch import Launch
 from processes import Process
 
 _MAX_SIZE = 64 * 1024
-_PHASES = (records.STARTING, records.LISTENING, records.BUSY, records.UPDATING, records.STOPPING)
+_PHASES = (
+    records.STARTING, records.LISTENING, records.CONNECTING, records.BUSY, records.UPDATING, records.STOPPING,
+)  # fmt: skip
 _STOPS = (stopping.DRAIN, stopping.GRACE, stopping.NOW)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+import explaining
 import lines
 import record as records
 from exits import JOB_RESULTS, Exit, RestartCounter
@@ -24,13 +25,27 @@ _ALONE_SECONDS = 3.0
 _START_SECONDS = 60.0
 """From the line of a job to its Worker, at most: GitHub is asked in between."""
 
+_PHASES = {lines.UPDATING: records.UPDATING, lines.STOPPING: records.STOPPING}
+
 
 class Progress:
-    """Keeps ``record`` up to date, and wipes ``counter`` when the Listener comes online."""
+    """Keeps ``record`` up to date, and wipes ``counter`` when the Listener comes online.
 
-    def __init__(self, record: Record, counter: RestartCounter, origins: Origins, *, ephemeral: bool) -> None:
+    ``environment`` is the Listener's.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        counter: RestartCounter,
+        origins: Origins,
+        environment: dict[str, str],
+        *,
+        ephemeral: bool,
+    ) -> None:
         self._record = record
         self._origins = origins
+        self._environment = environment
         self._ephemeral = ephemeral
         self._counter = counter
         self._said = records.STARTING
@@ -48,6 +63,10 @@ class Progress:
         """It is the one that lived before: another job has another."""
         self.error = ""
         """What the Listener said last of an error."""
+        self.broken = ""
+        """Why it cannot run on this host, by its own words."""
+        self._before = records.STARTING
+        """What it did before it had to connect again."""
         self.deleted = False
         """It was told that GitHub has no registration of it any more."""
         self.interrupted = False
@@ -96,13 +115,14 @@ class Progress:
         """A new Listener runs."""
         self._said = records.STARTING
         self._outlived = False
-        self.error = ""
+        self.error = self.broken = ""
         self._record.error = None
 
     def adopted(self, *, working: bool) -> None:
         """A runner that was online or busy before us is so still."""
         said = self._record.phase
         self._said = records.LISTENING if said == records.BUSY else said
+        self._before = records.STARTING if self._record.online_at is None else records.LISTENING
         self._note(working)
 
     def found_at_work(self) -> None:
@@ -177,21 +197,56 @@ class Progress:
         return records.BUSY if self.occupied else self._said
 
     def _take(self, event: Event) -> None:
+        text = event.text[:_MAX_ERROR]
         if event.kind == lines.LISTENING:
             self._online()
         elif event.kind == lines.RUNNING:
             self._job_started(event.text[:_MAX_NAME])
         elif event.kind == lines.COMPLETED:
             self._job_over(event.text[:_MAX_NAME], event.result)
-        elif event.kind == lines.UPDATING:
-            self._said = records.UPDATING
-        elif event.kind == lines.STOPPING:
-            self._said = records.STOPPING
-        elif event.kind == lines.FAILING:
-            self.error = event.text[:_MAX_ERROR]
-            self._record.error = self.error if self._said == records.STARTING else None
+        elif event.kind in _PHASES:
+            self._said = _PHASES[event.kind]
         elif event.kind == lines.DELETED:
             self.deleted = True
+        else:
+            self._explain(event.kind, text)
+
+    def _explain(self, kind: str, text: str) -> None:
+        """What it says of why it is not online, or is again."""
+        if kind == lines.FAILING:
+            self._failing(text)
+        elif kind == lines.BROKEN:
+            self._cannot_run(text)
+        elif kind == lines.CONNECTING:
+            self._connecting(text)
+        elif kind == lines.RECONNECTED:
+            self._reconnected()
+
+    def _failing(self, text: str) -> None:
+        self.error = text
+        self._record.error = text if self._said in (records.STARTING, records.CONNECTING) else None
+
+    def _cannot_run(self, text: str) -> None:
+        """What follows is a stack. Once there was a job, the line may be the job's."""
+        if self._record.jobs_run == 0:
+            self.broken = self.broken or text
+            self._record.error = self.broken
+
+    def _connecting(self, text: str) -> None:
+        """It tries on, online before or not; the first that it says of that tells the most."""
+        if self._said in (records.STARTING, records.LISTENING):
+            self._before, self._said = self._said, records.CONNECTING
+        elif self._said != records.CONNECTING:
+            return
+        else:
+            text = self._record.error or text
+        self.error = self._record.error = explaining.connect_error(text, self._environment)
+
+    def _reconnected(self) -> None:
+        """The Listener's own word for it; after an error of its polls it has none (``_online`` ends that)."""
+        if self._said == records.CONNECTING:
+            self._said = self._before
+            self._record.error, self.error = None, ""
 
     def _online(self) -> None:
         self._said = records.LISTENING

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from previous_record import PreviousRecord
 
 _MOST_JOBS = 16
-STARTING, BUSY, LISTENING, UPDATING, STOPPING, EXITED = (
-    "starting", "busy", "listening", "updating", "stopping", "exited",
+STARTING, BUSY, LISTENING, CONNECTING, UPDATING, STOPPING, EXITED = (
+    "starting", "busy", "listening", "connecting", "updating", "stopping", "exited",
 )  # fmt: skip
 
 

@@ -49,7 +49,13 @@ class Supervision:
         self._lease = lease
         self._output = Output(f"{run_dir}/out.fifo", log)
         self._restart_counter = RestartCounter()
-        self._progress = Progress(record, self._restart_counter, Origins(launch.root), ephemeral=launch.ephemeral)
+        self._progress = Progress(
+            record,
+            self._restart_counter,
+            Origins(launch.root),
+            launch.listener.environment,
+            ephemeral=launch.ephemeral,
+        )
         self._stop = stopping.Stop(launch)
         self._ready: Ready | None = None
         """What the next start makes a Listener of."""
@@ -348,7 +354,7 @@ class Supervision:
         self._insist_on_saving()
 
     def _outcome(self) -> tuple[str, str | None]:
-        return exits.outcome(
+        word, reason = exits.outcome(
             self._record.last_exit or Exit(signal=wakeups.SIGKILL),
             self._launch,
             self._restart_counter,
@@ -358,6 +364,8 @@ class Supervision:
             deleted=self._progress.deleted,
             error=self._progress.error,
         )
+        # Its cause instead of what .NET made of that.
+        return word, (self._progress.broken if word == "failed" else "") or reason
 
     def _insist_on_saving(self) -> None:
         """A full disk may have space again now that the tree is dead."""

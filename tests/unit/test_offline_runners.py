@@ -9,6 +9,7 @@ import pytest
 from runnerctl.core.domain import documents
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import Observation, Phase
+from runnerctl.core.domain.observed_state import has_reconnected, observed_state
 from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.engine.plan import OFFLINE, Action
 from runnerctl.core.engine.table import Step
@@ -26,6 +27,52 @@ def seen_offline(*, processes: Observation | None = None, more: dict[str, Any] |
 def test_a_persistent_one_that_is_offline_in_two_listings_is_restarted() -> None:
     action = seen_offline(ephemeral=False)
     assert (action.step, action.reason) == (Step.RESTART, OFFLINE)
+
+
+def test_whoever_says_that_it_connects_is_no_less_offline() -> None:
+    """A job can make its runner say so."""
+    connecting = alive(Phase.CONNECTING, error="Runner connect error: forged")
+    action = seen_offline(ephemeral=False, processes=connecting)
+    assert (action.step, action.reason) == (Step.RESTART, OFFLINE)
+
+
+@pytest.mark.parametrize("state", [S.STARTING, S.IDLE])
+@pytest.mark.parametrize("ephemeral", [True, False])
+def test_that_it_connects_alone_leads_to_nothing(state: RunnerState, ephemeral: bool) -> None:
+    connecting = alive(Phase.CONNECTING, error="Runner connect error: forged")
+    assert decided(runner(state, ephemeral=ephemeral), connecting).step is Step.NOTHING
+
+
+def shown(row: Runner, processes: Observation) -> documents.Status:
+    return documents.Status(name=row.name, runner=row, seen=processes, degraded=None, now=NOW)
+
+
+def test_one_that_connects_is_shown_so_wherever_a_state_is_and_its_row_does_not_change() -> None:
+    connecting = alive(Phase.CONNECTING)
+    for state in (S.STARTING, S.IDLE):
+        document = documents.status_document(shown(runner(state), connecting))
+        assert (document["state"], document["phase"]) == ("connecting", "connecting")
+        assert observed_state(runner(state), connecting) is state
+    assert documents.status_document(shown(runner(S.STOPPING), connecting))["state"] == "stopping"
+    assert documents.status_document(shown(runner(S.IDLE), alive()))["state"] == "idle"
+    assert observed_state(runner(S.BUSY), connecting) is S.IDLE, "its job is over"
+
+
+@pytest.mark.parametrize(
+    ("row", "since", "back"),
+    [
+        ({"github_status": "online", "github_seen_at": NOW - 5}, NOW - 156, True),
+        ({"github_status": "online", "github_seen_at": NOW - 5}, NOW - 100, False),
+        ({"github_status": "offline", "github_seen_at": NOW - 5}, NOW - 900, False),
+        ({"github_status": None, "github_seen_at": None}, NOW - 900, False),
+    ],
+)
+def test_a_listener_that_does_not_say_that_it_is_back_is_so_by_githubs_list(
+    row: dict[str, Any], since: float, back: bool
+) -> None:
+    connecting = alive(Phase.CONNECTING, phase_at=since)
+    assert has_reconnected(runner(S.IDLE, **row), connecting) is back
+    assert not has_reconnected(runner(S.IDLE, **row), alive(phase_at=since))
 
 
 def test_an_ephemeral_one_that_waits_for_its_job_is_made_again() -> None:

@@ -12,7 +12,7 @@ from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Pha
 from runnerctl.core.domain.observed_state import shown_state
 from runnerctl.core.domain.states import LIVE, Desired, How, RunnerState
 from runnerctl.core.engine import failures, restarting
-from runnerctl.core.engine.plan import Action, Deadlines, Now, Seen, plan, wanted
+from runnerctl.core.engine.plan import RENEWAL, Action, Deadlines, Now, Seen, plan, wanted
 from runnerctl.core.engine.situation import Wanted
 from runnerctl.core.engine.table import Step
 
@@ -288,6 +288,24 @@ def test_a_version_that_github_refuses_is_renewed_after_the_rest_unless_its_scop
     assert decided(row, ended(Outcome.OUTDATED), ends=1).step is Step.RENEW
     assert decided(row, ended(Outcome.OUTDATED), ends=1, held_back=30.0).step is Step.WAIT
     assert decided(runner(S.IDLE), ended(Outcome.OUTDATED), held_back=30.0).step is Step.WAIT
+
+
+@pytest.mark.parametrize("ephemeral", [True, False])
+def test_a_restart_for_a_newer_version_gets_that_version_unless_somebody_has_wanted_another_since(
+    ephemeral: bool,
+) -> None:
+    row = runner(S.STOPPED, ephemeral=ephemeral, how=How.DRAIN, wants=2, started_wants=1, wanted_by=RENEWAL)
+    assert decided(row, ended(Outcome.STOPPED)).step is Step.RENEW
+    assert decided(row._replace(wanted_by="command"), ended(Outcome.STOPPED)).step is Step.LAUNCH
+    assert decided(row._replace(started_wants=2), ended(Outcome.STOPPED)).step is not Step.RENEW
+    gone = row._replace(desired=Desired.GONE, state=S.STOPPED)
+    assert decided(gone, ended(Outcome.STOPPED)).step is Step.BEGIN_REMOVAL
+
+
+def test_a_job_is_finished_before_a_newer_version_is_given() -> None:
+    row = runner(S.BUSY, ephemeral=False, how=How.DRAIN, wants=2, started_wants=1, wanted_by=RENEWAL)
+    busy = Observation(running=True, supervised=True, pid=5, phase=Phase.BUSY, stop_asked=True, online_at=NOW)
+    assert decided(row._replace(state=S.STOPPING), busy).step is Step.WAIT
 
 
 def event(at: float, old: RunnerState | None, new: RunnerState, reason: str | None = None) -> Event:

@@ -19,7 +19,7 @@ import pytest
 from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
 from runnerctl.core.domain.states import LIVE, TERMINAL, UNLAUNCHED, Desired, How
 from runnerctl.core.domain.states import RunnerState as S
-from runnerctl.core.engine.plan import Deadlines, Now, Seen, plan, situation_of
+from runnerctl.core.engine.plan import RENEWAL, Deadlines, Now, Seen, plan, situation_of
 from runnerctl.core.engine.situation import Ended, Made, Processes, Situation, Timer, Wanted
 from runnerctl.core.engine.steps.acts import ACTS, IDLE
 from runnerctl.core.engine.table import TABLE, Section, Step, row_for
@@ -55,6 +55,7 @@ RULES = (
     rule("an ended life has no process", lambda state, processes: state not in TERMINAL or processes is Processes.NONE),
     rule("a job is a process", lambda job, processes: not job or processes is not Processes.NONE),
     rule("a restart is a wish to run", lambda wanted, wished: wanted not in RESTARTS or wished),
+    rule("a renewal is a wish", lambda renewing, wished: not renewing or wished),
     rule("only what is to run is wished to run", lambda wanted, wished: not (wished and wanted in STOPS)),
     rule("what may not serve lasts no longer", lambda lasting, exposed: not (lasting and exposed)),
     rule(
@@ -209,6 +210,7 @@ def random_seen(rng: random.Random) -> Seen:
         github_id=7 if ephemeral else rng.choice([7, 7, None]),
         github_busy=rng.random() < 0.2,
         **rng.choice([{"github_seen_at": NOW - 5, "offline_since": NOW - 80}, {}]),
+        wanted_by=rng.choice(["command", "command", RENEWAL]),
     )
     return Seen(
         runner=row,
@@ -255,9 +257,9 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
 
 @cache
 def drawn() -> list[tuple[Seen, Situation]]:
-    rng = random.Random(12)
+    rng = random.Random(16)
     now = Now(wall=NOW, boot=BOOT, boot_id="this boot")
-    seen = (random_seen(rng) for _ in range(15_000))
+    seen = (random_seen(rng) for _ in range(20_000))
     return [(each, situation_of(each, now=now, deadlines=Deadlines())) for each in seen]
 
 

@@ -97,8 +97,11 @@ class ConfigSh(NamedTuple):
 class Configured(NamedTuple):
     """How ``config.sh`` ended, and what it said last."""
 
-    status: int
+    status: int | None
+    """None: it did not end in time, and nothing of it is left."""
     output: str
+    seconds: float | None = None
+    """How long it was given, if that is less than was asked for."""
 
 
 class Accepted(NamedTuple):

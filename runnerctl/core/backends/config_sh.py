@@ -11,9 +11,11 @@ from ..domain.errors import BackendFailed
 from .base import ConfigSh, Configured
 from .place import Place
 
+_LAST_SECONDS = 1.0
+
 
 def run(place: Place, asked: ConfigSh, environment: dict[str, str]) -> Configured:
-    """Raises ``BackendFailed`` when it cannot be run, or has not ended in time; then nothing of it is left."""
+    """Raises ``BackendFailed`` when it cannot be run."""
     try:
         process = subprocess.Popen(
             [str(place.root / "config.sh"), *asked.arguments],
@@ -30,16 +32,30 @@ def run(place: Place, asked: ConfigSh, environment: dict[str, str]) -> Configure
     with process:
         try:
             output, _ = process.communicate(timeout=asked.seconds)
-        except BaseException as exc:
-            os.killpg(process.pid, signal.SIGKILL)  # it is a shell: what it has started is what takes so long
-            if isinstance(exc, subprocess.TimeoutExpired):
-                raise out_of_time(place.name, asked.seconds) from exc
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            return Configured(None, _said(process).decode(errors="replace"))
+        except BaseException:
+            _kill(process)
             raise
     return Configured(process.returncode, output.decode(errors="replace"))
 
 
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)  # it is a shell: what it has started is what takes so long
+
+
+def _said(process: subprocess.Popen[bytes]) -> bytes:
+    """Until then. What left its group may hold the pipe open, and is not waited for."""
+    try:
+        return process.communicate(timeout=_LAST_SECONDS)[0]
+    except subprocess.TimeoutExpired as exc:
+        return exc.output or b""
+
+
 def out_of_time(name: str, seconds: float) -> BackendFailed:
-    return BackendFailed(f"config.sh of runner {name!r} did not end in {seconds:.0f} s")
+    message = f"config.sh of runner {name!r} did not end in {seconds:.0f} s"
+    return BackendFailed(message, hint=f"{{logs {name}}} shows what it said until then")
 
 
 def _as_user(user: tuple[int, int] | None) -> dict[str, Any]:

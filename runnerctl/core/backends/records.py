@@ -36,6 +36,7 @@ class Record(NamedTuple):
     cgroup: str | None
     stop_asked: bool = False
     error: str | None = None
+    phase_at: float | None = None
 
 
 def decode(text: bytes) -> Record:
@@ -56,6 +57,7 @@ def decode(text: bytes) -> Record:
         cgroup=get("cgroup"),
         stop_asked=bool(get("stop_asked")),
         error=get("error"),
+        phase_at=get("phase_at"),
     )
 
 
@@ -248,6 +250,7 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         ended=record.ended,
         outcome=record.outcome,
         reason=record.reason,
+        phase_at=record.phase_at,
         working=(job is not None or record.phase is Phase.BUSY) if watched else None,
         jobs=record.jobs if job is None else (*record.jobs, job),
     )

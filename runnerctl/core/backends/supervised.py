@@ -20,7 +20,7 @@ from runnerctl.supervisor import own_files
 from ..domain.errors import BackendFailed, RunnerctlError, RunnerExists
 from ..domain.observation import Observation
 from ..host.directories import check_directory, disk_errors
-from . import diagnostics, directory, identity, marks, run_directory
+from . import config_log, config_sh, diagnostics, directory, identity, marks, run_directory
 from .base import Accepted, Backend, ConfigSh, Configured, DeleteAsRoot, Found, Jit, Left, Provision, StopLadder
 from .launch_document import LaunchOptions, is_shortened
 from .leases import Leases
@@ -117,6 +117,10 @@ class SupervisedBackend(Backend):
         with disk_errors(place.root):
             own_files.clear(str(place.root))  # it reads them, and a job may have written them
         configured = self._configure(place, identity_)
+        log = self.run_dir(place.runner_id) / "runner.log"
+        config_log.keep(log, configured.output, secret=identity_.token, now=self.now())
+        if configured.status is None:
+            raise config_sh.out_of_time(place.name, configured.seconds or identity_.seconds)
         github_id = identity.of_config_sh(place.root) if configured.status == 0 else None
         return Accepted(handle, github_id, configured)
 

@@ -19,7 +19,7 @@ from ..domain.models import ProcessId
 from ..domain.observation import Observation, Phase
 from ..host import cgroups, processes
 from ..host.visibility import SEE_ALL, Unseen
-from . import config_sh, run_directory, units
+from . import run_directory, units
 from .base import Capabilities, ConfigSh, Configured, Problem, Usage
 from .place import Place, place_of
 from .records import Records
@@ -95,9 +95,9 @@ class SystemdBackend(SupervisedBackend):
             units.stop(place.runner_id)  # so that the directory is ours again
         finally:
             path.unlink(missing_ok=True)
-        return self._configured(place, seconds)
+        return self._configured(place)._replace(seconds=seconds)
 
-    def _configured(self, place: Place, seconds: float) -> Configured:
+    def _configured(self, place: Place) -> Configured:
         told = run_directory.read(self.run_dir(place.runner_id) / "configured")
         try:
             status, output = told["status"], str(told["output"])
@@ -105,8 +105,6 @@ class SystemdBackend(SupervisedBackend):
         except (KeyError, TypeError, ValueError):
             why = self._error(place.runner_id)
             raise BackendFailed(f"config.sh of runner {place.name!r} could not be run: {why}") from None
-        if ended is None:
-            raise config_sh.out_of_time(place.name, seconds)
         return Configured(ended, output)
 
     def launch(self, handle: str, *, leased: bool = False) -> str:

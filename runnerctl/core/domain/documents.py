@@ -7,13 +7,18 @@ from typing import Any, NamedTuple
 from . import jobs
 from .durations import shown
 from .models import Event, Job, Orphan, OrphanKind, Runner
-from .observation import Observation, SeenJob
+from .observation import Observation, Phase, SeenJob
+from .states import RunnerState
 from .timestamps import timestamp
+from .version_end import VersionEnd, version_document
 
 RUNNING = "running"
 INSTALLED = "installed_not_running"
 NOT_INSTALLED = "not_installed"
 UNKNOWN = "unknown"
+CONNECTING = "connecting"
+LISTENERS_WORD = "told by its Listener's output"
+"""Which a job can forge."""
 OFFLINE = "GitHub shows it as offline, though its Listener lives"
 OVERDUE_SECONDS = 90.0
 """GitHub is listed every minute; what it said longer ago than that, and the time that a listing takes, is unknown."""
@@ -30,6 +35,8 @@ class Status(NamedTuple):
     now: float
     last_job: Job | SeenJob | None = None
     """The last that it ran to its end."""
+    version: VersionEnd | None = None
+    """When the version that it runs ends; None where that is not ours to see to."""
 
     @property
     def word(self) -> str:
@@ -39,6 +46,18 @@ class Status(NamedTuple):
         if self.seen is not None and self.seen.running is None:
             return UNKNOWN
         return INSTALLED if self.runner is not None and self.runner.live else NOT_INSTALLED
+
+    @property
+    def state(self) -> str | None:
+        """The row's, but for one that cannot reach GitHub: by its Listener's own word, so that no row says it."""
+        if self.runner is not None and self.seen is not None and self.seen.running and self.connecting:
+            return CONNECTING
+        return None if self.runner is None else self.runner.state
+
+    @property
+    def connecting(self) -> bool:
+        waits = self.runner is not None and self.runner.state in {RunnerState.STARTING, RunnerState.IDLE}
+        return waits and self.seen is not None and self.seen.phase is Phase.CONNECTING
 
 
 def unknown(name: str) -> Status:
@@ -56,13 +75,14 @@ def status_document(status: Status) -> dict[str, Any]:
         "status": status.word,
         "name": status.name,
         "pid": seen.pid if seen else None,
-        "state": runner.state,
+        "state": status.state,
         "phase": seen.phase if running and seen else runner.state,
         "job": job_document(seen),
         "last_job": None if status.last_job is None else jobs.document(status.last_job),
         "github": github_document(runner, status.now),
         "degraded": status.degraded,
         "reason": runner.reason,
+        "package": None if status.version is None else version_document(status.version, status.now),
     }
 
 
@@ -143,7 +163,7 @@ def listed_document(runner: Runner, status: Status | None, last_job: Job | None)
         return full_document(status)
     nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "job": None, "github": None}
     last = None if last_job is None else jobs.document(last_job)
-    return {**runner_document(runner), **nothing, "last_job": last, "degraded": None}
+    return {**runner_document(runner), **nothing, "last_job": last, "degraded": None, "package": None}
 
 
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:

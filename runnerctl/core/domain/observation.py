@@ -12,6 +12,8 @@ class Phase(StrEnum):
     STARTING = "starting"
     LISTENING = "listening"
     BUSY = "busy"
+    CONNECTING = "connecting"
+    """It cannot reach GitHub and tries on: its own word, which a job can forge."""
     UPDATING = "updating"
     STOPPING = "stopping"
     EXITED = "exited"
@@ -74,6 +76,8 @@ class Observation(NamedTuple):
     """A job runs, as far as was seen at no cost; None: ``Backend.working`` proves it."""
     jobs: tuple[SeenJob, ...] = ()
     """The last that ended, oldest first, and the one that runs."""
+    phase_at: float | None = None
+    """Since when it is in that phase."""
     began: float = 0.0
     """When the look began, ``time.time()``; of a list that was kept: when that was asked for. What began before the
     row's last act proves no absence."""

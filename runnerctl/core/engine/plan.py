@@ -24,6 +24,8 @@ S = RunnerState
 WAS_STOPPED = "It was stopped"
 LOST = "GitHub no longer knows it"
 EXPOSED = "Its repository has become public, and runners of public repositories are not allowed"
+RENEWAL = "policy renewal"
+"""Who wants a restart so that a runner gets a newer version before its own ends."""
 OFFLINE_SECONDS = 60.0
 """Between the first and the last of the listings that show it as offline."""
 CRASH_LOOP_SECONDS = 60.0
@@ -146,6 +148,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         exposed=runner.exposed_at is not None,
         changed=_seen_state(runner, processes, lasting=lasting) is not runner.state,
         wished=is_wished(runner),
+        renewing=is_renewing(runner),
         rested=restarting.left(runner, seen.ends, now.wall) <= 0,
         asked=processes.stop_asked,
         unheard=not processes.stop_asked and _is_long_interrupted(runner, now, deadlines),
@@ -175,6 +178,11 @@ def wanted(runner: Runner) -> Wanted:
 def is_wished(runner: Runner) -> bool:
     """Whether the wish that it runs, or runs anew, is younger than its last start, by count: clocks are set back."""
     return runner.desired is Desired.RUNNING and runner.wants > runner.started_wants
+
+
+def is_renewing(runner: Runner) -> bool:
+    """It is to restart with a newer version, and nobody has wanted anything else since."""
+    return runner.wanted_by == RENEWAL and is_wished(runner)
 
 
 def _processes(seen: Seen) -> Processes:
@@ -236,7 +244,8 @@ def _is_offline(seen: Seen, now: float) -> bool:
     since = offline_since(runner, now)
     if since is None or runner.github_seen_at is None:
         return False
-    if processes.phase is not Phase.LISTENING or processes.online_at is None:
+    # Whoever says that it tries to connect is no less offline; a job can say so in its name.
+    if processes.phase not in {Phase.LISTENING, Phase.CONNECTING} or processes.online_at is None:
         return False
     if runner.ephemeral and (runner.github_busy or not seen.replaced):
         return False  # another would not get the job that GitHub has given to this one, or is not wanted

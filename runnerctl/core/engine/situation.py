@@ -104,6 +104,8 @@ class Situation(NamedTuple):
     """The state that is seen is another than the row's."""
     wished: bool = False
     """The wish that it runs is younger than its rest."""
+    renewing: bool = False
+    """That wish is that it gets a newer version."""
     rested: bool = True
     """The pause before its next start is over."""
     asked: bool = False

@@ -48,6 +48,7 @@ _SAID: dict[str, dict[object, str]] = {
     "exposed": {True: "its repository has become public", False: "its repository has not become public"},
     "changed": {True: "its processes show another state"},
     "wished": {True: "somebody started it"},
+    "renewing": {True: "that is for a newer version"},
     "rested": {False: "its pause is not over"},
     "asked": {False: "its supervisor was not told"},
     "unheard": {True: "its supervisor has not heard of it for 2 seconds"},

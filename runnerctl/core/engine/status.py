@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from ..domain import documents
 from ..domain.documents import Status, unknown
 from ..domain.models import Job, Runner
-from ..domain.observation import UNKNOWN
-from ..domain.observed_state import shown_state
+from ..domain.observation import UNKNOWN, Phase
+from ..domain.observed_state import has_reconnected, shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
+from ..packages import version_policy
 from ..services import Services
-from .github_side import breaker
+from .github_side import breaker, version_ends
 from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def observe(services: Services, runner: Runner, *, last_jobs: Mapping[str, Job] 
     backend, handle = services.backends.reach(runner)
     seen = backend.observe(handle) if runner.live else None
     if seen is not None:
+        if has_reconnected(runner, seen):
+            seen = seen._replace(phase=Phase.LISTENING, error=None)
         runner = _as_observed(runner, seen)
     if seen is not None and seen.running is None:
         why = f"Its processes cannot be seen from here: {seen.error or 'no reason was given'}"
@@ -52,8 +55,13 @@ def observe(services: Services, runner: Runner, *, last_jobs: Mapping[str, Job] 
         from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
+    end = version_ends.end_of_runner(services, runner)
+    if end is not None and (doubt := version_policy.doubt(end, now)) is not None:
+        degraded = "; ".join(filter(None, (degraded, doubt)))
     last_job = _last_job(services, runner, seen, last_jobs)
-    return Status(name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now, last_job=last_job)
+    return Status(
+        name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now, last_job=last_job, version=end
+    )
 
 
 def _last_job(
@@ -78,7 +86,10 @@ def _unseen(services: Services, runner: Runner, seen: Observation, why: str) -> 
 def _as_observed(runner: Runner, seen: Observation) -> Runner:
     """Without a server nobody has written it down yet. A reason is told with the state that it explains."""
     state, reason = shown_state(runner, seen), runner.reason
-    if state in SERVING:
+    if seen.phase is Phase.CONNECTING and state in {RunnerState.STARTING, RunnerState.IDLE}:
+        row_says = reason if state is RunnerState.STARTING else None
+        reason = row_says or f"{seen.error or 'It cannot connect'} ({documents.LISTENERS_WORD})"
+    elif state in SERVING:
         reason = None
     elif state is not runner.state:
         reason = seen.reason

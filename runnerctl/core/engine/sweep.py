@@ -16,6 +16,7 @@ from ..domain.models import Orphan, Runner, Scope
 from ..domain.observation import Observation
 from .drive import ENDING, drive
 from .github_side import find_exposed
+from .github_side.rolling import renew_ahead
 from .observing import decide, observe_at_once
 from .operations.replacing import replace_lost
 from .orphans import clear_orphans, orphans_text
@@ -104,6 +105,8 @@ def sweep(services: Services, poller: RegistrationPoller | None = None, *, dry_r
         ask_github(services, poller, runners)
     if not dry_run:
         _make_due(services, runners)
+        if poller is not None:
+            renew_ahead(services, services.store.live())
     unlisted = () if poller is None else tuple(poller.failures.items())
     runners = services.store.live()
     findings = observe_runners(services, runners, poller)

@@ -46,7 +46,7 @@ class Step(StrEnum):
     """GitHub deleted its registration, and it gets another."""
     MARK_STOPPED = "mark stopped"
     RENEW = "renew"
-    """GitHub refuses its version: give it the one that is offered, and start it again."""
+    """GitHub refuses its version, or soon will: give it the one that is offered, and start it again."""
     CONFIRM = "confirm"
     """GitHub lists it no more: its life ends if GitHub does not know it by its id either."""
     REPLACE = "replace"
@@ -207,6 +207,7 @@ TABLE: tuple[Section, ...] = (
         _row(Step.NOTHING, "it is to rest", wanted=frozenset({Wanted.STOP, Wanted.STOP_NOW})),
         _row(Step.WAIT, "the last try failed; its time has not come", put_off=True),
         _row(Step.REGISTER_AGAIN, "its registration is gone, and it is to get another", wished=True, unregistered=True),
+        _row(Step.RENEW, "its version ends soon, and a newer one is here", wanted=_RESTARTS, renewing=True),
         _row(Step.LAUNCH, "it is to run again", wanted=_RESTARTS),
         _row(Step.LAUNCH, "it was started", wished=True),
         _row(Step.CONFIRM, "GitHub lists it no more", lost=True, lasting=True),

@@ -6,7 +6,7 @@ Readers are lenient as GitHub asks: unknown fields are ignored, and what older E
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -48,6 +48,14 @@ class Download:
     filename: str
     sha256: str | None
     temp_token: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deprecation:
+    """When a version ends, in seconds since the epoch; None: no end is set."""
+
+    runtime_at: float | None
+    registration_at: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +162,25 @@ class WireDownload(msgspec.Struct):
             sha256=self.sha256_checksum or None,
             temp_token=self.temp_download_token or None,
         )
+
+
+class WireDeprecation(msgspec.Struct):
+    """``registration_deprecates_at`` has been absent from every answer so far."""
+
+    runner_version: str
+    runtime_deprecates_at: datetime | None = None
+    registration_deprecates_at: datetime | None = None
+
+    def value(self) -> Deprecation:
+        return Deprecation(
+            runtime_at=_seconds(self.runtime_deprecates_at), registration_at=_seconds(self.registration_deprecates_at)
+        )
+
+
+def _seconds(time: datetime | None) -> float | None:
+    if time is None:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 class WireAsset(msgspec.Struct):

@@ -11,10 +11,12 @@ from ..domain.errors import GitHubConflict, GitHubNoAnswer, GitHubNotFound, GitH
 from ..domain.models import Scope
 from . import requests as protocol
 from .answers import (
+    Deprecation,
     Download,
     JitConfig,
     Release,
     RemoteRunner,
+    WireDeprecation,
     WireDownload,
     WireGroups,
     WireJitConfig,
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from .transport import RateLimit, Transport
 
 T = TypeVar("T")
+
+_NO_VERDICT = frozenset({400, 404, 410})
+"""What is unknown: the version, the call, or the API version that has it."""
 
 
 class GitHub:
@@ -169,6 +174,15 @@ class GitHub:
         """The runner packages that GitHub has rolled out to this scope, one per platform."""
         found = self._read(protocol.list_downloads(scope), scope, list[WireDownload])
         return [download.value() for download in found]
+
+    def deprecation(self, scope: Scope, version: str) -> Deprecation | None:
+        """When GitHub ends that version; None where it does not know the version, or no such call (an Enterprise
+        Server), or does not tell us: that is no verdict."""
+        request = protocol.get_deprecation(scope, version)
+        answer = self._answer(request, scope)
+        if answer.status in _NO_VERDICT:
+            return None
+        return decode(request, answer, WireDeprecation).value()
 
     def release(self, version: str) -> Release | None:
         """A release of actions/runner, by version or ``latest``; None when there is none such on this GitHub."""

@@ -148,6 +148,16 @@ def list_downloads(scope: Scope) -> Request:
     )
 
 
+def get_deprecation(scope: Scope, version: str) -> Request:
+    # https://docs.github.com/enterprise-cloud@latest/rest/actions/self-hosted-runners#get-runner-version-end-of-life-schedule-for-a-repository
+    return Request(
+        method="GET",
+        path=f"{scope.path}/actions/runners/deprecations/{quote(version, safe='')}",
+        purpose=f"tell when version {version} of the runner ends for {scope}",
+        missing=f"This GitHub does not tell when version {version} of the runner ends",
+    )
+
+
 def runner_release(version: str) -> Request:
     # https://docs.github.com/rest/releases/releases#get-a-release-by-tag-name
     which = "latest" if version == "latest" else f"tags/v{quote(version.removeprefix('v'), safe='')}"

@@ -88,11 +88,6 @@ class Transport:
         """
         if answer.status >= 500 or answer.body.lstrip()[:1] in {b"", b"{", b"["}:
             return
-        if answer.status == 407:
-            raise GitHubUnavailable(
-                f"GitHub cannot be reached at {self._base.rstrip('/')}: the proxy answered with 407",
-                hint="Put the proxy's user and password into HTTPS_PROXY",
-            )
         raise GitHubNoAnswer(
             f"GitHub was asked to {request.purpose} and something else answered: status {answer.status}, not JSON",
             hint="A portal or proxy may stand in between: check the network, HTTPS_PROXY and GITHUB_API_URL",
@@ -141,7 +136,7 @@ class Transport:
             return GitHubNoAnswer(f"GitHub gave no answer when asked to {request.purpose}: {failure.reason}")
         return GitHubUnavailable(
             f"GitHub cannot be reached at {self._base.rstrip('/')}: {failure.reason}",
-            hint="Check the network, HTTPS_PROXY and GITHUB_API_URL",
+            hint=failure.hint or "Check the network, HTTPS_PROXY and GITHUB_API_URL",
         )
 
 

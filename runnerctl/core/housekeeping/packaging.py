@@ -10,6 +10,8 @@ from pathlib import Path
 from ..domain import names
 from ..domain.errors import InvalidRequest, PackageInvalid
 from ..domain.models import Scope
+from ..domain.version_end import VersionEnd
+from ..engine.github_side import version_ends
 from ..engine.github_side.packages import package_for
 from ..host import disk
 from ..packages import releases, version_policy
@@ -30,6 +32,8 @@ class PackageFacts:
     runners: int
     """How many live runners are of it."""
     unpacked_at: float | None
+    end: VersionEnd
+    """Of its version, in the scope here in which that is first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,19 +116,10 @@ def verify(services: Services, version: str | None = None) -> Sequence[Package]:
 
 def doubt(services: Services, version: str, *, scope: Scope | None = None) -> str | None:
     """What speaks against going on with that version, by what is known here; GitHub is not asked."""
-    platform = releases.platform_of_machine()
-    package = services.packages.ready(version, platform)
+    package = services.packages.ready(version, releases.platform_of_machine())
     if package is None:
         return None
-    now = services.clock.now()
-    unpacked_at = services.packages.unpacked_at(package)
-    key = f"{_api_url(services)} " if scope is None else f"{_api_url(services)} {scope} "
-    return version_policy.doubt(
-        package.version,
-        unpacked_at=now if unpacked_at is None else unpacked_at,
-        offered=releases.newest_offer(_offers(services), platform=platform, key=key),
-        now=now,
-    )
+    return version_policy.doubt(version_ends.end_of(services, scope, package.version), services.clock.now())
 
 
 def is_used(services: Services, package: Package) -> bool:
@@ -172,6 +167,7 @@ def _facts(services: Services, package: Package, using: Counter[tuple[str, str]]
         size=disk.used(package.path),
         runners=using[package.version, package.platform],
         unpacked_at=services.packages.unpacked_at(package),
+        end=version_ends.end_of(services, None, package.version),
     )
 
 

@@ -19,13 +19,14 @@ from urllib3.util.ssl_ import create_urllib3_context
 from ..domain.errors import ConfigInvalid
 from ..file_version import file_version
 from . import deadline
-from .failures import HttpFailure, reason, timed_out
+from .failures import HttpFailure, ProxyRefused, reason, refused_by_proxy, timed_out
 from .proxies import proxy_for
 from .settings import HttpSettings
 
 _CONNECT_SECONDS = 5.0
 """For each address of a host."""
 _CHUNK = 64 * 1024
+_PROXY_REFUSES = 407
 
 _ErrorsNamed = Callable[[], AbstractContextManager[None]]
 
@@ -113,7 +114,8 @@ class HttpClient:
         """The answer's beginning. The body is read within the block, whose end is due after ``seconds``."""
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, seconds), read=min(silence or seconds, seconds))
         with deadline.limited(seconds) as call:
-            errors_named = partial(_errors_named, call, url, seconds)
+            proxy = _proxy_of(url, self._settings)
+            errors_named = partial(_errors_named, call, url, seconds, proxy)
             with errors_named():
                 response = self._manager(url).urlopen(
                     method,
@@ -128,6 +130,8 @@ class HttpClient:
                 )
             opened = Opened(response, call, errors_named)
             try:
+                if proxy is not None and response.status == _PROXY_REFUSES:
+                    raise ProxyRefused(proxy)
                 yield opened
             finally:
                 opened.end()
@@ -181,7 +185,7 @@ class HttpClient:
 
 
 @contextmanager
-def _errors_named(call: deadline.Call, url: str, seconds: float) -> Iterator[None]:
+def _errors_named(call: deadline.Call, url: str, seconds: float, proxy: str | None) -> Iterator[None]:
     try:
         yield
     except (LocationValueError, urllib3.exceptions.URLSchemeUnknown, http.client.InvalidURL, UnicodeError) as exc:
@@ -189,10 +193,19 @@ def _errors_named(call: deadline.Call, url: str, seconds: float) -> Iterator[Non
             raise HttpFailure(reason(exc), sent=True) from exc
         raise ConfigInvalid(f"{_host(url)!r} cannot be asked: its address or its proxy's is not valid") from exc
     except (HTTPError, http.client.HTTPException, OSError) as exc:
+        if proxy is not None and refused_by_proxy(exc):
+            raise ProxyRefused(proxy) from exc
         # Which of the two clocks strikes first is chance, where the whole time is spent in one wait.
         late = call.expired or (timed_out(exc) and call.used() > 0.9 * seconds)
         why = f"it took longer than {seconds:.2g} s" if late else reason(exc)
         raise HttpFailure(why, sent=call.begun) from exc
+
+
+def _proxy_of(url: str, settings: HttpSettings) -> str | None:
+    try:
+        return proxy_for(url, settings)
+    except ValueError:  # whoever sends it names that
+        return None
 
 
 def _proxy_headers(proxy: str) -> dict[str, str] | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import urllib3
 from urllib3.exceptions import ProxyError
 
+from runnerctl.supervisor import explaining
+
 _BY_PROXY = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 
@@ -20,6 +22,17 @@ class HttpFailure(Exception):
         self.reason = reason
         self.sent = sent
         """The other side may have got the request, and may have acted on it."""
+        self.hint: str | None = None
+        """What to do, where that is known."""
+
+
+class ProxyRefused(HttpFailure):
+    """A 407, and nothing came to the other side."""
+
+    def __init__(self, address: str) -> None:
+        said = explaining.proxy_refuses(address)
+        super().__init__(said[0].lower() + said[1:], sent=False)
+        self.hint = explaining.PROXY_HINT.capitalize().replace("https_proxy", "HTTPS_PROXY")
 
 
 def reason(exc: BaseException) -> str:
@@ -32,6 +45,12 @@ def reason(exc: BaseException) -> str:
     if any(isinstance(cause, ProxyError) for cause in causes):
         return "its proxy failed"
     return "the connection was dropped"
+
+
+def refused_by_proxy(exc: BaseException) -> bool:
+    """The proxy wants another user and password, and built no tunnel."""
+    found = (_BY_PROXY.match(str(cause)) for cause in _causes(exc) if isinstance(cause, OSError))
+    return any(each is not None and each[1] == "407" for each in found)
 
 
 def timed_out(exc: BaseException) -> bool:

@@ -146,7 +146,7 @@ def _failures(release: Release) -> Iterator[None]:
     except HttpFailure as exc:
         raise GitHubUnavailable(
             f"Downloading {release.filename!r} from {_host(release.url)!r} failed: {exc.reason}",
-            hint="Check the network and HTTPS_PROXY",
+            hint=exc.hint or "Check the network and HTTPS_PROXY",
         ) from exc
 
 

@@ -18,6 +18,19 @@ class Manifest(NamedTuple):
     """sha256: what also a writer who sets the clock back, and a failing disk, change."""
 
 
+def path_of(directory: Path, name: str) -> Path:
+    """Of the package of that name in a store."""
+    return directory / f".{name}.manifest.json"
+
+
+def unpacked_at(directory: Path, name: str) -> float | None:
+    """When it was unpacked; None if that is not known any more."""
+    try:
+        return path_of(directory, name).stat().st_mtime
+    except OSError:
+        return None
+
+
 def write(target: Path, tree: Path) -> None:
     found = facts(tree)
     target.write_text(json.dumps({"files": found, "contents": contents(tree, found)}))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -125,20 +124,6 @@ def remembered(cache: Path, *, key: str, clock: Clock) -> Release | None:
     return _Cache(cache, key=key, clock=clock).read(platform_of_machine())
 
 
-def newest_offer(cache: Path, *, platform: str, key: str) -> str | None:
-    """The newest version that GitHub was ever heard to offer under a ``key`` that begins so; None if none is known."""
-    try:
-        entries = json.loads(cache.read_bytes())
-        offers = [
-            str(entry["release"]["version"])
-            for name, entry in entries.items()
-            if name.startswith(key) and name.endswith(f" {platform}")
-        ]
-        return max(offers, key=lambda version: [int(part) for part in version.split(".")], default=None)
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        return None
-
-
 def _offered(platform: str, downloads: Sequence[Download]) -> Release | None:
     """What the scope is offered for the platform; its ``sha256`` may be empty."""
     offers = [offer for offer in map(_offer, downloads) if offer is not None and offer.platform == platform]
@@ -222,6 +207,8 @@ class _Cache:
             return {}
 
     def _replace(self, text: str) -> None:
+        import tempfile  # a status reads, and must be quick
+
         descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:
             with os.fdopen(descriptor, "w") as file:

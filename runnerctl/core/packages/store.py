@@ -112,10 +112,7 @@ class PackageStore:
 
     def unpacked_at(self, package: Package) -> float | None:
         """When it was unpacked; None if that is not known any more."""
-        try:
-            return self._manifest(package.path.name).stat().st_mtime
-        except OSError:
-            return None
+        return manifests.unpacked_at(self._directory, package.path.name)
 
     def changed(self, package: Package, *, contents: bool = False) -> Sequence[str]:
         """The files that are no longer what was unpacked (replaced, resized, written to, gone, or new), sorted.
@@ -258,7 +255,7 @@ class PackageStore:
                 delete_tree(scratch)
 
     def _manifest(self, name: str) -> Path:
-        return self._directory / f".{name}.manifest.json"
+        return manifests.path_of(self._directory, name)
 
 
 def _by_version(package: Package) -> tuple[list[int], str]:

@@ -102,7 +102,12 @@ class AuditSection(Section, name="audit"):
 
 class DefaultsSection(Section, name="defaults", variables=_defaults):
     labels = setting(f"self-hosted,linux,{architecture()}", "Labels of a runner that is given none", parsing.labels)
-    version = setting("latest", "Version of the runner package", parsing.version, "RUNNER_VERSION")
+    version = setting(
+        "latest",
+        "Version of the runner package; a runner of a version that is named here is not renewed ahead of its end",
+        parsing.version,
+        "RUNNER_VERSION",
+    )
     workdir = setting("_work", "Work directory below a runner's root", parsing.workdir, "RUNNER_WORKDIR")
     ephemeral = setting("true", "End runners after one job", parsing.boolean)
     daemonize = setting("true", "Let runners outlive the server that made them", parsing.boolean)

@@ -25,8 +25,9 @@ async def get_message(request: web.Request) -> web.Response:
     session = _session(github, query.session_id, runner_id)
     if session is None:
         return _no_session()
-    if _is_older(query.runner_version, github.settings.minimum_version):
-        text = f"Runner version v{query.runner_version} is deprecated and cannot receive messages."
+    version, minimum = query.runner_version, github.settings.minimum_version
+    if not github.version_ends.gets_messages(version, minimum=minimum, now=github.now()):
+        text = f"Runner version v{version} is deprecated and cannot receive messages."
         return failed(400, "RunnerVersionTooOld", text)
     return await _poll(github, session, busy=query.status == "Busy")
 
@@ -79,10 +80,3 @@ def _no_session() -> web.Response:
 
 def _delivered(message: Message) -> web.Response:
     return web.json_response({"messageId": message.id, "messageType": message.type, "body": json.dumps(message.body)})
-
-
-def _is_older(version: str, minimum: str) -> bool:
-    parts = version.split(".")
-    return all(part.isdigit() for part in parts) and [int(part) for part in parts] < [
-        int(part) for part in minimum.split(".")
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import apps, groups, jobs, labels, meta, registration, releases, repositories, runners
+from . import apps, deprecations, groups, jobs, labels, meta, registration, releases, repositories, runners
 from .routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +12,7 @@ ROUTES: tuple[Route, ...] = (
     *groups.ROUTES,
     *jobs.ROUTES,
     *releases.ROUTES,
+    *deprecations.ROUTES,
     *repositories.ROUTES,
     *meta.ROUTES,
     *registration.ROUTES,

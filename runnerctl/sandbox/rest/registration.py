@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -19,12 +20,15 @@ from .bodies import invalid
 from .routes import Access, Answer, Ask, Refusal, Route
 
 T = TypeVar("T")
+_USER_AGENT = re.compile(r"GitHubActionsRunner-[a-z0-9-]+/(\d+\.\d+\.\d+)", re.ASCII)
 _EVENTS = {"register": TokenKind.REGISTRATION, "remove": TokenKind.REMOVE}
 
 
 def start_registration(github: GitHub, ask: Ask) -> Answer:
     """Whether this registration or remove token is good there. config.sh goes on with the very same token."""
     asked = _asked(github, ask, RegistrationEvent)
+    if asked.runner_event == "register":
+        _check_version(github, _version_of(ask.headers.get("User-Agent", "")))
     token = ask.caller.token
     if token is None or token.kind is not _EVENTS[asked.runner_event] or _scope_of(asked.url).key != _scope(ask).key:
         raise Refusal(404)
@@ -42,6 +46,7 @@ def start_registration(github: GitHub, ask: Ask) -> Answer:
 def register_runner(github: GitHub, ask: Ask) -> Answer:
     asked = _asked(github, ask, Register)
     scope = _scope(ask)
+    _check_version(github, given_or(asked.version, ""))
     if ask.caller.token is None or ask.caller.token.kind is not TokenKind.REGISTRATION:
         raise Refusal(404)
     if _scope_of(asked.url).key != scope.key or group_of(scope, asked.group_id) is None:
@@ -60,6 +65,22 @@ def register_runner(github: GitHub, ask: Ask) -> Answer:
             },
         }
     )
+
+
+def _check_version(github: GitHub, version: str) -> None:
+    """GitHub's words, as people have reported them; its runner prints them and ends."""
+    minimum = github.knobs.registration_minimum
+    if not github.version_ends.may_register(version, minimum=minimum, now=github.now()):
+        raise Refusal(
+            404,
+            "Your runner version is out of date and can no longer register with GitHub.\n"
+            f"The minimum runner version required to register with GitHub Actions is now {minimum}.",
+        )
+
+
+def _version_of(user_agent: str) -> str:
+    found = _USER_AGENT.match(user_agent)
+    return found[1] if found else ""
 
 
 def _asked(github: GitHub, ask: Ask, shape: type[T]) -> T:

@@ -300,8 +300,10 @@ def test_a_version_that_is_not_here_cannot_be_verified(services: Services) -> No
     [
         ("2.328.9", None, 0, "is older than 2.329.0"),
         ("2.329.0", None, 400, None),
-        ("2.335.0", "2.336.0", 25.9, None),
-        ("2.335.0", "2.336.0", 26, "was unpacked 26 days ago and GitHub offers 2.336.0"),
+        ("2.335.0", "2.336.0", 15.9, None),
+        ("2.335.0", "2.336.0", 16, "was unpacked 16 days ago and GitHub offers 2.336.0"),
+        ("2.335.0", "2.336.0", 26.5, "was unpacked 26 days ago and GitHub offers 2.336.0"),
+        ("2.335.0", "2.336.0", 40, "was unpacked 40 days ago and GitHub offers 2.336.0"),
         ("2.336.0", "2.336.0", 400, None),
         ("2.1000.0", "2.336.0", 400, None),
     ],
@@ -310,7 +312,8 @@ def test_an_old_version_is_doubted_before_github_refuses_it(
     version: str, offered: str | None, days: float, says: str | None
 ) -> None:
     now = 1e9
-    doubt = version_policy.doubt(version, unpacked_at=now - days * DAY, offered=offered, now=now)
+    end = version_policy.end_of(version, told=None, unpacked_at=now - days * DAY, offered=offered)
+    doubt = version_policy.doubt(end, now)
     assert doubt is None if says is None else says in str(doubt)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from runnerctl.core.checks import FrontEnd, Level, Subject, findings
 from runnerctl.core.domain.clock import SystemClock
+from runnerctl.core.host import runner_needs
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.front_ends.cli_running import cli
@@ -27,6 +30,19 @@ def found(host: Host, *argv: str, **variables: str) -> tuple[int, dict[str, tupl
         if each["check"] not in worst or each["level"] != "ok":
             worst[each["check"]] = (each["level"], each["message"])
     return ran.status, worst
+
+
+@pytest.mark.parametrize("front_end", [FrontEnd.DOCTOR, FrontEnd.OFFLINE, FrontEnd.SERVE])
+def test_what_runners_lack_of_this_host_is_a_warning_with_its_package(host: Host, front_end: FrontEnd) -> None:
+    lacking = runner_needs.missing(
+        Path("/"), machine=os.uname().machine, glibc=runner_needs.own_glibc(), variables={}, needs_certificates=False
+    )
+    with closing(Services.for_reading(host.settings())) as services:
+        told = [each for each in findings(front_end, Subject(services, offline=True)) if each.check == "libraries"]
+    warned = [(each.message, each.hint) for each in told if each.level is Level.WARN]
+    assert warned == [(each.message, each.hint) for each in lacking]
+    assert len(told) == max(1, len(lacking))
+    assert not any(each.stops_serve for each in told)
 
 
 def test_on_a_sound_host_nothing_is_an_error_and_nothing_is_made(host: Host, sandbox: Sandbox) -> None:

@@ -15,7 +15,7 @@ from runnerctl.core.engine.github_side.config_sh import unreachable
 from runnerctl.core.services import Services
 from runnerctl.core.settings.load import load
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.host import Host, Server, create
+from tests.support.hosts.host import Host, Server, create, until
 from tests.support.sandboxes.packages import with_program
 from tests.support.sandboxes.strictness import strict_sandbox
 
@@ -107,3 +107,64 @@ def test_how_it_ended_is_told_where_it_says_nothing(
         host = Host.make(tmp_path, package_dir=tmp_path / "p", github=github.environment(), token=token)
         done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
         assert f"config.sh of runner 'lasting' failed: {says}\n" in done.stderr, done.stderr
+
+
+ICU = """echo "Libicu's dependencies is missing for Dotnet Core 6.0"
+echo "Execute sudo ./bin/installdependencies.sh to install any missing Dotnet Core 6.0 dependencies."
+exit 1"""
+STACK = """echo "Process terminated. Couldn't find a valid ICU package installed on the system. Please install libicu"
+i=0; while [ $i -lt 40 ]; do echo "   at System.Environment.FailFast(System.String)"; i=$((i+1)); done
+exit 134"""
+PROXY = """echo "The proxy tunnel request to proxy 'http://proxy.example:3128/' failed with status code '407'."
+exit 1"""
+
+
+@pytest.mark.persistent
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (ICU, "libicu is missing: install it (`runnerctl doctor` names the package)"),
+        (STACK, "libicu is missing"),
+        (PROXY, "The proxy proxy.example:3128 refuses the user and password (407)"),
+    ],
+    ids=["its own check", "a stack", "a proxy"],
+)
+def test_what_it_fails_of_is_told_and_its_words_are_the_runners_log(
+    archive: Path, tmp_path: Path, as_root: None, script: str, says: str
+) -> None:
+    """Secrets, among them the token that it was given, are masked there."""
+    leaks = f'#!/bin/sh\necho "token $ACTIONS_RUNNER_INPUT_TOKEN"\nprintf "\\033[31mred\\n"\n{script}\n'
+    package = with_program(archive, "config.sh", leaks, tmp_path / "package.tar.gz")
+    with strict_sandbox(archive=package) as github:
+        host = Host.make(tmp_path, package_dir=tmp_path / "p", github=github.environment(), token="x" * 32)
+        host.write_env_file(HTTPS_PROXY="http://me:hunter2@proxy.example:3128")
+        done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
+        assert f"config.sh of runner 'lasting' failed: {says}" in done.stderr, done.stderr
+        assert "`runnerctl logs lasting` shows all that it said" in done.stderr
+        assert "FailFast" not in done.stderr
+        until(lambda: host.roots() == [])
+        logged = host.cli("logs", "lasting").stdout.splitlines()
+        assert logged[0].endswith("Z [config.sh] token ***")
+        assert logged[1].endswith("[config.sh] \\x1b[31mred")
+        assert len(logged) == 2 + script.count("echo") + 39 * ("FailFast" in script)
+        assert "hunter2" not in str(logged) + done.stderr
+
+
+@pytest.mark.persistent
+def test_what_it_said_until_its_time_was_over_is_kept(archive: Path, tmp_path: Path, as_root: None) -> None:
+    script = "#!/bin/sh\necho connecting\nsleep 600\n"
+    package = with_program(archive, "config.sh", script, tmp_path / "package.tar.gz")
+    with strict_sandbox(archive=package) as github:
+        host = Host.make(tmp_path, package_dir=tmp_path / "p", github=github.environment(), token="x" * 32)
+        host.write_env_file(RUNNERCTL_START_TIMEOUT="1s")
+        done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
+        assert "did not end in 1 s" in done.stderr
+        assert "[config.sh] connecting" in host.cli("logs", "lasting").stdout
+
+
+@pytest.mark.persistent
+def test_a_version_that_github_lets_register_no_more_is_told(host: Host, sandbox: Sandbox) -> None:
+    sandbox.registration_minimum = "2.999.0"
+    done = host.cli("create", "lasting", "--repo", REPO, "--persistent")
+    assert done.returncode == 8
+    assert "GitHub lets no runner of version 2.336.0 register any more: it asks for 2.999.0 or newer" in done.stderr

@@ -346,11 +346,23 @@ def test_a_proxy_that_wants_credentials_gets_those_of_its_address_or_is_named(
             if fits:
                 assert github.get_runner(REPO, 7) is None
                 continue
-            with pytest.raises(GitHubUnavailable, match="proxy answered with 407") as caught:
+            says = "refuses the user and password" if userinfo else "asks for user and password"
+            with pytest.raises(GitHubUnavailable, match=f"the proxy 127.0.0.1:{proxy.server_port} {says}") as caught:
                 github.generate_jitconfig(REPO, name="r1", group_id=1, labels=("r1",), workdir="_work")
             assert type(caught.value) is GitHubUnavailable  # nothing reached GitHub
+            assert caught.value.hint == "Set them in HTTPS_PROXY"
             assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
         assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>Authentication required</html>", b'{"message": "who are you?"}', b""])
+def test_a_407_is_the_proxys_whatever_it_looks_like(github_at: Callable[..., GitHub], body: bytes) -> None:
+    with HtmlPortal(407, body) as proxy:
+        address = f"http://me:hunter2@127.0.0.1:{proxy.server_port}"
+        github = github_at("http://github.invalid", http=read(HTTP_PROXY=address))
+        with pytest.raises(GitHubUnavailable, match="refuses the user and password") as caught:
+            github.get_runner(REPO, 7)
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
 
 
 @pytest.mark.parametrize("address", ["socks5://me:hunter2@proxy:1080", "http://", "http://me:hunter2@", "http://a b:1"])

@@ -110,7 +110,7 @@ def test_a_job_that_comes_at_once_ends_the_second_look(services: Services, host:
 
 NO_LIBICU = 'echo "Process terminated. Couldn\'t find a valid ICU package installed on the system."; kill -ABRT $$'
 DIES = {
-    "without libicu": (NO_LIBICU, "disk full or libicu missing"),
+    "without libicu": (NO_LIBICU, "libicu is missing: install it (`runnerctl doctor` names the package)"),
     "without a word": ("exit 1", "fatal error"),
     "half a second later": ("sleep 0.5; kill -SEGV $$", "segmentation fault"),
 }
@@ -148,7 +148,7 @@ def test_so_it_is_over_http(archive: Path, tmp_path: Path, as_root: None) -> Non
         try:
             answer = server.request("POST", "/api/v1/runners", {"repo": REPO, "name": "dies"})
             assert (answer.status_code, answer.json()["code"]) == (500, "backend_failed")
-            assert "libicu missing" in answer.json()["detail"]
+            assert "libicu is missing" in answer.json()["detail"]
         finally:
             server.stop()
 

@@ -28,6 +28,7 @@ from tests.support.hosts.host import Host, create, until
 
 REPO = "acme/widgets"
 OLD, NEW = "2.336.0", "2.337.0"
+OUTAGE = "no date of its end has passed, so this counts as an outage at GitHub"
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +86,7 @@ def test_it_is_kept_when_nothing_newer_is_offered_and_runs_once_its_version_is_t
     runner = current(services)
     assert (runner.state, runner.reason) == (
         RunnerState.STARTING,
-        f"GitHub refuses version {OLD} and offers {OLD}, which is not newer",
+        f"GitHub refuses version {OLD} and offers {OLD}, which is not newer; {OUTAGE}",
     )
     assert [each.name for each in sandbox.runners()] == [runner.name]
     sandbox.minimum_version = usual

@@ -390,6 +390,117 @@ def test_every_exit_has_its_consequence(given, listener, ephemeral, configured, 
     assert record["phase"] == "exited"
 
 
+NO_ICU = (
+    "Process terminated. Couldn't find a valid ICU package installed on the system. Please install libicu (or "
+    "icu-libs) using your package manager and try again. Alternatively you can set the configuration flag "
+    "System.Globalization.Invariant to true if you want to run with no globalization support."
+)
+LISTENER, NO_FILE = "bin/Runner.Listener", "No such file or directory"
+STACK = (
+    "   at System.Environment.FailFast(System.String)\n   at System.Globalization.GlobalizationMode+Settings..cctor()"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "reason"),
+    [
+        (f"{NO_ICU}\n{STACK}", 134, "libicu is missing: install it (`runnerctl doctor` names the package)"),
+        ("No usable version of libssl was found", 134, "libssl is missing"),
+        (
+            "An error occurred: OpenSSL is required for algorithm 'RSAOpenSsl' but could not be found or loaded.",
+            2,
+            "libssl is missing",
+        ),
+        (
+            f"{LISTENER}: error while loading shared libraries: libstdc++.so.6: cannot open shared object: {NO_FILE}",
+            127,
+            "libstdc++.so.6 is missing, which the runner needs",
+        ),
+        (
+            f"{LISTENER}: /lib/libc.so.6: version `GLIBC_2.27' not found (required by x)",
+            1,
+            "this host's glibc is too old",
+        ),
+    ],
+)
+def test_a_program_that_cannot_run_on_this_host_is_told_by_its_cause_and_not_by_its_stack(given, said, code, reason):
+    quoted = said.replace("'", "'\\''")
+    record = given(exits(code, after=f"printf '%s\\n' '{quoted}' >&2\n")).started().ended()
+    assert (record["outcome"], record["error"]) == ("failed", record["reason"])
+    assert record["reason"].startswith(reason)
+    assert " at System" not in record["reason"]
+
+
+def test_the_same_words_of_a_job_explain_no_end(given):
+    record = given(exits(1, after=RAN_A_JOB + 'echo "No usable version of libssl was found"\n')).started().ended()
+    assert record["reason"] == "fatal error"
+
+
+LOST = "2026-11-24 03:58:14Z: Runner connect error: Error: ServiceUnavailable. Retrying until reconnected."
+
+
+def order(it, text):
+    os.write(it.control, f"line({text!r})\n".encode())
+
+
+def test_one_that_loses_github_is_connecting_with_the_reason_until_it_says_that_it_is_back(given):
+    it = given().started()
+    it.phase("listening")
+    order(it, LOST)
+    assert it.phase("connecting")["error"] == "Runner connect error: Error: ServiceUnavailable."
+    order(it, "2026-11-24 03:59:14Z: Runner reconnected.")
+    assert it.phase("listening")["error"] is None
+
+
+def test_one_that_never_reached_github_is_connecting_and_back_means_starting(given):
+    it = given(NEVER_ONLINE).started()
+    order(it, "A session for this runner already exists.")
+    order(it, "2026-11-24 03:58:14Z: Runner connect error: Error: Conflict. Retrying until reconnected.")
+    it.logged("Conflict")
+    record = it.phase("connecting")
+    assert record["error"] == "A session for this runner already exists."
+    assert record["online_at"] is None
+    order(it, "2026-11-24 03:59:14Z: Runner reconnected.")
+    it.phase("starting")
+    order(it, "2026-11-24 03:59:15Z: Listening for Jobs")
+    it.phase("listening")
+
+
+def test_a_clock_that_is_wrong_is_the_reason(given):
+    it = given(NEVER_ONLINE).started()
+    said = "The local machine's clock may be out of sync with the server time by more than five minutes."
+    order(it, f"{said} Please sync your clock with your domain or internet time and try again.")
+    assert it.phase("connecting")["error"].startswith(said)
+
+
+def test_a_job_outweighs_what_is_said_of_connecting_and_ends_it(given):
+    it = given().started()
+    it.phase("listening")
+    order(it, LOST)
+    it.phase("connecting")
+    os.write(it.control, b"say('Running job: build'); w = worker()\n")
+    assert it.phase("busy")["error"] is None
+    os.write(it.control, b"end(w); say('Job build completed with result: Succeeded')\n")
+    it.phase("listening")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The proxy tunnel request to proxy 'http://proxy.example:3128/' failed with status code '407'.",
+        "Failed to create broker session: Error: ProxyAuthenticationRequired.",
+        "Response status code does not indicate success: 407 (Proxy Authentication Required).",
+    ],
+)
+def test_a_proxy_that_refuses_its_password_is_named_without_it(given, said):
+    env = {"PATH": "/usr/bin:/bin", "https_proxy": "http://me:hunter2@proxy.example:3128"}
+    it = given(NEVER_ONLINE, env=env).started()
+    order(it, f"2026-11-24 03:58:14Z: Runner connect error: {said} Retrying until reconnected.")
+    error = it.phase("connecting")["error"]
+    assert error.startswith("The proxy proxy.example:3128 refuses the user and password (407): set them in")
+    assert "hunter2" not in (it.run_dir / "supervisor.json").read_text()
+
+
 def test_coming_online_forgives_earlier_failures(given):
     listener = f"#!/bin/sh\necho run >> runs\n[ $(wc -l < runs) -gt 5 ] && exit 1\n{ONLINE}exit 2\n"
     record = given(listener).started().ended()

@@ -86,6 +86,17 @@ def test_what_the_listener_said_meanwhile_is_not_lost(orphan):
     assert it.record["jobs_run"] == 2
 
 
+def test_that_it_could_not_connect_is_known_to_the_next_supervisor(orphan):
+    it = orphan().started()
+    it.phase("listening")
+    it.order("say('Runner connect error: Error: ServiceUnavailable. Retrying until reconnected.')")
+    it.phase("connecting")
+    it.loses_its_supervisor().adopted()
+    assert it.phase("connecting")["error"] == "Runner connect error: Error: ServiceUnavailable."
+    it.order("say('Runner reconnected.')")
+    assert it.phase("listening")["error"] is None
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_adopted_idle_listener_is_stopped_as_any_other(orphan, number):
     it = orphan().started()

@@ -33,6 +33,7 @@ class Configuring:
 
     def call(self, method: str, path: str, body: Any = None) -> requests.Response:
         headers = {**(JSON if body is not None else {}), "Authorization": f"RemoteAuth {self.token}"}
+        headers["User-Agent"] = f"GitHubActionsRunner-linux-x64/{VERSION}"
         content = None if body is None else json.dumps(body)
         return requests.request(method, self.sandbox.api_url + path, data=content, headers=headers, timeout=10)
 

@@ -16,7 +16,7 @@ from runnerctl.core.domain.errors import (
     GitHubUnavailable,
 )
 from runnerctl.core.domain.models import Scope
-from runnerctl.core.github.answers import Download, JitConfig, RemoteRunner
+from runnerctl.core.github.answers import Deprecation, Download, JitConfig, RemoteRunner
 
 if TYPE_CHECKING:
     from .rules import Rules
@@ -89,6 +89,8 @@ class GitHubSide:
         """What its lists leave out at the moment."""
         self.public: set[Scope] = set()
         self.offered, self.refused = CURRENT, TOO_OLD
+        self.ends: dict[str, float] = {}
+        """When it tells that a version ends."""
         self._ids = itertools.count(100)
         self._job_ids = itertools.count(1)
 
@@ -273,6 +275,10 @@ class FakeGitHub:
             )
             for architecture in ("x64", "arm64")
         ]
+
+    def deprecation(self, scope: Scope, version: str) -> Deprecation | None:
+        self._call(f"deprecation of {version} in {scope}")
+        return Deprecation(runtime_at=self._side.ends.get(version), registration_at=None)
 
     def release(self, version: str) -> None:
         del version

@@ -15,6 +15,7 @@ from runnerctl.core.built_once import built_once
 from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlError
 from runnerctl.core.engine import sweep
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
+from runnerctl.core.engine.github_side.rolling import renew_ahead
 from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.operations.operation import Operation, finish
 from runnerctl.core.engine.operations.replacing import replace_lost
@@ -273,7 +274,7 @@ class Server(Process):
 
     def _keep_house(self) -> None:
         while True:
-            for act in (self._ask_github, self._finish_orphans, lambda: replace_lost(self.services)):
+            for act in (self._ask_github, self._renew_ahead, self._finish_orphans, lambda: replace_lost(self.services)):
                 self.attempt(act)
             self.engine_changed()
             self.services.clock.sleep(_SWEEP_SECONDS)
@@ -281,6 +282,10 @@ class Server(Process):
     def _ask_github(self) -> None:
         for runner_id in sweep.ask_github(self.services, self._poller, self.services.store.live()):
             self.engine.enqueue(runner_id)
+
+    def _renew_ahead(self) -> None:
+        for runner in renew_ahead(self.services, self.services.store.live()):
+            self.engine.enqueue(runner.id)
 
     def _finish_orphans(self) -> None:
         if self.services.store.orphans(due_at=self.services.clock.now()):

@@ -255,6 +255,7 @@ class World:
         if self.github.offered == CURRENT:
             self.github.offered = NEWER
             self.github.refused = self.rng.choice((TOO_OLD, NEWER))
+            self.github.ends[CURRENT] = self.clock.now() + 86400.0 * self.rng.choice((1, 10, 60))
 
     def repository_opens_or_closes(self) -> None:
         self.github.public ^= {self.rng.choice(SCOPES)}

@@ -65,6 +65,20 @@ def test_a_registration_token_is_good_for_its_own_scope_and_event_only(strict, o
     assert configuring.register(name="p2").status_code == 404
 
 
+def test_a_version_below_the_minimum_or_past_its_end_is_told_that_it_is_out_of_date(strict, own_key):
+    configuring = Configuring(strict, "repos/o/r", own_key)
+    strict.registration_minimum = "2.999.0"
+    for refused in (configuring.begin(), configuring.register()):
+        assert refused.status_code == 404
+        assert "out of date and can no longer register with GitHub" in refused.json()["message"]
+        assert "is now 2.999.0" in refused.json()["message"]
+    strict.registration_minimum = "2.329.0"
+    strict.end_version("2.336.0", registration=1.0)
+    assert configuring.register().status_code == 404
+    strict.end_version("2.336.0")
+    assert configuring.register().status_code == 200
+
+
 def test_no_other_scheme_makes_a_registration_token_good(strict, own_key):
     token = Configuring(strict, "repos/o/r", own_key).token
     headers = {"Authorization": f"Bearer {token}"}

@@ -31,6 +31,7 @@ from tests.support.places import DATA
 
 SCHEMAS = json.loads((DATA / "github-schemas.json").read_text())
 PUBLISHED = [route for route in ROUTES if not route.private]
+ENDS_AT = datetime.fromisoformat("2026-11-05T08:04:55Z").timestamp()
 JIT = {"name": "fresh", "runner_group_id": 1, "labels": ["self-hosted", "Linux", "gpu"], "work_folder": "_work"}
 BODIES: dict[str, dict[str, Any]] = {"generate-jitconfig": JIT, "labels": {"labels": ["gpu", "big"]}}
 
@@ -89,6 +90,7 @@ def parts(sandbox: Sandbox, installation_id: int, request: pytest.FixtureRequest
         "runner_group_id": 2,
         "job_id": sandbox.submit_job(f"{owner}/{repo}", ["nowhere"], [{"run": "true"}]),
         "tag": "v2.336.0",
+        "version": "2.336.0",
     }
     for seen in sandbox.runners():
         sandbox.delete_runner(seen.id)
@@ -174,7 +176,11 @@ def kits(sandbox: Sandbox) -> dict[bool, GitHub[Any]]:
     return {True: kit_with(sandbox, app), False: kit_with(sandbox, TokenAuthStrategy(sandbox.pat))}
 
 
-@every_route
+KNOWN_TO_GITHUBKIT = [route for route in PUBLISHED if "/deprecations/" not in route.path]
+"""It is made of an older description than September 2026's."""
+
+
+@pytest.mark.parametrize("route", KNOWN_TO_GITHUBKIT, ids=key_of)
 def test_githubkit_reads_every_route(sandbox, kits, route, parts, app_jwt):
     kit = kits[route.access is Access.APP]
     if route.path == "/installation/token":
@@ -604,6 +610,28 @@ def test_downloads_have_the_checksum_that_all_three_sources_name(sandbox, token)
     assert asset["size"] == len(content)
     assert f"BEGIN SHA linux-x64 -->{checksum}<!-- END" in release["body"]
     assert asset["browser_download_url"] == package["download_url"]
+
+
+@pytest.mark.parametrize("scope", ["/repos/octo-org/octo-repo", "/orgs/octo-org"])
+def test_when_a_version_ends_is_told_by_version_and_unknown_ones_are_not_found(sandbox, token, scope):
+    path = f"{scope}/actions/runners/deprecations"
+    assert call(sandbox, "GET", f"{path}/2.336.0", token).json() == {
+        "runner_version": "2.336.0",
+        "runtime_deprecates_at": None,
+    }
+    sandbox.end_version("2.336.0", runtime=ENDS_AT)
+    told = call(sandbox, "GET", f"{path}/2.336.0", token).json()
+    assert told["runtime_deprecates_at"] == "2026-11-05T08:04:55Z"
+    assert "registration_deprecates_at" not in told
+    sandbox.end_version("2.336.0", registration=ENDS_AT)
+    assert call(sandbox, "GET", f"{path}/2.336.0", token).json()["registration_deprecates_at"] == "2026-11-05T08:04:55Z"
+    sandbox.end_version("2.336.0")
+    assert call(sandbox, "GET", f"{path}/9.9.9", token).status_code == 404
+    sandbox.deprecations = False
+    try:
+        assert call(sandbox, "GET", f"{path}/2.336.0", token).status_code == 404
+    finally:
+        sandbox.deprecations = True
 
 
 def test_a_download_can_be_continued(sandbox):

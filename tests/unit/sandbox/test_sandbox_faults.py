@@ -262,10 +262,20 @@ class TestControl:
         assert rest(sandbox, "GET", RUNNERS).status_code == 200
         assert control(sandbox, "POST", "faults", {"match": "GET", "statuss": 1}).status_code == 400
 
+    def test_a_version_is_given_an_end(self, sandbox):
+        path = f"{RUNNERS}/deprecations/2.336.0"
+        ended = {"runtime_deprecates_at": "2026-11-05T08:04:55Z"}
+        assert control(sandbox, "PUT", "versions/2.336.0", ended).status_code == 200
+        assert rest(sandbox, "GET", path).json()["runtime_deprecates_at"] == "2026-11-05T08:04:55Z"
+        assert control(sandbox, "PUT", "versions/2.336.0", {"runtime_deprecates": "soon"}).status_code == 400
+        assert control(sandbox, "PUT", "versions/2.336.0", {}).status_code == 200
+        assert rest(sandbox, "GET", path).json()["runtime_deprecates_at"] is None
+
     def test_knobs_are_turned_one_by_one(self, sandbox):
         knobs = control(sandbox, "PUT", "knobs", {"idle_lie": True}).json()
         turned = {"idle_lie": True, "should_acknowledge": True, "require_fips": True}
-        assert knobs == {"delay_all": 0.0, "dispatch_on_delete": False, "clock_offset": 0.0, **turned}
+        versions = {"deprecations": True, "registration_minimum": "2.329.0"}
+        assert knobs == {"delay_all": 0.0, "dispatch_on_delete": False, "clock_offset": 0.0, **turned, **versions}
         assert sandbox.idle_lie
         assert control(sandbox, "GET", "knobs").json() == knobs
 

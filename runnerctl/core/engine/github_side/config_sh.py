@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from ...backends.base import Accepted, ConfigSh
+from runnerctl.supervisor import explaining
+
+from ...backends.base import Accepted, ConfigSh, Configured
 from ...domain.errors import BackendFailed, RunnerctlError, RunnerExists
 from ...domain.models import Runner
 from ...domain.names import invalid
@@ -15,6 +18,9 @@ from ...services import Services
 from ...settings.load import Settings
 
 _USUAL_PORTS = {"http": 80, "https": 443}
+# As people have reported GitHub's answer to actions/runner-registration, a 404.
+_TOO_OLD = re.compile(r"Your runner version is out of date")
+_MINIMUM = re.compile(r"minimum runner version required .{1,60}? is now (\d+\.\d+\.\d+)")
 _TAKEN = re.compile(r"A runner exists with the same name")
 
 
@@ -47,7 +53,7 @@ def configure(services: Services, runner: Runner) -> Accepted:
     asked = ConfigSh(_arguments(services, runner), token=token, seconds=services.settings.start_timeout)
     done = backend.accept(handle, asked)
     if done.configured is not None and done.configured.status != 0:
-        raise _failure(runner, done.configured.status, done.configured.output.replace(token, "***"))
+        raise _failure(services, runner, done.configured, secret=token)
     return done
 
 
@@ -70,18 +76,37 @@ def _arguments(services: Services, runner: Runner) -> tuple[str, ...]:
     )
 
 
-def _failure(runner: Runner, status: int, output: str) -> RunnerctlError:
+def _failure(services: Services, runner: Runner, done: Configured, *, secret: str) -> RunnerctlError:
+    output = done.output.replace(secret, "***")
     if _TAKEN.search(output):
         return RunnerExists(
             f"GitHub already has a runner named {runner.name!r} in {runner.scope}", hint="Choose another name"
         )
-    words = " ".join(line.strip() for line in output.splitlines() if line.strip())
-    why = redact(words)[-300:] or f"{_ending(status)}, without any output"
-    return BackendFailed(f"config.sh of runner {runner.name!r} failed: {why}")
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    why = _cause(services, runner, lines) or redact(" ".join(lines))[-300:]
+    if not why:
+        return BackendFailed(f"config.sh of runner {runner.name!r} failed: {_ending(done.status)}, without any output")
+    hint = f"{{logs {runner.name}}} shows all that it said"
+    return BackendFailed(f"config.sh of runner {runner.name!r} failed: {why}", hint=hint)
 
 
-def _ending(status: int) -> str:
+def _cause(services: Services, runner: Runner, lines: Sequence[str]) -> str | None:
+    """What its words come to, where they are known."""
+    refused = next((found for line in lines if (found := _TOO_OLD.search(line)) is not None), None)
+    if refused is not None:
+        oldest = _MINIMUM.search(" ".join(lines))
+        asks = f": it asks for {oldest[1]} or newer" if oldest is not None else ""
+        return f"GitHub lets no runner of version {runner.version} register any more{asks}"
+    if (missing := explaining.first_cause(lines)) is not None:
+        return missing
+    variables = services.settings.http.variables
+    explained = ((line, explaining.connect_error(line, variables)) for line in lines)
+    return next((redact(told) for line, told in explained if told != line), None)
+
+
+def _ending(status: int | None) -> str:
     """A shell tells a signal as 128 and its number, and ``subprocess`` as less than 0."""
+    status = status or 0
     number = -status if status < 0 else status - 128
     try:
         return signal.Signals(number).name

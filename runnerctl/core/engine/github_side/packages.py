@@ -21,13 +21,20 @@ from ..making import Progress
 
 def is_at_hand(services: Services, scope: Scope, version: str) -> bool:
     """Whether it is unpacked here, as far as that is known without asking GitHub."""
-    exact = version
-    if version == releases.LATEST:
-        offered = releases.remembered(_cache(services), key=_key(services, scope), clock=services.clock)
-        if offered is None:
-            return False
-        exact = offered.version
-    return _ready(services, exact) is not None
+    return at_hand(services, scope, version) is not None
+
+
+def at_hand(services: Services, scope: Scope, version: str) -> Package | None:
+    """The package if it is unpacked here; of ``latest`` the one that the scope was offered lately."""
+    if version != releases.LATEST:
+        return _ready(services, version)
+    offered = releases.remembered(_cache(services), key=_key(services, scope), clock=services.clock)
+    return None if offered is None else _ready(services, offered.version)
+
+
+def hear_offer(services: Services, scope: Scope) -> None:
+    """Asks which version GitHub has rolled out to that scope, unless that is known. Raises what asking raises."""
+    _release(services, scope, releases.LATEST)
 
 
 @contextmanager
@@ -54,9 +61,9 @@ def kept(services: Services, scope: Scope, version: str) -> Iterator[Package]:
         yield package
 
 
-def offered(services: Services, scope: Scope) -> Package:
-    """What GitHub has rolled out to that scope by now, fetched if it must be. Raises like ``fetched``."""
-    release = _release(services, scope, releases.LATEST, fresh=True)
+def offered(services: Services, scope: Scope, *, fresh: bool = True) -> Package:
+    """What GitHub has rolled out to that scope, by now or lately, fetched if it must be. Raises like ``fetched``."""
+    release = _release(services, scope, releases.LATEST, fresh=fresh)
     return _ready(services, release.version) or _fetch(services, release, None)
 
 

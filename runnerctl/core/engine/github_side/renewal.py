@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ...domain.errors import RunnerctlError
 from ...domain.models import Runner
-from ...packages.version_policy import order
-from . import breaker, packages
+from ...domain.version_end import date
+from ...packages.version_policy import has_ended, order
+from . import breaker, packages, version_ends
 
 if TYPE_CHECKING:
     from ...packages.store import Package
@@ -27,8 +28,22 @@ def newer_package(services: Services, runner: Runner) -> Package | str:
         raise
     if order(offered.version) > order(runner.version):
         return offered
-    # GitHub has called its newest version too old for a while (actions/runner issue 4613).
-    return f"GitHub refuses version {runner.version} and offers {offered.version}, which is not newer"
+    return _not_newer(services, runner, offered.version)
+
+
+def _not_newer(services: Services, runner: Runner, offered: str) -> str:
+    """GitHub has called its newest version too old for a while (actions/runner issue 4613): an outage, no end."""
+    nothing = f"GitHub refuses version {runner.version} and offers {offered}, which is not newer"
+    end = version_ends.end_of(services, runner.scope, runner.version)
+    if end.runtime_at is not None and has_ended(end, services.clock.now()):
+        return f"{nothing}, although that version ended on {date(end.runtime_at)}"
+    return f"{nothing}; no date of its end has passed, so this counts as an outage at GitHub"
+
+
+def package_ahead(services: Services, runner: Runner) -> Package | None:
+    """The newer package that it is to get before its version ends, if it is on this host; GitHub is not asked."""
+    newer = version_ends.end_of(services, runner.scope, runner.version).newer
+    return None if newer is None else packages.at_hand(services, runner.scope, newer)
 
 
 def upgraded(services: Services, runner: Runner, offered: Package) -> tuple[str, str]:

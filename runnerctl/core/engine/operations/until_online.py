@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...domain.documents import LISTENERS_WORD
 from ...domain.durations import shown
 from ...domain.errors import BackendFailed, DeadlineExceeded
 from ...domain.models import Runner
@@ -47,7 +48,7 @@ class Online:
         if seen.gone:
             self._check_goes_on(runner, seen)
         elif self._services.clock.monotonic() >= self._deadline and self._listening_since is None:
-            return self._late()
+            return self._late(seen)
         return False
 
     def seconds_left(self) -> float:
@@ -56,11 +57,12 @@ class Online:
         since = self._listening_since
         return max(0.02, self._deadline - now if since is None else since + SETTLE_SECONDS - now)
 
-    def _late(self) -> bool:
+    def _late(self, seen: Observation) -> bool:
         if self._may_be_late:
             return True
+        why = seen.error and f"{seen.error} ({LISTENERS_WORD})"
         raise DeadlineExceeded(
-            f"Runner {self._name!r} was not online after {shown(self._timeout)}",
+            f"Runner {self._name!r} was not online after {shown(self._timeout)}" + (f": {why}" if why else ""),
             hint=f"It keeps starting; {{status {self._name}}} shows its state, {{remove {self._name}}} ends it",
         )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ...domain.errors import RunnerctlError
 from ...domain.models import Runner
 from ...domain.states import RunnerState
 from .. import failures
 from ..github_side import registration, renewal
-from ..plan import Action
+from ..plan import Action, is_renewing
 from ..table import Step
 from .recording import mark_stopped
 from .removing import end
@@ -33,6 +34,9 @@ def renew(services: Services, seen: Seen, _: Action, making: Making | None) -> N
     """It gets the version that is offered and is started again. If nothing newer is offered, that is an outage: it
     keeps its registration and is tried again, less and less often."""
     runner = seen.runner
+    if is_renewing(runner):
+        _renew_ahead(services, seen, making)
+        return
     offered = renewal.newer_package(services, runner)
     if isinstance(offered, str):
         _refused(services, seen, offered, making)
@@ -40,6 +44,22 @@ def renew(services: Services, seen: Seen, _: Action, making: Making | None) -> N
     version, handle = renewal.upgraded(services, runner, offered)
     why = f"Updated from {runner.version} to {version}: GitHub refused the older"
     renewed = services.store.amend(runner, version=version, handle=handle)
+    launch(services, _of(seen, renewed), Action(Step.LAUNCH, reason=why), making)
+
+
+def _renew_ahead(services: Services, seen: Seen, making: Making | None) -> None:
+    """Its version still does: if it cannot be given the newer one, it goes on with what it has. Raises ``NotNow``."""
+    runner = seen.runner
+    offered = renewal.package_ahead(services, runner)
+    renewed, why = runner, None
+    if offered is not None:
+        try:
+            version, handle = renewal.upgraded(services, runner, offered)
+        except RunnerctlError as exc:
+            why = f"It goes on with version {runner.version}: {exc.message}"
+        else:
+            why = f"Updated from {runner.version} to {version}: the older ends soon"
+            renewed = services.store.amend(runner, version=version, handle=handle)
     launch(services, _of(seen, renewed), Action(Step.LAUNCH, reason=why), making)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _JSON = "application/json; charset=utf-8"
 _ATTEMPTS = 5
 _STATUS_NAMES = {
-    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Gone",
+    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound",
+    407: "ProxyAuthenticationRequired", 409: "Conflict", 410: "Gone",
     422: "UnprocessableEntity", 429: "TooManyRequests", 500: "InternalServerError", 502: "BadGateway",
     503: "ServiceUnavailable", 504: "GatewayTimeout",
 }  # fmt: skip
