@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from .engine.operations.remove import Removal, remove_runner
     from .engine.operations.replacing import replace_lost
     from .engine.operations.stop import Stop, has_job, restart_runner, start_runner, stop_runner
+    from .engine.reap import reap
     from .engine.reconcile_runner import reconcile_runner
     from .engine.reconciler import Reconciler
-    from .engine.restarts import is_attended, restart_text, wait_and_restart
+    from .engine.restarts import is_attended, restart_text
     from .engine.states_page import states_page
     from .engine.status import get_runner, observe, runner_status
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
@@ -94,11 +95,11 @@ _HOME = {
     "restart_runner": "engine.operations.stop",
     "start_runner": "engine.operations.stop",
     "stop_runner": "engine.operations.stop",
+    "reap": "engine.reap",
     "reconcile_runner": "engine.reconcile_runner",
     "Reconciler": "engine.reconciler",
     "is_attended": "engine.restarts",
     "restart_text": "engine.restarts",
-    "wait_and_restart": "engine.restarts",
     "states_page": "engine.states_page",
     "get_runner": "engine.status",
     "observe": "engine.status",
@@ -217,6 +218,7 @@ __all__ = [
     "prune",
     "public_archives",
     "read_env_file",
+    "reap",
     "reconcile_runner",
     "remove_runner",
     "replace_lost",
@@ -233,7 +235,6 @@ __all__ = [
     "token_document",
     "tokens",
     "trash",
-    "wait_and_restart",
     "workflow_policy",
 ]
 

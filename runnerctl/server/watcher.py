@@ -187,7 +187,7 @@ class Watcher:
     def _replace_lost(self) -> None:
         if self._services.store.replacements():
             for runner in replace_lost(self._services):
-                log.info("runner %r was created again: GitHub no longer knew it", runner.name)
+                log.info("runner %r was created again: what waited for a job under that name was lost", runner.name)
 
     def _prune(self) -> None:
         if self._services.clock.monotonic() >= self._next_prune:
