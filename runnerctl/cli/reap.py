@@ -24,8 +24,7 @@ def command(cli: CliContext, row_id: str) -> int:
         if not cli.settings(warn=False).state_dir.exists():
             return 0  # cleared away meanwhile, as rehearsals are
         services = cli.services(warn=False, existing=True)
-        core.wait_and_restart(services, row_id)
-        core.finish_orphans(services, only=row_id)
+        core.reap(services, row_id)
     except RunnerctlError as exc:
         if cli.verbose:
             raise

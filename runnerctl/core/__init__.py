@@ -38,9 +38,10 @@ if TYPE_CHECKING:
         orphans_text,
         root_rights,
     )
+    from .engine.reap import reap
     from .engine.reconcile_runner import reconcile_runner
     from .engine.reconciler import Reconciler
-    from .engine.restarts import is_attended, restart_text, wait_and_restart
+    from .engine.restarts import is_attended, restart_text
     from .engine.states_page import states_page
     from .engine.status import get_runner, observe, runner_status
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
@@ -119,11 +120,11 @@ _HOME = {
     "forget_orphan": "engine.orphans",
     "orphans_text": "engine.orphans",
     "root_rights": "engine.orphans",
+    "reap": "engine.reap",
     "reconcile_runner": "engine.reconcile_runner",
     "Reconciler": "engine.reconciler",
     "is_attended": "engine.restarts",
     "restart_text": "engine.restarts",
-    "wait_and_restart": "engine.restarts",
     "states_page": "engine.states_page",
     "get_runner": "engine.status",
     "observe": "engine.status",
@@ -256,6 +257,7 @@ __all__ = [
     "prune",
     "public_archives",
     "read_env_file",
+    "reap",
     "reconcile_runner",
     "remove_runner",
     "renew_ahead",
@@ -276,7 +278,6 @@ __all__ = [
     "tokens",
     "trash",
     "version_warnings",
-    "wait_and_restart",
     "workflow_policy",
 ]
 

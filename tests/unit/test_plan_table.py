@@ -67,6 +67,13 @@ RULES = (
         lambda processes, lasting, restful: processes is not Processes.LIVING or not (lasting and restful),
     ),
     rule("only a start is late", lambda state, late: not late or state is S.STARTING),
+    rule("what is to last is started again, not made again", lambda lasting, crashed: not (lasting and crashed)),
+    rule(
+        "who says how it ended did not crash, unless it failed",
+        lambda ended, crashed: not crashed or ended in {Ended.SILENT, Ended.FAILED},
+    ),
+    rule("what crashed cannot be started again", lambda restful, crashed: not (restful and crashed)),
+    rule("only what has ended crashed", lambda processes, crashed: not crashed or processes is Processes.NONE),
     rule("what did not start did not crash early", lambda started, crashed_early: started or not crashed_early),
     rule(
         "how far it was made is told by its state, or by its config.sh",
@@ -239,6 +246,7 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
     if rng.random() < 0.5:
         outcome = rng.choice([None, *Outcome])
         seen = NOTHING._replace(phase=Phase.EXITED, ended=outcome is not None, outcome=outcome, **jobs)
+        seen = seen._replace(crashed=outcome is Outcome.FAILED and jobs["last_job_ended_at"] is None)
         unconfigured = ephemeral and outcome is None and rng.random() < 0.5
         working = outcome is None and rng.random() < 0.1
         return {"processes": seen, "supervised": False, "working": working, "unconfigured": unconfigured}

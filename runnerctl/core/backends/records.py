@@ -37,6 +37,11 @@ class Record(NamedTuple):
     stop_asked: bool = False
     error: str | None = None
     phase_at: float | None = None
+    crashed: bool = False
+
+
+_FAULTS = frozenset(128 + number for number in (4, 5, 6, 7, 8, 9, 11))
+"""A shell's and .NET's exit codes for what a signal ended: SIGABRT (no libicu, a full disk), SIGKILL (no memory) …"""
 
 
 def decode(text: bytes) -> Record:
@@ -58,7 +63,16 @@ def decode(text: bytes) -> Record:
         stop_asked=bool(get("stop_asked")),
         error=get("error"),
         phase_at=get("phase_at"),
+        crashed=_is_crash(get("last_exit")),
     )
+
+
+def _is_crash(last_exit: dict[str, Any] | None) -> bool:
+    """A Listener that was adopted died of it, too, if its exit is not known: one that means to end says so before."""
+    if not last_exit:
+        return False
+    code, signal = last_exit.get("code"), last_exit.get("signal")
+    return code in _FAULTS if code is not None else True if signal is None else bool(signal)
 
 
 def _process(document: dict[str, int], boot_id: str, namespaces: str) -> ProcessId:
@@ -251,6 +265,7 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         outcome=record.outcome,
         reason=record.reason,
         phase_at=record.phase_at,
+        crashed=record.crashed,
         working=(job is not None or record.phase is Phase.BUSY) if watched else None,
         jobs=record.jobs if job is None else (*record.jobs, job),
     )

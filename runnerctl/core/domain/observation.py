@@ -72,6 +72,8 @@ class Observation(NamedTuple):
     """The supervisor finished its work and wrote the last word."""
     outcome: Outcome | None = None
     reason: str | None = None
+    crashed: bool = False
+    """Its Listener was killed, or died of a fault: nobody meant it to end, and it did not itself."""
     working: bool | None = None
     """A job runs, as far as was seen at no cost; None: ``Backend.working`` proves it."""
     jobs: tuple[SeenJob, ...] = ()

@@ -140,6 +140,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         lasting=lasting,
         unused=unused,
         restful=_is_restful(seen, outcome),
+        crashed=_is_crashed(seen, outcome),
         crashed_early=runner.started_at is not None and not _far_apart(runner.started_at, now.wall, CRASH_LOOP_SECONDS),
         late=_is_late(runner, processes, now.wall, deadlines),
         explained=runner.reason == _late_reason(processes, deadlines),
@@ -228,6 +229,17 @@ def _is_restful(seen: Seen, outcome: Ended) -> bool:
     if seen.processes.gone:
         return not seen.runner.ephemeral or (outcome is Ended.STOPPED and seen.processes.jobs_run == 0)
     return seen.runner.ephemeral and seen.runner.daemonize
+
+
+def _is_crashed(seen: Seen, outcome: Ended) -> bool:
+    """Its registration may be as good as before; but its session died with it, and nobody waits for its end."""
+    runner, processes = seen.runner, seen.processes
+    waited = runner.ephemeral and runner.daemonize and runner.started_at is not None and processes.jobs_run == 0
+    if not (waited and processes.gone) or seen.working or seen.unconfigured:
+        return False
+    if outcome is Ended.SILENT:
+        return processes.phase is not None and not processes.ended  # the whole tree died, or the host
+    return outcome is Ended.FAILED and processes.crashed
 
 
 def _is_late(runner: Runner, processes: Observation, now: float, deadlines: Deadlines) -> bool:
@@ -339,9 +351,15 @@ def _ended_reason(seen: Seen, _: Deadlines) -> str | None:
     return EXPOSED if seen.runner.exposed_at is not None else _end_reason(seen.processes)
 
 
+def _lost_reason(seen: Seen, deadlines: Deadlines) -> str | None:
+    if seen.processes.gone:
+        return _ended_reason(seen, deadlines)
+    return LOST if seen.absences > 1 else OFFLINE
+
+
 _REASONS: dict[Step, Callable[[Seen, Deadlines], str | None]] = {
     Step.RESTART: lambda _seen, _deadlines: OFFLINE,
-    Step.REPLACE: lambda seen, _: LOST if seen.absences > 1 else OFFLINE,
+    Step.REPLACE: _lost_reason,
     Step.RECORD_REASON: lambda seen, deadlines: _late_reason(seen.processes, deadlines),
     Step.DRAIN_EXPOSED: lambda _seen, _deadlines: EXPOSED,
     Step.KILL: lambda _seen, _deadlines: "Its stop took too long",

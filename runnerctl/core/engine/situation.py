@@ -88,6 +88,8 @@ class Situation(NamedTuple):
     """It had no job."""
     restful: bool = False
     """What ended may be started again later: persistent, or ephemeral and stopped before any job."""
+    crashed: bool = False
+    """Ephemeral, and its processes died before any job came, though nobody wanted that and GitHub knows it still."""
     crashed_early: bool = False
     """Its processes died without a word soon after their start."""
     late: bool = False

@@ -40,6 +40,7 @@ _SAID: dict[str, dict[object, str]] = {
     "lasting": {True: "it is persistent", False: "it is not persistent, or belongs to a process"},
     "unused": {True: "it had no job"},
     "restful": {True: "it may be started again"},
+    "crashed": {True: "it is ephemeral, was killed or died of a fault, and had no job"},
     "crashed_early": {False: "it did not die right after its start"},
     "late": {True: "it did not come online in time"},
     "explained": {False: "the reason is not written down"},

@@ -234,6 +234,8 @@ TABLE: tuple[Section, ...] = (
         _row(Step.LAUNCH, "it was killed, or the host was started anew", wanted=_RUNS, exposed=False,
              ended=Ended.SILENT, lasting=True, crashed_early=False),
         _row(Step.FAIL, "GitHub has deleted it", ended=Ended.DELETED),
+        _row(Step.REPLACE, "it was killed before any job came, and somebody counts on it", wanted=_RUNS, exposed=False,
+             crashed=True),
         _row(Step.MARK_STOPPED, "it may be started again", restful=True),
         _row(Step.FAIL, "it ended, and cannot be used again"),
     ),

@@ -32,11 +32,14 @@ class Whose:
         return machine.machine_id()
 
     @cached_property
+    def _written(self) -> Installation | None:
+        return installation.read(self._state_dir)
+
+    @cached_property
     def installation(self) -> Installation | None:
         """As it is written down, or as its rows tell; None: it is nobody's yet."""
-        known = installation.read(self._state_dir)
-        if known is not None or not (self._state_dir / "runnerctl.db").exists():
-            return known
+        if self._written is not None or not (self._state_dir / "runnerctl.db").exists():
+            return self._written
         told = _machine_of(self._host_ids())
         return None if told is None else Installation.new(told)
 
@@ -52,16 +55,13 @@ class Whose:
         """Writes down that it is this machine's, if it is nobody's yet. Raises ``StateOfAnotherHost``."""
         if (refused := self.refusal) is not None:
             raise refused
-        known = self.installation
-        if known is not None and (known.machine is not None or self.machine is None) and self._is_written:
-            return
-        mine = Installation.new(self.machine) if known is None else known._replace(machine=self.machine)
-        if self._is_written:
-            self._keep(mine)  # the machine has got an id since
-        else:
-            self._know(installation.claim(self._state_dir, mine))
+        if self._written is None:
+            # Another machine may be quicker: what is there then counts.
+            self._know(installation.claim(self._state_dir, Installation.new(self.machine)))
             if (refused := self.refusal) is not None:
                 raise refused
+        elif self._written.machine is None and self.machine is not None:
+            self._keep(self._written._replace(machine=self.machine))  # it has got an id since
 
     def adopt(self) -> None:
         """This machine goes on with it."""
@@ -72,16 +72,12 @@ class Whose:
         """What it was is another machine's; what it is from now on is this one's."""
         self._keep(Installation.new(self.machine))
 
-    @property
-    def _is_written(self) -> bool:
-        return (self._state_dir / machine.HOST_FILE).exists()
-
     def _keep(self, mine: Installation) -> None:
         installation.replace(self._state_dir, mine)
         self._know(mine)
 
     def _know(self, mine: Installation) -> None:
-        self.__dict__["installation"] = mine
+        self.__dict__["installation"] = self.__dict__["_written"] = mine
 
 
 def _machine_of(host_ids: list[str]) -> str | None:

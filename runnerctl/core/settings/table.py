@@ -148,7 +148,9 @@ class HostSection(Section, name=""):
         "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", parsing.boolean
     )
     replace_lost = setting(
-        "true", "Make an idle ephemeral runner again that GitHub no longer knows, or shows as offline", parsing.boolean
+        "true",
+        "Make an idle ephemeral runner again that was killed, or that GitHub no longer knows or shows as offline",
+        parsing.boolean,
     )
     own_registrations = setting(
         "30", "How many automatic registrations a scope may have within 5 minutes", parsing.positive

@@ -228,16 +228,24 @@ def test_a_persistent_runner_that_a_reboot_ended_is_started_again(
     assert sandbox.runners()[0].id == runner.github_id
 
 
+@pytest.mark.parametrize("again", ["true", "false"])
 def test_an_ephemeral_runner_whose_processes_were_all_killed_fails_and_is_cleared(
-    services: Services, host: Host, sandbox: Sandbox
+    host: Host, sandbox: Sandbox, again: str
 ) -> None:
-    create(services, host.spec("shot"), wait=ONLINE)
+    """Another of its name follows, unless nobody wants that."""
+    services = host.services(RUNNERCTL_REPLACE_LOST=again)
+    shot = create(services, host.spec("shot"), wait=ONLINE)
     for pid in host.processes():
         os.kill(pid, signal.SIGKILL)
     until(lambda: not host.processes())
     sweep(services)
-    assert state_of(services, "shot") is RunnerState.FAILED
-    assert (host.roots(), sandbox.runners()) == ([], [])
+    ended = services.store.get(shot.id)
+    assert ended is not None
+    assert ended.state is RunnerState.FAILED
+    left = [] if again == "false" else ["shot"]
+    assert (host.roots(), [runner.name for runner in sandbox.runners()]) == (left, left)
+    assert shot.github_id not in {runner.id for runner in sandbox.runners()}
+    services.close()
 
 
 def test_the_command_tells_what_it_did(host: Host, services: Services) -> None:
@@ -296,7 +304,9 @@ def test_a_row_at_which_somebody_only_looks_is_waited_for_and_one_at_work_is_not
     routed.kill(services, runner)
     services.clock = LetsGo(lock if lets_go else None)
     sweep(services)
-    assert state_of(services, "held") is ends_as
+    held = services.store.get(runner.id)
+    assert held is not None
+    assert held.state is ends_as
     if not lets_go:
         lock.close()
 

@@ -1,4 +1,4 @@
-"""Runners that lost their registration while they waited for a job are made again, under the same name.
+"""Runners that lost their registration, or their life, while they waited for a job are made again under their name.
 
 Somebody's job may wait for that name. Each is a registration that no command asked for: the breaker bounds them.
 """
@@ -22,14 +22,16 @@ _GIVE_UP_SECONDS = 86400.0
 """GitHub cancels a job that waited so long for its runner."""
 
 
-def replace_lost(services: Services) -> Sequence[Runner]:
-    """Makes those again whose turn it is, several scopes at a time; returns the new lives.
+def replace_lost(services: Services, *, only: str | None = None) -> Sequence[Runner]:
+    """Makes those again whose turn it is, several scopes at a time; returns the new lives. ``only``: of that life.
 
     What goes wrong leaves its scope alone for a while and is tried again after that. Raises ``ConfigInvalid`` without
     credentials.
     """
     by_scope: dict[Scope, list[Runner]] = {}
     for runner in _due(services):
+        if only not in {None, runner.id}:
+            continue
         by_scope.setdefault(runner.scope, []).append(runner)
     if not by_scope:
         return ()
