@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .packages.store import Package
     from .services import Services
     from .settings import job_variables
-    from .settings.copied import copy_settings
+    from .settings.copied import copy_settings, read_copy
     from .settings.credentials import api_token
     from .settings.files import read_env_file
     from .settings.load import Settings
@@ -124,6 +124,7 @@ _HOME = {
     "Package": "packages.store",
     "Services": "services",
     "copy_settings": "settings.copied",
+    "read_copy": "settings.copied",
     "api_token": "settings.credentials",
     "read_env_file": "settings.files",
     "Settings": "settings.load",
@@ -227,6 +228,7 @@ __all__ = [
     "proxy_for",
     "prune",
     "public_archives",
+    "read_copy",
     "read_env_file",
     "reconcile_runner",
     "remove_runner",
