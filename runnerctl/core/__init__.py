@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
     from .http.proxies import proxy_for
+    from .packages.releases import platform_of_machine
     from .packages.store import Package
     from .services import Services
     from .settings import job_variables
@@ -121,6 +122,7 @@ _HOME = {
     "prune": "housekeeping.retention",
     "disk_sizes": "housekeeping.sizing",
     "proxy_for": "http.proxies",
+    "platform_of_machine": "packages.releases",
     "Package": "packages.store",
     "Services": "services",
     "copy_settings": "settings.copied",
@@ -224,6 +226,7 @@ __all__ = [
     "observe",
     "observe_runners",
     "packaging",
+    "platform_of_machine",
     "processes",
     "proxy_for",
     "prune",

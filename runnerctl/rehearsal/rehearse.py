@@ -149,7 +149,7 @@ class Rehearsal:
 
     def _stored(self) -> core.Package | None:
         """The newest of the operator's store, or the one that was asked for."""
-        found = self.services.packages.list()
+        found = [each for each in self.services.packages.list() if each.platform == core.platform_of_machine()]
         wanted = self.asked.package
         return next((each for each in reversed(found) if wanted in {None, each.version}), None)
 
@@ -169,9 +169,11 @@ class Rehearsal:
     def _sandbox(self, place: Place, package: packages.ServedPackage | None) -> Sandbox:
         from runnerctl.sandbox import Sandbox
 
-        offered = package or packages.stand_in(place.top)
         used = actions.write(place.top / "actions")
-        return Sandbox(listener=self.listener, archive=offered.archive, version=self.version, actions=used)
+        archive = place.top / "nothing.tar.gz" if package is None else package.archive
+        if package is None:
+            archive.touch()  # nothing but what is there may ever get into the operator's own store
+        return Sandbox(listener=self.listener, archive=archive, version=self.version, actions=used)
 
     def _services(self, place: Place, sandbox: Sandbox, *, own: bool) -> Services:
         settings = self.services.settings

@@ -322,3 +322,13 @@ def test_what_cannot_be_cleared_is_said_with_what_clears_it(operator: Open) -> N
     assert str(place.top / "mounted") in left
     assert list(place.clear(hooks=False)) == []
     assert there(operator.top) == []
+
+
+def test_a_package_for_another_processor_is_not_taken_for_this_hosts(operator: Open) -> None:
+    """And nothing of the rehearsal's own gets into the operator's store."""
+    other = "linux-arm64" if core.platform_of_machine() == "linux-x64" else "linux-x64"
+    (operator.package_dir / f"2.400.0-{other}").mkdir(parents=True)
+    status, report = rehearse(operator, **NOWHERE)
+    assert (status, report["error"]["code"]) == (2, "config_invalid")
+    assert "No runner package is at hand" in report["error"]["message"]
+    assert [path.name for path in operator.package_dir.iterdir()] == [f"2.400.0-{other}"]
