@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     always_here=True,
     short_help="Check that this host can run runners",
     exits={0: "no errors; warnings do not count", 10: "at least one error"},
-    see=("config", "status"),
+    see=("config", "rehearse", "status"),
     epilog="""\b
 Examples:
   runnerctl doctor

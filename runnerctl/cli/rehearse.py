@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -64,7 +65,7 @@ def command(cli: CliContext, *, package: str | None, stand_in: bool) -> int:
 
     began = time.monotonic()
     listener = open_listener()  # first: root becomes the state directory's owner, who may have no such port
-    with closing(listener), terminated_as_interrupted():
+    with closing(listener), terminated_as_interrupted(signal.SIGTERM, signal.SIGHUP):
         asked = Asked(package=package, stand_in=stand_in, progress=render.download_meter(cli))
         rehearsal = Rehearsal(services=cli.services_for_reading(), listener=listener, asked=asked)
         try:

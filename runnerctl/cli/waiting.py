@@ -26,13 +26,14 @@ def goes_on(hint: str | Callable[[], str]) -> Iterator[None]:
 
 
 @contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does: what was under way clears away what it made."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def terminated_as_interrupted(*numbers: signal.Signals) -> Iterator[None]:
+    """SIGTERM, or those signals, do what Ctrl-C does: what was under way clears away what it made."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers or (signal.SIGTERM,)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def until_completed(services: Services, runner: Runner, *, deadline: float | None) -> Status:

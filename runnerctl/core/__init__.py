@@ -53,10 +53,11 @@ if TYPE_CHECKING:
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
     from .http.proxies import proxy_for
+    from .packages.releases import platform_of_machine
     from .packages.store import Package
     from .services import Services
     from .settings import job_variables
-    from .settings.copied import copy_settings
+    from .settings.copied import copy_settings, read_copy
     from .settings.credentials import api_token
     from .settings.files import read_env_file
     from .settings.load import Settings
@@ -143,9 +144,11 @@ _HOME = {
     "prune": "housekeeping.retention",
     "disk_sizes": "housekeeping.sizing",
     "proxy_for": "http.proxies",
+    "platform_of_machine": "packages.releases",
     "Package": "packages.store",
     "Services": "services",
     "copy_settings": "settings.copied",
+    "read_copy": "settings.copied",
     "api_token": "settings.credentials",
     "read_env_file": "settings.files",
     "Settings": "settings.load",
@@ -252,10 +255,12 @@ __all__ = [
     "observe_runners",
     "orphans_text",
     "packaging",
+    "platform_of_machine",
     "processes",
     "proxy_for",
     "prune",
     "public_archives",
+    "read_copy",
     "read_env_file",
     "reap",
     "reconcile_runner",

@@ -64,22 +64,27 @@ def _privileges(said: Mapping[str, list[str]], expected: Expected) -> Proof:
 
 
 def _ours(said: Mapping[str, list[str]], expected: Expected) -> Iterator[Proof]:
+    same_user = int(said["uid"][0]) == expected.manager
+    causes: dict[tuple[str, str], list[str]] = {}
     for verb, word in (("read", "read"), ("change", "written")):
         for text in said.get(word, []):
-            message, hint = _why_open(Path(text), verb, int(said["uid"][0]) == expected.manager)
-            yield failed("secrets", message, hint)
-    if not {"read", "written"} & said.keys():
+            cause = _why_open(Path(text), verb, same_user=same_user)
+            causes.setdefault(cause, []).append(f"{verb} {text!r}")
+    for (why, hint), what in causes.items():
+        more = f", and {len(what) - 1} more like that" if len(what) > 1 else ""
+        yield failed("secrets", f"A job can {what[0]}{more}: {why}", hint)
+    if not causes:
         yield proved("secrets", f"Jobs read none of runnerctl's keys and state ({len(expected.ours)} files tried)")
 
 
-def _why_open(path: Path, verb: str, same_user: bool) -> tuple[str, str]:
+def _why_open(path: Path, verb: str, *, same_user: bool) -> tuple[str, str]:
     mode = stat.S_IMODE(path.stat().st_mode)
-    bit = stat.S_IROTH if verb == "read" else stat.S_IWOTH
-    if mode & bit:
-        return f"A job can {verb} {str(path)!r}: mode {mode:04o} lets everybody", f"chmod o= {path}"
+    everybody = mode & (stat.S_IROTH if verb == "read" else stat.S_IWOTH)
+    if everybody and all(each.stat().st_mode & stat.S_IXOTH for each in path.resolve().parents):
+        return f"mode {mode:04o} lets everybody", f"chmod o= {path}"
     if same_user:
-        return f"A job can {verb} {str(path)!r}: jobs run as the same user as runnerctl", "Set run_as"
-    return f"A job can {verb} {str(path)!r} (mode {mode:04o})", f"chmod go= {path}"
+        return "jobs run as the same user as runnerctl, and nothing confines them (landlock)", "Set run_as"
+    return f"mode {mode:04o} lets a group of the job's user", f"chmod go= {path}"
 
 
 def _neighbour(said: Mapping[str, list[str]], expected: Expected) -> Proof:

@@ -1,5 +1,6 @@
 """The directories of a rehearsal: in the operator's base directory, and all gone at the end.
 
+<base_dir>/.rehearsal-ID/lock         held as long as the rehearsal goes on
 <base_dir>/.rehearsal-ID/state/       the state directory, 0700; beside the runners, so that it is kept from jobs
 <base_dir>/.rehearsal-ID/packages/    the package store, where the package is not in the operator's own
 <base_dir>/rehearse-ID-…/             the runners' roots
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from runnerctl.core import Settings, check_directory, disk_errors, trash
+from runnerctl.core import Settings, check_directory, disk_errors, file_lock, trash
 from runnerctl.core.domain.errors import RunnerctlError
 
 _TRASH, _HOOKS = ".trash", ".hooks"
+_PREFIX = ".rehearsal-"
 
 
 class Place:
@@ -23,11 +25,21 @@ class Place:
         self._base_dir = settings.base_dir
         self._store = settings.package_dir
         self.mark = mark
-        self.top = settings.base_dir / f".rehearsal-{mark}"
+        self.top = settings.base_dir / f"{_PREFIX}{mark}"
         beside = settings.package_dir.is_relative_to(settings.base_dir)
-        self.packages = self.top / "packages" if beside else settings.package_dir / f".rehearsal-{mark}"
+        self.packages = self.top / "packages" if beside else settings.package_dir / f"{_PREFIX}{mark}"
         self._missing: list[Path] = []
         self._hooks: frozenset[str] = frozenset()
+
+    @classmethod
+    def left_behind(cls, settings: Settings) -> Iterator[Place]:
+        """Of rehearsals that were killed, or that are under way: these hold theirs."""
+        for path in sorted(settings.base_dir.glob(f"{_PREFIX}*")):
+            yield cls(settings, path.name.removeprefix(_PREFIX))
+
+    def held(self) -> AbstractContextManager[None]:
+        """Raises ``LockHeld`` while another process has it."""
+        return file_lock(self.top / "lock", wait=0)
 
     @property
     def state(self) -> Path:

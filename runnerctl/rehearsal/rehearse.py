@@ -80,13 +80,14 @@ class Rehearsal:
         """All of it. Raises ``ConfigInvalid`` or ``InvalidRequest`` where it cannot be tried here."""
         yield Began(title="This host is checked")
         cause = None
-        for found in findings(FrontEnd.REHEARSE, Subject(self.services, reads_state=False)):
+        for found in findings(FrontEnd.REHEARSE, Subject(self.services)):
             proof = Proof(check=found.check, level=Level(found.level), message=found.message, hint=found.hint)
             cause = cause or (proof if found.error is not None else None)
             yield proof
         if cause is not None:
             yield from (skipped(check, f"{cause.check} failed") for check, _, _ in STAGES[:-1])
             return
+        yield from self._clear_left_behind()
         place = Place(self.services.settings, secrets.token_hex(3))
         opened = ExitStack()
         try:
@@ -99,6 +100,7 @@ class Rehearsal:
 
     def _staged(self, place: Place, opened: ExitStack) -> Iterator[Progress]:
         place.make()
+        opened.enter_context(place.held())
         began = time.monotonic()
         yield Began(title="A runner package is got ready")
         package, own = self._package(place, opened)
@@ -147,7 +149,7 @@ class Rehearsal:
 
     def _stored(self) -> core.Package | None:
         """The newest of the operator's store, or the one that was asked for."""
-        found = self.services.packages.list()
+        found = [each for each in self.services.packages.list() if each.platform == core.platform_of_machine()]
         wanted = self.asked.package
         return next((each for each in reversed(found) if wanted in {None, each.version}), None)
 
@@ -167,9 +169,11 @@ class Rehearsal:
     def _sandbox(self, place: Place, package: packages.ServedPackage | None) -> Sandbox:
         from runnerctl.sandbox import Sandbox
 
-        offered = package or packages.stand_in(place.top)
         used = actions.write(place.top / "actions")
-        return Sandbox(listener=self.listener, archive=offered.archive, version=self.version, actions=used)
+        archive = place.top / "nothing.tar.gz" if package is None else package.archive
+        if package is None:
+            archive.touch()  # nothing but what is there may ever get into the operator's own store
+        return Sandbox(listener=self.listener, archive=archive, version=self.version, actions=used)
 
     def _services(self, place: Place, sandbox: Sandbox, *, own: bool) -> Services:
         settings = self.services.settings
@@ -233,12 +237,38 @@ class Rehearsal:
 
     # -- and how it is cleared
 
-    def _end_runners(self, runners: Runners) -> None:
-        for runner in runners.services.store.live():
+    def _clear_left_behind(self) -> Iterator[Progress]:
+        """What a rehearsal that was killed could not."""
+        for place in Place.left_behind(self.services.settings):
             try:
-                runners.remove(runner, force=True)
-            except Failed as exc:
+                with place.held():
+                    yield Began(title=f"What an earlier rehearsal left is cleared: {place.top}")
+                    self._clear_one(place)
+            except core.LockHeld:
+                continue  # it goes on
+
+    def _clear_one(self, place: Place) -> None:
+        try:
+            services = Services.open(core.read_copy(place.state), existing=True)
+        except RunnerctlError:  # it was killed before it made a runner
+            services = None
+        if services is not None:
+            try:
+                self._remove(services)
+            finally:
+                services.close()
+        self.left += place.clear(hooks=False)
+
+    def _remove(self, services: Services) -> None:
+        for runner in services.store.live():
+            try:
+                operation = core.remove_runner(services, runner.name, force=True)
+                core.finish(operation, clock=services.clock)
+            except RunnerctlError as exc:
                 self.left.append(f"Runner {runner.name} is not cleared: {exc}. Its directory: {runner.root}")
+
+    def _end_runners(self, runners: Runners) -> None:
+        self._remove(runners.services)
         for runner in runners.made:
             try:
                 _ = [backend.forget(runner.id) for backend in runners.services.backends]
@@ -254,7 +284,7 @@ class Rehearsal:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Another Ctrl-C does not keep from clearing up what the first one broke off."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield

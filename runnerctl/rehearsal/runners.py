@@ -52,6 +52,7 @@ class Runners:
             scope=Scope.of(repo=REPO),
             labels=defaults.labels,
             ephemeral=ephemeral,
+            daemonize=False,  # none outlives a rehearsal that is killed
             version=self.version,
             workdir=defaults.workdir,
         )

@@ -105,13 +105,29 @@ def test_a_proxy_that_a_shell_cannot_ask_is_not_tried() -> None:
     ("mode", "uid", "hint"),
     [(0o644, USER, "chmod o= {}"), (0o640, USER, "chmod go= {}"), (0o600, MANAGER, "Set run_as")],
 )
-def test_a_key_that_a_job_can_read_is_told_with_why_it_can(tmp_path: Path, mode: int, uid: int, hint: str) -> None:
+def test_a_key_that_a_job_can_read_is_told_with_why_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, uid: int, hint: str
+) -> None:
     key = tmp_path / "app.pem"
     key.touch()
     key.chmod(mode)
+    monkeypatch.setattr(Path, "parents", property(lambda _: [Path("/")]))  # pytest shuts its own
     level, message, told = found(replace(EXPECTED, user=uid), uid=str(uid), read=str(key))["secrets"]
     assert (level, told) == ("error", hint.format(key))
     assert str(key) in message
+
+
+def test_a_mode_is_no_cause_below_a_directory_that_is_shut(tmp_path: Path) -> None:
+    shut = tmp_path / "state"
+    shut.mkdir(mode=0o700)
+    keys = [shut / "tokens", shut / "runnerctl.db"]
+    for key in keys:
+        key.touch(mode=0o644)
+    lines = [f"rehearsal {word} {text}" for word, text in {**SAID, "uid": str(MANAGER)}.items()]
+    lines += [f"rehearsal read {key}" for key in keys]
+    (told,) = (each for each in inside.proofs(lines, replace(EXPECTED, user=None)) if each.check == "secrets")
+    assert f"A job can read '{keys[0]}', and 1 more like that: jobs run as the same user" in told.message
+    assert told.hint == "Set run_as"
 
 
 # --- Why a runner did not start, and why a job failed ---

@@ -13,6 +13,7 @@ from pathlib import Path
 from .load import Settings, load
 from .table import GithubSection, OidcSection, ServerSection
 
+_CONFIG, _ENV_FILE = "runnerctl.yaml", "runnerctl.env"
 _NOT_COPIED = frozenset(
     each.key for section in (GithubSection, ServerSection, OidcSection) for each in section.settings
 )
@@ -27,12 +28,18 @@ def copy_settings(
     ``changes`` are by key, as they are written; None: as if nobody had set it. ``variables`` are those of the GitHub
     that takes the place of the settings' own, proxies and certificates.
     """
-    config, env_file = directory / "runnerctl.yaml", directory / "runnerctl.env"
+    config, env_file = directory / _CONFIG, directory / _ENV_FILE
     _write(config, json.dumps(_texts(settings, changes)))
     told = {**variables, "RUNNERCTL_CONFIG": str(config)}
     _write(env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in told.items() if value))
+    return read_copy(directory)
+
+
+def read_copy(directory: Path) -> Settings:
+    """What ``copy_settings`` has put there. Raises ``ConfigInvalid`` where it is not there, or not whole."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return load(environ={**environ, "RUNNERCTL_CONFIG": str(config)}, env_file=str(env_file))
+    config = str(directory / _CONFIG)
+    return load(environ={**environ, "RUNNERCTL_CONFIG": config}, env_file=str(directory / _ENV_FILE))
 
 
 def _texts(settings: Settings, changes: Mapping[str, str | None]) -> dict[str, str]:

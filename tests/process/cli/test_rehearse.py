@@ -26,6 +26,8 @@ from tests.support.sandboxes.strictness import strict_sandbox
 __all__ = ["open_archive", "open_top"]
 
 QUICK = {"STANDIN_PACE": "0.1"}
+NOWHERE = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_SERVER_URL": "http://127.0.0.1:9"}
+"""No package can be had from there."""
 CONCLUDED = ("start", "job", "failing job", "cancelled job", "drain", "clean-up")
 NO_ICU = """#!/bin/sh
 cat >&2 <<'END'
@@ -81,6 +83,21 @@ def rehearse(host: Host, *argv: str, job_env: Mapping[str, str] = QUICK, **setti
     )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def begun(host: Host, *, until_it_says: str) -> subprocess.Popen[str]:
+    host.write_env_file(RUNNERCTL_JOB_ENV=json.dumps(QUICK))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runnerctl", "rehearse", "--stand-in"],
+        env=host.environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    while until_it_says not in process.stderr.readline():
+        assert process.poll() is None
+    return process
 
 
 def errors(report: Any) -> dict[str, str]:
@@ -228,8 +245,7 @@ def test_a_hook_that_fails_every_job_is_named_with_its_last_words(operator: Open
 
 
 def test_without_a_package_it_cannot_be_tried(operator: Open) -> None:
-    nowhere = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_SERVER_URL": "http://127.0.0.1:9"}
-    status, report = rehearse(operator, **nowhere)
+    status, report = rehearse(operator, **NOWHERE)
     assert (status, report["error"]["code"]) == (2, "config_invalid")
     assert "No runner package is at hand" in report["error"]["message"]
     assert "--stand-in" in report["error"]["hint"]
@@ -253,17 +269,7 @@ def test_where_all_users_of_jobs_are_busy_it_cannot_be_tried(operator: Open) -> 
 
 
 def test_broken_off_in_a_job_it_clears_all_that_it_made_however_often_it_is_interrupted(operator: Open) -> None:
-    operator.write_env_file(RUNNERCTL_JOB_ENV=json.dumps(QUICK))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runnerctl", "rehearse", "--stand-in"],
-        env=operator.environment(),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stderr is not None
-    while "A job is cancelled" not in process.stderr.readline():
-        assert process.poll() is None
+    process = begun(operator, until_it_says="A job is cancelled")
     until(lambda: len(list(operator.base_dir.glob("rehearse-*"))) == 1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
         process.send_signal(number)
@@ -271,6 +277,40 @@ def test_broken_off_in_a_job_it_clears_all_that_it_made_however_often_it_is_inte
     said = process.communicate()[1]
     assert (process.returncode, said.splitlines()[-1]) == (130, "Error: Interrupted")
     assert there(operator.top) == []
+
+
+def test_what_a_rehearsal_that_was_killed_left_is_cleared_by_the_next_one_and_its_runners_end(operator: Open) -> None:
+    process = begun(operator, until_it_says="A job runs and looks around")
+    process.kill()
+    process.communicate()
+    assert list(operator.base_dir.glob(".rehearsal-*"))
+    status, report = rehearse(operator, **NOWHERE)
+    assert (status, report["error"]["code"]) == (2, "config_invalid")
+    assert there(operator.top) == ["runners", "runners/.trash"]
+    until(lambda: not _marked_by(operator.base_dir))
+
+
+def _marked_by(base_dir: Path) -> list[int]:
+    """Whose command line names a path in there."""
+    needle = f"{base_dir}/".encode()
+    return [int(each.parent.name) for each in Path("/proc").glob("[0-9]*/cmdline") if needle in _text(each)]
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_two_rehearsals_at_once_leave_each_other_alone(operator: Open) -> None:
+    process = begun(operator, until_it_says="A runner starts")
+    status, _ = rehearse(operator, **NOWHERE)
+    assert status == 2
+    assert len(list(operator.base_dir.glob(".rehearsal-*"))) == 1
+    process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert (process.returncode, there(operator.top)) == (130, [])
 
 
 def test_what_cannot_be_cleared_is_said_with_what_clears_it(operator: Open) -> None:
@@ -282,3 +322,13 @@ def test_what_cannot_be_cleared_is_said_with_what_clears_it(operator: Open) -> N
     assert str(place.top / "mounted") in left
     assert list(place.clear(hooks=False)) == []
     assert there(operator.top) == []
+
+
+def test_a_package_for_another_processor_is_not_taken_for_this_hosts(operator: Open) -> None:
+    """And nothing of the rehearsal's own gets into the operator's store."""
+    other = "linux-arm64" if core.platform_of_machine() == "linux-x64" else "linux-x64"
+    (operator.package_dir / f"2.400.0-{other}").mkdir(parents=True)
+    status, report = rehearse(operator, **NOWHERE)
+    assert (status, report["error"]["code"]) == (2, "config_invalid")
+    assert "No runner package is at hand" in report["error"]["message"]
+    assert [path.name for path in operator.package_dir.iterdir()] == [f"2.400.0-{other}"]
