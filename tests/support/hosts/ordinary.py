@@ -70,6 +70,7 @@ class Ordinary(Moved):
         for path in (host.state_dir, host.base_dir, host.top / "packages"):
             path.mkdir(mode=0o755)
             os.chown(path, NOBODY, NOBODY)
+        host.write_env_file()
         return host
 
     def make(self, name: str) -> Path:
@@ -83,11 +84,11 @@ class Ordinary(Moved):
 
     def root(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """The same by ``sudo``."""
-        return self._run(_ALL + _COMMAND, *argv)
+        return self.cli(*argv)
 
     def orphans(self) -> list[dict[str, object]]:
         """Directories alone: of one whose maker was killed nobody knows whether GitHub has a registration."""
-        items = json.loads(self.manager("--output", "json", "orphans").stdout)["items"]
+        items = json.loads(self.root("--output", "json", "orphans").stdout)["items"]
         return [orphan for orphan in items if orphan["kind"] == "directory"]
 
     def _run(self, code: str, *argv: str, check: bool = False) -> subprocess.CompletedProcess[str]:
