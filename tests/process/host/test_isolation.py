@@ -431,3 +431,11 @@ def test_traces_are_cleared_of_one_user_only(as_root: None) -> None:
         assert Path("/etc/passwd").exists()
     finally:
         job_traces.clear(USERS[2])
+
+
+def test_where_a_job_comes_from_is_heard_of_one_with_a_user_of_its_own(isolated: Isolated) -> None:
+    runner = isolated.runner("once")
+    isolated.run("once", "test -f $RUNNERCTL_JOB_FILE")
+    store = isolated.services.store
+    job = until(lambda: store.last_job(runner.id))
+    assert (job.repository, job.result, job.result_from) == ("acme/widgets", "succeeded", "listener")
