@@ -255,7 +255,7 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
         running=True,
         supervised=supervised,
         pid=5,
-        phase=rng.choice([*Phase, *[Phase.LISTENING] * 6]),
+        phase=rng.choice([*Phase, *[Phase.LISTENING] * 9]),
         online_at=rng.choice([None, NOW]),
         stop_asked=rng.random() < 0.5,
         **jobs,

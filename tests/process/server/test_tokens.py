@@ -18,6 +18,7 @@ from runnerctl.core.access import issuing, tokens
 from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.domain.errors import Forbidden, TokenExists, TokenNotFound
 from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.observation import SeenJob
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine.operations import replacing
 from runnerctl.core.redact import MASK, redact
@@ -52,9 +53,10 @@ class Hall(NamedTuple):
         return self.ask(token, "POST", "/api/v1/runners", body)
 
     def stopped(self, name: str, tenant: str | None, labels: str = "linux") -> Runner:
-        """A row that a server leaves as it is."""
+        """A row that a server leaves as it is, of a runner that had a job."""
         spec = self.host.spec(name, tenant=tenant, labels=labels)
         runner = self.services.store.admit(spec, root=self.host.base_dir / name)
+        self.services.store.note_job(runner.id, SeenJob(name="build", started_at=runner.created_at))
         return self.services.store.transition(runner, RunnerState.REGISTERED, RunnerState.STARTING, RunnerState.STOPPED)
 
     def whoami(self, token: str) -> requests.Response:
@@ -117,7 +119,7 @@ def test_a_route_opens_to_its_scope_alone_and_shows_no_foreign_runner(hall: Hall
     elif "{name}" in route.path:
         assert (answer.status_code, answer.json()["code"]) == (404, "runner_not_found")
     if "{name}" not in route.path and not making:
-        assert (name in [runner["name"] for runner in answer.json()["items"]]) is (whose == "own")
+        assert (name in [each.get("runner", each["name"]) for each in answer.json()["items"]]) is (whose == "own")
     if whose != "own":
         assert hall.services.store.latest(name) == row
     hall.server.remove(name, "?force=true")
