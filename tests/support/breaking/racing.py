@@ -304,7 +304,7 @@ class Host:
 
     def reap(self, runner_id: str) -> None:
         """As its supervisor does, in whose place nobody hears what that meets."""
-        core.wait_and_restart(self.services, runner_id)
+        core.reap(self.services, runner_id)
 
     # -- what is so
 

@@ -20,8 +20,8 @@ from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.operations.operation import Operation, finish
 from runnerctl.core.engine.operations.replacing import replace_lost
 from runnerctl.core.engine.orphans import finish_orphans
+from runnerctl.core.engine.reap import reap
 from runnerctl.core.engine.reconciler import Lane, Reconciler
-from runnerctl.core.engine.restarts import wait_and_restart
 from runnerctl.core.services import Services
 
 from .backend import FakeBackend
@@ -160,8 +160,7 @@ class Reaper(Process):
 
     def run(self, runner_id: str) -> None:
         def act() -> None:
-            wait_and_restart(self.services, runner_id)
-            finish_orphans(self.services, only=runner_id)
+            reap(self.services, runner_id)
 
         self.begin("", lambda: self.attempt(act))
 
