@@ -57,7 +57,7 @@ def test_units_are_proved_beside_a_service_and_its_runners(service: Service) -> 
     assert service.ask("DELETE", "/api/v1/runners/ours")["http"] == 200
 
 
-def test_an_ordinary_user_proves_a_host_of_ones_own(service: Service) -> None:
+def test_an_ordinary_user_proves_a_host_of_ones_own(service: Service, landlock: None) -> None:
     service.inside.shell(f"useradd --create-home {USER}; chmod 755 /home/{USER}")
     own = (f"RUNNERCTL_STATE_DIR=/home/{USER}/state", f"RUNNERCTL_BASE_DIR=/home/{USER}/runners")
     before = service.inside.say("find", f"/home/{USER}")
