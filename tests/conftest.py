@@ -35,7 +35,7 @@ ONE_AFTER_THE_OTHER = "tests/e2e/"
 SLOWEST_FIRST = (
     *("units", "service", "isolation", "soak", "lives_stateful", "refused_hosts", "power_cut", "service_as_root"),
     *("persistent", "redaction", "supervisor_crash_matrix", "crash_matrix", "standin_runner", "standin_records"),
-    *("refusals", "peers_failures", "races", "plan_table"),
+    *("rehearse", "refusals", "peers_failures", "races", "plan_table"),
 )
 """Modules that take long: one that begins last is waited for by all other workers."""
 

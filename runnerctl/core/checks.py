@@ -285,11 +285,23 @@ def _job_env(subject: Subject) -> Iterator[Finding]:
                 f"{name} names {given[name]!r}, which is no file: every job would fail",
                 hint="Put the script there, readable for every user that jobs run as, or name another",
             )
+        yield from _kept_hook(subject, name, given[name])
     certificates = given.get("NODE_EXTRA_CA_CERTS")
     if certificates and not Path(certificates).is_file():
         yield Finding(Level.WARN, f"NODE_EXTRA_CA_CERTS names {certificates!r}, which is no file: Node.js ignores it")
     if given:
         yield Finding(Level.OK, f"Jobs get {', '.join(sorted(given))}")
+
+
+def _kept_hook(subject: Subject, name: str, script: str) -> Iterator[Finding]:
+    from .settings.kept_from_jobs import why_kept
+
+    services = subject.services
+    units = services.backend.name == "systemd"
+    why = why_kept(Path(script), services.settings, units=units) if script else None
+    if why is not None:
+        message = f"{name} names {script!r}, which jobs cannot read: {why}: every job fails"
+        yield Finding(Level.WARN, message, "Put the script where every user can read it, such as below /opt/hooks")
 
 
 def _certificates(subject: Subject) -> Iterator[Finding]:

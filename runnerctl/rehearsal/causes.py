@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from .proofs import Level, Proof
 
 
 class _Cause(NamedTuple):
@@ -46,6 +49,13 @@ _CAUSES = (
         _INSTALL.format("libstdc++6", "libstdc++"),
     ),
 )
+
+
+def checked(message: str, checks: Iterable[Proof]) -> str | None:
+    """What the checks that came first say to do about the same: they know this distribution's packages."""
+    named = re.findall(r"\blib[a-z+]+", message)
+    warned = (each for each in checks if each.check == "libraries" and each.level is not Level.OK)
+    return next((each.hint for each in warned if any(name in each.message for name in named)), None)
 
 
 def cause(*texts: str) -> tuple[str, str] | None:

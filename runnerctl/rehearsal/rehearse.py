@@ -24,6 +24,7 @@ from runnerctl.core.checks import FrontEnd, Subject, findings
 from runnerctl.core.domain.errors import ConfigInvalid, InvalidRequest, RunnerctlError
 
 from . import actions, packages
+from .causes import checked
 from .look_around import Expected
 from .place import Place
 from .proofs import Began, Failed, Level, Progress, Proof, failed, skipped
@@ -70,6 +71,7 @@ class Rehearsal:
     source: str = ""
     left: list[str] = field(default_factory=list)
     """What could not be cleared, and what clears it."""
+    _checks: list[Proof] = field(default_factory=list)
     _runners: Runners | None = None
 
     @property
@@ -83,6 +85,7 @@ class Rehearsal:
         for found in findings(FrontEnd.REHEARSE, Subject(self.services)):
             proof = Proof(check=found.check, level=Level(found.level), message=found.message, hint=found.hint)
             cause = cause or (proof if found.error is not None else None)
+            self._checks.append(proof)
             yield proof
         if cause is not None:
             yield from (skipped(check, f"{cause.check} failed") for check, _, _ in STAGES[:-1])
@@ -131,7 +134,8 @@ class Rehearsal:
             try:
                 yield from stage(scene)
             except (Failed, RunnerctlError) as exc:
-                yield failed(check, str(exc), exc.hint or "", seconds=time.monotonic() - began)
+                hint = checked(str(exc), self._checks) or exc.hint or ""
+                yield failed(check, str(exc), hint, seconds=time.monotonic() - began)
                 cause = check if check in NEEDED else cause
 
     # -- what it is played with

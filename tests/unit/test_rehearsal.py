@@ -12,10 +12,11 @@ import pytest
 from runnerctl.core.settings import load as settings
 from runnerctl.core.settings.copied import copy_settings
 from runnerctl.rehearsal import inside
-from runnerctl.rehearsal.causes import cause
+from runnerctl.rehearsal.causes import cause, checked
 from runnerctl.rehearsal.job_failures import job_failure
 from runnerctl.rehearsal.look_around import Expected
 from runnerctl.rehearsal.place import Place
+from runnerctl.rehearsal.proofs import Level, Proof
 from runnerctl.sandbox.values import JobView, StepView
 
 MANAGER, USER, ANOTHER = 1000, 60001, 60002
@@ -152,6 +153,16 @@ def test_the_runners_own_words_tell_the_cause(said: str, message: str, hint: str
     assert told is not None
     assert message in told[0]
     assert hint in told[1]
+
+
+def test_what_the_checks_say_to_do_about_the_same_library_wins() -> None:
+    told = [
+        Proof(check="libraries", level=Level.OK, message="The libraries are there"),
+        Proof(check="libraries", level=Level.WARN, message="libssl is missing: x", hint="apt-get install libssl3"),
+        Proof(check="libraries", level=Level.WARN, message="libicu is missing: x", hint="apt-get install libicu72"),
+    ]
+    assert checked("libicu is missing, and the runner does not start", told) == "apt-get install libicu72"
+    assert checked("The hook fails every job", told) is None
 
 
 def test_words_that_tell_nothing_are_no_cause() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -43,6 +44,13 @@ def test_what_runners_lack_of_this_host_is_a_warning_with_its_package(host: Host
     assert warned == [(each.message, each.hint) for each in lacking]
     assert len(told) == max(1, len(lacking))
     assert not any(each.stops_serve for each in told)
+
+
+def all_found(host: Host, check: str, **variables: str) -> list[tuple[str, str]]:
+    """Of one check."""
+    host.write_env_file(**variables)
+    items = cli("--output", "json", "doctor", "--offline", env=host.environment()).document["items"]
+    return [(each["level"], each["message"]) for each in items if each["check"] == check]
 
 
 def test_on_a_sound_host_nothing_is_an_error_and_nothing_is_made(host: Host, sandbox: Sandbox) -> None:
@@ -100,6 +108,28 @@ def test_certificates_that_runners_cannot_read_are_named(host: Host, as_root: No
         (one,) = [message for message in said if "read the certificates" in message]
         assert f"cannot read the certificates '{file}' (SSL_CERT_FILE)" in one
         assert says in one
+
+
+def test_hooks_that_jobs_cannot_read_are_named(host: Host, as_root: None) -> None:
+    """Beside the state of runners, which Landlock keeps from jobs; or below a directory that is shut to their users."""
+    (host.top / "shut").mkdir(mode=0o700)
+    for script, variables, why in (
+        (host.state_dir / "before.sh", {}, "Landlock keeps jobs from where it is"),
+        (host.top / "shut" / "before.sh", {"RUNNERCTL_RUN_AS": "60001"}, "has mode 0700"),
+    ):
+        script.parent.mkdir(mode=0o700, exist_ok=True)
+        script.write_text("true\n")
+        hooks = json.dumps({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(script)})
+        said = " ".join(message for _, message in all_found(host, "jobs", RUNNERCTL_JOB_ENV=hooks, **variables))
+        assert f"names '{script}', which jobs cannot read: " in said
+        assert why in said
+
+
+def test_of_a_hook_that_jobs_can_read_nothing_is_said(host: Host) -> None:
+    script = host.top / "before.sh"
+    script.write_text("true\n")
+    hooks = json.dumps({"ACTIONS_RUNNER_HOOK_JOB_STARTED": str(script)})
+    assert "cannot read" not in str(all_found(host, "jobs", RUNNERCTL_JOB_ENV=hooks))
 
 
 def test_of_certificates_that_they_can_read_nothing_is_said(host: Host) -> None:
