@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .backends.limits import CgroupLimit
     from .github.client import GitHub
     from .host.worker_pool import WorkerPool
+    from .packages.known_ends import KnownEnds
     from .packages.offers import Offers
     from .packages.store import PackageStore
     from .packages.told_ends import ToldEnds
@@ -331,6 +332,12 @@ class Services:
         return ToldEnds(self.settings.state_dir / "version-ends.json", clock=self.clock)
 
     @built_once
+    def known_ends(self) -> KnownEnds:
+        from .packages.known_ends import KnownEnds
+
+        return KnownEnds(self.told_ends.path, self.offers.path)
+
+    @built_once
     def offers(self) -> Offers:
         from .packages.offers import Offers
 
@@ -384,7 +391,7 @@ class Services:
         """What ``reconfigured`` made counts from now on. The store stays as it was opened, and what runs as it is."""
         backends, _ = other.backends, other.backend
         self.settings = other.settings
-        for built in ("github", "packages", "audit"):
+        for built in ("github", "packages", "known_ends", "audit"):
             self.__dict__.pop(built, None)
         self._hidden_before = other._hidden_before
         self.__dict__["backends"] = backends

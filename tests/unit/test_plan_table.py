@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 from itertools import product
@@ -217,7 +218,6 @@ def random_seen(rng: random.Random) -> Seen:
         github_id=7 if ephemeral else rng.choice([7, 7, None]),
         github_busy=rng.random() < 0.2,
         **rng.choice([{"github_seen_at": NOW - 5, "offline_since": NOW - 80}, {}]),
-        wanted_by=rng.choice(["command", "command", RENEWAL]),
     )
     return Seen(
         runner=row,
@@ -263,11 +263,15 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
     return {"processes": seen, "supervised": supervised, "working": rng.random() < 0.4}
 
 
+def _wanted_by(rng: random.Random, seen: Seen) -> Seen:
+    return replace(seen, runner=seen.runner._replace(wanted_by=rng.choice(["command", "command", RENEWAL])))
+
+
 @cache
 def drawn() -> list[tuple[Seen, Situation]]:
-    rng = random.Random(16)
+    rng, others = random.Random(16), random.Random(1)
     now = Now(wall=NOW, boot=BOOT, boot_id="this boot")
-    seen = (random_seen(rng) for _ in range(20_000))
+    seen = (_wanted_by(others, random_seen(rng)) for _ in range(20_000))
     return [(each, situation_of(each, now=now, deadlines=Deadlines())) for each in seen]
 
 

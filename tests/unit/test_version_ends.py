@@ -15,6 +15,7 @@ from runnerctl.core.github.answers import WireDeprecation
 from runnerctl.core.github.errors import decode
 from runnerctl.core.github.requests import Answer
 from runnerctl.core.packages import told_ends
+from runnerctl.core.packages.known_ends import KnownEnds
 from runnerctl.core.packages.offers import Offers
 from runnerctl.core.packages.told_ends import ToldEnds
 from runnerctl.core.packages.version_policy import Told, doubt, end_of, ends_soon, has_ended
@@ -165,6 +166,28 @@ def test_what_nobody_asks_about_any_more_is_dropped(told: ToldEnds, clock: HandS
     clock.time += told_ends.FORGET_SECONDS + told_ends.CACHE_SECONDS
     told.answered(KEY, None)
     assert list(json.loads(told.path.read_text())) == [KEY]
+
+
+def test_an_end_is_worked_out_once_until_a_file_changes_unless_it_may_go_by_age(tmp_path: Path) -> None:
+    path = tmp_path / "version-ends.json"
+    known, asked = KnownEnds(path, tmp_path / "releases.json"), []
+
+    def end(**more: Any) -> VersionEnd:
+        def work_out() -> VersionEnd:
+            asked.append(more)
+            return VersionEnd("2.336.0", **more)
+
+        return known.get("key", work_out)
+
+    for may_go_by_age in ({"newer": "2.337.0"}, {"told_by": ToldBy.AGE, "newer": "2.337.0"}):
+        assert end(**may_go_by_age) == end(**may_go_by_age)
+    assert len(asked) == 4
+    assert end(told_by=ToldBy.GITHUB, newer="2.337.0") == end(told_by=None) == end(told_by=None)
+    assert len(asked) == 5
+    path.write_text("{}")
+    assert end().told_by is None
+    assert end() == end(newer="2.338.0")
+    assert len(asked) == 6
 
 
 def test_the_newest_offer_is_read_anew_when_its_file_changes(tmp_path: Path) -> None:

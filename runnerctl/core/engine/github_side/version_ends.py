@@ -23,6 +23,12 @@ _Asked = tuple[Scope, str]
 
 def end_of(services: Services, scope: Scope | None, version: str) -> VersionEnd:
     """By what is known here; GitHub is not asked. Without a scope, what was told of any."""
+    if scope is None:
+        return _worked_out(services, None, version)
+    return services.known_ends.get((scope, version), lambda: _worked_out(services, scope, version))
+
+
+def _worked_out(services: Services, scope: Scope | None, version: str) -> VersionEnd:
     platform = _platform()
     prefix = f"{_api_url(services)} " if scope is None else f"{_api_url(services)} {scope} "
     told = services.told_ends.of(_key(services, scope, version)) if scope else _earliest(services, version)
