@@ -36,6 +36,7 @@ def file_system_whose_server_died(point: Path) -> Iterator[None]:
 
 
 def test_what_one_runner_left_unreadable_keeps_no_other_from_being_put_right(machine: Machine, as_root: None) -> None:
+    machine.set(RUNNERCTL_REPLACE_LOST="false")
     for name in ("a-broken", "z-dead"):
         machine.create(name, "--wait", "online")
     for pid in (*machine.supervisors(), *map(machine.listener, ("a-broken", "z-dead"))):
@@ -48,6 +49,7 @@ def test_what_one_runner_left_unreadable_keeps_no_other_from_being_put_right(mac
 
 
 def test_a_server_starts_though_one_runner_cannot_be_looked_at(machine: Machine, as_root: None) -> None:
+    machine.set(RUNNERCTL_REPLACE_LOST="false")
     for name in ("a-broken", "z-dead"):
         machine.create(name, "--wait", "online")
     for pid in (*machine.supervisors(), *map(machine.listener, ("a-broken", "z-dead"))):
@@ -114,6 +116,7 @@ def online(github: Sandbox, name: str) -> bool:
 
 
 def test_whoever_asks_for_a_runner_that_cannot_be_looked_at_is_told_so(machine: Machine, as_root: None) -> None:
+    machine.set(RUNNERCTL_REPLACE_LOST="false")
     machine.create("broken", "--wait", "online")
     for pid in (*machine.supervisors(), machine.listener("broken")):
         kill(pid, signal.SIGKILL)
