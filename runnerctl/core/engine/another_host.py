@@ -14,6 +14,7 @@ from ..domain.errors import ConfigInvalid, InvalidTransition, RunnerctlError
 from ..domain.models import Runner
 from ..domain.states import Desired, How, RunnerState
 from ..host.locks import LockHeld, file_lock
+from . import directories
 
 if TYPE_CHECKING:
     from ..services import Services
@@ -88,6 +89,9 @@ def _forgotten(services: Services, runner: Runner) -> Forgotten:
         due=None,
         last_error=None,
     )
+    kept = next((each for each in left if each.path is not None), None)
+    if kept is not None:
+        directories.keep(services, ended, kept)
     return Forgotten(ended, left)
 
 

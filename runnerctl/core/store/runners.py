@@ -276,7 +276,8 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         """Nothing here says any more that a registration at GitHub is ours, or is to be deleted or made again."""
         with self._transaction() as db:
             db.execute("UPDATE runner SET github_id = NULL, asked_at = NULL, revision = revision + 1")
-            for table in ("orphan", "replacement", "absence"):
+            db.execute("DELETE FROM orphan WHERE kind = 'registration'")  # directories are this machine's copies
+            for table in ("replacement", "absence"):
                 db.execute(f"DELETE FROM {table}")
 
     # -- forgetting
