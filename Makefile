@@ -50,7 +50,7 @@ help:
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
 	@echo "make simulate   20,000 lives in virtual time, from 200 seeds, while everything breaks; minutes"
-	@echo "make soak    thousands of lives while everything breaks, power cuts and long races; an hour"
+	@echo "make soak    thousands of lives while everything breaks, kills at every moment, power cuts and long races; an hour"
 
 $(VENV)/run: setup.cfg setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11.2 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }

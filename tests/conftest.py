@@ -33,16 +33,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 ONE_AFTER_THE_OTHER = "tests/e2e/"
 """Modules there share one machine, and so one worker."""
 SLOWEST_FIRST = (
-    *("units", "service", "isolation", "soak", "lives_stateful", "refused_hosts", "power_cut", "service_as_root"),
-    *("persistent", "redaction", "supervisor_crash_matrix", "crash_matrix", "standin_runner", "standin_records"),
-    *("rehearse", "refusals", "peers_failures", "races", "plan_table"),
+    *("units", "service", "isolation", "soak", "lives_stateful", "crash_matrix", "real_life", "held_up"),
+    *("persistent", "cli_runners", "refused_hosts", "refusals", "accept_crashes", "power_cut", "service_as_root"),
+    *("many_at_once", "lifecycle", "peers_failures", "engine_pool", "store", "reloading", "registering_again"),
+    *("supervisor_crash_matrix", "redaction", "public_repositories", "online", "first_process", "engine_removals"),
+    *("rehearse", "standin_runner", "standin_records", "replay_refusals", "http", "races", "plan_table"),
 )
 """Modules that take long: one that begins last is waited for by all other workers."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each processor: half of a test's time is waiting for what it started."""
-    return 2 * len(os.sched_getaffinity(0))
+    """Three for each processor: two thirds of a test's time is waiting for what it started."""
+    return 3 * len(os.sched_getaffinity(0))
 
 
 class ByModule(LoadFileScheduling):

@@ -22,7 +22,7 @@ from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.host import Host, Server, create, until
 
 REPO = "acme/widgets"
-MANY = 8
+MANY = 6
 NAMES = [f"r{number}" for number in range(MANY)]
 SLOW = 1.0
 """What the slow part of each takes, in seconds."""

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -76,8 +75,7 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path):
 def test_a_wait_ends_when_the_lock_becomes_free(tmp_path):
     process = hold_in_another_process(tmp_path, "one")
     threading.Timer(0.05, process.stdin.close).start()
-    began = time.monotonic()
-    with file_lock(tmp_path / "one", wait=10):
-        assert time.monotonic() - began < 5
+    with file_lock(tmp_path / "one", wait=60):
+        pass
     process.wait(10)
     process.stdout.close()

@@ -184,7 +184,7 @@ def test_stopping_does_not_wait_for_a_feed_whose_other_side_is_deaf(strict, job)
         lines_once(strict, 1)
         began = time.monotonic()
         strict.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9  # such a close is waited for ten
 
 
 class TestIdTokens:

@@ -323,15 +323,14 @@ def test_failed_logins_wait_and_a_right_token_does_not(hall: Hall) -> None:
     """Behind a tunnel they all come from one address."""
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        guesses = [pool.submit(hall.whoami, f"guess-{number}") for number in range(16)]
+        guesses = [pool.submit(hall.whoami, f"guess-{number}") for number in range(24)]
         until(lambda: sum(guess.done() for guess in guesses) >= 4)
-        asked = time.monotonic()
         assert hall.whoami(hall.server.token).status_code == 200
         assert hall.whoami(hall.token()).status_code == 200
-        took = time.monotonic() - asked
+        unanswered = sum(not guess.done() for guess in guesses)
         assert {guess.result().status_code for guess in guesses} == {401}
     assert time.monotonic() - began > 2.0
-    assert took < 1.0
+    assert unanswered, "it was behind all of them"
 
 
 def test_a_token_that_asks_too_often_is_told_when_to_come_back(serve: Callable[..., Server], host: Host) -> None:

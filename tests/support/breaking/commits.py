@@ -7,7 +7,7 @@ import signal
 from tests.support.breaking import crashing
 from tests.support.hosts.host import Host
 
-MOST_COMMITS = 12
+MOST_COMMITS = 24
 
 
 def crash(host: Host, operation: str, name: str, number: int, when: str) -> bool:

@@ -301,7 +301,7 @@ class Lives:
         assert self.host.roots() == []
         assert self._registered() == set()
         assert len(self.sandbox.runners()) == self.strangers, "a stranger was touched"
-        until(lambda: not self.host.processes(), seconds=5)
+        until(lambda: not self.host.processes())
         assert self.host.cgroups() == []
 
 

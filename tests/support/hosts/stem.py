@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pkgutil
+import signal
 import socket
 import sys
 import threading
@@ -64,6 +65,8 @@ def _become(wanted: Mapping[str, Any], descriptors: list[int]) -> NoReturn:
             os.dup2(descriptor, number)
         for descriptor in descriptors:
             os.close(descriptor)
+        # As one that is called at a terminal, also when the tests run in a shell's background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _open_streams()
         os.chdir(wanted["cwd"])
         _look_like(wanted["argv"], wanted["env"])

@@ -32,7 +32,7 @@ def test_a_runner_is_registered_that_stays_after_its_jobs(strict, own_key, scope
     for _ in range(2):
         strict.submit_job("o/r", "self-hosted", STEPS)
         assert listener.take().complete().ok
-    assert strict.wait_runner("p1", timeout=2).busy is False
+    assert strict.wait_runner("p1", timeout=20).busy is False
 
 
 def test_a_name_is_taken_until_its_registration_is_replaced_by_its_id(strict, own_key):
