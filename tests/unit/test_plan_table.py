@@ -268,8 +268,8 @@ def _wanted_by(rng: random.Random, seen: Seen) -> Seen:
 
 
 @cache
-def drawn() -> list[tuple[Seen, Situation]]:
-    rng, others = random.Random(16), random.Random(1)
+def drawn(seed: int = 16) -> list[tuple[Seen, Situation]]:
+    rng, others = random.Random(seed), random.Random(seed - 15)
     now = Now(wall=NOW, boot=BOOT, boot_id="this boot")
     seen = (_wanted_by(others, random_seen(rng)) for _ in range(20_000))
     return [(each, situation_of(each, now=now, deadlines=Deadlines())) for each in seen]
@@ -283,9 +283,12 @@ def test_no_row_of_the_store_gives_a_situation_that_cannot_be() -> None:
 
 
 def test_every_row_of_the_table_is_reached_from_some_row_of_the_store() -> None:
-    reached = {id(row_for(situation)) for _, situation in drawn()}
-    missing = [f"{each.title}: {row.step}, {row.why}" for each in TABLE for row in each.rows if id(row) not in reached]
-    assert missing == []
+    """A rare one is drawn for again: which are rare changes with every field that is added."""
+    missing = {id(row): f"{each.title}: {row.step}, {row.why}" for each in TABLE for row in each.rows}
+    for seed in range(16, 26):
+        for _, situation in drawn(seed) if missing else ():
+            missing.pop(id(row_for(situation)), None)
+    assert list(missing.values()) == []
 
 
 def test_what_waits_knows_until_when_if_time_alone_ends_that() -> None:
