@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule | N
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what is in its background deaf to Ctrl-C, and so would be all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     hidden.hide()
     refuse_what_is_gone(config.args, config.invocation_params.dir)
     config.option.loadscopereorder = False  # by the number of tests, which says nothing of how long they take

@@ -91,7 +91,6 @@ class Supervised:
             "name": "runner",
             "root": str(self.root),
             "argv": [str(self.program), "run", "--startuptype", "service"],
-            "env": {"PATH": "/usr/bin:/bin", "RUNNERCTL_LIFE": self.life},
             "ephemeral": False,
             "pid_file": str(self.run_dir / "runner.pid"),
             "events": None,
@@ -99,6 +98,8 @@ class Supervised:
             "restart": {"seconds": 0.01, "limit": 2, "conflict_seconds": 0.01},
             "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},
             **changes,
+            # Always marked: so is found what still runs at the end of a test.
+            "env": {"PATH": "/usr/bin:/bin", "RUNNERCTL_LIFE": self.life, **changes.get("env", {})},
             "stop": {**stop, **changes.get("stop", {})},
         }
 
