@@ -88,7 +88,7 @@ def test_where_no_package_loads_completions_bash_is_told_to(tmp_path: Path, monk
     where = installing.place("bash", system_wide=False, environ={}, home=home)
     installing.install(where, of("bash").source())
     typist = Typist("bash", {"HOME": str(home)}, tmp_path, ["bash", "-i"])
-    assert typist.type("runnerctl stat\t").line == "runnerctl status "
+    assert typist.type("runnerctl statu\t").line == "runnerctl status "
     assert "ls -l" in typist.run("alias ll")
     typist.close()
     installing.uninstall(where)
@@ -171,7 +171,7 @@ def test_a_shell_finds_what_the_wheel_brings(shell: str, prefix: Path, tmp_path:
     (tmp_path / STARTUP[shell]).write_text(fpath + USUAL[shell])
     environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": f"{prefix}/share:/usr/local/share:/usr/share"}
     typist = Typist(shell, environment, tmp_path, ARGV[shell])
-    assert typist.type("runnerctl stat\t").line == "runnerctl status "
+    assert typist.type("runnerctl statu\t").line == "runnerctl status "
     typist.close()
 
 

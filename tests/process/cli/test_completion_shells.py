@@ -39,14 +39,14 @@ def typist(request: pytest.FixtureRequest, top: Path) -> Iterator[Typist]:
 
 COMPLETED = [
     # a command, an option, a choice
-    ("runnerctl stat", "runnerctl status "),
+    ("runnerctl statu", "runnerctl status "),
     ("runnerctl package pr", "runnerctl package prune "),
     ("runnerctl create x --wai", "runnerctl create x --wait "),
     ("runnerctl create x --wait c", "runnerctl create x --wait completed "),
     ("runnerctl create x --wait=c", "runnerctl create x --wait=completed "),
     # an option before and after COMMAND
     ("runnerctl -o j", "runnerctl -o json "),
-    ("runnerctl -o json stat", "runnerctl -o json status "),
+    ("runnerctl -o json statu", "runnerctl -o json status "),
     ("runnerctl -o json list --output=y", "runnerctl -o json list --output=yaml "),
     ("runnerctl list -qo n", "runnerctl list -qo name "),
     # what exists only here, also where the case differs
@@ -125,7 +125,7 @@ def test_a_broken_configuration_shows_nothing_in_the_line(typist: Typist, top: P
         seen = typist.type("runnerctl package verify 2\t")
         assert seen.line == "runnerctl package verify 2"
         assert "rror" not in seen.screen
-        assert typist.type("runnerctl stat\t").line == "runnerctl status "
+        assert typist.type("runnerctl statu\t").line == "runnerctl status "
     finally:
         typist.run(_UNSET[typist.shell].format(name="RUNNERCTL_ENV_FILE"))
 
@@ -134,9 +134,9 @@ def test_a_program_that_is_called_by_its_path_is_completed(typist: Typist, top: 
     (top / "bin").mkdir(exist_ok=True)
     (top / "bin" / "runnerctl").unlink(missing_ok=True)
     (top / "bin" / "runnerctl").symlink_to(RUNNERCTL)
-    assert typist.type("~/bin/runnerctl stat\t").line == "~/bin/runnerctl status "
-    assert typist.type("bin/runnerctl stat\t").line == "bin/runnerctl status "
-    assert typist.type(f"{RUNNERCTL} stat\t").line == f"{RUNNERCTL} status "
+    assert typist.type("~/bin/runnerctl statu\t").line == "~/bin/runnerctl status "
+    assert typist.type("bin/runnerctl statu\t").line == "bin/runnerctl status "
+    assert typist.type(f"{RUNNERCTL} statu\t").line == f"{RUNNERCTL} status "
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,17 @@ FORGERY = (
 def process_of(runner: Runner, name: str) -> int:
     """The runner's Listener or Worker; the stand-in's have no program of their own, and say so in their words."""
     wanted = f"Runner.{name}".encode()
-    marked = processes.marked(runner.id)
-    (found,) = (pid for pid in marked if wanted in Path(f"/proc/{pid}/cmdline").read_bytes())
-    return found
+    found = [pid for pid in processes.marked(runner.id) if wanted in command_line(pid)]
+    # A child that it has just forked is called so, too, until it executes.
+    return min(found, key=lambda pid: (processes.stat(pid) or ("", 0, sys.maxsize))[2])
+
+
+def command_line(pid: int) -> bytes:
+    """Empty for one that has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def forge(host: Host, runner: Runner, *lines: str) -> None:

@@ -138,7 +138,9 @@ def test_draining_over_http(services: Services, host: Host, sandbox: Sandbox, se
     nothing_is_left(services, host, sandbox)
 
 
-def test_a_sweep_with_many_dead_runners(services: Services, host: Host, sandbox: Sandbox) -> None:
+def test_a_sweep_with_many_dead_runners(host: Host, sandbox: Sandbox) -> None:
+    """None of which is made again."""
+    services = host.services(RUNNERCTL_REPLACE_LOST="false")
     many(services, host)
     die(host)
     sandbox.add_fault(DELETES_SLOWLY)
@@ -146,6 +148,7 @@ def test_a_sweep_with_many_dead_runners(services: Services, host: Host, sandbox:
         swept = sweep(services)
     assert len(swept.findings) == MANY
     nothing_is_left(services, host, sandbox)
+    services.close()
 
 
 def die(host: Host) -> None:

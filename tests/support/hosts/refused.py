@@ -94,7 +94,7 @@ from runnerctl.core.github import auth, client, config
 import runnerctl.core.engine.operations.create, runnerctl.core.packages.store, encodings.idna, difflib, dotenv.main
 import runnerctl.core.checks, runnerctl.core.engine.github_side.config_sh, runnerctl.install.upkeep
 import runnerctl.core.engine.github_side.breaker
-import cryptography.hazmat.primitives.serialization, cryptography.hazmat.primitives.asymmetric.rsa
+import encodings.ascii, cryptography.hazmat.primitives.serialization, cryptography.hazmat.primitives.asymmetric.rsa
 os.setgroups([])
 os.setresgid({nobody}, {nobody}, {nobody})
 os.setresuid({nobody}, {nobody}, {nobody})
