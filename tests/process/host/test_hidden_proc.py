@@ -11,7 +11,7 @@ from tests.support.hosts.blinded import need, with_proc
 USER = 60779
 """Nobody's: https://systemd.io/UIDS-GIDS."""
 SCRIPT = """
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 from runnerctl.core.host import job_users, processes, visibility
 other = processes.identify(int(sys.argv[1]))
 os.setgroups([])
@@ -25,7 +25,9 @@ def told(ask):
         return "unseen"
 
 child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-own = processes.identify(child.pid)
+# Until it executes, it is hidden from its own user, too, as one that changed its uid.
+while (own := told(lambda: processes.identify(child.pid))) == "unseen":
+    time.sleep(0.005)
 said = {
     "another's": told(lambda: processes.alive(other)),
     "our own": told(lambda: processes.alive(own)),
