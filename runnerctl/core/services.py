@@ -335,7 +335,7 @@ class Services:
     def known_ends(self) -> KnownEnds:
         from .packages.known_ends import KnownEnds
 
-        return KnownEnds(self.told_ends.path, self.offers.path)
+        return KnownEnds(self.told_ends.path, self.offers.path, monotonic=self.clock.monotonic)
 
     @built_once
     def offers(self) -> Offers:

@@ -47,7 +47,7 @@ class ProcessBackend(SupervisedBackend):
 
     name = "process"
 
-    @property
+    @cached_property
     def capabilities(self) -> Capabilities:
         limits = cgroups.own() is not None
         return Capabilities(persistent=True, isolation=self.isolates, limits=limits, adoption=True, package=True)

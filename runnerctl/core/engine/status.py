@@ -55,7 +55,7 @@ def observe(services: Services, runner: Runner, *, last_jobs: Mapping[str, Job] 
         from .github_side import exposure  # seldom, and a status must be quick
 
         degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
-    end = version_ends.end_of_runner(services, runner)
+    end = version_ends.shown_end(services, runner)
     if end is not None and (doubt := version_policy.doubt(end, now)) is not None:
         degraded = "; ".join(filter(None, (degraded, doubt)))
     last_job = _last_job(services, runner, seen, last_jobs)

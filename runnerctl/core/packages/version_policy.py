@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..domain.version_end import ToldBy, VersionEnd, counted_days, date
@@ -27,9 +28,10 @@ class Told(NamedTuple):
     registration_at: float | None
 
 
-def order(version: str) -> list[int]:
+@lru_cache(maxsize=256)
+def order(version: str) -> tuple[int, ...]:
     """A key to sort versions by."""
-    return [int(part) for part in version.split(".")]
+    return tuple(int(part) for part in version.split("."))
 
 
 def is_newer(version: str, than: str) -> bool:

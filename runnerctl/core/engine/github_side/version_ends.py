@@ -25,6 +25,7 @@ def end_of(services: Services, scope: Scope | None, version: str) -> VersionEnd:
     """By what is known here; GitHub is not asked. Without a scope, what was told of any."""
     if scope is None:
         return _worked_out(services, None, version)
+    services.known_ends.look_again()
     return services.known_ends.get((scope, version), lambda: _worked_out(services, scope, version))
 
 
@@ -40,6 +41,14 @@ def _worked_out(services: Services, scope: Scope | None, version: str) -> Versio
 def end_of_runner(services: Services, runner: Runner) -> VersionEnd | None:
     """None for one whose version is not ours to see to, or is not decided yet."""
     return end_of(services, runner.scope, runner.version) if _is_ours(services, runner) else None
+
+
+def shown_end(services: Services, runner: Runner) -> VersionEnd | None:
+    """The same for a status, which must be quick: what was learned a moment ago may be missing for a second."""
+    if not _is_ours(services, runner):
+        return None
+    scope, version = runner.scope, runner.version
+    return services.known_ends.get((scope, version), lambda: _worked_out(services, scope, version))
 
 
 def refresh(services: Services, runners: Iterable[Runner]) -> None:
@@ -122,5 +131,6 @@ def _platform() -> str:
 
 def _is_ours(services: Services, runner: Runner) -> bool:
     """Its package is ours to see to, and which one that is has been decided: numbers, and not ``latest``."""
-    decided = runner.live and runner.version[:1].isdigit()
-    return decided and services.backends.of(runner).capabilities.package
+    if not runner.live or not runner.version[:1].isdigit():
+        return False
+    return services.backends.reach(runner)[0].capabilities.package  # reached a moment ago, as a rule
