@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +28,7 @@ class Installation(NamedTuple):
 
     @classmethod
     def new(cls, machine_id: str | None) -> Installation:
-        return cls(secrets.token_hex(16), machine_id)
+        return cls(os.urandom(16).hex(), machine_id)
 
     def is_of(self, machine_id: str | None) -> bool:
         """An installation without a machine is that of whichever machine has it."""
