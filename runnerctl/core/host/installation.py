@@ -72,7 +72,7 @@ def replace(state_dir: Path, installation: Installation) -> None:
 
 
 def _written(path: Path, installation: Installation) -> Path:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     with disk_errors(path), os.fdopen(os.open(temporary, _NEW, 0o600), "w", encoding="ascii") as stream:
         json.dump({**installation._asdict(), "format": 1}, stream)
         stream.flush()
