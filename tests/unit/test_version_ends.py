@@ -170,7 +170,8 @@ def test_what_nobody_asks_about_any_more_is_dropped(told: ToldEnds, clock: HandS
 
 def test_an_end_is_worked_out_once_until_a_file_changes_unless_it_may_go_by_age(tmp_path: Path) -> None:
     path = tmp_path / "version-ends.json"
-    known, asked = KnownEnds(path, tmp_path / "releases.json"), []
+    now: list[float] = [0.0]
+    known, asked = KnownEnds(path, tmp_path / "releases.json", monotonic=lambda: now[0]), []
 
     def end(**more: Any) -> VersionEnd:
         def work_out() -> VersionEnd:
@@ -185,6 +186,8 @@ def test_an_end_is_worked_out_once_until_a_file_changes_unless_it_may_go_by_age(
     assert end(told_by=ToldBy.GITHUB, newer="2.337.0") == end(told_by=None) == end(told_by=None)
     assert len(asked) == 5
     path.write_text("{}")
+    assert end(told_by=None).told_by is ToldBy.GITHUB, "it is looked at once a second"
+    now[0] += 1
     assert end().told_by is None
     assert end() == end(newer="2.338.0")
     assert len(asked) == 6
