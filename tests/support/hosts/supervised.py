@@ -128,7 +128,8 @@ class Supervised:
         os.write(self.control, f"{statement}\n".encode())
 
     def job(self, name: str = "build") -> None:
-        self.order(f"w = worker(); say('Running job: {name}')")
+        # In this order, as actions/runner's JobDispatcher does: a Worker without a line is the last job's, late.
+        self.order(f"say('Running job: {name}'); w = worker()")
         self.phase("busy")
 
     def job_ends(self, name: str = "build", result: str = "Succeeded") -> None:
