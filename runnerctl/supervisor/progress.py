@@ -130,6 +130,8 @@ class Progress:
         self._record.jobs_run = max(1, self._record.jobs_run)
 
     def take(self, events: list[Event], *, working: bool, attached: bool = False) -> None:
+        if any(event.kind == lines.RUNNING for event in events):
+            self._late = None  # a Worker that is seen together with the line is that job's
         self._note(working)
         self.attached = attached
         for event in events:

@@ -241,6 +241,8 @@ def test_a_worker_that_ends_without_a_line_keeps_nobody_busy(given):
     it.order("end(w)")
     record = it.phase("listening")
     assert (record["job"], record["last_job"]["result"], record["jobs_run"]) == (None, None, 1)
+    it.job("next")
+    until(lambda: it.record["jobs_run"] == 2, what="the next job")
 
 
 def test_a_worker_that_comes_late_makes_it_busy_again(given):
