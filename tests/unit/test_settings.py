@@ -131,10 +131,10 @@ UNUSABLE = {
     "a work directory that is the runner's own": ({"RUNNER_WORKDIR": "externals"}, "use one plain name"),
     "a version of a container image": ({"RUNNER_VERSION": "2.330.0-alpine"}, "use 'latest' or a version such as"),
     "no version at all": ({"RUNNER_VERSION": "newest"}, "use 'latest' or a version such as"),
-    "a relative base_dir": ({"RUNNERCTL_BASE_DIR": "runners"}, "use an absolute path, such as /"),
-    "a base_dir with a tilde": ({"RUNNERCTL_BASE_DIR": "~/runners"}, "use an absolute path, such as /"),
-    "a relative state_dir": ({"RUNNERCTL_STATE_DIR": "./state"}, "use an absolute path, such as /"),
-    "a relative package_dir": ({"RUNNERCTL_PACKAGE_DIR": "packages"}, "use an absolute path, such as /"),
+    "a relative base_dir": ({"RUNNERCTL_BASE_DIR": "runners"}, "use an absolute path, such as '/"),
+    "a base_dir with a tilde": ({"RUNNERCTL_BASE_DIR": "~/runners"}, "use an absolute path, such as '/"),
+    "a relative state_dir": ({"RUNNERCTL_STATE_DIR": "./state"}, "use an absolute path, such as '/"),
+    "a relative package_dir": ({"RUNNERCTL_PACKAGE_DIR": "packages"}, "use an absolute path, such as '/"),
 }
 
 

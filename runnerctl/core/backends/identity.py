@@ -22,6 +22,8 @@ _MIGRATED = (".runner_migrated", ".credentials_migrated")
 
 MAX_BLOB = 256 * 1024
 _MAX_IDENTITY = 64 * 1024
+_MOST_ID = 2**63 - 1
+"""A job of a persistent runner can write the file, and the database holds no more."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -76,9 +78,10 @@ def agent_id(root: Path) -> int | None:
             document = json.loads(os.read(descriptor, _MAX_IDENTITY).decode("utf-8-sig"))
         finally:
             os.close(descriptor)
-        return int({str(key).lower(): value for key, value in document.items()}["agentid"])
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        told = int({str(key).lower(): value for key, value in document.items()}["agentid"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError):
         return None
+    return told if 0 < told <= _MOST_ID else None
 
 
 def of_config_sh(root: Path) -> int:

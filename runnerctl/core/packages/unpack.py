@@ -8,6 +8,7 @@ Pythons let it be fooled by links that lead through links.
 from __future__ import annotations
 
 import copy
+import errno
 import gzip
 import os
 import stat
@@ -23,6 +24,8 @@ MAX_MEMBERS = 100_000
 MAX_BYTES = 8 * 1024**3
 
 _LISTENER = "bin/Runner.Listener"
+_OF_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
+"""What a file system says of a name that it cannot hold."""
 
 Filter = Callable[[tarfile.TarInfo, str], tarfile.TarInfo | None]
 FILTER: Filter | None = getattr(tarfile, "data_filter", None)
@@ -53,7 +56,12 @@ def unpack(
                 # gzip compares its checksum at the end, which tar does not read up to.
                 while tar.fileobj is not None and tar.fileobj.read(1024 * 1024):
                     pass
-        except (EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error) as exc:
+        # ValueError: a zero in a name, a size that is no number; tarfile passes on what int() and open() say of it.
+        except (EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError, OverflowError) as exc:
+            raise _unreadable(archive.name, exc) from exc
+        except OSError as exc:
+            if exc.errno not in _OF_NAMES:
+                raise
             raise _unreadable(archive.name, exc) from exc
     _check_listener(archive.name, directory)
 
@@ -101,6 +109,8 @@ class _Contents:
         path = PurePosixPath(member.name)
         if path.is_absolute():
             return "has an absolute path"
+        if not path.parts and not member.isdir():
+            return "has no name"
         if ".." in path.parts:
             return "leaves the archive"
         if any(self._kinds.get(str(parent), tarfile.DIRTYPE) != tarfile.DIRTYPE for parent in path.parents):

@@ -12,6 +12,8 @@ from ..domain.errors import ConfigInvalid
 from .table import BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_ENV_FILE, MAPS, STRUCTURED
 
 _MOST_TEXT = 64 * 1024
+_MOST_VALUES = 20_000
+"""In a config file."""
 
 
 def find_env_file(named: str | None) -> Path | None:
@@ -88,19 +90,45 @@ def read_config_file(named: str | None) -> tuple[dict[str, str], str]:
     # Not Path.exists, which raises where we may not look into the directory: it is the service's then, not ours.
     if named is None and not os.path.exists(path):  # noqa: PTH110 - see above
         return {}, ""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"The config file {str(path)!r} cannot be read: {reason(exc)}") from exc
+    document = _document(text, path)
+    if document is None:
+        return {}, ""
+    return _flattened(document, path), f"config file {path}"
+
+
+def _document(text: str, path: Path) -> Any:
+    """The YAML's. Raises ``ConfigInvalid`` for what is none, and for more than settings can hold."""
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigInvalid(f"The config file {str(path)!r} cannot be read: {reason(exc)}") from exc
+        document = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         place = getattr(exc, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
         raise ConfigInvalid(f"{path}{line} is not YAML") from exc
-    if document is None:
-        return {}, ""
-    return _flattened(document, path), f"config file {path}"
+    # PyYAML's own: a month 13 is a ValueError, a `!!timestamp x` an AttributeError, 1,000 brackets are a RecursionError.
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as exc:
+        raise ConfigInvalid(f"{path} has a value that YAML cannot read", hint="Put dates and the like in quotes") from exc
+    if _is_too_much(document):
+        raise ConfigInvalid(f"{path} holds more than settings can", hint="Write aliases (*name) out")
+    return document
+
+
+def _is_too_much(document: Any) -> bool:
+    """As written out: an alias of aliases is short and means millions, one of itself never ends."""
+    left, open_ = _MOST_VALUES, [document]
+    while open_ and left > 0:
+        value = open_.pop()
+        left -= 1
+        if isinstance(value, dict):
+            open_.extend(value.values())
+        elif isinstance(value, list | tuple | set):
+            open_.extend(value)
+    return bool(open_)
 
 
 def _flattened(document: Any, path: Path, above: str = "") -> dict[str, str]:

@@ -43,7 +43,7 @@ def absolute(text: str) -> Path:
     """A path that means the same for a server, a command in any directory, and what they start."""
     path = Path(text)
     if not path.is_absolute():
-        raise ValueError(f"use an absolute path, such as {Path.cwd() / path}")
+        raise ValueError(f"use an absolute path, such as {str(Path.cwd() / path)!r}")
     return path
 
 

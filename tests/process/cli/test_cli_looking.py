@@ -400,7 +400,7 @@ def test_config_validate_accepts_a_usable_app(services: Services) -> None:
         ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_FILE": "no.pem"}, "cannot be read: No such file"),
         ({"GITHUB_PAT": "x", "RUNNERCTL_API_TOKEN": "a b"}, "The API token is empty or holds blanks"),
         ({"GITHUB_PAT": "x", "RUNNERCTL_START_TIMEOUT": "soon"}, "start_timeout 'soon' cannot be used"),
-        ({"GITHUB_PAT": "x", "RUNNERCTL_STATE_DIR": "file/below"}, "use an absolute path, such as file/below"),
+        ({"GITHUB_PAT": "x", "RUNNERCTL_STATE_DIR": "file/below"}, "use an absolute path, such as 'file/below'"),
     ],
 )
 def test_config_validate_names_what_cannot_be_used(
