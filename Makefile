@@ -34,7 +34,7 @@ E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_
 ALL_MOMENTS_TESTS := $(addprefix tests/soak/, test_supervisor_crash_matrix.py test_crash_matrix.py) \
 	$(addprefix tests/process/, engine/test_accept_crashes.py engine/test_registering_again.py cases/test_held_up.py)
 
-.PHONY: help demo quick test test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak clean
+.PHONY: help demo quick test test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +51,7 @@ help:
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
 	@echo "make simulate   20,000 lives in virtual time, from 200 seeds, while everything breaks; minutes"
+	@echo "make fuzz    6,000 inputs for each place that takes what strangers send: requests, settings files, archives, the Listener; minutes"
 	@echo "make soak    thousands of lives while everything breaks, kills at every moment, power cuts and long races; an hour"
 
 $(VENV)/run: setup.cfg setup.py
@@ -125,6 +126,9 @@ soak: $(VENV)/dev
 	RACES=200 $(BIN)/python -m pytest tests/soak/test_never_lose_a_job.py
 	ALL_MOMENTS=1 $(BIN)/python -m pytest $(ALL_MOMENTS_TESTS) --timeout 900
 	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/soak/test_lives_stateful.py tests/soak/test_power_cut.py --timeout 7200
+
+fuzz: $(VENV)/dev
+	FUZZ=$(or $(FUZZ),100) $(BIN)/python -m pytest -n $$(nproc) --dist loadfile tests/fuzz --timeout 7200 $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-pythons $(LOWEST) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -21,6 +21,8 @@ from .body_errors import refusal
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 15.0
 _MAX_WAIT = 3600.0
+_LAST_CURSOR = 2**63 - 1
+"""SQLite counts no further."""
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -143,10 +145,15 @@ def only(request: web.Request, *known: str) -> None:
 def cursor(request: web.Request) -> int | None:
     """Where the page before has ended; None for the first."""
     text = request.query.get("cursor")
+    if text is None:
+        return None
     try:
-        return None if text is None else int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
+        told = int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
+        if not 0 <= told <= _LAST_CURSOR:
+            raise ValueError("no row has that number")
     except (binascii.Error, ValueError) as exc:
         raise invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
+    return told
 
 
 def next_cursor(number_: int | None) -> str | None:

@@ -21,10 +21,10 @@ MOST = dict(max_members=50, max_bytes=1_000_000)
 KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE,
          tarfile.BLKTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE, b"Z")  # fmt: skip
 
-parts = st.sampled_from(["bin", "Runner.Listener", "..", ".", "", "a", "b", "/", "~", "\\", "x" * 120, "é", "\x01", " "])
-names = st.one_of(
-    st.just("bin/Runner.Listener"), st.lists(parts, max_size=4).map("/".join), st.text(max_size=12)
+parts = st.sampled_from(
+    ["bin", "Runner.Listener", "..", ".", "", "a", "b", "/", "~", "\\", "x" * 120, "é", "\x01", " "]
 )
+names = st.one_of(st.just("bin/Runner.Listener"), st.lists(parts, max_size=4).map("/".join), st.text(max_size=12))
 
 
 @st.composite
@@ -43,13 +43,17 @@ def members(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
 def archives(draw: st.DrawFn) -> bytes:
     """Whole ones, and some of which a few bytes were changed or the end is missing."""
     made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w", format=draw(st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))) as tar:
+    with tarfile.open(
+        fileobj=made, mode="w", format=draw(st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
+    ) as tar:
         for member, data in draw(st.lists(members(), max_size=6)):
             tar.addfile(member, io.BytesIO(data))
     content = bytearray(made.getvalue())
     for place, value in draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=3)):
         content[place] = value
-    packed = bytearray(gzip.compress(content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content, 1))
+    packed = bytearray(
+        gzip.compress(content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content, 1)
+    )
     if draw(st.booleans()):
         packed[draw(st.integers(0, len(packed) - 1))] = draw(st.integers(0, 255))
     return bytes(packed)

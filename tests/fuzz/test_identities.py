@@ -23,7 +23,8 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 contents = st.one_of(
-    json_values, st.one_of(st.binary(max_size=40), st.just(KEY.encode())).map(lambda data: base64.b64encode(data).decode())
+    json_values,
+    st.one_of(st.binary(max_size=40), st.just(KEY.encode())).map(lambda data: base64.b64encode(data).decode()),
 )
 names = st.one_of(st.sampled_from([*NAMES, ".env", "../x", "/etc/x", ".runner_migrated"]), st.text(max_size=10))
 blobs = st.one_of(
