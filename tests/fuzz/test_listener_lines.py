@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 import runnerctl.supervisor
@@ -30,8 +31,8 @@ SAYINGS = (
     "2026-11-24 03:57:14Z: Runner reconnected.", "An error occurred: no", "Failed to create a session. x",
     "Couldn't find a valid ICU package installed on the system.", "The runner no longer exists on the server.",
     "Generate and execute update script.", "2026-11-24 03:57:14Z: Job  completed with result: ",
-    "2026-11-24 03:57:14Z: Running job: ", "-----BEGIN RSA PRIVATE KEY-----", f"token {SECRET}", "\x1b]0;x\x07", "\x9b2J",
-    "\u2028", "\u202e", "\r", "\x00",
+    "2026-11-24 03:57:14Z: Running job: ", "-----BEGIN RSA PRIVATE KEY-----", f"token {SECRET}", "\x1b]0;x\x07",
+    "\x9b2J", "\u2028", "\u202e", "\r", "\x00",
 )  # fmt: skip
 sayings = st.sampled_from(SAYINGS).map(str.encode)
 output = st.lists(
@@ -55,7 +56,7 @@ def ours() -> Any:
 def read(ours: Any, said: bytes, cuts: list[int]) -> list[str]:
     splitter = ours.lines.LineSplitter()
     places = sorted({0, len(said), *(cut % (len(said) + 1) for cut in cuts)})
-    whole = [splitter.feed(said[start:end]) for start, end in zip(places, places[1:], strict=False)]
+    whole = [splitter.feed(said[start:end]) for start, end in itertools.pairwise(places)]
     return [line for each in [*whole, splitter.end()] for line in each]
 
 
@@ -65,7 +66,7 @@ def test_whatever_is_said_comes_out_as_clean_short_lines_without_secrets(
 ) -> None:
     for line in read(ours, said, cuts):
         assert len(line) <= LONGEST * WIDEST
-        assert not [each for each in line if ord(each) < 32 and each != "\t" or 127 <= ord(each) < 160]
+        assert not [each for each in line if (ord(each) < 32 and each != "\t") or 127 <= ord(each) < 160]
         assert SECRET not in line
         ours.lines.understand(line)
 
@@ -76,8 +77,9 @@ def test_short_lines_are_the_same_in_whatever_pieces_they_come(ours: Any, said: 
     assert read(ours, short, cuts) == read(ours, short, [])
 
 
-steps = st.lists(st.tuples(st.lists(st.one_of(st.sampled_from(SAYINGS), st.text(max_size=300)), max_size=3), st.booleans()),
-                 min_size=1, max_size=20)  # fmt: skip
+said_at_once = st.lists(st.one_of(st.sampled_from(SAYINGS), st.text(max_size=300)), max_size=3)
+steps = st.lists(st.tuples(said_at_once, st.booleans()), min_size=1, max_size=20)
+"""What is said, and whether a Worker lives then."""
 
 
 @given(steps=steps, ephemeral=st.booleans())
@@ -103,8 +105,11 @@ def test_no_line_ends_a_job_whose_worker_lives_and_the_record_stays_small(
         json.loads(Path(top, "supervisor.json").read_text())
 
 
-@given(text=st.lists(st.tuples(st.sampled_from([*"repository run_id workflow x".split(), ""]), st.sampled_from("=\n "),
-                               st.text(max_size=300)).map("".join)).map("\n".join))  # fmt: skip
+origin_names = st.sampled_from(["repository", "run_id", "workflow", "x", ""])
+origin_lines = st.tuples(origin_names, st.sampled_from("=\n "), st.text(max_size=300)).map("".join)
+
+
+@given(text=st.lists(origin_lines).map("\n".join))
 def test_what_a_job_says_of_its_origin_is_short_and_on_one_line(ours: Any, text: str) -> None:
     said = ours.origin._parsed(text) or {}
     assert set(said) <= set(ours.origin.NAMES)

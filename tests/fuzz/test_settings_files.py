@@ -33,11 +33,15 @@ values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.one_of(keys, st.integers()), inner)),
     max_leaves=12,
 )
-documents = st.dictionaries(keys, values, max_size=4).map(lambda document: yaml.safe_dump(document))
+documents = st.dictionaries(keys, values, max_size=4).map(yaml.safe_dump)
 
 
 def refused_well(refused: ConfigInvalid, path: Path) -> None:
     assert str(path) in refused.message
+    reads_well(refused)
+
+
+def reads_well(refused: ConfigInvalid) -> None:
     assert len(refused.message) <= LONGEST, refused.message
     assert refused.message.isprintable(), refused.message
 
@@ -86,5 +90,4 @@ def test_every_setting_takes_every_text_or_refuses_it(file: Path, key: str, text
     try:
         load(environ={}, flags={key: text}, env_file=str(file))
     except ConfigInvalid as refused:
-        assert len(refused.message) <= LONGEST
-        assert refused.message.isprintable(), refused.message
+        reads_well(refused)

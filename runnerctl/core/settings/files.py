@@ -110,9 +110,9 @@ def _document(text: str, path: Path) -> Any:
         place = getattr(exc, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
         raise ConfigInvalid(f"{path}{line} is not YAML") from exc
-    # PyYAML's own: a month 13 is a ValueError, a `!!timestamp x` an AttributeError, 1,000 brackets are a RecursionError.
+    # PyYAML's own: a month 13 is a ValueError, `!!timestamp x` an AttributeError, 1,000 brackets a RecursionError.
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as exc:
-        raise ConfigInvalid(f"{path} has a value that YAML cannot read", hint="Put dates and the like in quotes") from exc
+        raise ConfigInvalid(f"{path} has a value that YAML cannot read", hint="Put quotes around dates") from exc
     if _is_too_much(document):
         raise ConfigInvalid(f"{path} holds more than settings can", hint="Write aliases (*name) out")
     return document
