@@ -46,7 +46,7 @@ help:
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
 	@echo "make upgrade FROM=COMMIT   this version installed over that one, while its runners live: as units, under serve, by hand; as root, minutes"
 	@echo "make generate   completions/, man/, docs/states.md and the table of words, from commands, settings, errors and states"
-	@echo "make audit   known vulnerabilities of what is installed, where advisories can be reached"
+	@echo "make audit   what runnerctl brings with it (build/sbom.cdx.json) and its licences, and known vulnerabilities where advisories can be reached"
 	@echo "make lint    ruff, the import contracts and dead code"
 	@echo "make types   mypy, strict"
 	@echo "make bench   measures and prints a table"
@@ -111,6 +111,7 @@ types: $(VENV)/dev
 	cd runnerctl/standin/package/bin && ../../../../$(BIN)/mypy --config-file ../../../../setup.cfg standin
 
 audit: $(VENV)/dev
+	$(BIN)/python .ci/sbom.py build/sbom.cdx.json
 	$(BIN)/python .ci/audit.py
 
 bench: $(VENV)/dev

@@ -1,4 +1,4 @@
-"""Requests: whatever comes over the wire is answered shortly, as the caller's mistake and never as a failure of ours."""
+"""Requests: whatever comes over the wire is answered shortly, as the caller's mistake and never as a fault of ours."""
 
 from __future__ import annotations
 
@@ -56,12 +56,13 @@ CHANGES = [(route.method, route.path) for route in ROUTES if route.method != "GE
 headers = st.dictionaries(
     st.one_of(
         st.sampled_from(["Authorization", "Content-Type", "Content-Length", "Transfer-Encoding", "Expect", "Host",
-                         "Cookie", "X-Request-Id", "X-Forwarded-For", "Upgrade", "If-None-Match", "Last-Event-ID", "Connection"]),
+                         "Cookie", "X-Request-Id", "X-Forwarded-For", "Upgrade", "If-None-Match", "Last-Event-ID",
+                         "Connection"]),
         st.text(max_size=10),
     ),
     st.one_of(
-        st.sampled_from(["Bearer x", f"Bearer {SECRET}", "Basic Og==", "Bearer eyJhbGciOiJub25lIn0.e30.", "chunked", "-1",
-                         "9" * 30, "websocket", "100-continue", "application/json", '"*"']),
+        st.sampled_from(["Bearer x", f"Bearer {SECRET}", "Basic Og==", "Bearer eyJhbGciOiJub25lIn0.e30.", "chunked",
+                         "-1", "9" * 30, "websocket", "100-continue", "application/json", '"*"']),
         st.text(max_size=40),
     ),
     max_size=5,
