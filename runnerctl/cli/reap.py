@@ -13,7 +13,7 @@ from .options import CliContext, Verb, pass_cli
 @click.command(
     "reap", cls=Verb, always_here=True, hidden=True, short_help="Bring one life up to date (used by supervisors)"
 )
-@click.argument("row_id")
+@click.argument("row_id", envvar="RUNNERCTL_ROW")  # who supervises names it there, where others cannot read it
 @pass_cli
 def command(cli: CliContext, row_id: str) -> int:
     """Bring the life ROW_ID up to date with what is true of its processes; one that moved on is left alone.

@@ -117,7 +117,7 @@ class Runners:
         """Whether its Listener lives; and how much memory it has had."""
         seen = core.routed.observe(self.services, runner)
         if seen.pid is not None:
-            worker = core.processes.worker(seen.pid, runner.id)
+            worker = core.processes.worker(seen.pid, runner.id, uid=runner.job_uid)
             pids = [seen.pid, *([worker.pid] if worker else [])]
             self.memory = max(self.memory, sum(map(_peak, pids)))
         return seen.running is not False

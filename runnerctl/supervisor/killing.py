@@ -19,23 +19,24 @@ _REMOVE_SECONDS = 1.0
 
 
 class Tree:
-    """All that a runner started, by its marks: below us or its Listener, in its cgroup, its user's, or with its life's
-    variable.
+    """All that a runner started, by its marks: below us or its Listener, in its cgroup, its user's, or of its owner and
+    with its life's variable.
     """
 
-    __slots__ = ("_life", "_listener", "cgroup", "user")
+    __slots__ = ("_life", "_listener", "cgroup", "owner", "user")
 
     def __init__(
         self, life: str, *, cgroup: str | None, user: JobUser | None, listener: processes.Process | None = None
     ) -> None:
         self._life = life
         self.user = user
+        self.owner = os.geteuid() if user is None else user.uid
         self._listener = listener
         self.cgroup = cgroup
 
     def living(self) -> list[processes.Process]:
         inside = set() if self.cgroup is None else cgroups.pids(self.cgroup)
-        return processes.tree(self._life, listener=self._listener, inside=inside)
+        return processes.tree(self._life, listener=self._listener, inside=inside, owner=self.owner)
 
 
 def kill_tree(tree: Tree, *, seconds: float, reap: Callable[[], object]) -> list[int]:

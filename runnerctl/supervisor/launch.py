@@ -54,7 +54,7 @@ class Launch:
     __slots__ = (
         "cgroup", "configure", "configure_seconds", "confinement", "conflict_seconds", "drain_file", "ephemeral",
         "events", "groups", "id", "interrupt_seconds", "kill_seconds", "lease_file", "limits", "listener", "log_keep",
-        "log_max_bytes", "name", "pid_file", "priority", "reap", "restart_limit", "restart_seconds", "root",
+        "log_max_bytes", "name", "owner", "pid_file", "priority", "reap", "restart_limit", "restart_seconds", "root",
         "settle_seconds", "shutdown_grace", "terminate_seconds", "user",
     )  # fmt: skip
 
@@ -83,6 +83,8 @@ class Launch:
             nice=int(priority.number("nice", 0)), oom_score_adj=int(priority.number("oom_score_adj", 0))
         )
         self.user = None if part.value("user", None) is None else _user(part.inner("user"))
+        self.owner = os.geteuid() if self.user is None else self.user.uid
+        """Whose its Listener and its Workers are."""
         self.confinement = None if part.value("confine", None) is None else _confinement(part.inner("confine"))
         self.reap = None if part.value("reap", None) is None else Program(part.inner("reap"))
         restart, stop, log = part.inner("restart"), part.inner("stop"), part.inner("log")

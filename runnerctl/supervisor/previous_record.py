@@ -63,17 +63,17 @@ class PreviousRecord:
         hidden = pid > 0 and processes.is_hidden(pid)
         return f"/proc hides process {pid}, which may be its Listener" if hidden else None
 
-    def listener(self, root: str) -> Process | None:
+    def listener(self, launch: Launch) -> Process | None:
         """The living Listener, also one whose supervisor died just after starting it."""
         if self._document.get("listener") is None:
-            return processes.at_home(root, processes.LISTENER)
+            return processes.at_home(launch.root, processes.LISTENER, owner=launch.owner)
         return self.recorded()
 
 
 def workers(launch: Launch, cgroup: str | None) -> list[Process]:
     """The Workers of that runner that live."""
     inside = set() if cgroup is None else cgroups.pids(cgroup)
-    return processes.workers(launch.root, life=launch.id, inside=inside)
+    return processes.workers(launch.root, life=launch.id, inside=inside, owner=launch.owner)
 
 
 def _is_read(fifo: str) -> bool:

@@ -12,7 +12,10 @@ import signal
 WORKER = "Runner.Worker"
 LISTENER = "Runner.Listener"
 LIFE_VARIABLE = "RUNNERCTL_LIFE"
-"""In the environment of everything that a runner starts; a job may drop it."""
+"""In the environment of everything that a runner starts; a job may drop it, and anybody may give it to what is theirs.
+
+So like a name and a working directory it says nothing of a process of another user's than the runner's.
+"""
 
 _DEAD = ("Z", "X", "x")
 
@@ -102,33 +105,53 @@ def below(pid: int, everyone: dict[int, Process]) -> list[Process]:
     return found
 
 
-def tree(life: str, *, listener: Process | None, inside: set[int]) -> list[Process]:
-    """Below us or ``listener``, who may be no child of ours; ``inside``; or carrying the life's mark, wherever."""
+def tree(life: str, *, listener: Process | None, inside: set[int], owner: int) -> list[Process]:
+    """Below us or ``listener``, who may be no child of ours; ``inside``; or ``owner``'s and with the life's mark."""
     all_of_them = everyone()
     found = {process.pid: process for process in below(os.getpid(), all_of_them)}
     if listener is not None and (top := all_of_them.get(listener.pid)) and top.start_ticks == listener.start_ticks:
         found |= {process.pid: process for process in [top, *below(top.pid, all_of_them)]}
     found |= {pid: all_of_them[pid] for pid in inside if pid in all_of_them}
-    found |= {pid: process for pid, process in all_of_them.items() if pid not in found and _carries(pid, life)}
+    found |= {
+        pid: process
+        for pid, process in all_of_them.items()
+        if pid not in found and _carries(pid, life) and _is_of(pid, owner)
+    }
     found.pop(os.getpid(), None)
     return list(found.values())
 
 
-def workers(root: str, *, life: str, inside: set[int]) -> list[Process]:
-    """The Workers that live below us, ``inside``, under that root or with that mark: of a job that is running."""
+def workers(root: str, *, life: str, inside: set[int], owner: int) -> list[Process]:
+    """The Workers that live below us or ``inside``, or are ``owner``'s and under that root or with that mark: of a job
+    that is running.
+    """
     all_of_them = everyone()
     found = [process for process in all_of_them.values() if process.name == WORKER]
     if not found:
         return []
     ours = {process.pid for process in below(os.getpid(), all_of_them)}
     ours |= inside
-    return [each for each in found if each.pid in ours or is_under(each.pid, root) or _carries(each.pid, life)]
+    return [
+        each
+        for each in found
+        if each.pid in ours or (_is_of(each.pid, owner) and (is_under(each.pid, root) or _carries(each.pid, life)))
+    ]
 
 
-def at_home(root: str, *names: str) -> Process | None:
-    """The oldest process of such a name under that root, whoever started it: a Listener is older than its jobs."""
-    found = [each for each in everyone().values() if each.name in names and is_under(each.pid, root)]
+def at_home(root: str, *names: str, owner: int) -> Process | None:
+    """The oldest process of ``owner``'s of such a name under that root: a Listener is older than its jobs."""
+    named = [each for each in everyone().values() if each.name in names]
+    found = [each for each in named if _is_of(each.pid, owner) and is_under(each.pid, root)]
     return min(found, key=lambda process: process.start_ticks, default=None)
+
+
+def _is_of(pid: int, owner: int) -> bool:
+    """By its real user id, the first: the others may be those of a set-user-id program that anybody started."""
+    try:
+        text = _read(f"/proc/{pid}/status")
+    except OSError:
+        return False
+    return int(text[text.index(b"\nUid:") + 5 :].split(None, 1)[0]) == owner
 
 
 def is_under(pid: int, root: str) -> bool:

@@ -1,5 +1,7 @@
 """From the command line to a supervisor of its own session that has a Listener: the program's entry.
 
+``RUN_DIR`` is the runner's, or holds those of all runners and ``RUNNERCTL_RUN`` names this one's: everybody on the host
+can read our command line, and our environment we alone.
 With ``--adopt`` it goes on with what a supervisor before it left: a living Listener, or a Worker alone.
 With ``--unit`` it is a systemd unit's main process: it supervises itself, and tells systemd when it has a Listener; or
 it runs ``config.sh`` and nothing else, and tells when that is done. With ``--adopt-unit`` it takes the place of such a
@@ -37,6 +39,7 @@ from runner_log import RunnerLog
 from supervision import Supervision
 
 _PR_SET_CHILD_SUBREAPER = 36
+RUN_VARIABLE = "RUNNERCTL_RUN"
 _FAILED, _ALREADY, _NOTHING_LIVES = 1, 5, 6
 
 
@@ -59,7 +62,7 @@ class _Arguments:
         leased = len(arguments) == 3 and arguments[1] == "--lease-fd" and arguments[2].isdigit()
         if len(arguments) != 1 and not (self.adopt or self.unit or self.wait or leased):
             raise Refused("Usage: supervisor RUN_DIR [--adopt | --unit | --adopt-unit | --wait | --lease-fd N]")
-        self.run_dir = os.path.abspath(arguments[0])
+        self.run_dir = os.path.abspath(os.path.join(arguments[0], os.environ.get(RUN_VARIABLE, "")))
         self.lease = int(arguments[2]) if leased else None
         if self.lease is not None:
             os.set_inheritable(self.lease, False)
@@ -151,7 +154,7 @@ def _check_alone(run_dir: str, launch: Launch) -> None:
     left = previous.recorded()
     if left is not None:
         raise Refused(f"its Listener, process {left.pid}, lives without a supervisor", status=_ALREADY)
-    left = processes.at_home(launch.root, processes.LISTENER, processes.WORKER)
+    left = processes.at_home(launch.root, processes.LISTENER, processes.WORKER, owner=launch.owner)
     if left is not None:
         raise Refused(f"a {left.name} of it, process {left.pid}, lives already", status=_ALREADY)
 
@@ -160,7 +163,7 @@ def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
     previous = PreviousRecord(run_dir)
     if (why := previous.unseen(run_dir)) is not None:
         raise Refused(why)
-    listener = previous.listener(launch.root)
+    listener = previous.listener(launch)
     if listener is None and not previous_record.workers(launch, previous.cgroup or launch.cgroup):
         raise Refused("neither a Listener nor a Worker of it lives", status=_NOTHING_LIVES)
     return _Adopted(previous, listener)

@@ -28,6 +28,8 @@ _IN_HOME, _IN_TMP = 32, 51
 ``/dotnet-diagnostic-PID-TIME-socket`` (44), ``/ssh-XXXXXXXXXXXX/agent.PID`` (31); and a few more.
 """
 _PASSED_ON = ("TZ",)
+ROW_VARIABLE = "RUNNERCTL_ROW"
+"""Which row ``runnerctl reap`` is about: everybody on the host can read a command line."""
 ORIGIN_VARIABLE, _ORIGIN_FILE = "RUNNERCTL_JOB_FILE", ".job"
 """Where the script before each job writes down where that comes from; ``runnerctl/supervisor/origin.py`` reads it."""
 
@@ -92,7 +94,7 @@ class LaunchOptions:
             "cgroup": cgroups.place_for(place.runner_id),
             "limits": self._cgroup_files,
             "priority": {"nice": self.nice, "oom_score_adj": self.oom_score_adj},
-            "reap": {"argv": [*self.reap_argv, place.runner_id], "env": dict(self.reap_environment)},
+            "reap": {"argv": list(self.reap_argv), "env": {**self.reap_environment, ROW_VARIABLE: place.runner_id}},
             "restart": {"seconds": 5, "limit": 10},
             "stop": self._stop,
             "log": {"max_bytes": 10 * 1024 * 1024, "keep": 3},

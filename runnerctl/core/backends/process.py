@@ -125,7 +125,7 @@ class ProcessBackend(SupervisedBackend):
         run_dir = self.run_dir(place.runner_id)
         document = self._document(place, run_dir)
         run_directory.write(run_dir / "launch.json", document)
-        return supervisors.Waiting(self._supervisor_argv(run_dir), document)
+        return supervisors.Waiting(self._supervisor_argv, document, runner_id=place.runner_id)
 
     def _document(self, place: Place, run_dir: Path) -> dict[str, Any]:
         return self.options.document(place, run_dir, self.options.environment(place))
@@ -148,14 +148,16 @@ class ProcessBackend(SupervisedBackend):
             return started.report
         run_dir = self.run_dir(runner_id)
         run_directory.write(run_dir / "launch.json", document)
-        argv = self._supervisor_argv(run_dir)
-        return self._start_leased(argv, runner_id) if leased else supervisors.start(argv).report
+        if leased:
+            return self._start_leased(runner_id)
+        return supervisors.start(self._supervisor_argv, runner_id=runner_id).report
 
-    def _start_leased(self, argv: list[str], runner_id: str) -> dict[str, Any]:
+    def _start_leased(self, runner_id: str) -> dict[str, Any]:
         theirs, ours = os.pipe2(os.O_CLOEXEC)
         self._leases.hold(runner_id, ours)
         try:
-            report = supervisors.start([*argv, "--lease-fd", str(theirs)], kept=(theirs,)).report
+            argv = [*self._supervisor_argv, "--lease-fd", str(theirs)]
+            report = supervisors.start(argv, runner_id=runner_id, kept=(theirs,)).report
         finally:
             os.close(theirs)
         if "error" in report:
@@ -164,13 +166,14 @@ class ProcessBackend(SupervisedBackend):
 
     def adopt(self, handle: str) -> bool:
         runner_id = place_of(handle).runner_id
-        status, report = supervisors.start([*self._supervisor_argv(self.run_dir(runner_id)), "--adopt"])
+        status, report = supervisors.start([*self._supervisor_argv, "--adopt"], runner_id=runner_id)
         if status not in (0, _ALREADY, _NOTHING_LIVES) or (status == 0 and "error" in report):
             raise BackendFailed(f"Runner {runner_id} could not be adopted: {report.get('error')}")
         return status != _NOTHING_LIVES
 
-    def _supervisor_argv(self, run_dir: Path) -> list[str]:
-        return [sys.executable, "-I", "-S", "-B", str(self.supervisor), str(run_dir)]
+    @property
+    def _supervisor_argv(self) -> list[str]:
+        return [sys.executable, "-I", "-S", "-B", str(self.supervisor), str(self.runs_dir)]
 
     # -- seeing
 
@@ -303,7 +306,8 @@ class ProcessBackend(SupervisedBackend):
         living = [top.pid for top in tops if top is not None and processes.alive(top)]
         below = [pid for top in living for pid in processes.descendants(top)]
         inside = [] if cgroup is None else cgroups.pids(cgroup)
-        return list(dict.fromkeys([*living, *below, *inside, *processes.marked(place.runner_id)]))
+        owner = os.geteuid() if place.user is None else place.user[0]
+        return list(dict.fromkeys([*living, *below, *inside, *processes.marked(place.runner_id, owner=owner)]))
 
     def _cgroup(self, place: Place) -> str | None:
         """Where its processes are, by its supervisor's word; before it has spoken, where they were to be."""
@@ -365,7 +369,5 @@ def _seen_of(place: Place) -> Iterator[None]:
 
 
 def _end(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # what a job started as root is told of when time is over
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import subprocess
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+_RUN_VARIABLE = "RUNNERCTL_RUN"
+"""Which run directory is meant: everybody on the host can read a command line."""
 _REPORT_SECONDS = 30.0
 _CANCEL_SECONDS = 5.0
 _MAX_REPORT = 64 * 1024
@@ -24,10 +26,10 @@ class Started(NamedTuple):
     report: dict[str, Any]
 
 
-def start(argv: list[str], *, kept: tuple[int, ...] = ()) -> Started:
+def start(argv: list[str], *, runner_id: str, kept: tuple[int, ...] = ()) -> Started:
     """It supervises when this returns, or says why not; it inherits the descriptors ``kept``."""
     try:
-        process = _spawn(argv, kept=kept)
+        process = _spawn(argv, runner_id, kept=kept)
     except OSError as exc:
         return Started(1, {"error": f"its supervisor was not started: {exc.strerror}"})
     with process:
@@ -40,11 +42,11 @@ class Waiting:
     begin; it ends with us.
     """
 
-    def __init__(self, argv: list[str], document: dict[str, Any]) -> None:
+    def __init__(self, argv: list[str], document: dict[str, Any], *, runner_id: str) -> None:
         """Its run directory holds that document."""
         self._document = document
         try:
-            self._process: subprocess.Popen[bytes] | None = _spawn([*argv, "--wait"], told=True)
+            self._process: subprocess.Popen[bytes] | None = _spawn([*argv, "--wait"], runner_id, told=True)
         except OSError:
             self._process = None
 
@@ -78,7 +80,9 @@ class Waiting:
             select.select([stdout], [], [], _CANCEL_SECONDS)  # says nothing more, or why it could not wait
 
 
-def _spawn(argv: list[str], *, kept: tuple[int, ...] = (), told: bool = False) -> subprocess.Popen[bytes]:
+def _spawn(
+    argv: list[str], runner_id: str, *, kept: tuple[int, ...] = (), told: bool = False
+) -> subprocess.Popen[bytes]:
     import subprocess  # only a start needs it, and a status must be quick
 
     return subprocess.Popen(
@@ -86,7 +90,7 @@ def _spawn(argv: list[str], *, kept: tuple[int, ...] = (), told: bool = False) -
         stdin=subprocess.PIPE if told else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_ENVIRONMENT,
+        env={**_ENVIRONMENT, _RUN_VARIABLE: runner_id},
         cwd=Path("/"),
         pass_fds=kept,
     )

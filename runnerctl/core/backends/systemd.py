@@ -26,7 +26,7 @@ from .records import Records
 from .supervised import SupervisedBackend
 
 _A_UNITS = -1
-"""A user who is not us."""
+"""A user who is not us, nor anybody: what is of a unit is in its cgroup."""
 _CONFIGURE_SECONDS = 80.0
 """Of the 90 that the template gives a unit to start."""
 _REQUESTED = ("id", "name", "root", "ephemeral", "env", "restart", "stop", "log", "priority")

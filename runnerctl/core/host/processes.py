@@ -17,7 +17,9 @@ from .visibility import Unseen
 
 WORKER_COMM = "Runner.Worker"
 LIFE_VARIABLE = "RUNNERCTL_LIFE"
-"""In the environment of everything a runner starts: its life's id. A job may drop it; it is a mark of last resort."""
+"""In the environment of everything a runner starts: its life's id. A job may drop it, and anybody may give it to theirs:
+it is a mark of last resort, and says nothing of another user's process than the runner's.
+"""
 
 _DEAD = {"Z", "X", "x"}
 
@@ -123,24 +125,36 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def marked(life: str) -> list[int]:
-    """Living processes that carry this life's mark, wherever they were re-parented to."""
-    return [pid for pid in _pids() if _carries(pid, life) and identify(pid) is not None]
+def marked(life: str, *, owner: int | None = None) -> list[int]:
+    """Living processes that carry this life's mark, wherever they were re-parented to; ``owner``: that user's alone."""
+    found = (pid for pid in _pids() if _carries(pid, life) and identify(pid) is not None)
+    return [pid for pid in found if owner is None or is_of(pid, owner)]
 
 
 def worker(listener: int | None, life: str, *, uid: int | None = None) -> ProcessId | None:
-    """The ``Runner.Worker`` that lives among the processes of that runner, which are that user's: a job is running.
+    """The ``Runner.Worker`` that lives among the processes of that runner, which are that user's (None: ours): a job is
+    running.
 
     Raises ``Unseen`` where one may be there that ``/proc`` hides.
     """
+    owner = os.geteuid() if uid is None else uid
     for pid in _pids():
         if comm(pid) != WORKER_COMM or (seen := identify(pid)) is None:
             continue
         # By mark too: a Worker outlives a Listener that was killed, as nobody's child.
-        if _carries(pid, life) or (listener is not None and _is_below(pid, listener)):
+        if (listener is not None and _is_below(pid, listener)) or (is_of(pid, owner) and _carries(pid, life)):
             return seen
     visibility.check_all_seen(uid)
     return None
+
+
+def is_of(pid: int, uid: int) -> bool:
+    """By its real user id: the others may be those of a set-user-id program that anybody started."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return False
+    return int(text[text.index(b"\nUid:") + 5 :].split(None, 1)[0]) == uid
 
 
 def _carries(pid: int, life: str) -> bool:

@@ -21,8 +21,8 @@ LOCATORS = ("RUNNERCTL_CONFIG", "RUNNERCTL_ENV_FILE")
 """Variables that say where settings are, and are not settings."""
 REMOTE = ("RUNNERCTL_SERVER", "RUNNERCTL_BASE_URL")
 """Variables that name a server for commands to ask, which they cannot yet."""
-MARKS = ("RUNNERCTL_LIFE", "RUNNERCTL_JOB_FILE")
-"""Variables of ours that a job finds in its environment: a job may call runnerctl."""
+MARKS = ("RUNNERCTL_LIFE", "RUNNERCTL_JOB_FILE", "RUNNERCTL_ROW")
+"""Variables of ours that a job finds in its environment, and who is started for a runner: both may call runnerctl."""
 
 
 def architecture() -> str:

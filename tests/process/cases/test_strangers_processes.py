@@ -1,4 +1,4 @@
-"""A process of another user's is no runner's Worker, Listener or daemon, whatever it calls itself and wherever it stands.
+"""A process of another user's is no runner's Worker, Listener or daemon, whatever its name and wherever it stands.
 
 The attacker has an account on the host and nothing else: a name, a variable, a working directory are its to choose.
 """

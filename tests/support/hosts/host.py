@@ -132,7 +132,8 @@ class Host:
         """What the supervisors of this host started when their runners ended."""
         if not (lives := {life.encode() for life in self._lives()}):
             return []
-        return [pid for pid in _pids() if b"reap" in (words := _cmdline(pid).split(b"\0")) and lives & set(words)]
+        rows = {b"RUNNERCTL_ROW=" + life for life in lives}
+        return [pid for pid in _pids() if b"reap" in _cmdline(pid).split(b"\0") and _carries(pid, rows)]
 
     def kill_everything(self) -> None:
         deadline = time.monotonic() + 5
