@@ -21,9 +21,9 @@ from .steps import Step, directory_steps, file_steps
 def plan_install(layout: Layout, *, start: bool) -> list[Step]:
     """What is missing or differs. Nothing is touched.
 
-    Raises ``InvalidRequest`` when we are not root, ``ConfigInvalid`` when the code could be changed by others than
-    root, ``BackendFailed`` when nothing can be started here, ``InvalidTransition`` when runners live where the service
-    would no longer look.
+    Raises ``InvalidRequest`` when we are not root, ``ConfigInvalid`` when others than root could change the code or
+    replace a directory, ``BackendFailed`` when nothing can be started here, ``InvalidTransition`` when runners live
+    where the service would no longer look.
     """
     require_root("install")
     if start and not systemd_runs():
@@ -32,6 +32,7 @@ def plan_install(layout: Layout, *, start: bool) -> list[Step]:
             hint="Leave out --now; the files take effect when systemd starts",
         )
     trust.check(layout)
+    trust.check_directories(layout)
     _refuse_to_move(layout)
     of_units = [*_obsolete(layout), *file_steps(units(layout))]
     return [

@@ -15,8 +15,11 @@ from pathlib import Path
 
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.host.directories import disk_errors, owner_name
+from runnerctl.core.host.trusted_paths import refuse_untrusted
 
 from .files import Directory, File, Link
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,7 @@ def take(steps: Sequence[Step]) -> None:
 def directory_steps(wanted: Sequence[Directory]) -> Iterator[Step]:
     """Raises ``ConfigInvalid`` for one that holds somebody else's files: their owner is never changed."""
     for each in wanted:
+        _trusted(each)
         seen = _seen(each.path, follow=True)
         if seen is None:
             yield Step(action="make directory", target=str(each.path), act=partial(_make, each))
@@ -48,7 +52,7 @@ def directory_steps(wanted: Sequence[Directory]) -> Iterator[Step]:
         if seen.st_uid != _uid(each.owner) and any(each.path.iterdir()):
             raise _of_somebody_else(each, seen.st_uid)
         if not _is_as_wanted(seen, each.mode, each.owner, each.group):
-            yield Step(action="set mode and owner", target=str(each.path), act=partial(_own, each.path, each))
+            yield Step(action="set mode and owner", target=str(each.path), act=partial(_take_over, each))
 
 
 def file_steps(wanted: Sequence[File | Link]) -> Iterator[Step]:
@@ -62,7 +66,7 @@ def file_steps(wanted: Sequence[File | Link]) -> Iterator[Step]:
         elif not each.kept and (not stat.S_ISREG(seen.st_mode) or each.path.read_text(errors="replace") != each.text):
             yield Step(action="replace", target=str(each.path), act=partial(_write, each))
         elif not _is_as_wanted(seen, each.mode, each.owner, each.group):
-            yield Step(action="set mode and owner", target=str(each.path), act=partial(_own, each.path, each))
+            yield Step(action="set mode and owner", target=str(each.path), act=partial(_own_file, each))
 
 
 def _link_steps(link: Link) -> Iterator[Step]:
@@ -72,9 +76,27 @@ def _link_steps(link: Link) -> Iterator[Step]:
         yield Step(action=action, target=str(link.path), act=partial(_link, link))
 
 
+def _trusted(directory: Directory) -> Path:
+    """Where it is. Raises ``ConfigInvalid`` where somebody else could lead us elsewhere."""
+    uid = _uid(directory.owner)
+    return refuse_untrusted(directory.path, owners=() if uid is None else (uid,))
+
+
 def _make(directory: Directory) -> None:
-    directory.path.mkdir(parents=True, exist_ok=True)
-    _own(directory.path, directory)
+    """Each that is missing is root's until all of them are there."""
+    _trusted(directory).mkdir(parents=True, exist_ok=True)
+    _take_over(directory)
+
+
+def _take_over(directory: Directory) -> None:
+    """By descriptor: what is looked at is what is given away, and no link to another."""
+    descriptor = os.open(_trusted(directory), _DIRECTORY)
+    try:
+        if os.fstat(descriptor).st_uid != _uid(directory.owner) and os.listdir(descriptor):  # noqa: PTH208 - it is open
+            raise _of_somebody_else(directory, os.fstat(descriptor).st_uid)
+        _own(descriptor, directory)
+    finally:
+        os.close(descriptor)
 
 
 def _write(file: File) -> None:
@@ -84,8 +106,8 @@ def _write(file: File) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(file.text)
             stream.flush()
+            _own(descriptor, file)
             os.fsync(descriptor)
-        _own(Path(name), file)
         Path(name).rename(file.path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -100,9 +122,17 @@ def _link(link: Link) -> None:
     new.rename(link.path)
 
 
-def _own(path: Path, wanted: File | Directory) -> None:
-    os.chown(path, pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid)
-    path.chmod(wanted.mode)
+def _own_file(file: File) -> None:
+    descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _own(descriptor, file)
+    finally:
+        os.close(descriptor)
+
+
+def _own(descriptor: int, wanted: File | Directory) -> None:
+    os.fchown(descriptor, pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid)
+    os.fchmod(descriptor, wanted.mode)
 
 
 def _is_as_wanted(seen: os.stat_result, mode: int, owner: str, group: str) -> bool:

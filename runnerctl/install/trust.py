@@ -1,4 +1,6 @@
-"""Whether root may let systemd start this interpreter and package: nobody else must be able to change them."""
+"""Whether root may let systemd start this interpreter and package, and act in these directories: nobody else must be
+able to change them, or to lead root elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +8,41 @@ import json
 import os
 import stat
 import subprocess
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import runnerctl
-from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid
+from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.host.directories import owner_name
+from runnerctl.core.host.trusted_paths import components, refuse_untrusted
 
+from . import accounts
 from .layout import Layout
 
 _HINT = "Install runnerctl into a virtual environment that root owns, such as /opt/runnerctl/venv"
 _PROBE = "import json, sys, runnerctl; print(json.dumps([runnerctl.__path__[0], *sys.path]))"
 _SECONDS = 30
-_MOST_LINKS = 40
 
 
 def check(layout: Layout) -> None:
     """Raises ``ConfigInvalid`` naming what others than root can write, or what the service's user cannot reach."""
     package, *places = _as_started(layout.interpreter)
     for path in (layout.interpreter, package, *places):
-        for each, seen in _components(path):
+        for each, seen in components(path):
             _refuse_writable(each, seen)
             if layout.user != "root":
                 _refuse_unreachable(each, seen, layout.user)
     for each in _inside(package):
         _refuse_writable(each, each.lstat())
+
+
+def check_directories(layout: Layout) -> None:
+    """Raises ``ConfigInvalid`` naming what others than root could put a link in the place of."""
+    manager = accounts.user_id(layout.user)
+    for path in (layout.config_dir, layout.state_dir, layout.base_dir, layout.package_dir):
+        # By default one is in another, and the manager's to make.
+        top = layout.base_dir if path.is_relative_to(layout.base_dir) else path
+        refuse_untrusted(top, owners=() if manager is None else (manager,))
 
 
 def _as_started(interpreter: Path) -> list[Path]:
@@ -48,33 +59,6 @@ def _as_started(interpreter: Path) -> list[Path]:
             f"{str(interpreter)!r}, started by systemd, would run another runnerctl, {str(found[0])!r}", hint=_HINT
         )
     return found
-
-
-def _components(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Each directory, link and file on the way from the root, links followed, as far as there is one."""
-    waiting, at, links = deque(path.absolute().parts[1:]), Path("/"), 0
-    yield at, at.lstat()
-    while waiting:
-        name = waiting.popleft()
-        if name == "..":
-            at = at.parent
-            continue
-        step = at / name
-        try:
-            seen = step.lstat()
-        except FileNotFoundError:
-            return  # one of Python's places that few have, such as a zip: nobody else could make it
-        yield step, seen
-        if not stat.S_ISLNK(seen.st_mode):
-            at = step
-            continue
-        links += 1
-        if links > _MOST_LINKS:
-            raise BackendFailed(f"{str(path)!r} leads through too many links")
-        target = step.readlink()
-        if target.is_absolute():
-            at = Path("/")
-        waiting.extendleft(reversed([part for part in target.parts if part != "/"]))
 
 
 def _inside(directory: Path) -> Iterator[Path]:

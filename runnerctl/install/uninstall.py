@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from runnerctl.core.domain.errors import BackendFailed, InvalidTransition
+from runnerctl.core.domain.errors import BackendFailed, ConfigInvalid, InvalidTransition
 from runnerctl.core.domain.phrases import counted
 from runnerctl.core.host import trash
 from runnerctl.core.host.directories import owner_name
+from runnerctl.core.host.trusted_paths import refuse_untrusted
 
 from . import accounts, systemd
 from .files import of_other_backends, units
@@ -140,8 +141,9 @@ def _purge(layout: Layout) -> Iterator[Step]:
 
 def _is_managers(layout: Layout, path: Path) -> bool:
     """Made for the manager alone. What root owns is root's, unless it is where only we are."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, ConfigInvalid):
         owner = path.stat().st_uid
+        refuse_untrusted(path, owners=(owner,))  # else another could have us delete what is elsewhere
         usual = Layout()
         return owner == accounts.user_id(layout.user) and (owner != 0 or path in (usual.state_dir, usual.base_dir))
     return False

@@ -20,7 +20,6 @@ from places import IDENTITY, LIVE_DIR, MANAGER_DIR, OWN_DIRECTORIES, Acting, Pla
 
 from runnerctl.supervisor import own_files
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_TOKEN = 1024
 _NUMBERS = {
@@ -41,7 +40,7 @@ def main(arguments: list[str]) -> int:
         _make_directories(places)
         root, uid = places.root(request.get("name")), places.job_user()
         launch = _launch(places, request, root, uid)
-        _chown_to_job(places, root, uid)
+        _chown_to_job(places, places.open_root(request.get("name")), uid)
         if launch["configure"] is not None:
             _hand_on_token(places)
         _write(f"{places.live_dir}/launch.json", launch)
@@ -123,15 +122,14 @@ def _hand_on_token(places: Places) -> None:
         stream.write(token)
 
 
-def _chown_to_job(places: Places, root: str, uid: int) -> None:
-    directory = os.open(root, _DIRECTORY)
+def _chown_to_job(places: Places, directory: int, uid: int) -> None:
     try:
         if os.fstat(directory).st_uid != places.manager:
-            raise Refused(f"{root!r} is not the manager's")
+            raise Refused("The runner's directory is not the manager's")
         for name in OWN_DIRECTORIES + IDENTITY:
             _give(directory, name, places.manager, uid)
         # The supervisor, which has less rights than we do, puts its own there before anything of the job's runs.
-        own_files.clear(root)
+        own_files.clear(f"/proc/self/fd/{directory}/.")  # this very one
         # The job may add to it; the sticky bit keeps it from replacing what is the manager's.
         os.fchown(directory, -1, uid)
         os.fchmod(directory, 0o1770)

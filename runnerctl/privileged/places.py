@@ -8,7 +8,10 @@ import os
 import pwd
 import re
 import stat
+from pathlib import Path
 
+from runnerctl.core.domain.errors import ConfigInvalid
+from runnerctl.core.host.trusted_paths import refuse_untrusted
 from runnerctl.supervisor import machine
 
 LIVE_DIR = "/run/runnerctl-runners"
@@ -24,6 +27,7 @@ _DYNAMIC = "/run/systemd/dynamic-uid/direct:rc-"
 _DYNAMIC_UIDS = range(61184, 65520)
 """https://systemd.io/UIDS-GIDS/"""
 _MOST = 64 * 1024
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -98,6 +102,21 @@ class Places:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Refused("The request names no runner")
         return f"{self.base_dir}/{name}"
+
+    def open_root(self, name: object) -> int:
+        """The same, opened: nobody but root could lead us elsewhere, and the manager to no link."""
+        path = self.root(name)
+        try:
+            base_dir = refuse_untrusted(Path(self.base_dir), owners=(self.manager,))
+        except ConfigInvalid as exc:
+            raise Refused(exc.message) from None
+        above = os.open(base_dir, _DIRECTORY)
+        try:
+            return os.open(os.path.basename(path), _DIRECTORY, dir_fd=above)
+        except OSError as exc:
+            raise OSError(exc.errno, exc.strerror, path) from exc
+        finally:
+            os.close(above)
 
     def job_user(self) -> int:
         """The uid, and gid, that systemd gave to this unit for as long as it runs."""

@@ -25,6 +25,7 @@ from places import IDENTITY, OWN_DIRECTORIES, Acting, Places, Refused, is_jobs
 
 from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.host import trash
+from runnerctl.supervisor import traces
 
 _MOST = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
 def _reclaim(places: Places) -> bool:
     """Whether a job has run in there."""
     try:
-        root = os.open(places.root(places.request().get("name")), _DIRECTORY)
+        root = places.open_root(places.request().get("name"))
     except (Refused, OSError):
         return False  # nothing that was the job's: what was has a request that is understood
     try:
@@ -67,13 +68,9 @@ def _reclaim(places: Places) -> bool:
 
 def _has_worked(root: int) -> bool:
     try:
-        diagnostics = os.open("_diag", _DIRECTORY, dir_fd=root)
+        return traces.has_worked(f"/proc/self/fd/{root}/.")
     except OSError:
         return False
-    try:
-        return any(name.startswith("Worker_") for name in os.listdir(diagnostics))
-    finally:
-        os.close(diagnostics)
 
 
 def _as_job(uid: int, act: Callable[[], None]) -> None:

@@ -12,13 +12,17 @@ import resource
 import libc
 from wakeups import SIGKILL
 
-_CLONE_NEWNS = 0x20000
+_CLONE_NEWNS, _CLONE_NEWIPC = 0x20000, 0x8000000
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _MS_BIND, _MS_REC, _MS_SLAVE = 4096, 16384, 1 << 19
+_SHM, _QUEUES = "/dev/shm", "/dev/mqueue"  # noqa: S108 - the very directories that must not be shared
 _PR_SET_NO_NEW_PRIVS = 38
 
 
 class JobUser:
-    """Ids as numbers; ``private_tmp`` is a directory of the runner's that its processes see as ``/tmp``, or None."""
+    """Ids as numbers; ``private_tmp`` is a directory of the runner's that its processes see as ``/tmp``, or None: they
+    see the host's places for all then.
+    """
 
     __slots__ = ("gid", "groups", "no_new_privs", "private_tmp", "processes", "uid")
 
@@ -43,7 +47,7 @@ class JobUser:
     def become(self) -> None:
         """In a child that is about to exec: there is no way back. Raises ``OSError``."""
         if self.private_tmp is not None:
-            _own_tmp(self.private_tmp, self.uid)
+            _own_places(self.private_tmp, self.uid)
         if self.processes is not None:
             resource.setrlimit(resource.RLIMIT_NPROC, (self.processes, self.processes))
         self._drop()
@@ -92,12 +96,13 @@ class JobUser:
         os.setresuid(self.uid, self.uid, self.uid)
 
 
-def _own_tmp(directory: str, uid: int) -> None:
-    """A mount namespace of its own, in which ``/tmp`` and ``/var/tmp`` are the runner's directory.
+def _own_places(directory: str, uid: int) -> None:
+    """Namespaces of its own for mounts and IPC: nothing in the places for all is shared, and nothing of it outlives the
+    runner. In them ``/tmp`` and ``/var/tmp`` are the runner's directory.
 
     It is mounted by descriptor and if it is that user's: a job may put a link to others' files in its place.
     """
-    libc.checked(libc.function("unshare")(_CLONE_NEWNS), "unshare")
+    libc.checked(libc.function("unshare")(_CLONE_NEWNS | _CLONE_NEWIPC), "unshare")
     _mount(None, "/", _MS_REC | _MS_SLAVE)  # what is mounted outside comes in, nothing goes out
     held = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     if os.fstat(held).st_uid != uid:
@@ -106,8 +111,16 @@ def _own_tmp(directory: str, uid: int) -> None:
         if os.path.isdir(point):
             _mount(f"/proc/self/fd/{held}", point, _MS_BIND)
     os.close(held)
+    if os.path.isdir(_SHM):
+        size = os.statvfs(_SHM)  # as much as the host allows to all, and freed with the last of its processes
+        _mount("tmpfs", _SHM, _MS_NOSUID | _MS_NODEV, f"mode=1777,size={size.f_blocks * size.f_frsize}")
+    if os.path.isdir(_QUEUES):
+        _mount("mqueue", _QUEUES, _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
-def _mount(source: str | None, target: str, flags: int) -> None:
+def _mount(source: str | None, target: str, flags: int, options: str | None = None) -> None:
+    """``source``: a path, or a file system that is made anew, by its kind."""
     place = None if source is None else os.fsencode(source)
-    libc.checked(libc.function("mount")(place, os.fsencode(target), None, flags, None), target)
+    kind = None if source is None or flags & _MS_BIND else place
+    told = None if options is None else os.fsencode(options)
+    libc.checked(libc.function("mount")(place, os.fsencode(target), kind, flags, told), target)

@@ -14,6 +14,7 @@ import listener as listeners
 import previous_record
 import processes
 import stopping
+import traces
 import wakeups
 from events import poke
 from exits import Exit, RestartCounter
@@ -359,7 +360,7 @@ class Supervision:
             self._launch,
             self._restart_counter,
             jobs_run=self._record.jobs_run or int(self._has_worked),
-            configured=os.path.exists(f"{self._launch.root}/.runner"),
+            configured=traces.is_registered(self._launch.root),
             stop_asked=self._stop.asked is not None,
             deleted=self._progress.deleted,
             error=self._progress.error,
@@ -387,7 +388,7 @@ class Supervision:
     def _has_worked(self) -> bool:
         """A Worker's own log tells of a job that nobody of us has seen."""
         try:
-            return any(name.startswith("Worker_") for name in os.listdir(f"{self._launch.root}/_diag"))
+            return traces.has_worked(self._launch.root)
         except OSError:
             return False
 

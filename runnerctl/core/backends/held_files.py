@@ -13,6 +13,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from runnerctl.supervisor import traces
+
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -52,13 +54,19 @@ def has_worker(root: Path) -> bool:
 
     Raises ``OSError`` where that cannot be told.
     """
-    return any(_is_written(path) for path in root.glob("_diag/Worker_*"))
+    diagnostics = traces.open_diagnostics(str(root))
+    if diagnostics is None:
+        return False
+    try:
+        return any(_is_written(name, diagnostics) for name in traces.worker_logs(diagnostics))
+    finally:
+        os.close(diagnostics)
 
 
-def _is_written(path: Path) -> bool:
+def _is_written(name: str, directory: int) -> bool:
     """By anybody: the kernel gives no lease for reading then (fcntl(2), F_SETLEASE)."""
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(name, _READ, dir_fd=directory)
     except FileNotFoundError:
         return False
     try:

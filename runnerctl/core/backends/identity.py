@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from runnerctl.supervisor import traces
+
 from ..domain.errors import BackendFailed, GitHubRefused
 from ..host.directories import disk_errors
 
@@ -59,12 +61,12 @@ def forget(root: Path) -> None:
 
 def is_missing(root: Path) -> bool:
     """The directory stands and is no registered runner: its Listener took the files away, as the last thing it did."""
-    return root.is_dir() and not (root / NAMES[0]).exists()
+    return root.is_dir() and not traces.is_registered(str(root))
 
 
 def has_worked(root: Path) -> bool:
-    """A Worker's own log tells of a job there."""
-    return any((root / "_diag").glob("Worker_*"))
+    """A Worker's own log tells of a job there. Raises ``OSError``."""
+    return traces.has_worked(str(root))
 
 
 def agent_id(root: Path) -> int | None:

@@ -120,7 +120,7 @@ class LaunchOptions:
             "PATH": f"{added}:{_JOB_PATH}" if added else _JOB_PATH,
             "HOME": str(home := _short(place, "home", _IN_HOME)),
             **{f"XDG_{name}_HOME": str(home / directory) for name, directory in _XDG.items()},
-            "TMPDIR": _TMP if place.user and _may_hide_tmp(place.root) else str(_short(place, "tmp", _IN_TMP)),
+            "TMPDIR": _TMP if place.user and hides_tmp(place.root) else str(_short(place, "tmp", _IN_TMP)),
             "USER": "runner",
             "LOGNAME": "runner",
             "ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1",
@@ -174,7 +174,7 @@ class LaunchOptions:
             "uid": uid,
             "gid": gid,
             "groups": list(self.groups),
-            "private_tmp": str(place.root / "tmp") if _may_hide_tmp(place.root) else None,
+            "private_tmp": str(place.root / "tmp") if hides_tmp(place.root) else None,
             "processes": self.most_processes,
             "no_new_privs": self.no_new_privs,
         }
@@ -195,7 +195,7 @@ def is_shortened(place: Place) -> bool:
     return any(_short(place, name, tail).parent != place.root for name, tail in (("home", _IN_HOME), ("tmp", _IN_TMP)))
 
 
-def _may_hide_tmp(root: Path) -> bool:
+def hides_tmp(root: Path) -> bool:
     """Whether nothing that the runner needs lies below the directories that it would see others in the place of."""
     return not any(map(_is_below_tmp, (root, root / "externals")))
 

@@ -19,7 +19,9 @@ from ..domain.observation import UNKNOWN, Observation, Phase
 from ..host import cgroups, processes, visibility
 from ..host.visibility import SEE_ALL, Unseen
 from . import held_files, run_directory, supervisors
-from .base import Capabilities, ConfigSh, Configured, Usage
+from .base import Capabilities, ConfigSh, Configured, Problem, Provision, Usage
+from .kept_users import KeptUsers
+from .launch_document import hides_tmp
 from .place import Place, place_of
 from .supervised import SupervisedBackend
 
@@ -64,7 +66,26 @@ class ProcessBackend(SupervisedBackend):
             raise NotVisible(
                 f"Which users of run_as have processes cannot be seen: {exc.strerror}", hint=SEE_ALL
             ) from exc
-        return [(uid, gid) for uid, gid in named if uid not in in_use]
+        self._kept_users.retry(unless=in_use)
+        unusable = in_use | self._kept_users.reasons().keys()
+        return [(uid, gid) for uid, gid in named if uid not in unusable]
+
+    @cached_property
+    def _kept_users(self) -> KeptUsers:
+        shared = None if self.options.no_new_privs else self.base_dir
+        return KeptUsers(self.runs_dir.parent / "kept-users", roots=shared, now=self.now)
+
+    def check(self) -> Sequence[Problem]:
+        return self._kept_users.problems()
+
+    def provision(self, spec: Provision) -> str:
+        if spec.user is not None and (why := self._kept_users.reasons().get(spec.user[0])) is not None:
+            raise BackendFailed(f"User {spec.user[0]} left something on the host just now: {why}", hint="Try again")
+        return super().provision(spec)
+
+    def _clear_traces(self, place: Place) -> None:
+        if place.user is not None:
+            self._kept_users.clear(place.user, shared_tmp=not hides_tmp(place.root), unless=place.root)
 
     @cached_property
     def degraded(self) -> str | None:

@@ -175,12 +175,15 @@ class SupervisedBackend(Backend):
         self._leases.release(place.runner_id)
         if self.observe(handle).running is not False:
             return [Left(f"Runner {place.name!r} still has processes, or may have: nothing was deleted")]
-        left = [*_left(lambda: _clear_traces(place)), *_discarded(place)]
+        left = [*_left(lambda: self._clear_traces(place)), *_discarded(place)]
         if all(each.path is not None for each in left):
             # Until then what is in there is wanted for another try.
             left += _left(lambda: run_directory.clear(self.run_dir(place.runner_id)))
             self._forget(place.runner_id)
         return left
+
+    def _clear_traces(self, place: Place) -> None:
+        """What its jobs left outside its directory, for who gives their user to another runner."""
 
     def taken_over(self, handle: str) -> str:
         place = place_of(handle)
@@ -271,13 +274,6 @@ def _left(act: Callable[[], object]) -> Iterator[Left]:
         yield Left(exc.message, exc.hint)
     except OSError as exc:
         yield Left(f"{exc.filename!r} is not deleted: {exc.strerror}")
-
-
-def _clear_traces(place: Place) -> None:
-    if place.user is not None:
-        from ..host import job_traces
-
-        job_traces.clear(place.user[0])
 
 
 def _discarded(place: Place) -> Iterator[Left]:

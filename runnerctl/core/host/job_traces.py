@@ -1,45 +1,87 @@
-"""What a job user leaves outside its runner's directory: files in places that everybody may write to, System V IPC.
+"""What a job's user leaves outside its runner's directory, so that nobody is taken over who has that user next: files
+where everybody may write, set-user-id programs and timers among them, System V and POSIX IPC, keys, user namespaces.
 
-Called when no process of that user lives: nothing can change under our hands, and nothing new comes.
+Called when no process of that user lives: nothing new comes of its own. Others may hold what it made, and hide it.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+import pwd
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..domain.errors import BackendFailed
-from .trash import delete_tree
+from . import keyrings, user_namespaces
+from .owned_files import MOST, OwnedFiles
 
-PLACES = tuple(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")))  # noqa: S108 - they are searched
+TEMPORARY = tuple(map(Path, ("/tmp", "/var/tmp")))  # noqa: S108 - they are searched
+PLACES = tuple(
+    map(
+        Path,
+        (
+            "/dev/shm",  # noqa: S108 - it is searched
+            "/dev/mqueue",
+            "/run/lock",
+            "/run/screen",
+            "/run/user",
+            "/var/crash",
+            "/var/lock",
+            "/var/mail",
+            "/var/spool/at",
+            "/var/spool/cron",
+        ),
+    )
+)
+"""Where every user may make files on the distributions that we know; timers of cron and at are files, too."""
+_SUBORDINATE = Path("/etc/subuid")
 _IPC_RMID = 0
 
 
-def clear(uid: int) -> None:
-    """Deletes all that belongs to that user there. Raises ``BackendFailed`` naming what would not go."""
-    for path in _files_of(uid):
-        delete_tree(path)
+def clear(
+    uid: int, gid: int | None = None, *, shared_tmp: bool = False, others: Sequence[Path] = (), most: int = MOST
+) -> None:
+    """Deletes all that belongs to that user there. Raises ``BackendFailed`` naming what would not go.
+
+    ``shared_tmp``: its jobs saw the host's ``/tmp``, so that anything may be deep in there; ``others``: roots of
+    runners whose jobs may let this user's write there.
+    """
+    search = OwnedFiles({uid, *subordinate(uid)}, most=most)
+    for place in TEMPORARY:
+        search.delete_below(place, deep=shared_tmp)
+    for place in (*PLACES, *others):
+        search.delete_below(place)
     for kind in ("shm", "msg", "sem"):
         for number in _ipc_of(uid, kind):
             _remove(kind, number)
+    keyrings.clear(uid, uid if gid is None else gid)
+    if left := user_namespaces.inhabitants(uid):
+        raise BackendFailed(f"Processes {left} live in a user namespace of user {uid}")
 
 
-def _files_of(uid: int) -> Iterator[Path]:
-    for place in PLACES:
-        try:
-            with os.scandir(place) as entries:
-                yield from [Path(entry.path) for entry in entries if _owner(entry) == uid]
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+def subordinate(uid: int) -> range:
+    """The ids that ``newuidmap`` gives to that user beside its own: subuid(5)."""
+    names = {str(uid)}
+    with suppress(KeyError):  # an id without an account
+        names.add(pwd.getpwuid(uid).pw_name)
+    for name, first, number in _subordinates():
+        if name in names:
+            return range(first, first + number)
+    return range(0)
 
 
-def _owner(entry: os.DirEntry[str]) -> int | None:
+def _subordinates() -> Iterator[tuple[str, int, int]]:
     try:
-        return entry.stat(follow_symlinks=False).st_uid
-    except OSError:  # gone meanwhile, or a FUSE mount whose server is dead: nobody's of ours
-        return None
+        lines = _SUBORDINATE.read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        name, _, rest = line.strip().partition(":")
+        first, _, number = rest.partition(":")
+        if first.isdigit() and number.isdigit() and int(first) > 0:
+            yield name, int(first), int(number)
 
 
 def _ipc_of(uid: int, kind: str) -> list[int]:

@@ -17,8 +17,8 @@ from .visibility import Unseen
 
 WORKER_COMM = "Runner.Worker"
 LIFE_VARIABLE = "RUNNERCTL_LIFE"
-"""In the environment of everything a runner starts: its life's id. A job may drop it, and anybody may give it to theirs:
-it is a mark of last resort, and says nothing of another user's process than the runner's.
+"""In the environment of everything a runner starts: its life's id. A job may drop it, anybody may give it to theirs: it
+is a mark of last resort, and says nothing of another user's process than the runner's.
 """
 
 _DEAD = {"Z", "X", "x"}

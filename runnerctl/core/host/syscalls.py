@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _RENAME_NOREPLACE = 1
 _FICLONE = 0x40049409
-_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
+_MNT_DETACH = 2
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL}
 
 
@@ -62,12 +62,32 @@ def sync_file_system(descriptor: int) -> None:
 
 
 def detach_mount(point: str) -> None:
-    """Take the topmost mount off ``point`` at once, even in use (``umount --lazy``). Raises ``OSError``."""
+    """Take the topmost mount off the absolute ``point`` at once, even in use (``umount --lazy``). Raises ``OSError``.
+
+    No link is followed on the way: what leads there may be anybody's.
+    """
     import ctypes
 
-    if _libc().umount2(os.fsencode(point), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), point)
+    held = _open_without_links(point)
+    try:
+        if _libc().umount2(f"/proc/self/fd/{held}".encode(), _MNT_DETACH) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), point)
+    finally:
+        os.close(held)
+
+
+def _open_without_links(path: str) -> int:
+    """Its inode only: what is mounted there is not asked for anything."""
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    held = os.open("/", flags)
+    for name in filter(None, path.split("/")):
+        above = held
+        try:
+            held = os.open(name, flags, dir_fd=above)
+        finally:
+            os.close(above)
+    return held
 
 
 def clone(source: int, target: int) -> bool:

@@ -332,8 +332,8 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             if uid not in taken:
                 return uid, gid
         raise QuotaExceeded(
-            "Every user in run_as already has a runner or processes",
-            hint="Remove a runner or wait for one to end, or name more users in run_as",
+            "Every user in run_as already has a runner or processes, or left something on the host",
+            hint="Remove a runner or wait for one to end, or name more users in run_as (`runnerctl doctor` shows more)",
         )
 
     def _update(self, db: sqlite3.Connection, runner: Runner, changes: dict[str, Any]) -> None:
