@@ -164,7 +164,7 @@ def test_keys_that_were_left_go_too(as_root: None) -> None:
 
 
 def test_another_runners_root_is_no_hiding_place_where_jobs_may_gain_privileges(isolated: Isolated) -> None:
-    """A job hands another a directory of its own root, open, by a socket: that leaves it no set-user-id program there."""
+    """A job hands another an open directory of its own root by a socket: it gets no set-user-id program by that."""
     given = {"RUNNERCTL_RUN_AS": RUN_AS, "RUNNERCTL_NO_NEW_PRIVS": "false"}
     with closing(isolated.host.services(**given)) as services:
         free = replace(isolated, services=services)
