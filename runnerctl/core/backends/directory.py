@@ -310,9 +310,7 @@ def _take_package(root: int, package: Package) -> None:
 
 def _link(name: str, target: str, root: int) -> None:
     """In place of another link, at once."""
-    new = f".{name}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=root)
+    new = f".{name}.{os.urandom(8).hex()}"  # a job may have taken any that it knows
     os.symlink(target, new, dir_fd=root)
     os.rename(new, name, src_dir_fd=root, dst_dir_fd=root)
 
