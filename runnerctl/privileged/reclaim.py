@@ -23,8 +23,8 @@ sys.path.insert(1, os.path.dirname(os.path.dirname(sys.path[0])))
 
 from places import IDENTITY, OWN_DIRECTORIES, Acting, Places, Refused, is_jobs
 
-from runnerctl.core.domain.errors import RunnerctlError
-from runnerctl.core.host import trash
+from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
+from runnerctl.core.host import keyrings, trash
 from runnerctl.supervisor import traces
 
 _MOST = 64 * 1024
@@ -57,6 +57,7 @@ def _reclaim(places: Places) -> bool:
         worked = _has_worked(root)
         _as_job(uid, lambda: _delete_what_jobs_made(root, uid))
         _delete_what_is_left(root, uid, places)
+        _empty_keyrings(uid)
         for name in OWN_DIRECTORIES + IDENTITY:
             _own(root, name, uid, places)
         os.fchown(root, -1, places.manager_group)
@@ -122,6 +123,14 @@ def _delete_what_is_left(root: int, uid: int, places: Places) -> None:
                 _delete(root, name)
         except OSError as exc:
             print(f"Not all of what jobs left in {name!r} is deleted: {exc.strerror}", file=sys.stderr)
+
+
+def _empty_keyrings(uid: int) -> None:
+    """systemd gives that user to another unit some day, and leaves it what the kernel keeps for it."""
+    try:
+        keyrings.clear(uid, uid)
+    except BackendFailed as exc:
+        print(exc.message, file=sys.stderr)
 
 
 def _delete(root: int, name: str) -> None:

@@ -8,12 +8,14 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import runnerctl
 from runnerctl.core.backends import held_files, identity
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.host.syscalls import detach_mount
@@ -105,6 +107,42 @@ def test_who_could_lead_root_elsewhere_is_named(
     else:
         with pytest.raises(ConfigInvalid, match=why):
             refuse_untrusted(place / "runners", owners=(NOBODY,))
+
+
+OPENS = """
+import os, sys
+sys.path[:0] = [sys.argv[1], os.path.dirname(os.path.dirname(sys.argv[1]))]
+from places import Places, Refused
+places = Places(["abcd1234", "--base-dir", sys.argv[2], "--state-dir", "/nowhere", "--manager", "nobody"])
+try:
+    print(os.readlink(f"/proc/self/fd/{places.open_root('one')}"))
+except (Refused, OSError) as exc:
+    print(type(exc).__name__, exc)
+"""
+
+
+def opened(base_dir: Path) -> str:
+    """What the programs that root runs for a unit open as a runner's directory."""
+    privileged = Path(runnerctl.__file__).parent / "privileged"
+    argv = [sys.executable, "-c", OPENS, str(privileged), str(base_dir)]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_unit_starts_in_no_directory_that_others_lead_it_to(as_root: None, top: Path, victim: Path) -> None:
+    """Where the service was installed before that was refused."""
+    for path in (victim, victim / "one"):
+        path.mkdir(exist_ok=True)
+        os.chown(path, NOBODY, NOBODY)
+    assert opened(victim) == str(victim / "one")
+    home = home_of_alice(top)
+    (home / "runners").symlink_to(victim)
+    assert opened(
+        home / "runners"
+    ) == f"Refused '{home}' belongs to {ALICE}, who could lead root elsewhere than to " + (f"'{home / 'runners'}'")
+    (victim / "two").symlink_to(victim / "one")
+    (victim / "one").rename(victim / "three")
+    (victim / "one").symlink_to(victim / "three")
+    assert opened(victim).startswith("NotADirectoryError")
 
 
 def test_a_mount_is_taken_off_no_place_that_a_link_leads_to(as_root: None, top: Path, victim: Path) -> None:

@@ -265,7 +265,7 @@ def test_each_runner_has_a_user_of_its_own_and_gives_it_back_clean(isolated: Iso
         "r0",
         "(setsid env -i /bin/sleep 300 &) ; echo left > /dev/shm/left-by-a-job; ipcmk -M 4096 -S 1 -Q || true; true",
     )
-    assert Path("/dev/shm/left-by-a-job").exists()
+    assert not Path("/dev/shm/left-by-a-job").exists(), "it sees its own"
     remove(services, "r0", force=True)
     assert processes_of(uid) == []
     assert not Path("/dev/shm/left-by-a-job").exists()

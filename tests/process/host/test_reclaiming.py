@@ -11,6 +11,7 @@ import pytest
 
 import runnerctl
 from runnerctl.core.host.trash import mounts_below
+from tests.support.hosts.isolated import python_for_all
 
 PRIVILEGED = Path(runnerctl.__file__).parent / "privileged"
 MANAGER, JOB = 65534, 61500
@@ -22,6 +23,7 @@ class Places: manager = int(sys.argv[3])
 root = os.open(sys.argv[2], os.O_RDONLY)
 reclaim._as_job(int(sys.argv[4]), lambda: reclaim._delete_what_jobs_made(root, int(sys.argv[4])))
 reclaim._delete_what_is_left(root, int(sys.argv[4]), Places)
+reclaim._empty_keyrings(int(sys.argv[4]))
 """
 
 
@@ -88,3 +90,16 @@ def test_what_cannot_be_deleted_keeps_nothing_else(root: Path) -> None:
         assert not (root / "_work").exists()
     finally:
         subprocess.run(["chattr", "-i", str(root.parent / "package")], check=True)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of its calls are that machine's")
+def test_keys_of_its_user_are_gone_when_that_is_another_units(root: Path) -> None:
+    def as_job(code: str) -> int:
+        program = f"import ctypes; call = ctypes.CDLL(None).syscall; raise SystemExit({code} == -1)"
+        argv = [python_for_all(), "-c", program]
+        return subprocess.run(argv, user=JOB, group=JOB, extra_groups=(), check=False).returncode
+
+    assert as_job("call(248, b'user', b'left', b'secret', 6, -4)") == 0
+    assert as_job("call(249, b'user', b'left', None, 0)") == 0
+    assert reclaimed(root) == ""
+    assert as_job("call(249, b'user', b'left', None, 0)") == 1
