@@ -70,10 +70,12 @@ class PreviousRecord:
         return self.recorded()
 
 
-def workers(launch: Launch, cgroup: str | None) -> list[Process]:
-    """The Workers of that runner that live."""
+def workers(launch: Launch, joined: str | None) -> list[Process]:
+    """The Workers of that runner that live; all of them are in the cgroup that its Listener has ``joined``, if any."""
+    cgroup = joined or launch.cgroup
     inside = set() if cgroup is None else cgroups.pids(cgroup)
-    return processes.workers(launch.root, life=launch.id, inside=inside, owner=launch.owner)
+    owner = launch.owner if joined is None else None
+    return processes.workers(launch.root, life=launch.id, inside=inside, owner=owner)
 
 
 def _is_read(fifo: str) -> bool:

@@ -121,9 +121,9 @@ def tree(life: str, *, listener: Process | None, inside: set[int], owner: int) -
     return list(found.values())
 
 
-def workers(root: str, *, life: str, inside: set[int], owner: int) -> list[Process]:
+def workers(root: str, *, life: str, inside: set[int], owner: int | None) -> list[Process]:
     """The Workers that live below us or ``inside``, or are ``owner``'s and under that root or with that mark: of a job
-    that is running.
+    that is running. ``owner`` is None where all are ``inside``: then neither place nor mark says anything.
     """
     all_of_them = everyone()
     found = [process for process in all_of_them.values() if process.name == WORKER]
@@ -131,11 +131,12 @@ def workers(root: str, *, life: str, inside: set[int], owner: int) -> list[Proce
         return []
     ours = {process.pid for process in below(os.getpid(), all_of_them)}
     ours |= inside
-    return [
-        each
-        for each in found
-        if each.pid in ours or (_is_of(each.pid, owner) and (is_under(each.pid, root) or _carries(each.pid, life)))
-    ]
+    return [each for each in found if each.pid in ours or _seems(each.pid, root, life=life, owner=owner)]
+
+
+def _seems(pid: int, root: str, *, life: str, owner: int | None) -> bool:
+    """By what any process of ``owner``'s can say of itself."""
+    return owner is not None and _is_of(pid, owner) and (is_under(pid, root) or _carries(pid, life))
 
 
 def at_home(root: str, *names: str, owner: int) -> Process | None:

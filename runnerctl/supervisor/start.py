@@ -164,7 +164,7 @@ def _check_alive(run_dir: str, launch: Launch) -> _Adopted:
     if (why := previous.unseen(run_dir)) is not None:
         raise Refused(why)
     listener = previous.listener(launch)
-    if listener is None and not previous_record.workers(launch, previous.cgroup or launch.cgroup):
+    if listener is None and not previous_record.workers(launch, previous.cgroup):
         raise Refused("neither a Listener nor a Worker of it lives", status=_NOTHING_LIVES)
     return _Adopted(previous, listener)
 

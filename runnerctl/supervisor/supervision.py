@@ -279,7 +279,7 @@ class Supervision:
     def _working(self) -> bool:
         """Looked up once a turn: it is a walk through all of ``/proc``."""
         if self._worker_seen is None:
-            found = previous_record.workers(self._launch, self._cgroup)
+            found = previous_record.workers(self._launch, self._record.cgroup)
             self._worker.follow(found)
             self._worker_seen = bool(found)
         return self._worker_seen

@@ -245,7 +245,9 @@ class ProcessBackend(SupervisedBackend):
             if processes.comm(pid) == processes.WORKER_COMM and (worker := processes.identify(pid)) is not None:
                 return worker
         uid = None if place.user is None else place.user[0]
-        return processes.worker(listener.pid if listener and alive else None, place.runner_id, uid=uid)
+        joined = seen is not None and cgroups.belongs_to(seen.cgroup, place.runner_id)
+        above = listener.pid if listener and alive else None
+        return processes.worker(above, place.runner_id, uid=uid, by_mark=not joined)
 
     def logs(self, handle: str) -> Path:
         return self.run_dir(place_of(handle).runner_id) / "runner.log"

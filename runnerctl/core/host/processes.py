@@ -131,9 +131,9 @@ def marked(life: str, *, owner: int | None = None) -> list[int]:
     return [pid for pid in found if owner is None or is_of(pid, owner)]
 
 
-def worker(listener: int | None, life: str, *, uid: int | None = None) -> ProcessId | None:
+def worker(listener: int | None, life: str, *, uid: int | None = None, by_mark: bool = True) -> ProcessId | None:
     """The ``Runner.Worker`` that lives among the processes of that runner, which are that user's (None: ours): a job is
-    running.
+    running. ``by_mark``: also one that only says so itself, where nothing better tells of those without a Listener.
 
     Raises ``Unseen`` where one may be there that ``/proc`` hides.
     """
@@ -142,7 +142,8 @@ def worker(listener: int | None, life: str, *, uid: int | None = None) -> Proces
         if comm(pid) != WORKER_COMM or (seen := identify(pid)) is None:
             continue
         # By mark too: a Worker outlives a Listener that was killed, as nobody's child.
-        if (listener is not None and _is_below(pid, listener)) or (is_of(pid, owner) and _carries(pid, life)):
+        below = listener is not None and _is_below(pid, listener)
+        if below or (by_mark and is_of(pid, owner) and _carries(pid, life)):
             return seen
     visibility.check_all_seen(uid)
     return None

@@ -12,12 +12,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runnerctl import core
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
+from runnerctl.core.host import cgroups
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from tests.support.hosts.host import Host, create, remove, stop, until
@@ -30,19 +32,13 @@ STRANGER = 65533
 
 
 @contextmanager
-def strangers(name: str, *, life: str, directory: Path, program: Path = Path("/bin/sleep")) -> Iterator[int]:
-    """A process of another user of that name with that runner's mark; its pid."""
+def stranger(name: str, *, life: str, directory: Path, user: int = STRANGER) -> Iterator[int]:
+    """A process of that user's of that name with that runner's mark; its pid."""
     own = Path(f"/var/tmp/of-a-stranger-{os.getpid()}")
     own.mkdir(mode=0o755)
-    shutil.copy(program, own / name)
-    process = subprocess.Popen(
-        [own / name, "600"],
-        env={"RUNNERCTL_LIFE": life},
-        cwd=directory,
-        user=STRANGER,
-        group=STRANGER,
-        extra_groups=(),
-    )
+    shutil.copy("/bin/sleep", own / name)
+    another: dict[str, Any] = {} if user == os.geteuid() else {"user": user, "group": user, "extra_groups": ()}
+    process = subprocess.Popen([own / name, "600"], env={"RUNNERCTL_LIFE": life}, cwd=directory, **another)
     try:
         yield process.pid
     finally:
@@ -60,7 +56,7 @@ def current(services: Services, name: str) -> core.Runner:
 def test_a_strangers_worker_keeps_no_runner_busy(isolated: Isolated) -> None:
     services = isolated.services
     runner = isolated.runner("ours", ephemeral=False)
-    with strangers("Runner.Worker", life=runner.id, directory=Path("/")) as pid:
+    with stranger("Runner.Worker", life=runner.id, directory=Path("/")) as pid:
         assert not routed.working(services, runner)
         stop(services, "ours")
         assert current(services, "ours").state is RunnerState.STOPPED
@@ -77,7 +73,7 @@ def test_so_it_is_where_jobs_have_no_user_of_their_own(
     with closing(host.services()) as services:
         runner = create(services, host.spec("ours", ephemeral=False), wait=core.Wait.ONLINE)
         life = runner.id if marked else "none"
-        with strangers("Runner.Worker", life=life, directory=host.base_dir / "ours") as pid:
+        with stranger("Runner.Worker", life=life, directory=host.base_dir / "ours") as pid:
             assert not routed.working(services, runner)
             stop(services, "ours")
             assert current(services, "ours").state is RunnerState.STOPPED
@@ -86,13 +82,25 @@ def test_so_it_is_where_jobs_have_no_user_of_their_own(
         host.kill_everything()
 
 
+def test_a_neighbours_job_keeps_no_runner_busy_where_each_has_a_cgroup(services: Services, host: Host) -> None:
+    """Both run as one user, who can give its processes any name and any mark, and cannot move them there."""
+    runner = create(services, host.spec("ours", ephemeral=False), wait=core.Wait.ONLINE)
+    place = cgroups.place_for(runner.id)
+    if place is None or not Path(place).exists():
+        pytest.skip("needs cgroups of version 2")
+    with stranger("Runner.Worker", life=runner.id, directory=host.base_dir / "ours", user=os.geteuid()):
+        assert not routed.working(services, runner)
+        stop(services, "ours")
+        assert current(services, "ours").state is RunnerState.STOPPED
+
+
 def test_a_strangers_listener_is_adopted_by_nobody(as_root: None, open_top: Path, sandbox: Sandbox) -> None:
     """Where a supervisor and its Listener were killed: who stands in that root under that name is not the Listener."""
     host = Host.make(open_top, package_dir=open_top / "packages", github=sandbox.environment(), token="x" * 32)
     host.write_env_file()
     with closing(host.services()) as services:
         runner = create(services, host.spec("ours", ephemeral=False), wait=core.Wait.ONLINE)
-        with strangers("Runner.Listener", life=runner.id, directory=host.base_dir / "ours") as pid:
+        with stranger("Runner.Listener", life=runner.id, directory=host.base_dir / "ours") as pid:
             for process in routed.processes(services, runner):
                 os.kill(process.pid, signal.SIGKILL)
             until(lambda: not routed.observe(services, runner).running)
