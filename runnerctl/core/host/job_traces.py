@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,16 +48,17 @@ def clear(
     ``shared_tmp``: its jobs saw the host's ``/tmp``, so that anything may be deep in there; ``others``: roots of
     runners whose jobs may let this user's write there.
     """
-    search = OwnedFiles({uid, *subordinate(uid)}, most=most)
+    uids = {uid, *subordinate(uid)}
+    search = OwnedFiles(uids, most=most)
     for place in TEMPORARY:
         search.delete_below(place, deep=shared_tmp)
     for place in (*PLACES, *others):
         search.delete_below(place)
     for kind in ("shm", "msg", "sem"):
-        for number in _ipc_of(uid, kind):
+        for number in _ipc_of(uids, kind):
             _remove(kind, number)
     keyrings.clear(uid, uid if gid is None else gid)
-    if left := user_namespaces.inhabitants(uid):
+    if left := user_namespaces.inhabitants(uids):
         raise BackendFailed(f"Processes {left} live in a user namespace of user {uid}")
 
 
@@ -84,9 +85,9 @@ def _subordinates() -> Iterator[tuple[str, int, int]]:
             yield name, int(first), int(number)
 
 
-def _ipc_of(uid: int, kind: str) -> list[int]:
-    """The ids of what that user owns or made."""
-    return [int(row["id"]) for row in _table(kind) if str(uid) in {row.get("uid"), row.get("cuid")}]
+def _ipc_of(uids: Collection[int], kind: str) -> list[int]:
+    """The ids of what those users own or made."""
+    return [int(row["id"]) for row in _table(kind) if int(row["uid"]) in uids or int(row["cuid"]) in uids]
 
 
 def _table(kind: str) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,33 +57,52 @@ class OwnedFiles:
 
     def _search(self, top: int, path: str, *, deep: bool) -> None:
         """Depth first, with a descriptor for each level and none for what waits."""
-        levels = [(top, path, iter(self._entries(top, path)))]
+        levels = [(top, path, self._entries(top, path))]
         try:
             while levels:
                 directory, path, entries = levels[-1]
                 below = next(entries, None)
-                if below is not None and deep:
-                    if len(levels) == _DEEPEST:
+                if below is None:
+                    levels.pop()
+                    self._leave(directory, path, levels[-1][0] if levels else None)
+                elif (opened := self._enter(below, directory, deep=deep or len(levels) > 1)) is not None:
+                    where = f"{path}/{below}"
+                    levels.append((opened, where, self._entries(opened, where)))
+                    if len(levels) > _DEEPEST:
                         raise BackendFailed(f"{path!r} is too deep to be searched for files of a job's user")
-                    if (opened := _open(below, directory)) is not None:
-                        where = f"{path}/{below}"
-                        levels.append((opened, where, iter(self._entries(opened, where))))
-                elif below is None:
-                    self._leave(levels)
         finally:
             for directory, _, _ in levels[1:]:
                 os.close(directory)
 
-    def _leave(self, levels: list[tuple[int, str, Iterator[str]]]) -> None:
-        directory, path, _ = levels.pop()
-        if levels:
-            owned = os.fstat(directory).st_uid in self._uids
-            os.close(directory)
-            if owned:
-                trash.delete_entry(levels[-1][0], Path(path))
+    def _enter(self, name: str, parent: int, *, deep: bool) -> int | None:
+        """A directory of the same file system, and theirs unless ``deep``; None for what is not to be searched."""
+        try:
+            opened = os.open(name, _DIRECTORY, dir_fd=parent)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        found = os.fstat(opened)
+        if found.st_dev == os.fstat(parent).st_dev and (deep or found.st_uid in self._uids):
+            return opened
+        os.close(opened)
+        return None
 
-    def _entries(self, directory: int, path: str) -> list[str]:
-        """Its directories; its files that are theirs are deleted."""
+    def _leave(self, directory: int, path: str, parent: int | None) -> None:
+        """What is theirs is emptied by its descriptor, whatever has its name by now, and goes if it has that still."""
+        if parent is None:
+            return
+        try:
+            if os.fstat(directory).st_uid in self._uids:
+                trash.empty(directory)
+                os.rmdir(Path(path).name, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise BackendFailed(f"{path!r} is not deleted: {exc.strerror}") from exc
+        finally:
+            os.close(directory)
+
+    def _entries(self, directory: int, path: str) -> Iterator[str]:
+        """Its directories, once its files that are theirs are deleted."""
         found = []
         with suppress(FileNotFoundError), os.scandir(directory) as entries:
             for entry in entries:
@@ -94,7 +113,7 @@ class OwnedFiles:
                     found.append(entry.name)
                 else:
                     self._take(entry.name, directory, path)
-        return found
+        yield from found
 
     def _count(self, path: str) -> None:
         self._left -= 1
@@ -110,18 +129,6 @@ class OwnedFiles:
             return
         except OSError as exc:
             raise BackendFailed(f"{f'{path}/{name}'!r} is not deleted: {exc.strerror}") from exc
-
-
-def _open(name: str, parent: int) -> int | None:
-    """A directory of the same file system; None for what has gone, or another thing's place."""
-    try:
-        opened = os.open(name, _DIRECTORY, dir_fd=parent)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if os.fstat(opened).st_dev == os.fstat(parent).st_dev:
-        return opened
-    os.close(opened)
-    return None
 
 
 def _disown(name: str, parent: int, uids: Collection[int]) -> None:

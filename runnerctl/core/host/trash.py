@@ -48,14 +48,6 @@ def delete_tree(path: Path, *, last: str | None = None) -> None:
         os.close(parent)
 
 
-def delete_entry(parent: int, path: Path) -> None:
-    """The same for what has the name of ``path`` in the directory that descriptor ``parent`` is open on."""
-    try:
-        _delete(parent, path, None)
-    except OSError as exc:
-        raise _failure(path, exc) from exc
-
-
 def _delete(parent: int, path: Path, last: str | None) -> None:
     try:
         root = _open_directory(path.name, parent)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _GET_OWNER_UID = 0xB704
 """``NS_GET_OWNER_UID`` of ioctl_ns(2)."""
 
 
-def inhabitants(uid: int) -> list[int]:
-    """The pids of those that live in a user namespace of that user's."""
+def inhabitants(uids: Collection[int]) -> list[int]:
+    """The pids of those that live in a user namespace of one of those users."""
     ours = _namespace("self")
     owners: dict[str, bool] = {}
     found = []
@@ -22,7 +22,7 @@ def inhabitants(uid: int) -> list[int]:
         if namespace in {"", ours}:
             continue
         if namespace not in owners:
-            owners[namespace] = _owner(pid) == uid
+            owners[namespace] = _owner(pid) in uids
         if owners[namespace]:
             found.append(int(pid))
     return found

@@ -212,6 +212,22 @@ def test_what_would_not_go_keeps_its_user_and_not_the_name_and_doctor_says_so(is
         assert f"User {USERS[0]}" not in isolated.host.cli("doctor", RUNNERCTL_RUN_AS=RUN_AS).stdout
 
 
+def test_what_lies_beside_others_in_tmp_goes_though_jobs_saw_their_own(as_root: None) -> None:
+    """Such as what the runner made before jobs had a /tmp of their own."""
+    mine, anothers = (Path(f"/var/tmp/{whose}-{os.getpid()}") for whose in ("mine", "anothers"))
+    for path, uid in ((mine, USERS[2]), (anothers, ACCOMPLICE)):
+        (path / "deep").mkdir(parents=True)
+        (path / "deep" / "x").touch()
+        os.chown(path, uid, uid)
+    os.chown(anothers / "deep", USERS[2], USERS[2])
+    try:
+        job_traces.clear(USERS[2])
+        assert not mine.exists()
+        assert (anothers / "deep" / "x").exists(), "not searched: it holds any number of files"
+    finally:
+        shutil.rmtree(anothers)
+
+
 def test_a_search_ends_though_a_stranger_has_filled_the_place(as_root: None) -> None:
     with directory_for_all(LOCK) as ours:
         for number in range(50):
