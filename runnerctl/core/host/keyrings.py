@@ -11,7 +11,7 @@ from ..domain.errors import BackendFailed
 
 _USERS = Path("/proc/key-users")
 _OWN = 3
-"""``_uid.N``, ``_uid_ses.N`` and ``_persistent.N``: emptied, they stay for as long as the kernel likes."""
+"""``_uid.N``, ``_uid_ses.N`` and, where the kernel has it, ``_persistent.N``: they stay, emptied, while it likes."""
 _SECONDS = 5.0
 _PAUSE = 0.01
 # keyctl(2): a user's keyrings are its own to empty, and its own to say who else may use them.
@@ -27,6 +27,7 @@ if keyctl is not None:
     for ring in rings:
         call(keyctl, SETPERM, ring, 0x1F3F0000)
         call(keyctl, CLEAR, ring)
+    print(sum(ring != -1 for ring in rings))
 """
 
 
@@ -34,20 +35,21 @@ def clear(uid: int, gid: int) -> None:
     """Empties them. Raises ``BackendFailed`` where keys of that user's stay, such as in another's keyring."""
     if not _keys_of(uid):
         return
-    subprocess.run(
+    emptied = subprocess.run(
         # It becomes that user by itself: our interpreter need not be that user's to run.
         [sys.executable, "-I", "-S", "-c", _EMPTY, str(uid), str(gid)],
         env={},
         cwd="/",
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=False,
-    )
+    ).stdout.strip()
+    own = int(emptied) if emptied.isdigit() else _OWN
     deadline = time.monotonic() + _SECONDS
-    while (left := _keys_of(uid)) > _OWN:  # the kernel forgets them a moment later
+    while (left := _keys_of(uid)) > own:  # the kernel forgets them a moment later
         if time.monotonic() > deadline:
-            raise BackendFailed(f"{left - _OWN} or more keys of user {uid} are left in keyrings")
+            raise BackendFailed(f"{left - own} keys of user {uid} are left in keyrings")
         time.sleep(_PAUSE)
 
 

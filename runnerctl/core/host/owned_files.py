@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _INODE_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class OwnedFiles:
-    """One search for what belongs to ``uids``; it looks at ``most`` files and directories, for ``seconds`` at most."""
+    """One search for what belongs to ``uids``; it looks at ``most`` files of others, for ``seconds`` at most."""
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class OwnedFiles:
             raise BackendFailed(f"{str(place)!r} cannot be searched: {exc.strerror}") from exc
         try:
             self._search(directory, str(place), deep=deep)
+        except OSError as exc:
+            raise BackendFailed(f"{str(place)!r} cannot be searched: {exc.strerror}") from exc
         finally:
             os.close(directory)
 
@@ -61,18 +63,23 @@ class OwnedFiles:
         try:
             while levels:
                 directory, path, entries = levels[-1]
-                below = next(entries, None)
+                if len(levels) > _DEEPEST:
+                    self._refuse_others(directory, path)
+                below = next(entries, None) if len(levels) <= _DEEPEST else None
                 if below is None:
                     levels.pop()
                     self._leave(directory, path, levels[-1][0] if levels else None)
                 elif (opened := self._enter(below, directory, deep=deep or len(levels) > 1)) is not None:
                     where = f"{path}/{below}"
                     levels.append((opened, where, self._entries(opened, where)))
-                    if len(levels) > _DEEPEST:
-                        raise BackendFailed(f"{path!r} is too deep to be searched for files of a job's user")
         finally:
             for directory, _, _ in levels[1:]:
                 os.close(directory)
+
+    def _refuse_others(self, directory: int, path: str) -> None:
+        """What is theirs is emptied at any depth; what is not is not searched for ever."""
+        if os.fstat(directory).st_uid not in self._uids:
+            raise BackendFailed(f"{path!r} is too deep to be searched for files of a job's user")
 
     def _enter(self, name: str, parent: int, *, deep: bool) -> int | None:
         """A directory of the same file system, and theirs unless ``deep``; None for what is not to be searched."""
@@ -106,29 +113,34 @@ class OwnedFiles:
         found = []
         with suppress(FileNotFoundError), os.scandir(directory) as entries:
             for entry in entries:
-                self._count(path)
+                if self._clock() > self._until:
+                    raise _too_much(path)
                 if f"{path}/{entry.name}" in self._mounts:
                     continue  # looked at it might never answer, and it is a place of its own if it is one
                 if entry.is_dir(follow_symlinks=False):
                     found.append(entry.name)
-                else:
-                    self._take(entry.name, directory, path)
+                elif not self._take(entry.name, directory, path):
+                    self._left -= 1  # what is theirs is fewer by the next try
+                    if self._left < 0:
+                        raise _too_much(path)
         yield from found
 
-    def _count(self, path: str) -> None:
-        self._left -= 1
-        if self._left < 0 or self._clock() > self._until:
-            raise BackendFailed(f"{path!r} holds too much to be searched for files of a job's user")
-
-    def _take(self, name: str, directory: int, path: str) -> None:
+    def _take(self, name: str, directory: int, path: str) -> bool:
+        """Whether it was theirs, and is deleted."""
         try:
-            if os.stat(name, dir_fd=directory, follow_symlinks=False).st_uid in self._uids:
-                _disown(name, directory, self._uids)
-                os.unlink(name, dir_fd=directory)
+            if os.stat(name, dir_fd=directory, follow_symlinks=False).st_uid not in self._uids:
+                return False
+            _disown(name, directory, self._uids)
+            os.unlink(name, dir_fd=directory)
         except FileNotFoundError:
-            return
+            return False
         except OSError as exc:
             raise BackendFailed(f"{f'{path}/{name}'!r} is not deleted: {exc.strerror}") from exc
+        return True
+
+
+def _too_much(path: str) -> BackendFailed:
+    return BackendFailed(f"{path!r} holds too much to be searched for files of a job's user")
 
 
 def _disown(name: str, parent: int, uids: Collection[int]) -> None:

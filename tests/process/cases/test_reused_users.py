@@ -20,7 +20,7 @@ import pytest
 
 from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.host import job_traces
-from tests.support.hosts.host import remove, until
+from tests.support.hosts.host import remove
 from tests.support.hosts.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top, python_for_all
 
 __all__ = ["isolated", "open_archive", "open_top"]
@@ -228,6 +228,19 @@ def test_what_lies_beside_others_in_tmp_goes_though_jobs_saw_their_own(as_root: 
         shutil.rmtree(anothers)
 
 
+def test_no_job_keeps_its_user_from_others_by_what_it_leaves_alone(as_root: None) -> None:
+    """Neither by depth nor by number: what is its own is deleted however much that is."""
+    with directory_for_all(LOCK) as ours:
+        make = (
+            f"import os; os.chdir({str(ours)!r})\nfor _ in range(50): open(str(_), 'w').close()\n"
+            "for _ in range(300): os.mkdir('d'); os.chdir('d')"
+        )
+        as_job = {"user": USERS[2], "group": USERS[2], "extra_groups": ()}
+        subprocess.run([python_for_all(), "-c", make], check=True, **as_job)  # type: ignore[call-overload]
+        job_traces.clear(USERS[2], most=40)
+        assert list(ours.iterdir()) == []
+
+
 def test_a_search_ends_though_a_stranger_has_filled_the_place(as_root: None) -> None:
     with directory_for_all(LOCK) as ours:
         for number in range(50):
@@ -264,4 +277,4 @@ def test_who_lives_in_a_user_namespace_of_its_is_its(as_root: None) -> None:
     finally:
         process.kill()
         process.communicate()
-    until(lambda: job_traces.clear(USERS[2]) is None)
+    job_traces.clear(USERS[2])
