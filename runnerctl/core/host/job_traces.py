@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..domain.errors import BackendFailed
 from . import keyrings, user_namespaces
-from .owned_files import MOST, OwnedFiles
+from .owned_files import OwnedFiles
 
 TEMPORARY = tuple(map(Path, ("/tmp", "/var/tmp")))  # noqa: S108 - they are searched
 PLACES = tuple(
@@ -40,16 +40,14 @@ _SUBORDINATE = Path("/etc/subuid")
 _IPC_RMID = 0
 
 
-def clear(
-    uid: int, gid: int | None = None, *, shared_tmp: bool = False, others: Sequence[Path] = (), most: int = MOST
-) -> None:
+def clear(uid: int, gid: int | None = None, *, shared_tmp: bool = False, others: Sequence[Path] = ()) -> None:
     """Deletes all that belongs to that user there. Raises ``BackendFailed`` naming what would not go.
 
     ``shared_tmp``: its jobs saw the host's ``/tmp``, so that anything may be deep in there; ``others``: roots of
     runners whose jobs may let this user's write there.
     """
     uids = {uid, *subordinate(uid)}
-    search = OwnedFiles(uids, most=most)
+    search = OwnedFiles(uids)
     for place in TEMPORARY:
         search.delete_below(place, deep=shared_tmp)
     for place in (*PLACES, *others):

@@ -20,6 +20,7 @@ import pytest
 
 from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.host import job_traces
+from runnerctl.core.host.owned_files import OwnedFiles
 from tests.support.hosts.host import remove
 from tests.support.hosts.isolated import RUN_AS, USERS, Isolated, isolated, open_archive, open_top, python_for_all
 
@@ -122,6 +123,7 @@ def test_nothing_in_memory_is_left_to_who_has_that_user_next(isolated: Isolated)
 SHARED = """
 import os, pathlib, sys
 from runnerctl.core.host import job_traces
+from runnerctl.core.host.owned_files import OwnedFiles
 uid = int(sys.argv[1])
 made = [pathlib.Path(top, "of-another/deep") for top in ("/tmp", "/var/tmp", "/dev/shm")]
 for directory in made:
@@ -237,7 +239,7 @@ def test_no_job_keeps_its_user_from_others_by_what_it_leaves_alone(as_root: None
         )
         as_job = {"user": USERS[2], "group": USERS[2], "extra_groups": ()}
         subprocess.run([python_for_all(), "-c", make], check=True, **as_job)  # type: ignore[call-overload]
-        job_traces.clear(USERS[2], most=40)
+        OwnedFiles({USERS[2]}, most=40).delete_below(ours.parent)
         assert list(ours.iterdir()) == []
 
 
@@ -245,8 +247,9 @@ def test_a_search_ends_though_a_stranger_has_filled_the_place(as_root: None) -> 
     with directory_for_all(LOCK) as ours:
         for number in range(50):
             (ours / str(number)).touch()
-        with pytest.raises(BackendFailed, match="holds too much"):
-            job_traces.clear(USERS[2], most=40)
+        with pytest.raises(BackendFailed, match=f"{ours}' holds too much"):
+            OwnedFiles({USERS[2]}, most=40).delete_below(ours.parent)
+        OwnedFiles({USERS[2]}, most=50).delete_below(ours.parent)
 
 
 def test_subordinate_ids_of_an_account_are_that_users_too(as_root: None, monkeypatch: pytest.MonkeyPatch) -> None:
