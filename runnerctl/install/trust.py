@@ -16,7 +16,6 @@ from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.host.directories import owner_name
 from runnerctl.core.host.trusted_paths import components, refuse_untrusted
 
-from . import accounts
 from .layout import Layout
 
 _HINT = "Install runnerctl into a virtual environment that root owns, such as /opt/runnerctl/venv"
@@ -38,11 +37,10 @@ def check(layout: Layout) -> None:
 
 def check_directories(layout: Layout) -> None:
     """Raises ``ConfigInvalid`` naming what others than root could put a link in the place of."""
-    manager = accounts.user_id(layout.user)
     for path in (layout.config_dir, layout.state_dir, layout.base_dir, layout.package_dir):
         # By default one is in another, and the manager's to make.
         top = layout.base_dir if path.is_relative_to(layout.base_dir) else path
-        refuse_untrusted(top, owners=() if manager is None else (manager,))
+        refuse_untrusted(top, owners=None)  # whose it is itself is asked where it is made
 
 
 def _as_started(interpreter: Path) -> list[Path]:

@@ -143,7 +143,7 @@ def _is_managers(layout: Layout, path: Path) -> bool:
     """Made for the manager alone. What root owns is root's, unless it is where only we are."""
     with suppress(FileNotFoundError, ConfigInvalid):
         owner = path.stat().st_uid
-        refuse_untrusted(path, owners=(owner,))  # else another could have us delete what is elsewhere
+        refuse_untrusted(path, owners=None)  # else another could have us delete what is elsewhere
         usual = Layout()
         return owner == accounts.user_id(layout.user) and (owner != 0 or path in (usual.state_dir, usual.base_dir))
     return False

@@ -44,14 +44,16 @@ def components(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         waiting.extendleft(reversed([part for part in target.parts if part != "/"]))
 
 
-def refuse_untrusted(path: Path, *, owners: Collection[int]) -> Path:
-    """Where it is, without links: the directory itself is root's or one of ``owners``', all that leads there is root's.
+def refuse_untrusted(path: Path, *, owners: Collection[int] | None) -> Path:
+    """Where it is, without links: all that leads there is root's or one of ``owners``', and so is the directory itself.
 
-    It need not be there. Raises ``ConfigInvalid`` naming what others than root could replace.
+    ``owners`` None: what leads there is root's, and the directory itself anybody's. It need not be there. Raises
+    ``ConfigInvalid`` naming what others than those could replace.
     """
     real = path.resolve()
     for each, seen in components(path):
-        _refuse(each, seen, path, owners={0, *owners} if each == real else {0})
+        if each != real or owners is not None:
+            _refuse(each, seen, path, owners={0, *(owners or ())})
     return real
 
 
