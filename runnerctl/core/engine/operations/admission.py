@@ -16,7 +16,7 @@ def admit(
 ) -> Runner:
     """A new life of that id in ``pending``, within the caller's ``limits``.
 
-    Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
+    Raises ``DiskFull``, ``QuotaExceeded``, ``TooManyRequests``, ``RunnerExists`` or ``Forbidden``: nothing was made.
 
     The runners are counted, and the user is chosen, in the transaction that adds one: any number of creates at once
     stay within the limit, and no two get one user. Raises ``ConfigInvalid`` when jobs cannot run as other users here.
@@ -32,6 +32,7 @@ def admit(
         most=settings.max_runners,
         users=services.backend.users(),
         limits=limits,
+        github_calls=settings.server.github_calls,
         runner_id=runner_id,
         by=by,
         backend=services.backends.default,
