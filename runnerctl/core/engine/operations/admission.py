@@ -53,5 +53,8 @@ def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None
     from ...settings.workflow_policy import workflow_policy
 
     rules = workflow_policy(settings)
-    if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
+    if rules is None:
+        return
+    rules.check_own(name, limits)
+    if any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
         raise not_free(name, limits)
