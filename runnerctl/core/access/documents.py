@@ -8,7 +8,8 @@ from typing import Any
 from ..domain.timestamps import timestamp
 from ..store.api_tokens import ApiToken
 from .budget import TenantUse
-from .grants import Actor, Right, TokenLimits
+from .grants import Actor, TokenLimits
+from .policy import Right
 
 
 def actor_document(actor: Actor, use: TenantUse | None = None, *, now: float, github_calls: int) -> dict[str, Any]:

@@ -325,7 +325,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
         other = self.latest(name)
         if other is None or other.name == name:
             return RunnerExists(f"Runner {name!r} already exists", hint=REMOVE_FIRST)
-        shown = repr(other.name) if limits is None or limits.sees(other) else "of that name"
+        from ..access import policy
+
+        shown = repr(other.name) if policy.sees(limits, other) else "of that name"
         return RunnerExists(
             f"Runner {shown} already exists: upper and lower case make no difference", hint=REMOVE_FIRST
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core import actor_document
+from runnerctl.core import Action, actor_document
 
 from .. import bodies
 from ..answers import json_answer
 from ..keys import ACTOR, SERVICES
-from ..routing import Access, Route
+from ..routing import Route
 
 
 async def whoami(request: web.Request) -> web.Response:
@@ -20,4 +20,4 @@ async def whoami(request: web.Request) -> web.Response:
     return json_answer(actor_document(actor, use, now=services.clock.now(), github_calls=calls))
 
 
-ROUTES = (Route("GET", "/api/v1/whoami", whoami, Access.ANY_CALLER),)
+ROUTES = (Route("GET", "/api/v1/whoami", whoami, Action.WHOAMI),)

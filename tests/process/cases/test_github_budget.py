@@ -15,7 +15,8 @@ import pytest
 import requests
 
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.grants import TokenLimits
+from runnerctl.core.access.policy import Right
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.host import Host, Server, until
 from tests.support.sandboxes.strictness import strict_sandbox

@@ -27,9 +27,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.oidc import id_tokens, issuer_keys, workflow_rules
 from runnerctl.core.access.oidc.id_tokens import SigningKey
+from runnerctl.core.access.policy import Right
 from runnerctl.core.domain.errors import IssuerUnavailable
 from runnerctl.core.http.settings import HttpSettings
 from runnerctl.core.settings.load import load

@@ -1,8 +1,8 @@
 """Which names of runners are a repository's own, where a rule says nothing else: ``REPO-SUFFIX``, and no two
 repositories of a rule have a name in common.
 
-``web-*`` alone would hold ``web-api-1``, which is a name of repository ``web-api``. So what stands before the last ``-``
-of a name is the repository that has it. Where a rule fits repositories of several owners, which may have one name,
+``web-*`` alone would hold ``web-api-1``, which is a name of repository ``web-api``. So what stands before a name's
+last ``-`` is the repository that has it. Where a rule fits repositories of several owners, which may have one name,
 that is ``OWNER--REPO-SUFFIX``: no owner at GitHub has ``--`` in its name.
 """
 

@@ -13,7 +13,8 @@ from ...domain import names
 from ...domain.errors import FieldError, Forbidden, InvalidRequest
 from ...redact import redact
 from .. import grants
-from ..grants import Actor, Right, TokenLimits
+from ..grants import Actor, TokenLimits
+from ..policy import Right
 from . import own_names
 from .claims import Claim, subject_forms
 from .own_names import texts

@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ...access.grants import sees
+from ...access.policy import sees
 from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
