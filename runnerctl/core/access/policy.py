@@ -57,9 +57,9 @@ class Action(StrEnum):
     RUNNER_LIST = "runner.list"
     JOB_LIST = "job.list"
     TOKEN_LIST = "token.list"  # noqa: S105 - the name of an action
-    TOKEN_REVOKE = "token.revoke"  # noqa: S105
-    TOKEN_CREATE = "token.create"  # noqa: S105
-    TOKEN_ROTATE = "token.rotate"  # noqa: S105
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105 - the name of an action
+    TOKEN_CREATE = "token.create"  # noqa: S105 - the name of an action
+    TOKEN_ROTATE = "token.rotate"  # noqa: S105 - the name of an action
     ORPHAN_LIST = "orphan.list"
     ORPHAN_FORGET = "orphan.forget"
     ORPHAN_CLEAR = "orphan.clear"
