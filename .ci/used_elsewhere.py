@@ -10,7 +10,7 @@ import yaml
 from runnerctl.cli.completing import bash, fish, tree, zsh
 from runnerctl.cli.main import LazyGroup
 from runnerctl.core import __getattr__
-from runnerctl.core.access.grants import Right
+from runnerctl.core.access.policy import Right
 from runnerctl.core.backends.base import Backend, Capabilities, Problem, Usage
 from runnerctl.core.domain.models import EventType
 from runnerctl.core.engine.reconciler import Beat

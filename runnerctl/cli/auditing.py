@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from runnerctl.core import Services
+from runnerctl.core import Services, policy
 from runnerctl.core.audit import OK, Audit, AuditEntry
 from runnerctl.core.domain.errors import SomeFailed
 
@@ -26,7 +26,11 @@ class _Intent(NamedTuple):
 
 
 def audited(services: Services, action: str, objects: Iterable[str]) -> None:
-    """The command does ``action`` to these; to be said before it does."""
+    """The command does ``action`` to these; to be said before it does. Raises ``Forbidden`` for what it may not.
+
+    Raises ``ValueError`` for an action that the policy does not know.
+    """
+    policy.check(policy.AT_COMMAND, policy.Action(action))
     # A context's meta is that of all above it.
     click.get_current_context().meta[AUDITED] = _Intent(services.audit, action, tuple(objects))
 

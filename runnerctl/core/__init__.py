@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .access import issuing, tokens
+    from .access import issuing, policy, tokens
     from .access.documents import actor_document, token_document
-    from .access.grants import OPERATOR, Actor, Right, TokenLimits, sees
+    from .access.grants import OPERATOR, Actor, TokenLimits
     from .access.oidc import id_tokens, issuer_keys
     from .access.oidc.id_tokens import SigningKey
     from .access.oidc.workflow_rules import Policy, caller
+    from .access.policy import Access, Action, Right, sees
     from .domain.models import Runner, RunnerSpec, Scope
     from .engine import another_host, routed
     from .engine.github_side.breaker import held_back
@@ -84,12 +85,14 @@ _HOME = {
     "token_document": "access.documents",
     "Actor": "access.grants",
     "OPERATOR": "access.grants",
-    "Right": "access.grants",
     "TokenLimits": "access.grants",
-    "sees": "access.grants",
     "SigningKey": "access.oidc.id_tokens",
     "Policy": "access.oidc.workflow_rules",
     "caller": "access.oidc.workflow_rules",
+    "Access": "access.policy",
+    "Action": "access.policy",
+    "Right": "access.policy",
+    "sees": "access.policy",
     "Runner": "domain.models",
     "RunnerSpec": "domain.models",
     "Scope": "domain.models",
@@ -171,6 +174,7 @@ _HOME = {
 }
 _MODULES = {
     "issuing": "access.issuing",
+    "policy": "access.policy",
     "tokens": "access.tokens",
     "id_tokens": "access.oidc.id_tokens",
     "issuer_keys": "access.oidc.issuer_keys",
@@ -185,6 +189,8 @@ _MODULES = {
 """Whole, because their names say little without the module's."""
 
 __all__ = [
+    "Access",
+    "Action",
     "Actor",
     "ApiToken",
     "BY_KEY",
@@ -256,6 +262,7 @@ __all__ = [
     "orphans_text",
     "packaging",
     "platform_of_machine",
+    "policy",
     "processes",
     "proxy_for",
     "prune",

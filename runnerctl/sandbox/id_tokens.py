@@ -35,8 +35,15 @@ class IdTokens:
         self._number += 1
 
     def issue(self, issuer: str, *, now: float, claims: Mapping[str, Any]) -> str:
-        """A token of a push to main, unless ``claims`` say otherwise; None leaves a claim out."""
-        told = {**_usual(issuer, int(now), claims), **claims}
+        """A token of a push to main, unless ``claims`` say otherwise; None leaves a claim out.
+
+        ``immutable_sub`` is none of them: true, ``sub`` names owner and repository with their ids, as GitHub's does for
+        repositories that were made, renamed or transferred after 2026-07-15.
+        """
+        usual = _usual(issuer, int(now), claims)
+        if claims.get("immutable_sub"):
+            usual["sub"] = _immutable({**usual, **claims})
+        told = {**usual, **claims, "immutable_sub": None}
         kept = {name: value for name, value in told.items() if value is not None}
         return jwt.encode(kept, self.key, algorithm="RS256", headers={"kid": self.key_id})
 
@@ -79,6 +86,12 @@ def _usual(issuer: str, now: int, claims: Mapping[str, Any]) -> dict[str, Any]:
         "run_attempt": "1",
         "runner_environment": "github-hosted",
     }
+
+
+def _immutable(claims: Mapping[str, Any]) -> str:
+    owner, _, repo = str(claims["repository"]).partition("/")
+    rest = str(claims["sub"]).removeprefix(f"repo:{owner}/{repo}")
+    return f"repo:{owner}@{claims['repository_owner_id']}/{repo}@{claims['repository_id']}{rest}"
 
 
 def _base64url(number: int) -> str:

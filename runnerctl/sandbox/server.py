@@ -163,7 +163,7 @@ class Sandbox(Misbehaving):
     def oidc_token(self, repository: str, *, audience: str, **claims: Any) -> str:
         """The OIDC token of a workflow of that repository; None leaves a claim out.
 
-        ``server_url`` is the issuer, unless ``iss`` is ``enterprise_issuer``.
+        ``server_url`` is the issuer, unless ``iss`` is ``enterprise_issuer``. ``immutable_sub=True``: ``sub`` has ids.
         """
         return self._ask(lambda: self._github.id_token({"repository": repository, "aud": audience, **claims}))
 

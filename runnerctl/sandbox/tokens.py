@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import string
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from enum import StrEnum
 from .values import Scope
 
 _LETTERS = string.ascii_letters + string.digits
+_APP = "1234567"
+_SIGNATURE = 342
+"""Of RSA with 2048 bits, in base64."""
 
 
 class TokenKind(StrEnum):
@@ -66,13 +70,20 @@ def new_value(kind: TokenKind) -> str:
     """A fresh token that looks like GitHub's of that kind."""
     match kind:
         case TokenKind.INSTALLATION:
-            return "ghs_" + _letters(36)
+            return f"ghs_{_APP}_{_jwt_like()}"
         case TokenKind.USER:
             return "ghp_" + _letters(36)
         case TokenKind.REGISTRATION | TokenKind.REMOVE:
             return "A" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(28))
         case _:
             return secrets.token_urlsafe(32)
+
+
+def _jwt_like() -> str:
+    """GitHub's installation tokens of 2026, and the GITHUB_TOKEN of jobs, are an App's id and a JWT: 520 characters."""
+    parts = ('{"alg":"RS256","typ":"JWT"}', f'{{"iss":"{_letters(62)}","exp":"{_letters(16)}"}}')
+    signed = (base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts)
+    return f"{'.'.join(signed)}.{_letters(_SIGNATURE)}"
 
 
 def _letters(count: int) -> str:

@@ -13,7 +13,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from runnerctl.core import Actor, Right, audit
+from runnerctl.core import Access, audit, policy
 from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
@@ -28,7 +28,7 @@ from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
 from .keys import ACTION, ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
-from .routing import Access, Route
+from .routing import Route
 
 log = logging.getLogger("runnerctl.server")
 
@@ -54,7 +54,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         if rule is None or rule.needs is not Access.OPEN:
             actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
             if rule is not None:
-                _require(actor, rule.needs)
+                policy.check(actor, rule.does)
         answer = await handler(request)
     except RunnerctlError as exc:
         result = exc.code
@@ -79,13 +79,6 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         if allow:
             headers["Allow"] = allow
     return answer
-
-
-def _require(actor: Actor, needs: Right | Access) -> None:
-    if isinstance(needs, Right):
-        actor.require(needs)
-    elif needs is Access.OPERATOR:
-        actor.require_operator()
 
 
 async def _hold_back(request: web.Request, exc: Unauthorized) -> None:

@@ -1,36 +1,31 @@
-"""What a route is: where, who answers, what the caller must be allowed, and how the audit log calls it."""
+"""What a route is: where, who answers, and what it does. Who may have that, the table of ``access/policy.py`` says."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from enum import Enum
 from typing import NamedTuple
 
 from aiohttp import web
 
-from runnerctl.core import Right
+from runnerctl.core import Access, Action, Right, policy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Access(Enum):
-    """For routes that need no certain right."""
-
-    OPEN = "open"
-    """Answered without a token; a wrong one is ignored."""
-    ANY_CALLER = "any caller"
-    """A good token of any kind."""
-    OPERATOR = "operator"
-    """Whoever has no limits: what it is about is the whole host."""
 
 
 class Route(NamedTuple):
     method: str
     path: str
     handler: Handler
-    needs: Right | Access
-    action: str | None = None
-    """What it does, if it changes anything."""
+    does: Action
+
+    @property
+    def needs(self) -> Right | Access:
+        return policy.TABLE[self.does].needs
+
+    @property
+    def action(self) -> str | None:
+        """For the audit log, if it changes anything."""
+        return self.does if policy.TABLE[self.does].changes else None
 
 
 Rules = Mapping[Handler, Route]

@@ -52,7 +52,8 @@ class StatusCache:
         self._services = services
         self._this_turn: dict[str, bytes] = {}
         self._mark: object = None
-        self._rows: dict[str, Runner] = {}
+        self._rows: dict[str, Runner | None] = {}
+        """Also names that nobody has: they take as long as those that are hidden from who asks."""
         self._answers: dict[str, _Answer] = {}
 
     def status(self, name: str, limits: TokenLimits | None = None) -> bytes:
@@ -83,10 +84,9 @@ class StatusCache:
     def _row(self, name: str) -> Runner | None:
         if not self._this_turn:
             self._begin_turn()
-        runner = self._rows.get(name) or self._services.store.latest(name)
-        if runner is not None:
-            self._rows[name] = runner
-        return runner
+        if name not in self._rows:
+            self._rows[name] = self._services.store.latest(name)
+        return self._rows[name]
 
     def _answer(self, status: documents.Status) -> bytes:
         """The same things seen make the same bytes: most of those who ask, ask again before anything has changed."""

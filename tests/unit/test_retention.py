@@ -10,7 +10,8 @@ import pytest
 
 from runnerctl import core
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.grants import TokenLimits
+from runnerctl.core.access.policy import Right
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.domain.models import Runner, RunnerQuery
 from runnerctl.core.domain.states import RunnerState as S

@@ -38,7 +38,8 @@ MEANINGS = {
     "github_unavailable": "GitHub could not be reached, or failed; try again",
     "issuer_unavailable": "the keys of workflows' tokens could not be fetched from the setting oidc.issuer",
     "overloaded": "too much is going on; try again",
-    "too_many_requests": "this token asks more often than the setting server.rate_limit allows",
+    "too_many_requests": "this token asks more often than the setting server.rate_limit allows, its tenant has cost "
+    "server.github_calls at GitHub, or its last creates failed",
     "some_failed": "some of several failed; each is listed",
     "interrupted": "Ctrl-C",
 }

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..domain.timestamps import timestamp
 from ..store.api_tokens import ApiToken
-from .grants import Actor, Right, TokenLimits
+from .budget import TenantUse
+from .grants import Actor, TokenLimits
+from .policy import Right
 
 
-def actor_document(actor: Actor) -> dict[str, Any]:
+def actor_document(actor: Actor, use: TenantUse | None = None, *, now: float, github_calls: int) -> dict[str, Any]:
+    """``use`` is what its tenant has used of ``github_calls`` an hour; None: nobody counts."""
     return {
         "actor": actor.id,
         "name": actor.name,
         "scopes": [right for right in Right if right in actor.rights],
         "limits": None if actor.limits is None else limits_document(actor.limits),
         "expires_at": timestamp(actor.expires_at),
+        "budget": None if use is None else _budget_document(use, now=now, github_calls=github_calls),
+    }
+
+
+def _budget_document(use: TenantUse, *, now: float, github_calls: int) -> dict[str, Any]:
+    return {
+        "github_calls": github_calls,
+        "left": max(0, int(github_calls - use.calls(now, an_hour=github_calls))),
+        "failed_creates": use.in_a_row(now),
+        "retry_after": math.ceil(use.pause(now)) or None,
     }
 
 

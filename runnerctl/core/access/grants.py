@@ -1,30 +1,21 @@
-"""What a caller may do: rights, and the limits of the tenant in whose name it asks. Values and pure decisions."""
+"""Who asks, and the limits of the tenant in whose name: what a runner may look like. Values and pure decisions; what a
+caller may do at all stands in ``policy``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from ..domain import job_env, names
 from ..domain.errors import FieldError, Forbidden
-from ..domain.models import Runner, RunnerSpec, Scope
+from ..domain.models import RunnerSpec, Scope
+from .policy import Right
 
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,100}", re.ASCII)
 _NOT_IN_LABELS = frozenset(",[]")
-
-
-class Right(StrEnum):
-    """A scope of a token. (A ``Scope`` is where a runner is registered.)"""
-
-    RUNNERS_READ = "runners:read"
-    RUNNERS_WRITE = "runners:write"
-    RUNNERS_ENV = "runners:env"
-    LOGS_READ = "logs:read"
-    METRICS_READ = "metrics:read"
-    TOKENS_ADMIN = "tokens:admin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +36,6 @@ class TokenLimits:
     name_pattern: str = "*"
     public_repositories: bool = False
     """Also public ones, where ``public_repositories`` of the settings refuses them."""
-
-    def sees(self, runner: Runner) -> bool:
-        return self.tenant is None or runner.tenant == self.tenant
 
     def check_create(self, spec: RunnerSpec) -> None:
         """Raises ``Forbidden`` unless a runner like that may be made; what other tenants have is for the store."""
@@ -96,23 +84,8 @@ class Actor:
     def tenant(self) -> str | None:
         return None if self.limits is None else self.limits.tenant
 
-    def require(self, right: Right) -> None:
-        """Raises ``Forbidden``."""
-        if right not in self.rights:
-            raise Forbidden(f"This token lacks the scope {right}", hint="`GET /api/v1/whoami` shows what it may do")
-
-    def require_operator(self) -> None:
-        """Raises ``Forbidden`` for whoever has limits."""
-        if self.limits is not None:
-            raise Forbidden("Only the operator may do that", hint="Use the operator's token, or commands on the host")
-
 
 OPERATOR = Actor(id="operator", name="operator", rights=frozenset(Right))
-
-
-def sees(limits: TokenLimits | None, runner: Runner | None) -> bool:
-    """Whether there is such a runner for a caller with these limits."""
-    return runner is not None and (limits is None or limits.sees(runner))
 
 
 def patterns(field_name: str, texts: Iterable[str]) -> tuple[str, ...]:

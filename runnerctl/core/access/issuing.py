@@ -10,7 +10,8 @@ from ..domain.errors import TokenNotFound
 from ..services import Services
 from ..store.api_tokens import ApiToken
 from . import grants, tokens
-from .grants import Right, TokenLimits
+from .grants import TokenLimits
+from .policy import Right
 
 DEFAULT_LIFE = 90 * 86400.0
 _LONGEST_LIFE = 3650 * 86400.0

@@ -16,6 +16,7 @@ from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
 from ..host.row_locks import row_lock
 from . import failures, observing
 from .failures import NotNow
+from .github_side.tenant_calls import charged_to
 from .making import Making
 from .plan import Action, Seen, plan
 from .steps.acts import ACTS, ASKED_SELDOM, HEARD_LATER, IDLE, UNLOCKED
@@ -122,7 +123,7 @@ def _look(
 
 def _take(services: Services, seen: Seen, action: Action, making: Making | None) -> RunnerctlError | None:
     try:
-        with failures.one_runners_own(seen.runner):
+        with charged_to(services, seen.runner.tenant), failures.one_runners_own(seen.runner):
             ACTS[action.step](services, seen, action, making)
     except NotNow as exc:
         if making is None or making.met_for(str(exc), services.clock.monotonic()) < exc.patience:

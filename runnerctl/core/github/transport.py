@@ -14,6 +14,7 @@ from ..domain.clock import Clock
 from ..domain.errors import GitHubNoAnswer, GitHubRefused, GitHubUnavailable
 from ..http.client import HttpClient
 from ..http.failures import HttpFailure
+from .call_count import note_call
 from .config import GitHubSettings
 from .requests import Answer, Request
 
@@ -114,6 +115,7 @@ class Transport:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
+        note_call()
         with self._lock:
             self.calls += 1
             if self._in_flight == 0 and self._clock.monotonic() - self._idle_since > IDLE_LIMIT:

@@ -15,7 +15,8 @@ from . import rows
 from .connection import Database
 
 if TYPE_CHECKING:
-    from ..access.grants import Actor, Right, TokenLimits
+    from ..access.grants import Actor, TokenLimits
+    from ..access.policy import Right
 
 _COLUMNS = "id, name, scopes, limits, created_at, expires_at, last_used_at, revoked_at"
 _ALIVE = "(revoked_at IS NULL OR revoked_at > ?) AND expires_at > ?"
@@ -174,7 +175,7 @@ def not_free(label: str, limits: TokenLimits) -> Forbidden:
 
 
 def _token(row: tuple[Any, ...]) -> ApiToken:
-    from ..access.grants import Right
+    from ..access.policy import Right
 
     id_, name, scopes, limits, *times = row
     return ApiToken(id_, name, tuple(map(Right, scopes.split())), _limits(limits), *times)

@@ -17,6 +17,7 @@ from .api_tokens import ApiTokens
 from .backoff import Backoffs
 from .jobs import Jobs
 from .orphans import Orphans
+from .tenant_use import TenantUses
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
+class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(
@@ -141,6 +142,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         most: int | None = None,
         users: Sequence[tuple[int, int]] | None = None,
         limits: TokenLimits | None = None,
+        github_calls: int | None = None,
         runner_id: str | None = None,
         by: str | None = None,
         backend: str = "process",
@@ -149,9 +151,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         """A new life in ``pending``, if its name is free on this host and fewer than ``most`` live.
 
         ``runner_id`` is one of ``new_id``, for a caller that must know it whatever happens here. It gets the first of
-        ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. ``limits`` are the caller's.
-        ``by`` says who wants it, ``backend`` and ``host_id`` where it is to run.
-        Raises ``RunnerExists``, ``QuotaExceeded`` or ``Forbidden``.
+        ``users`` (uid, gid) that no live runner has; None: its jobs run as the manager. ``limits`` are the caller's,
+        whose tenant may cost ``github_calls`` an hour. ``by`` says who wants it, ``backend`` and ``host_id`` where.
+        Raises ``RunnerExists``, ``QuotaExceeded``, ``TooManyRequests`` or ``Forbidden``.
         """
         now = self._clock.now()
         runner_id = runner_id or self.new_id()
@@ -174,6 +176,8 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             self._check_quota(db, most)
             if limits is not None:
                 self._check_tenant(db, spec, limits)
+                if limits.tenant is not None and github_calls is not None:
+                    self._check_use(db, limits.tenant, github_calls)
             if users is not None:
                 values["job_uid"], values["job_gid"] = self._free_user(db, users)
             columns = rows.encoded(values)
@@ -203,6 +207,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
                     raise InvalidTransition(f"Runner {runner.name!r} cannot go from {old} to {new}")
                 self._insert_step(db, Event(runner_id=runner.id, at=now, old=old, new=new, reason=why))
                 old = new
+            self._note_end(db, runner.tenant, states)
             ended = {"ended_at": now} if old in TERMINAL else {}
             self._update(db, runner, {"state": old, "changed_at": now, **ended, **changes})
             if ended:
@@ -320,7 +325,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
         other = self.latest(name)
         if other is None or other.name == name:
             return RunnerExists(f"Runner {name!r} already exists", hint=REMOVE_FIRST)
-        shown = repr(other.name) if limits is None or limits.sees(other) else "of that name"
+        from ..access import policy
+
+        shown = repr(other.name) if policy.sees(limits, other) else "of that name"
         return RunnerExists(
             f"Runner {shown} already exists: upper and lower case make no difference", hint=REMOVE_FIRST
         )

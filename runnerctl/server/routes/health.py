@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from runnerctl.core import Action
+
 from ..answers import json_answer
 from ..keys import READINESS
-from ..routing import Access, Route
+from ..routing import Route
 
 
 async def health(_: web.Request) -> web.Response:
@@ -21,7 +23,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    Route("GET", "/health", health, Access.OPEN),
-    Route("GET", "/livez", health, Access.OPEN),
-    Route("GET", "/readyz", ready, Access.OPEN),
+    Route("GET", "/health", health, Action.HEALTH),
+    Route("GET", "/livez", health, Action.HEALTH),
+    Route("GET", "/readyz", ready, Action.HEALTH),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core import Right
+from runnerctl.core import Action
 from runnerctl.core.domain import durations, jobs, names
 from runnerctl.core.domain.models import JobQuery
 
@@ -45,4 +45,4 @@ def _since(request: web.Request) -> float | None:
     return None if text is None else request.app[SERVICES].clock.now() - durations.seconds(text)
 
 
-ROUTES = (Route("GET", "/api/v1/jobs", listing, Right.RUNNERS_READ),)
+ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST),)

@@ -8,7 +8,7 @@ import contextlib
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import Right, logs
+from runnerctl.core import Action, logs
 from runnerctl.core.domain import durations, names
 from runnerctl.core.domain.timestamps import timestamp
 
@@ -63,4 +63,4 @@ def _since(request: web.Request) -> str | None:
     return (timestamp(ago) or "").removesuffix("Z")
 
 
-ROUTES = (Route("GET", "/api/v1/runners/{name}/logs", stream, Right.LOGS_READ),)
+ROUTES = (Route("GET", "/api/v1/runners/{name}/logs", stream, Action.RUNNER_LOGS),)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from runnerctl import core
+from runnerctl.core import Action
 from runnerctl.core.domain.documents import orphan_document
 from runnerctl.core.domain.names import invalid
 
 from .. import bodies
 from ..answers import json_answer
 from ..keys import OBJECT, OFFLOAD, SERVICES
-from ..routing import Access, Route
+from ..routing import Route
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -39,6 +40,6 @@ def _number(request: web.Request) -> int:
 
 
 ROUTES = (
-    Route("GET", "/api/v1/orphans", listing, Access.OPERATOR),
-    Route("DELETE", "/api/v1/orphans/{id}", forget, Access.OPERATOR, "orphan.forget"),
+    Route("GET", "/api/v1/orphans", listing, Action.ORPHAN_LIST),
+    Route("DELETE", "/api/v1/orphans/{id}", forget, Action.ORPHAN_FORGET),
 )

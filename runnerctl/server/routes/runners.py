@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import Right, TokenLimits
+from runnerctl.core import Action, TokenLimits, policy
 from runnerctl.core.domain import documents, names
 from runnerctl.core.domain.models import Job, Runner, RunnerPage, RunnerQuery
 from runnerctl.core.domain.phrases import spoken
@@ -32,10 +32,11 @@ async def create(request: web.Request) -> web.Response:
     body = await bodies.read(request, bodies.CreateBody)
     request[OBJECT] = body.name
     if body.replace:
-        request[ACTION] = "runner.replace"
+        request[ACTION] = Action.RUNNER_REPLACE
     actor = request[ACTOR]
+    policy.check(actor, Action.RUNNER_REPLACE if body.replace else Action.RUNNER_CREATE)
     if body.env:
-        actor.require(Right.RUNNERS_ENV)
+        policy.check(actor, Action.RUNNER_ENV)
     spec = body.spec(services.settings, tenant=actor.tenant)
     operation = core.create_runner(
         services,
@@ -196,12 +197,12 @@ def _name(request: web.Request) -> str:
 
 ROUTES = (
     # The first is found soonest, and this one is asked most.
-    Route("GET", "/api/v1/runners/{name}/status", status, Right.RUNNERS_READ),
-    Route("POST", "/api/v1/runners", create, Right.RUNNERS_WRITE, "runner.create"),
-    Route("GET", "/api/v1/runners", listing, Right.RUNNERS_READ),
-    Route("GET", "/api/v1/runners/{name}", get, Right.RUNNERS_READ),
-    Route("DELETE", "/api/v1/runners/{name}", remove, Right.RUNNERS_WRITE, "runner.remove"),
-    Route("POST", "/api/v1/runners/{name}/start", start, Right.RUNNERS_WRITE, "runner.start"),
-    Route("POST", "/api/v1/runners/{name}/stop", stop, Right.RUNNERS_WRITE, "runner.stop"),
-    Route("POST", "/api/v1/runners/{name}/restart", restart, Right.RUNNERS_WRITE, "runner.restart"),
+    Route("GET", "/api/v1/runners/{name}/status", status, Action.RUNNER_STATUS),
+    Route("POST", "/api/v1/runners", create, Action.RUNNER_CREATE),
+    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST),
+    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW),
+    Route("DELETE", "/api/v1/runners/{name}", remove, Action.RUNNER_REMOVE),
+    Route("POST", "/api/v1/runners/{name}/start", start, Action.RUNNER_START),
+    Route("POST", "/api/v1/runners/{name}/stop", stop, Action.RUNNER_STOP),
+    Route("POST", "/api/v1/runners/{name}/restart", restart, Action.RUNNER_RESTART),
 )

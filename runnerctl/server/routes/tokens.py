@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core import Right, issuing, token_document
+from runnerctl.core import Action, issuing, token_document
 
 from .. import bodies
 from ..answers import json_answer
@@ -31,6 +31,6 @@ async def revoke(request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    Route("GET", "/api/v1/tokens", listing, Right.TOKENS_ADMIN),
-    Route("DELETE", "/api/v1/tokens/{name}", revoke, Right.TOKENS_ADMIN, "token.revoke"),
+    Route("GET", "/api/v1/tokens", listing, Action.TOKEN_LIST),
+    Route("DELETE", "/api/v1/tokens/{name}", revoke, Action.TOKEN_REVOKE),
 )

@@ -140,7 +140,7 @@ class FakeGitHub:
     def mint(self, call):
         if int(call.path.split("/")[2]) not in self.installations.values():
             return 404, {"message": "Not Found"}, {}
-        token = f"ghs_{len(self.tokens):036d}"
+        token = f"ghs_1234567_h.p.{len(self.tokens):0500d}"
         self.tokens[token] = 0
         expires = datetime.fromtimestamp(self.now() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return 201, {"token": token, "expires_at": expires, "permissions": {}}, {}

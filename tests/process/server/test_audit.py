@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.grants import TokenLimits
+from runnerctl.core.access.policy import Right
 from runnerctl.core.audit import OK, Audit, AuditEntry
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.redact import MASK

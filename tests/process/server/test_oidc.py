@@ -24,12 +24,13 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers, generate_private_key
 
 from runnerctl.core.access import issuing
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.oidc import id_tokens, issuer_keys, workflow_rules
 from runnerctl.core.access.oidc.id_tokens import SigningKey
+from runnerctl.core.access.policy import Right
 from runnerctl.core.domain.errors import IssuerUnavailable
 from runnerctl.core.http.settings import HttpSettings
 from runnerctl.core.settings.load import load
@@ -392,6 +393,10 @@ WEAK = generate_private_key(public_exponent=65537, key_size=1024)
 CONFIGURATION = {"issuer": "{issuer}", "jwks_uri": "{issuer}/.well-known/jwks"}
 
 
+HUGE = RSAPublicNumbers(e=65537, n=(1 << 100_000) + 1).public_key()
+"""Any odd number will do: nobody asks for its primes."""
+
+
 def key_set(public_key: Any, **more: Any) -> dict[str, Any]:
     return {"keys": [{**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(public_key)), "kid": "one", **more}]}
 
@@ -407,6 +412,7 @@ MISBEHAVING: dict[str, tuple[str, Any, str]] = {
     "a key to encrypt with": ("jwks", key_set(STRANGER_PUBLIC, use="enc"), "no RS256"),
     "a key for another algorithm": ("jwks", key_set(STRANGER_PUBLIC, alg="RS512"), "no RS256"),
     "a weak key": ("jwks", key_set(WEAK.public_key()), "no RS256"),
+    "a key that takes long to check with": ("jwks", key_set(HUGE), "no RS256"),
     "a private key": ("jwks", key_set(WEAK), "no RS256"),
     "broken keys": ("jwks", {"keys": [None, {"kty": "RSA", "kid": "one", "n": "!"}, {"kty": ["RSA"]}]}, "no RS256"),
     "too much": ("jwks", "x" * 300_000, "too long"),

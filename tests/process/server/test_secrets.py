@@ -31,6 +31,7 @@ def secrets_of(host: Host, sandbox: Sandbox) -> dict[str, bytes]:
     }
     cache = host.state_dir / "tokens"
     for number, token in enumerate(re.findall(rb"ghs_[A-Za-z0-9._-]+", cache.read_bytes())):
+        assert len(token) > 500, "the sandbox's tokens are as long as GitHub's, and are kept whole"
         found[f"installation token {number}"] = token
     return found
 

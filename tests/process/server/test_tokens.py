@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
+from runnerctl.core import Access
 from runnerctl.core.access import issuing, tokens
-from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.access.grants import TokenLimits
+from runnerctl.core.access.policy import Right
 from runnerctl.core.domain.errors import Forbidden, TokenExists, TokenNotFound
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import SeenJob
@@ -25,7 +27,7 @@ from runnerctl.core.redact import MASK, redact
 from runnerctl.core.services import Services
 from runnerctl.server.app import ROUTES, build_app
 from runnerctl.server.keys import RULES
-from runnerctl.server.routing import Access, Route
+from runnerctl.server.routing import Route
 from tests.support.front_ends.cli_running import cli
 from tests.support.hosts.host import Host, Server, until
 from tests.support.sandboxes.strictness import strict_sandbox

@@ -62,6 +62,14 @@ def _jwt(rng: random.Random) -> Secret:
     return Secret(f"{_encoded({'alg': 'RS256'})}.{payload}.{signature}", (payload[12:36], signature[:20]))
 
 
+def _installation(rng: random.Random) -> Secret:
+    """As GitHub's are since 2026: the App's id and a JWT, some 520 characters."""
+    payload, signature = _encoded({"iss": _some(rng, 62), "exp": _some(rng, 16)}), _some(rng, 342)
+    text = f"ghs_1234567_{_encoded({'alg': 'RS256', 'typ': 'JWT'})}.{payload}.{signature}"
+    assert len(text) >= 500
+    return Secret(text, (payload[12:36], signature[:20], signature[160:180], signature[-20:]))
+
+
 def _encoded(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
@@ -109,7 +117,7 @@ def _address(rng: random.Random) -> Secret:
 
 FORMS: dict[str, Form] = {
     **{prefix: _prefixed(prefix, 36) for prefix in ("ghs_", "ghp_", "gho_", "ghu_", "ghr_")},
-    "installation token with dots": lambda rng: Secret(f"ghs_12345_{(token := _jwt(rng)).text}", token.fragments),
+    "installation token": _installation,
     "github_pat_": _prefixed("github_pat_", 82),
     "rctl_": _rctl,
     "JWT": _jwt,

@@ -17,7 +17,8 @@ LEEWAY_SECONDS = 60
 """How far clocks may be apart."""
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 _REQUIRED = ["iss", "aud", "exp", "nbf", "iat", "sub", "repository"]
-_LEAST_RSA_BITS = 2048
+_LEAST_RSA_BITS, _MOST_RSA_BITS = 2048, 8192
+"""Tokens are checked on the event loop: a key of 100,000 bits would hold everybody up."""
 _REASONS: Mapping[type[jwt.InvalidTokenError], str] = {
     jwt.ExpiredSignatureError: "has expired",
     jwt.ImmatureSignatureError: "is not valid yet",
@@ -95,7 +96,7 @@ def _signing_key(data: dict[str, Any]) -> SigningKey | None:
     except (jwt.PyJWTError, ValueError):
         return None
     if isinstance(key, RSAPublicKey):
-        return SigningKey(key, algorithm) if key.key_size >= _LEAST_RSA_BITS else None
+        return SigningKey(key, algorithm) if _LEAST_RSA_BITS <= key.key_size <= _MOST_RSA_BITS else None
     if isinstance(key, EllipticCurvePublicKey):
         return SigningKey(key, algorithm) if key.curve.name == "secp256r1" else None
     return None

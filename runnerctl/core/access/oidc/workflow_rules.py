@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from ...domain import names
-from ...domain.errors import InvalidRequest
+from ...domain.errors import FieldError, Forbidden, InvalidRequest
 from ...redact import redact
 from .. import grants
-from ..grants import Actor, Right, TokenLimits
+from ..grants import Actor, TokenLimits
+from ..policy import Right
+from . import own_names
+from .claims import Claim, subject_forms
+from .own_names import texts
 
-Claim = Literal[
-    "repository",
-    "repository_id",
-    "repository_owner",
-    "repository_owner_id",
-    "repository_visibility",
-    "ref",
-    "environment",
-    "job_workflow_ref",
-    "event_name",
-    "sub",
-]
 _WHOSE = frozenset({"repository", "repository_id", "repository_owner", "repository_owner_id", "sub"})
 _WITHOUT_CASE = frozenset({"repository", "repository_owner"})
 """GitHub's names regard no case; refs and paths do."""
@@ -47,7 +39,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Of one repository's workflows, at once."""
     persistent: bool = False
     name_pattern: str | None = None
-    """None: ``REPO-*``, of the workflow's own repository."""
+    """None: those of the workflow's own repository, as ``own_names`` says."""
     public_repositories: bool = False
 
     def __post_init__(self) -> None:
@@ -56,7 +48,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.max_runners is not None and self.max_runners < 1:
             raise ValueError("`max_runners` must be above 0")
         try:
-            for text in (*_texts(self.match.get("repository", [])), *(self.repos or ())):
+            for text in (*texts(self.match.get("repository", [])), *(self.repos or ())):
                 grants.repository_pattern(text)
             grants.patterns("orgs", self.orgs)
             grants.label_patterns(self.labels or ())
@@ -65,17 +57,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(exc.message) from exc
 
     def fits(self, claims: Mapping[str, Any]) -> bool:
-        return all(_fits(name, claims.get(name), wanted) for name, wanted in self.match.items())
+        return all(_fits(name, _claimed(name, claims), wanted) for name, wanted in self.match.items())
+
+    def names_of(self, repository: str) -> str:
+        """Those its runners may have; of a repository, or of all that fit a pattern."""
+        return self.name_pattern or f"{own_names.prefix(self.match, repository)}-*"
 
 
-def _texts(wanted: str | list[str]) -> list[str]:
-    return [wanted] if isinstance(wanted, str) else wanted
+def _claimed(name: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """As GitHub told it; a subject in both of its forms."""
+    if name == "sub":
+        return subject_forms(claims)
+    claimed = claims.get(name)
+    return (claimed,) if isinstance(claimed, str) else ()
 
 
-def _fits(name: str, claimed: object, wanted: str | list[str]) -> bool:
-    if not isinstance(claimed, str):
-        return False
-    return any(_fits_one(name, claimed, pattern) for pattern in _texts(wanted))
+def _fits(name: str, claimed: tuple[str, ...], wanted: str | list[str]) -> bool:
+    return any(_fits_one(name, each, pattern) for each in claimed for pattern in texts(wanted))
 
 
 def _fits_one(name: str, claimed: str, pattern: str) -> bool:
@@ -121,7 +119,7 @@ class Policy:
             labels=self._labels(rule),
             max_runners=rule.max_runners,
             persistent=rule.persistent,
-            name_pattern=_name_pattern(rule, repository),
+            name_pattern=rule.names_of(repository),
             public_repositories=rule.public_repositories,
         )
         ends = float(claims["exp"])
@@ -130,18 +128,36 @@ class Policy:
     def others(self, tenant: str) -> Iterator[TokenLimits]:
         """Labels and names that workflows of others may have; a rule for many repositories is never one's own."""
         for rule in self.rules:
-            for repository in _texts(rule.match.get("repository", "*/*")):
+            for repository in texts(rule.match.get("repository", "*/*")):
                 if repository.lower() != tenant:
-                    names_of_theirs = _name_pattern(rule, repository)
+                    names_of_theirs = rule.names_of(repository)
                     yield TokenLimits(tenant=None, labels=self._labels(rule), name_pattern=names_of_theirs)
+
+    def check_own(self, name: str, limits: TokenLimits) -> None:
+        """Raises ``Forbidden`` for a name that another repository has by a rule without ``name_pattern``.
+
+        Whoever was given a pattern by the operator, by a rule or with an API token, may use all of it.
+        """
+        own, theirs = limits.name_pattern.removesuffix("-*").lower(), own_names.of(name)
+        if theirs == own or not self._is_own(own, limits.tenant or ""):
+            return
+        if any(own_names.may_be_of(rule.match, theirs) for rule in self._by_repository()):
+            raise Forbidden(
+                f"Runner name {name!r} is not allowed: it is one of repository {theirs!r}",
+                hint=f"Use {own}-SUFFIX with no further '-' in it, such as {own}-1.2, "
+                "or ask the operator for a rule with a name_pattern",
+                errors=[FieldError("name", "belongs to another repository")],
+            )
+
+    def _is_own(self, prefix: str, tenant: str) -> bool:
+        """Whether a tenant that is a repository has that prefix by a rule, and no pattern of its own."""
+        return "/" in tenant and any(own_names.prefix(rule.match, tenant) == prefix for rule in self._by_repository())
+
+    def _by_repository(self) -> list[Rule]:
+        return [rule for rule in self.rules if rule.name_pattern is None]
 
     def _labels(self, rule: Rule) -> tuple[str, ...]:
         return self.labels if rule.labels is None else rule.labels
-
-
-def _name_pattern(rule: Rule, repository: str) -> str:
-    """That of a repository, or of all that fit a pattern."""
-    return rule.name_pattern or f"{repository.partition('/')[2]}-*"
 
 
 def caller(claims: Mapping[str, Any]) -> str:

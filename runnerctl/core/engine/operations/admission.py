@@ -16,7 +16,7 @@ def admit(
 ) -> Runner:
     """A new life of that id in ``pending``, within the caller's ``limits``.
 
-    Raises ``DiskFull``, ``QuotaExceeded``, ``RunnerExists`` or ``Forbidden``; then nothing was made.
+    Raises ``DiskFull``, ``QuotaExceeded``, ``TooManyRequests``, ``RunnerExists`` or ``Forbidden``: nothing was made.
 
     The runners are counted, and the user is chosen, in the transaction that adds one: any number of creates at once
     stay within the limit, and no two get one user. Raises ``ConfigInvalid`` when jobs cannot run as other users here.
@@ -32,6 +32,7 @@ def admit(
         most=settings.max_runners,
         users=services.backend.users(),
         limits=limits,
+        github_calls=settings.server.github_calls,
         runner_id=runner_id,
         by=by,
         backend=services.backends.default,
@@ -52,5 +53,8 @@ def _check_workflows(settings: Settings, name: str, limits: TokenLimits) -> None
     from ...settings.workflow_policy import workflow_policy
 
     rules = workflow_policy(settings)
-    if rules is not None and any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
+    if rules is None:
+        return
+    rules.check_own(name, limits)
+    if any(theirs.claims(name, for_=limits) for theirs in rules.others(limits.tenant or "")):
         raise not_free(name, limits)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ...access.grants import sees
+from ...access.policy import sees
 from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
 from ...domain.models import Runner, RunnerSpec
 from ...domain.names import invalid
@@ -110,11 +110,14 @@ class Create(Operation[Runner]):
                 )
 
     def _admit_if_there_is_room(self) -> None:
-        """A runner of that name that finished or died is cleared away first; one that lives is not."""
+        """A runner of that name that finished or died is cleared away first; one that lives is not.
+
+        Of one that the caller may not see nothing is awaited: how long that takes would tell how far it is.
+        """
         previous = self.services.store.latest(self._spec.name)
         if previous is None or not previous.live:
             self._admit()
-        elif self._is_ending(previous):
+        elif sees(self._limits, previous) and self._is_ending(previous):
             self.runner_id = previous.id
         else:
             raise self.services.store.name_taken(self._spec.name, self._limits)

@@ -19,9 +19,17 @@ def find_runner(services: Services, name: str, limits: TokenLimits | None = None
     Raises ``RunnerNotFound``, or ``InvalidRequest`` for what is no name.
     """
     runner = services.store.latest(names.runner_name(name))
-    if runner is None or not (limits is None or limits.sees(runner)):
+    if runner is None or _is_hidden(runner, limits):
         raise RunnerNotFound(f"No runner is named {name!r}", hint="{list_all} shows all runners, ended ones too")
     return runner
+
+
+def _is_hidden(runner: Runner, limits: TokenLimits | None) -> bool:
+    if limits is None:
+        return False
+    from ...access.policy import sees  # a command's status must be quick
+
+    return not sees(limits, runner)
 
 
 def check_scope(runner: Runner, scope: Scope | None) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from ...domain.errors import InvalidTransition
 from ..github_side import exposure, registration
+from ..github_side.tenant_calls import charged_to
 
 if TYPE_CHECKING:
+    from ...access.grants import TokenLimits
     from ...domain.models import Runner
     from ...services import Services
     from .operation import Question
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
 class MayStart:
     """For one operation. What GitHub does not say keeps nobody from starting, except one that was found exposed."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, limits: TokenLimits | None = None) -> None:
+        """``limits`` are the caller's: what is asked for a tenant is of its budget."""
         self._services = services
+        self._tenant = None if limits is None else limits.tenant
         self._asked: tuple[str, int | None] | None = None
         self._gone = False
 
     def question(self, runner: Runner, *, registered: bool = True) -> Question | None:
         """What is still to be asked about it; with ``registered`` also whether GitHub knows it. None: nothing.
 
-        Asking raises ``Forbidden`` for one whose repository is public and may not be, and what GitHub raises then.
+        Asking raises ``Forbidden`` for one whose repository is public and may not be, and what GitHub raises then;
+        ``TooManyRequests`` for a tenant that has asked GitHub too often.
         """
         unasked = registered and not self._is_answered(runner)
         return partial(self._ask, runner, registered=unasked) if unasked or runner.exposed_at is not None else None
@@ -35,6 +40,13 @@ class MayStart:
         return runner.ephemeral or runner.github_id is None or self._asked == (runner.id, runner.github_id)
 
     def _ask(self, runner: Runner, *, registered: bool) -> None:
+        if self._tenant is not None:
+            an_hour = self._services.settings.server.github_calls
+            self._services.store.check_calls(self._tenant, an_hour=an_hour)
+        with charged_to(self._services, self._tenant):
+            self._ask_github(runner, registered=registered)
+
+    def _ask_github(self, runner: Runner, *, registered: bool) -> None:
         exposure.check_again(self._services, runner)
         if registered:
             self._gone = registration.is_gone(self._services, runner)

@@ -146,7 +146,7 @@ class _EndsProcesses(_OfLiving):
     ) -> None:
         super().__init__(services, name, limits=limits, by=by)
         self._now = now
-        self._may = MayStart(services)
+        self._may = MayStart(services, limits)
 
 
 class StopRunner(_EndsProcesses):
@@ -259,7 +259,7 @@ class StartRunner(Operation[Runner]):
         self._register = register
         self._limits = limits
         self._by = by
-        self._may = MayStart(services)
+        self._may = MayStart(services, limits)
 
     def begin(self) -> Question | None:
         runner = find_runner(self.services, self._name, self._limits)
