@@ -30,17 +30,18 @@ E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_
 	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
 	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
 
-# What kills somebody at any moment: a part of the moments in `make test`, all of them in `make soak`.
+# What kills somebody at any moment: a part of the moments in `make test-long`, all of them in `make soak`.
 ALL_MOMENTS_TESTS := $(addprefix tests/soak/, test_supervisor_crash_matrix.py test_crash_matrix.py) \
 	$(addprefix tests/process/, engine/test_accept_crashes.py engine/test_registering_again.py cases/test_held_up.py)
 
-.PHONY: help demo quick test test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak fuzz clean
+.PHONY: help demo quick test test-long test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak fuzz clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    plays the guide's workflow on a local GitHub"
 	@echo "make quick   the tests that need half a minute"
-	@echo "make test    the whole test suite"
+	@echo "make test    all tests but the long ones"
+	@echo "make test-long   the long ones: a systemd that is booted, everything that breaks, rehearsals, crowds; as root"
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
 	@echo "make test-pythons  the quick ones on each Python that is supported and found here: 3.11.2 (Debian 12's), 3.12, 3.13"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
@@ -73,7 +74,11 @@ quick: $(VENV)/dev
 
 test: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
-	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not long" $(PYTEST_ARGS)
+
+test-long: $(VENV)/dev
+	$(BIN)/python -m compileall -q runnerctl
+	$(BIN)/python -m pytest -n auto --dist loadfile -m long $(PYTEST_ARGS)
 
 test-lowest: setup.cfg
 	$(LOWEST_PYTHON) -m venv $(LOWEST)

@@ -16,6 +16,7 @@ from xdist.scheduler import LoadFileScheduling
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
 from runnerctl.standin.archive import build_archive
+from tests.support import long_tests
 from tests.support.hosts import hidden
 from tests.support.hosts.host import Host, Server
 from tests.support.hosts.loopback import NEEDS_ROOT, place
@@ -34,11 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 ONE_AFTER_THE_OTHER = "tests/e2e/"
 """Modules there share one machine, and so one worker."""
 SLOWEST_FIRST = (
-    *("units", "service", "isolation", "soak", "lives_stateful", "crash_matrix", "real_life", "held_up"),
+    *("units", "service", "never_lose_a_job", "redaction", "isolation", "soak", "lives_stateful", "crash_matrix"),
+    *("rehearse", "simulation", "engine_crowds", "clean_between_jobs", "version_ends", "real_life", "held_up"),
     *("persistent", "cli_runners", "refused_hosts", "refusals", "accept_crashes", "power_cut", "service_as_root"),
     *("many_at_once", "lifecycle", "peers_failures", "engine_pool", "store", "reloading", "registering_again"),
-    *("supervisor_crash_matrix", "redaction", "public_repositories", "online", "first_process", "engine_removals"),
-    *("rehearse", "standin_runner", "standin_records", "replay_refusals", "http", "races", "plan_table"),
+    *("supervisor_crash_matrix", "public_repositories", "online", "first_process", "engine_removals", "reconcile"),
+    *("standin_runner", "standin_records", "replay_refusals", "http", "races", "plan_table"),
 )
 """Modules that take long: one that begins last is waited for by all other workers."""
 
@@ -75,7 +77,15 @@ def refuse_what_is_gone(arguments: Sequence[str], directory: Path) -> None:
         raise pytest.UsageError(f"No such file or directory: {', '.join(gone)}")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("markexpr") == "long" and long_tests.has_none(collection_path, config.rootpath):
+        return True
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long_tests.mark(items)
     order = {f"test_{name}.py": number for number, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 

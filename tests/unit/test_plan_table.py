@@ -103,9 +103,12 @@ RULES = (
 
 def is_possible(facts: dict[str, Any]) -> bool:
     """By every rule whose fields are all there."""
-    return all(
-        each.holds(*(facts[field] for field in each.fields)) for each in RULES if facts.keys() >= set(each.fields)
-    )
+    return all(each.holds(*[facts[field] for field in each.fields]) for each in _rules_for(tuple(facts)))
+
+
+@cache
+def _rules_for(fields: tuple[str, ...]) -> list[Rule]:
+    return [each for each in RULES if set(fields) >= set(each.fields)]
 
 
 def fields_of(section: Section) -> list[str]:

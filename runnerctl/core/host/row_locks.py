@@ -83,14 +83,35 @@ def holder(path: Path, row_id: str) -> int | None:
     except OSError:
         return None
     for process in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - names are all that is wanted
-        try:
-            for descriptor in Path(f"/proc/{process}/fdinfo").iterdir():
-                info = descriptor.read_text()
-                if "OFDLCK" in info and f":{inode} " in info and offset in info:
-                    return int(process)
-        except OSError:
-            continue
+        for descriptor in _descriptors(process, path.name):
+            info = _info(process, descriptor)
+            if "OFDLCK" in info and f":{inode} " in info and offset in info:
+                return int(process)
     return None
+
+
+def _descriptors(process: str, name: str) -> list[str]:
+    """Those that lead to a file of that name: a host's processes have thousands, and a link is read in no time."""
+    place = f"/proc/{process}/fd"
+    try:
+        every = os.listdir(place)  # noqa: PTH208 - names are all that is wanted
+    except OSError:
+        return []
+    return [each for each in every if _target(f"{place}/{each}").endswith(f"/{name}")]
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)  # noqa: PTH115 - of every descriptor of the host: a Path costs more than the call
+    except OSError:
+        return ""  # closed meanwhile
+
+
+def _info(process: str, descriptor: str) -> str:
+    try:
+        return Path(f"/proc/{process}/fdinfo/{descriptor}").read_text()
+    except OSError:
+        return ""
 
 
 def _flock(kind: int, offset: int) -> bytes:

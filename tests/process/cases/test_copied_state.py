@@ -17,6 +17,8 @@ from tests.support.hosts.blinded import Through, machine_with_id, need
 
 from .machine import Machine, alive, kill, until
 
+pytestmark = pytest.mark.long
+
 STEADY, ONCE = "steady", "once"
 CODE = "state_of_another_host"
 CLONE = "c10e" * 8

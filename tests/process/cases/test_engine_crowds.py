@@ -18,6 +18,8 @@ from .crowd import crowd
 from .jobs import Job
 from .machine import SOON, Machine, Server, kill, stays, until
 
+pytestmark = pytest.mark.long
+
 CROWD = 200
 
 

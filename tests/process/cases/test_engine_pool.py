@@ -16,6 +16,8 @@ from runnerctl.sandbox import Fault, Sandbox
 from .crowd import crowd, status_line
 from .machine import SOON, Machine, descriptors, freeze, kill, stays, until
 
+pytestmark = pytest.mark.long
+
 DOWNLOAD = "GET /sandbox/downloads"
 
 

@@ -15,6 +15,8 @@ from runnerctl.sandbox import Fault, Sandbox
 from .jobs import Job
 from .machine import Machine, alive, ended, freeze, holds_open, kill, stays, until
 
+pytestmark = pytest.mark.long
+
 HELD = 6
 NO_ANSWER = Fault(match="DELETE /repos", status=503, delay=20)
 

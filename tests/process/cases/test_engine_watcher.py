@@ -16,6 +16,8 @@ from .crowd import crowd
 from .jobs import Job
 from .machine import SOON, Machine, Server, alive, ended, kill, stays, until
 
+pytestmark = pytest.mark.long
+
 NONSENSE = {
     "nested so deep that no parser takes it": b"[" * 4000,
     "a number instead of an object": b"1e999",

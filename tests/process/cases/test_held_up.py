@@ -16,6 +16,8 @@ from runnerctl.sandbox.values import RunnerView
 from .crowd import crowd, status_line
 from .machine import REPO, Machine, alive, ended, freeze, kill, stays, until
 
+pytestmark = pytest.mark.long
+
 HELD = 33.0 if "ALL_MOMENTS" in os.environ else 3.0
 """Seconds for which somebody keeps a row."""
 

@@ -16,6 +16,8 @@ from tests.support.hosts.loopback import place
 from .jobs import Job
 from .machine import SOON, Machine, alive, freeze, kill, until
 
+pytestmark = pytest.mark.long
+
 NAME = "steady"
 persistent = pytest.mark.persistent
 

@@ -16,6 +16,8 @@ from tests.support.front_ends.completing import RUNNERCTL, fill
 from tests.support.front_ends.typing_shells import Typist
 from tests.support.places import REPOSITORY
 
+pytestmark = pytest.mark.long
+
 TOP = REPOSITORY
 ARGV = {"bash": ["bash", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}
 STARTUP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}

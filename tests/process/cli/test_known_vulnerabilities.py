@@ -18,6 +18,8 @@ import pytest
 
 from tests.support.places import REPOSITORY
 
+pytestmark = pytest.mark.long
+
 AUDIT = REPOSITORY / ".ci" / "audit.py"
 ADVISORY = {
     "id": "CVE-2099-1",

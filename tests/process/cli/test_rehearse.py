@@ -25,6 +25,8 @@ from tests.support.sandboxes.strictness import strict_sandbox
 
 __all__ = ["open_archive", "open_top"]
 
+pytestmark = pytest.mark.long
+
 QUICK = {"STANDIN_PACE": "0.1"}
 NOWHERE = {"GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_SERVER_URL": "http://127.0.0.1:9"}
 """No package can be had from there."""

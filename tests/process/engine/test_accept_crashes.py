@@ -34,6 +34,8 @@ from tests.support.hosts.clocks import JumpingClock
 from tests.support.hosts.host import Host, create, remove, stop, until
 from tests.support.remote_backend import Cluster, RemoteBackend
 
+pytestmark = pytest.mark.long
+
 MOST_MOMENTS = 400
 STRIDE = 1 if "ALL_MOMENTS" in os.environ else 3
 

@@ -21,6 +21,8 @@ from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.host import Host, Server, create, until
 
+pytestmark = pytest.mark.long
+
 REPO = "acme/widgets"
 MANY = 6
 NAMES = [f"r{number}" for number in range(MANY)]

@@ -20,6 +20,8 @@ from runnerctl.core.store.connection import _BUSY_SECONDS, Database
 from tests.support.front_ends.cli_running import cli
 from tests.support.hosts.host import Host
 
+pytestmark = pytest.mark.long
+
 SECONDS = 2.0
 
 

@@ -38,6 +38,8 @@ from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock
 from tests.support.hosts.host import Host, Server, create, remove, stop, until
 
+pytestmark = pytest.mark.long
+
 REPO, OTHER = "acme/widgets", "acme/gadgets"
 ONLINE = core.Wait.ONLINE
 DEAF = Fault(match="/sandbox/broker/message", delay=60, times=None)

@@ -18,7 +18,7 @@ from tests.support.breaking.commits import MOST_COMMITS, crash
 from tests.support.hosts.clocks import JumpingClock
 from tests.support.hosts.host import Host, create, remove, start, stop
 
-pytestmark = pytest.mark.persistent
+pytestmark = [pytest.mark.persistent, pytest.mark.long]
 NAME = "steady"
 ALL = "ALL_MOMENTS" in os.environ
 S = RunnerState

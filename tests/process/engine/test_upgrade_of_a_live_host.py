@@ -22,6 +22,8 @@ from runnerctl.sandbox import Sandbox
 from tests.support.front_ends.cli_running import cli
 from tests.support.hosts.host import Host, Server, create, remove, until
 
+pytestmark = pytest.mark.long
+
 REPO = "acme/widgets"
 SHARED = ("orphan", "replacement", "own_registration", "backoff", "absence", "api_token")
 

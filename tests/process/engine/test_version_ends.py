@@ -24,6 +24,8 @@ from runnerctl.standin.archive import build_archive
 from tests.support.hosts.clocks import JumpingClock
 from tests.support.hosts.host import Host, Server, create, until
 
+pytestmark = pytest.mark.long
+
 DAY = 86400.0
 OLD, NEW = "2.336.0", "2.337.0"
 QUESTION = "/deprecations/"

@@ -17,6 +17,8 @@ from tests.support.hosts.isolated import RUN_AS, Isolated, isolated, open_archiv
 
 __all__ = ["isolated", "open_archive", "open_top"]
 
+pytestmark = pytest.mark.long
+
 NAME = "steady"
 LEAVE = """
 left() {

@@ -27,6 +27,8 @@ from tests.support.hosts.mounting import mounting
 
 __all__ = ["isolated", "open_archive", "open_top"]
 
+pytestmark = pytest.mark.long
+
 
 def processes_of(uid: int) -> list[int]:
     return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _uid(path) == uid]

@@ -9,7 +9,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from runnerctl.core.store.connection import SCHEMA_VERSION
+
+pytestmark = pytest.mark.long
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -14,6 +14,8 @@ from tests.support.hosts.isolated import RUN_AS, USERS, Isolated, isolated, open
 
 __all__ = ["isolated", "open_archive", "open_top"]
 
+pytestmark = pytest.mark.long
+
 LEAVES_A_PROCESS = [{"run": "sleep 60 & true"}]
 
 

@@ -199,9 +199,7 @@ def test_a_job_that_is_not_there_any_more_is_passed_over_without_a_word(
     runner = listening()
     broker.script["acquirejob"] = [run_service_error(status)]
     broker.queue("true")
-    broker.wait_for("acquirejob")
-    before = len(broker.bodies("message"))
-    until(lambda: len(broker.bodies("message")) > before)
+    broker.wait_for_call("message", after="acquirejob")
     runner.signal(signal.SIGINT)
     assert runner.exit_code() == 0
     assert not [line for line in runner.seen if "Running job" in line]

@@ -21,6 +21,7 @@ from runnerctl.sandbox import Sandbox
 from tests.support.front_ends.cli_running import Ran, cli
 from tests.support.front_ends.refusal_cases import STATUSES, Ask
 from tests.support.hosts.host import Host, Server
+from tests.support.hosts.process_table import cmdline, cwd, pids
 from tests.support.sandboxes.strictness import strict_sandbox
 
 TIMEOUT = "1s"
@@ -109,18 +110,11 @@ def left_on(host: Host, sandbox: Sandbox, services: Services) -> dict[str, list[
     }
 
 
-def _processes(host: Host) -> list[str]:
+def _processes(host: Host) -> list[int]:
     """Every process that has to do with a runner of this host, in one look at ``/proc``."""
     marks = (f"{host.base_dir}/".encode(), f"{host.state_dir}/runners".encode())
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and processes.identify(int(entry.name)):
-            try:
-                words = (entry / "cmdline").read_bytes() + os.fsencode((entry / "cwd").readlink()) + b"/"
-            except OSError:
-                continue
-            found += [entry.name] if any(mark in words for mark in marks) else []
-    return found
+    words = {pid: cmdline(pid) + cwd(pid) + b"/" for pid in pids()}
+    return [pid for pid, said in words.items() if any(mark in said for mark in marks) and processes.identify(pid)]
 
 
 @contextmanager

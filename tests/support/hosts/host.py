@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
 from tests.support.hosts import warm
+from tests.support.hosts.process_table import cmdline, pids, read
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How much longer than usual all may take, as on the machine of ``make e2e``."""
@@ -117,7 +117,7 @@ class Host:
         if not (marks := {f"{processes.LIFE_VARIABLE}={life}".encode() for life in self._lives()}):
             return []
         runs = str(self.state_dir / "runners").encode()
-        return sorted(pid for pid in _pids() if _carries(pid, marks) or _supervises(pid, runs))
+        return sorted(pid for pid in pids() if _carries(pid, marks) or _supervises(pid, runs))
 
     def cgroups(self) -> list[str]:
         """Those of this host's runners that are still there."""
@@ -133,7 +133,7 @@ class Host:
         if not (lives := {life.encode() for life in self._lives()}):
             return []
         rows = {b"RUNNERCTL_ROW=" + life for life in lives}
-        return [pid for pid in _pids() if b"reap" in _cmdline(pid).split(b"\0") and _carries(pid, rows)]
+        return [pid for pid in pids() if b"reap" in cmdline(pid).split(b"\0") and _carries(pid, rows)]
 
     def kill_everything(self) -> None:
         deadline = time.monotonic() + 5
@@ -149,34 +149,12 @@ class Host:
             cgroups.remove(place, seconds=1.0)
 
 
-def _pids() -> list[int]:
-    names = os.listdir("/proc")  # noqa: PTH208 - names are all that is wanted
-    return [int(name) for name in names if name.isdigit()]
-
-
 def _carries(pid: int, marks: set[bytes]) -> bool:
-    return not marks.isdisjoint(_read(f"/proc/{pid}/environ").split(b"\0"))
+    return not marks.isdisjoint(read(f"/proc/{pid}/environ").split(b"\0"))
 
 
 def _supervises(pid: int, runs: bytes) -> bool:
-    return runs in (words := _cmdline(pid)) and b"supervisor" in words
-
-
-def _cmdline(pid: int) -> bytes:
-    return _read(f"/proc/{pid}/cmdline")
-
-
-def _read(path: str) -> bytes:
-    """Nothing of a process that has gone or is a zombie."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        with io.FileIO(descriptor) as file:
-            return file.read()
-    except OSError:
-        return b""
+    return runs in (words := cmdline(pid)) and b"supervisor" in words
 
 
 def create(services: Services, spec: RunnerSpec, *, wait: core.Wait = core.Wait.NONE, **options: Any) -> Runner:

@@ -79,6 +79,15 @@ class ScriptedBroker:
             assert self.changed.wait_for(lambda: self._found(route, predicate), timeout=15), (route, self.calls)
             return self._found(route, predicate)[0]
 
+    def wait_for_call(self, route: str, *, after: str) -> None:
+        """One of that route that came behind the first of the other: who counts calls meanwhile may come too late."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: route in self._routes_after(after), timeout=15), self.calls
+
+    def _routes_after(self, first: str) -> list[str]:
+        routes = [route for route, _ in self.calls]
+        return routes[routes.index(first) + 1 :] if first in routes else []
+
     def _found(self, route: str, predicate: Callable[[Any], bool]) -> list[Any]:
         return [body for each, body in self.calls if each == route and predicate(body)]
 
