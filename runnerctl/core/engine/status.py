@@ -11,9 +11,7 @@ from ..domain.models import Job, Runner
 from ..domain.observation import UNKNOWN, Phase
 from ..domain.observed_state import has_reconnected, shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
-from ..packages import version_policy
 from ..services import Services
-from .github_side import breaker, version_ends
 from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
@@ -51,6 +49,9 @@ def describe(
     services: Services, runner: Runner, seen: Observation | None, *, last_jobs: Mapping[str, Job] | None = None
 ) -> Status:
     """All that is to be said of a runner of whose processes that was seen."""
+    from ..packages import version_policy  # a status of a name that is not known needs neither
+    from .github_side import version_ends
+
     if seen is not None and (refused := services.whose.refusal) is not None:
         return _unseen(services, runner, seen, refused.message)
     backend = services.backends.of(runner)
@@ -115,8 +116,10 @@ def _as_observed(runner: Runner, seen: Observation) -> Runner:
 
 def _held_back(services: Services, runner: Runner) -> str | None:
     """Why one that should run does not, and when it is tried again."""
+    from .github_side import breaker  # seldom, and a status must be quick
+
     if runner.state is RunnerState.STOPPED:
-        from . import restarts  # seldom, and a status must be quick
+        from . import restarts
 
         when = restarts.restart_text(services, runner)
         held_back = next(iter(breaker.held_back(services, runner.scope)), None)

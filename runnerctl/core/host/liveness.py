@@ -49,11 +49,10 @@ class Liveness:
         with self._lock:
             self._drop(process)
 
-    def close(self) -> None:
-        with self._lock:
-            for process in list(self._held):
-                self._drop(process)
-            self._deaths.close()
+    def __del__(self) -> None:
+        """Other settings make another one, and a server lives long."""
+        for descriptor in self._held.values():
+            os.close(descriptor)
 
     # -- all under the lock
 
