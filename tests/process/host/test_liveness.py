@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from runnerctl.core.host import processes
 from runnerctl.core.host.liveness import Liveness
@@ -57,16 +57,20 @@ def test_more_processes_are_known_than_files_may_be_open() -> None:
     assert json.loads(left) == pids[1:-1]
 
 
+def opened() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_what_was_held_is_let_go_with_whoever_held_it() -> None:
     """A server makes another one of it with each SIGHUP."""
     with sleepers(4) as running:
         known = [processes.identify(process.pid) for process in running]
-        before = len(os.listdir("/proc/self/fd"))
+        before = opened()
         for _ in range(3):
             liveness = Liveness()
             assert all(liveness.lives(process) for process in known if process is not None)
             del liveness
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert opened() == before
 
 
 def test_of_several_one_that_died_is_told_and_the_others_live() -> None:
