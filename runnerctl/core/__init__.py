@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .engine.reconciler import Reconciler
     from .engine.restarts import is_attended, restart_text
     from .engine.states_page import states_page
-    from .engine.status import get_runner, observe, runner_status
+    from .engine.status import describe, get_runner, observe, runner_status, see_processes
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
     from .host import processes, trash
     from .host.directories import check_directory, disk_errors
@@ -130,9 +130,11 @@ _HOME = {
     "is_attended": "engine.restarts",
     "restart_text": "engine.restarts",
     "states_page": "engine.states_page",
+    "describe": "engine.status",
     "get_runner": "engine.status",
     "observe": "engine.status",
     "runner_status": "engine.status",
+    "see_processes": "engine.status",
     "Finding": "engine.sweep",
     "Sweep": "engine.sweep",
     "ask_github": "engine.sweep",
@@ -241,6 +243,7 @@ __all__ = [
     "counted_orphans",
     "create_runner",
     "decide",
+    "describe",
     "disk_errors",
     "disk_sizes",
     "file_lock",
@@ -280,6 +283,7 @@ __all__ = [
     "routed",
     "runner_status",
     "secret_files",
+    "see_processes",
     "seconds_to_restart",
     "sees",
     "start_runner",

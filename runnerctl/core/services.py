@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from runnerctl import __version__
 
-from .backends.base import Backend, StopLadder
 from .backends.registry import PROCESS, SYSTEMD, Backends
 from .built_once import built_once
 from .domain import job_env
@@ -31,6 +30,7 @@ from .store.runner_events import RunnerEvents
 
 if TYPE_CHECKING:
     from .audit import Audit
+    from .backends.base import Backend, StopLadder
     from .backends.launch_document import LaunchOptions
     from .backends.limits import CgroupLimit
     from .github.client import GitHub
@@ -45,7 +45,7 @@ _UNITS_EVENTS = Path("/run/runnerctl/events.sock")
 USER_AGENT = f"runnerctl/{__version__}"
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Services:
     """The ports of one manager process. Safe for threads."""
 
@@ -188,6 +188,7 @@ class Services:
         return self.settings.state_dir / "runners"
 
     def _launch_options(self, **isolation: Any) -> LaunchOptions:
+        from .backends.base import StopLadder
         from .backends.launch_document import LaunchOptions
 
         stop, limits = self.settings.stop, self.settings.limits

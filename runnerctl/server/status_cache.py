@@ -1,8 +1,8 @@
 """Statuses for many who ask at once: one observation for all who ask in the same turn of the event loop.
 
 Requests that are handled in one turn had all arrived before it began, so what is seen in that turn is news to each of
-them: the one asked last is answered as truly as if it had observed alone. From one turn to the next, rows are kept only
-while the store says that nobody has committed anything; processes are observed in every turn.
+them: the one asked last is answered as truly as if it had observed alone. From one turn to the next, rows and answers
+are kept only while the store says that nobody has committed anything; processes are observed in every turn.
 """
 
 from __future__ import annotations
@@ -13,35 +13,33 @@ from typing import NamedTuple
 from runnerctl import core
 from runnerctl.core import TokenLimits, sees
 from runnerctl.core.domain import documents
-from runnerctl.core.domain.models import Job, Runner
-from runnerctl.core.domain.observation import Observation, SeenJob
+from runnerctl.core.domain.models import Runner
+from runnerctl.core.domain.observation import Observation
 
 from .answers import encoded
 
 _MOST_KEPT = 4096
+_TOLD_SECONDS = 0.1
+"""What only time changes is told as it was so long ago: GitHub's word has its age in tenths of a second, too."""
 
 
 class _Answer(NamedTuple):
-    """An answer, and what it tells. Rows are compared by identity: equal ones are seldom made."""
+    """An answer, and what it was made of. Rows are compared by identity: equal ones are seldom made."""
 
     answer: bytes
-    runner: Runner | None
+    runner: Runner
     seen: Observation | None
-    degraded: str | None
-    last_job: Job | SeenJob | None
     age: float | None
-    version: tuple[object, ...] | None
-    """When its version ends, and how many days are left."""
+    at: float
 
-    def is_of(self, status: documents.Status, age: float | None) -> bool:
+    def holds(self, runner: Runner, seen: Observation | None, now: float) -> bool:
+        """The same was seen of its processes, and time alone has changed nothing that is told."""
         return (
-            self.runner is status.runner
-            and self.age == age
-            and self.degraded == status.degraded
-            and self.last_job == status.last_job
-            and self.version == _version(status)
+            self.runner is runner
+            and 0 <= now - self.at < _TOLD_SECONDS
             # When the look began, which is the last of it, is told to nobody.
-            and (self.seen or ())[:-1] == (status.seen or ())[:-1]
+            and (self.seen or ())[:-1] == (seen or ())[:-1]
+            and self.age == documents.github_age(runner, now)
         )
 
 
@@ -72,14 +70,20 @@ class StatusCache:
         if mark != self._mark or len(self._rows) > _MOST_KEPT:
             self._mark = mark
             self._rows.clear()
+            self._answers.clear()
         # Runs before the loop reads from any connection again.
         asyncio.get_running_loop().call_soon(self._this_turn.clear)
 
     def _observe(self, name: str) -> bytes:
+        """Most of those who ask, ask again before anything has changed: then seeing that is all that is done."""
         runner = self._row(name)
         if runner is None:
             return encoded(documents.status_document(documents.unknown(name)))
-        return self._answer(core.observe(self._services, runner))
+        seen, now = core.see_processes(self._services, runner), self._services.clock.now()
+        last = self._answers.get(name)
+        if last is None or not last.holds(runner, seen, now):
+            last = self._answers[name] = self._answer(runner, seen)
+        return last.answer
 
     def _row(self, name: str) -> Runner | None:
         if not self._this_turn:
@@ -88,18 +92,9 @@ class StatusCache:
             self._rows[name] = self._services.store.latest(name)
         return self._rows[name]
 
-    def _answer(self, status: documents.Status) -> bytes:
-        """The same things seen make the same bytes: most of those who ask, ask again before anything has changed."""
-        age = None if status.runner is None else documents.github_age(status.runner, status.now)
-        last = self._answers.get(status.name)
-        if last is None or not last.is_of(status, age):
-            if len(self._answers) > _MOST_KEPT:
-                self._answers.clear()
-            answer = encoded(documents.status_document(status))
-            told = (status.runner, status.seen, status.degraded, status.last_job, age, _version(status))
-            last = self._answers[status.name] = _Answer(answer, *told)
-        return last.answer
-
-
-def _version(status: documents.Status) -> tuple[object, ...] | None:
-    return None if status.version is None else (*status.version, status.version.days_left(status.now))
+    def _answer(self, runner: Runner, seen: Observation | None) -> _Answer:
+        if len(self._answers) > _MOST_KEPT:
+            self._answers.clear()
+        status = core.describe(self._services, runner, seen)
+        age = documents.github_age(runner, status.now)
+        return _Answer(encoded(documents.status_document(status)), runner, seen, age, status.now)

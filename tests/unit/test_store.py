@@ -297,3 +297,15 @@ def test_a_store_that_is_closed_while_a_thread_reads_lets_it_come_to_its_end(tmp
     goes_on.set()
     reader.join(30)
     assert seen == [7]
+
+
+def test_rows_that_nobody_touched_are_not_made_anew_and_others_are(store: Store, path: Path) -> None:
+    first, second = admit(store, "one"), admit(store, "two")
+    before = store.live()
+    assert all(now is then for now, then in zip(store.live(), before, strict=True))
+    with closing(opened(path)) as other:
+        other.note(second.id, github_id=7)
+    after = store.live()
+    assert [(each.name, each.github_id) for each in after] == [("one", None), ("two", 7)]
+    end(store, first)
+    assert [each.name for each in store.live()] == ["two"]

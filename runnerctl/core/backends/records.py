@@ -114,6 +114,8 @@ class _Known(NamedTuple):
     watched: tuple[Any, ...]
     """An observation but for when it began: its supervisor lives and tells all that happens."""
     unwatched: tuple[Any, ...]
+    watching: tuple[ProcessId, ...]
+    """Its supervisor and its Listener, if both should live."""
 
 
 class Records:
@@ -150,6 +152,8 @@ class Records:
             raise BackendFailed(f"The processes of runner {runner_id} could not be observed: {exc.strerror}") from exc
 
     def _observed(self, known: _Known, began: float) -> Observation:
+        if known.watching and self._liveness.all_live(known.watching):
+            return Observation._make((*known.watched, began))  # nearly always, and a status must be quick
         record, lives = known.record, self._liveness.lives
         supervised = not record.ended and lives(record.supervisor)
         if record.listener is not None and lives(record.listener):
@@ -228,6 +232,7 @@ class Records:
             record=record,
             watched=_observation(record, running=True, supervised=True)[:-1],
             unwatched=_observation(record, running=True, supervised=False)[:-1],
+            watching=() if record.ended or record.listener is None else (record.supervisor, record.listener),
         )
         self._known[runner_id] = known
         return known

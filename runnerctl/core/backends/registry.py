@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain.errors import BackendFailed
 from ..domain.models import Runner
 from . import run_directory
-from .base import Backend
 from .place import Place
+
+if TYPE_CHECKING:
+    from .base import Backend
 
 PROCESS, SYSTEMD = "process", "systemd"
 

@@ -143,7 +143,7 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
         crashed=_is_crashed(seen, outcome),
         crashed_early=runner.started_at is not None and not _far_apart(runner.started_at, now.wall, CRASH_LOOP_SECONDS),
         late=_is_late(runner, processes, now.wall, deadlines),
-        explained=runner.reason == _late_reason(processes, deadlines),
+        explained=runner.reason is not None and runner.reason == _late_reason(processes, deadlines),
         lost=seen.absences > 1,
         offline=_is_offline(seen, now.wall),
         exposed=runner.exposed_at is not None,

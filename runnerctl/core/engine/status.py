@@ -11,9 +11,7 @@ from ..domain.models import Job, Runner
 from ..domain.observation import UNKNOWN, Phase
 from ..domain.observed_state import has_reconnected, shown_state
 from ..domain.states import SERVING, WITH_PROCESS, Desired, RunnerState
-from ..packages import version_policy
 from ..services import Services
-from .github_side import breaker, version_ends
 from .operations.find_runner import find_runner
 
 if TYPE_CHECKING:
@@ -34,11 +32,29 @@ def get_runner(services: Services, name: str, *, limits: TokenLimits | None = No
 
 def observe(services: Services, runner: Runner, *, last_jobs: Mapping[str, Job] | None = None) -> Status:
     """``last_jobs``: those of many runners, read at once; None: this one's is read if it may have one."""
-    if runner.live and (refused := services.whose.refusal) is not None:
-        elsewhere = UNKNOWN._replace(error="the state directory is of another machine")
-        return _unseen(services, runner, elsewhere, refused.message)
+    return describe(services, runner, see_processes(services, runner), last_jobs=last_jobs)
+
+
+def see_processes(services: Services, runner: Runner) -> Observation | None:
+    """As they are now; None of one whose life has ended."""
+    if not runner.live:
+        return None
+    if services.whose.refusal is not None:
+        return UNKNOWN._replace(error="the state directory is of another machine")
     backend, handle = services.backends.reach(runner)
-    seen = backend.observe(handle) if runner.live else None
+    return backend.observe(handle)
+
+
+def describe(
+    services: Services, runner: Runner, seen: Observation | None, *, last_jobs: Mapping[str, Job] | None = None
+) -> Status:
+    """All that is to be said of a runner of whose processes that was seen."""
+    from ..packages import version_policy  # a status of a name that is not known needs neither
+    from .github_side import version_ends
+
+    if seen is not None and (refused := services.whose.refusal) is not None:
+        return _unseen(services, runner, seen, refused.message)
+    backend = services.backends.of(runner)
     if seen is not None:
         if has_reconnected(runner, seen):
             seen = seen._replace(phase=Phase.LISTENING, error=None)
@@ -100,8 +116,10 @@ def _as_observed(runner: Runner, seen: Observation) -> Runner:
 
 def _held_back(services: Services, runner: Runner) -> str | None:
     """Why one that should run does not, and when it is tried again."""
+    from .github_side import breaker  # seldom, and a status must be quick
+
     if runner.state is RunnerState.STOPPED:
-        from . import restarts  # seldom, and a status must be quick
+        from . import restarts
 
         when = restarts.restart_text(services, runner)
         held_back = next(iter(breaker.held_back(services, runner.scope)), None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..domain.states import LIVE, TERMINAL, UNLAUNCHED
@@ -242,6 +243,7 @@ TABLE: tuple[Section, ...] = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)  # a sweep asks it of thousands that are all well
 def row_for(situation: Situation) -> Row:
     """The first row that fits in the first section that fits; there is always one."""
     section = next(section for section in TABLE if section.fits(situation))

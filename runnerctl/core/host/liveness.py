@@ -9,17 +9,11 @@ import os
 import select
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import NamedTuple
 
 from ..domain.models import ProcessId
 from . import processes, visibility
 
-
-class _Held(NamedTuple):
-    descriptor: int
-    poll: Callable[[float], list[tuple[int, int]]]
-    """Tells at once; not for two threads at a time."""
+_EVENTS = 64
 
 
 class Liveness:
@@ -29,39 +23,55 @@ class Liveness:
         # A shell allows 1024 as a rule, and a sweep holds two for each runner. The soft limit; -1 is none.
         allowed = os.sysconf("SC_OPEN_MAX")
         self._limit = limit if allowed < 0 else min(limit, allowed // 2)
-        self._held: OrderedDict[tuple[int, int], _Held] = OrderedDict()
-        # Also while a descriptor is looked at: given up meanwhile, its number could be another file's.
+        self._held: OrderedDict[ProcessId, int] = OrderedDict()
+        self._whose: dict[int, ProcessId] = {}
+        self._deaths = select.epoll()
+        # Also while the kernel is asked: given up meanwhile, a descriptor could be another file's.
         self._lock = threading.Lock()
 
     def lives(self, process: ProcessId) -> bool:
         """A zombie does not live; nor does anything of another boot. Raises ``Unseen`` if that cannot be told here."""
-        if process.boot_id != processes.boot_id():
-            return False
-        visibility.check_same(process.namespaces)
-        key = (process.pid, process.start_ticks)
+        return self.all_live((process,))
+
+    def all_live(self, asked: tuple[ProcessId, ...]) -> bool:
+        """The kernel is asked once for all of them: who died of those that are held?"""
         with self._lock:
-            held = self._held.get(key)
-            if held is None:
-                return self._hold(key, process)
-            if held.poll(0):
-                os.close(self._held.pop(key).descriptor)
-                return False
-            self._held.move_to_end(key)
+            self._bury()
+            for process in asked:
+                if process in self._held:  # of this boot, and of these namespaces: else it would not be
+                    self._held.move_to_end(process)
+                elif not self._hold(process):
+                    return False
             return True
 
     def forget(self, process: ProcessId) -> None:
         """Nobody will ask for it again."""
         with self._lock:
-            held = self._held.pop((process.pid, process.start_ticks), None)
-            if held is not None:
-                os.close(held.descriptor)
+            self._drop(process)
 
-    def close(self) -> None:
-        with self._lock:
-            while self._held:
-                os.close(self._held.popitem()[1].descriptor)
+    def __del__(self) -> None:
+        """Other settings make another one, and a server lives long."""
+        for descriptor in self._held.values():
+            os.close(descriptor)
 
-    def _hold(self, key: tuple[int, int], process: ProcessId) -> bool:
+    # -- all under the lock
+
+    def _bury(self) -> None:
+        while dead := self._deaths.poll(0, _EVENTS):
+            for descriptor, _ in dead:
+                self._drop(self._whose[descriptor])
+
+    def _drop(self, process: ProcessId) -> None:
+        descriptor = self._held.pop(process, None)
+        if descriptor is not None:
+            del self._whose[descriptor]
+            self._deaths.unregister(descriptor)
+            os.close(descriptor)
+
+    def _hold(self, process: ProcessId) -> bool:
+        if process.boot_id != processes.boot_id():
+            return False
+        visibility.check_same(process.namespaces)
         try:
             descriptor = os.pidfd_open(process.pid)
         except ProcessLookupError:
@@ -72,11 +82,14 @@ class Liveness:
         if not _alive(process, descriptor):
             os.close(descriptor)
             return False
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        self._held[key] = _Held(descriptor, poll.poll)
+        try:
+            self._deaths.register(descriptor, select.EPOLLIN)
+        except OSError:  # the host lets us watch no more: a look must do
+            os.close(descriptor)
+            return True
+        self._held[process], self._whose[descriptor] = descriptor, process
         if len(self._held) > self._limit:
-            os.close(self._held.popitem(last=False)[1].descriptor)
+            self._drop(next(iter(self._held)))
         return True
 
 

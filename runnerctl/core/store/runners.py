@@ -77,16 +77,23 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
 
     def get(self, runner_id: str) -> Runner | None:
         found = self._read(f"{rows.SELECT} WHERE id = ?", runner_id)
-        if not found:
-            return None
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        runner = self._known[runner_id] = rows.runner(found[0])
-        return runner
+        return self._know(rows.runner(found[0])) if found else None
 
     def live(self) -> list[Runner]:
         """Every runner whose life has not ended, oldest first."""
-        return [rows.runner(row) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY seq")]
+        found = self._read(f"SELECT id, changes FROM runner WHERE {_LIVE_SQL} ORDER BY seq")
+        known = [self._known.get(runner_id) for runner_id, _ in found]
+        # Rows that nobody has touched are as they were: reading and making them whole again is most of an idle sweep.
+        same = [each for each, (_, changes) in zip(known, found, strict=True) if each and each.changes == changes]
+        if len(same) == len(found):
+            return same
+        return [self._know(rows.runner(row)) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY seq")]
+
+    def _know(self, runner: Runner) -> Runner:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[runner.id] = runner
+        return runner
 
     def previous_github_id(self, runner: Runner) -> int | None:
         """GitHub's id of the last registration of that name in that scope, made by an earlier life."""

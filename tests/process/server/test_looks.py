@@ -6,6 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import sys
+from collections import Counter
+from types import FrameType
 from typing import Any
 
 from runnerctl import core
@@ -96,3 +99,41 @@ def test_how_long_ago_github_was_seen_goes_on_counting(services: Services, host:
     services.store.note_sightings([Sighting(runner_id=runner.id, status="online", busy=False, at=seen_at)])
     first, second = turns(StatusCache(services), "one", lambda: until(lambda: services.clock.now() > seen_at + 0.3))
     assert first["github"]["age"] < 0.3 <= second["github"]["age"]
+
+
+def called(act: Any) -> Counter[str]:
+    """What it calls: Python's functions together, the built-in ones by name."""
+    calls: Counter[str] = Counter()
+
+    def note(_: FrameType, event: str, what: Any) -> None:
+        if event in {"call", "c_call"}:
+            calls["python" if event == "call" else what.__name__] += 1
+
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_who_asks_again_while_nothing_happens_costs_a_look_at_a_file_and_a_question_to_the_kernel(
+    services: Services, host: Host
+) -> None:
+    """All else that a status tells was told before: what it costs is counted, so that no machine is too slow."""
+    create(services, host.spec("one"), wait=core.Wait.ONLINE)
+
+    async def ask() -> list[Counter[str]]:
+        looks, counted = StatusCache(services), []
+        for _ in range(30):
+            looks.status("one")  # the turn's beginning is shared by all who ask in it
+            looks._this_turn.pop("one")
+            looks._this_turn["another"] = b""
+            counted.append(called(lambda: looks.status("one")))
+            await asyncio.sleep(0)
+        return counted
+
+    # What time changes is told anew, ten times a second.
+    least = min(asyncio.run(ask()), key=lambda calls: calls["python"])
+    assert (least["stat"], least["poll"], least["open"], least["execute"], least["encode"]) == (1, 1, 0, 0, 0)
+    assert least["python"] <= 30
