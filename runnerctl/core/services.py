@@ -281,13 +281,26 @@ class Services:
         if self.settings.run_as is None:
             if not self.settings.landlock:
                 return {}
-            return {"hidden": self._hidden(), "package_dir": self.settings.package_dir}
+            return self._confinement()
         from .host.job_users import groups
 
         return {
             "groups": groups(self.settings.run_as_groups or ()),
             "most_processes": self.settings.limits.processes,
             "no_new_privs": self.settings.no_new_privs,
+        }
+
+    def _confinement(self) -> dict[str, Any]:
+        from .host import own_code, own_places
+
+        allowed = self.settings.landlock_allow or ()
+        return {
+            "hidden": self._hidden(),
+            "package_dir": self.settings.package_dir,
+            "closed": own_places.closed(),
+            "readable": tuple(each.path for each in allowed if not each.writable),
+            "writable": tuple(each.path for each in allowed if each.writable),
+            "code": own_code.guarded(),
         }
 
     def _hidden(self) -> tuple[Path, ...]:
