@@ -250,6 +250,15 @@ class Services:
                 "no_new_privs=false needs run_as",
                 hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
             )
+        for each in self.settings.landlock_allow or ():
+            ours = next(
+                (path for path in self.settings.files_of_ours() if each.path.resolve().is_relative_to(path)), None
+            )
+            if ours is not None:
+                raise ConfigInvalid(
+                    f"landlock_allow names {str(each.path)!r}, and {str(ours)!r} is runnerctl's own",
+                    hint="Name what jobs need of the home of runnerctl's user, such as /home/ci/.cargo",
+                )
         if run_as is None and not units and self.settings.run_as_groups:
             raise ConfigInvalid("run_as_groups needs run_as, or runners that are systemd units")
 

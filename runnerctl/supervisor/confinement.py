@@ -18,10 +18,18 @@ _MOST_ENTRIES = 256
 TOO_MANY = f"Jobs can change the mode of {{!r}}, which has more than {_MOST_ENTRIES} entries"
 
 
+def weakness(place: str) -> str | None:
+    """What no job can be kept from here, in words; tried on the directory ``place``."""
+    if landlock.version() < 1:
+        return NO_LANDLOCK
+    why = sealing.refusal(place)
+    return None if why is None else NO_NAMESPACE.format(why)
+
+
 class Confinement:
-    """``hidden`` paths, which are ours, are out of reach, and so are ``closed`` ones, which are our user's, but for what
-    is ``allowed`` of those: a path, and whether it may be changed. ``code`` is read and run, and never changed; so is
-    what is ``shared``. ``home`` is the runner's root, which is all its own, and ``links`` lead there.
+    """``hidden`` paths, which are ours, are out of reach, and so are ``closed`` ones, which are our user's, but for
+    what is ``allowed`` of those: a path, and whether it may be changed. ``code`` is read and run, and never changed; so
+    is what is ``shared``. ``home`` is the runner's root, which is all its own, and ``links`` lead there.
     """
 
     __slots__ = ("_allowed", "_closed", "_code", "_hidden", "_home", "_links", "_shared")
@@ -50,9 +58,11 @@ class Confinement:
 
         Raises ``OSError``.
         """
-        if landlock.version() < 1:
-            return NO_LANDLOCK
-        left = self._seal()  # before Landlock, which lets nobody mount
+        left = weakness(self._home)
+        if left == NO_LANDLOCK:
+            return left
+        if left is None:
+            left = self._seal()  # before Landlock, which lets nobody mount
         self.restrict()
         return left
 
@@ -70,9 +80,6 @@ class Confinement:
         rules.enter()
 
     def _seal(self) -> str | None:
-        why = sealing.refusal(self._home)
-        if why is not None:
-            return NO_NAMESPACE.format(why)
         above = self._above_ours()
         few = [path for path in above if len(os.listdir(path)) <= _MOST_ENTRIES]
         programs = [path for path in self._code if not os.path.islink(path)]

@@ -23,9 +23,8 @@ _HELD = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Seal:
-    """``covered``: directories in whose place an empty one is seen, but for what is ``kept`` and ``links`` to that.
-
-    ``kept``: paths, and whether they may be changed. ``unchanged``: paths that are mounted read-only. ``fixed``:
+    """``covered``: directories in whose place an empty one is seen, but for what is ``kept`` in them and ``links`` to
+    it. ``kept``: paths, and whether they may be changed. ``unchanged``: paths that are mounted read-only. ``fixed``:
     directories that are so themselves, and not what is in them.
     """
 
@@ -40,8 +39,8 @@ class Seal:
         fixed: Iterable[str],
         links: Iterable[str],
     ) -> None:
-        self._kept = sorted(kept)  # what is within another comes after it
-        self._covered = _outermost(set(covered) - {path for path, _ in self._kept})
+        self._kept = dict(kept)
+        self._covered = set(covered) - self._kept.keys()
         self._unchanged = list(unchanged)
         self._fixed = sorted(fixed)
         self._links = list(links)
@@ -49,39 +48,40 @@ class Seal:
     def enter(self) -> None:
         """For good, in a child that is about to exec. Raises ``OSError`` naming the path."""
         mounts.separate()
-        kept = [(path, _hold(path), may_change) for path, may_change in self._kept if os.path.lexists(path)]
-        links = [(path, os.readlink(path)) for path in self._links if os.path.islink(path)]
+        held = {path: _hold(path) for path in self._kept if os.path.lexists(path)}
+        links = {path: os.readlink(path) for path in self._links if os.path.islink(path)}
         if os.geteuid() != 0:
             import ssh_files
 
             ssh_files.make_own()
         for path in self._fixed:
             _fix(path)
-        for path in self._covered:
-            mounts.cover(path)
-        for path, descriptor, may_change in kept:
-            self._keep(path, descriptor, may_change=may_change)
-        for path, target in links:
-            if self._is_covered(path) and not os.path.lexists(path):
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                os.symlink(target, path)
-        for path in self._covered:
+        covers = self._lay(held)
+        for path, target in links.items():
+            _link(path, target)
+        for path in covers:
             mounts.read_only(path, below=False)
         for path in self._unchanged:
             _freeze(path)
 
-    def _keep(self, path: str, descriptor: int, *, may_change: bool) -> None:
-        covered = self._is_covered(path)
-        if covered:
-            _make_place(path, descriptor)
-        if covered or not may_change:
-            mounts.bind(descriptor, path)
+    def _lay(self, held: dict[str, int]) -> list[str]:
+        """Covers, and what is kept in them; what is covered in that again, and so on. The covers that were laid."""
+        laid = []
+        for path in sorted({*self._covered, *held}):
+            if path in held:
+                self._keep(path, held[path])
+                os.close(held[path])
+            elif os.path.isdir(path):  # not in another cover already
+                mounts.cover(path)
+                laid.append(path)
+        return laid
+
+    def _keep(self, path: str, descriptor: int) -> None:
+        may_change = self._kept[path]
+        _make_place(path, descriptor)
+        mounts.bind(descriptor, path)
         if not may_change:
             mounts.read_only(path, below=True)
-        os.close(descriptor)
-
-    def _is_covered(self, path: str) -> bool:
-        return any(path.startswith(above + "/") for above in self._covered)
 
 
 def refusal(place: str) -> str | None:
@@ -110,14 +110,6 @@ def _try(place: str) -> int:
     return 0
 
 
-def _outermost(paths: Iterable[str]) -> list[str]:
-    found: list[str] = []
-    for path in sorted(set(paths)):
-        if not any(path.startswith(above + "/") for above in found):
-            found.append(path)
-    return found
-
-
 def _fix(path: str) -> None:
     """Mode, owner and names of a directory stay; what is in it is mounted once more, as it was."""
     with os.scandir(path) as listed:
@@ -140,10 +132,16 @@ def _freeze(path: str) -> None:
     os.close(descriptor)
 
 
+def _link(path: str, target: str) -> None:
+    if not os.path.lexists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
+
+
 def _make_place(path: str, descriptor: int) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     if os.path.lexists(path):
         return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         os.mkdir(path)
     else:

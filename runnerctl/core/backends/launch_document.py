@@ -65,7 +65,7 @@ class LaunchOptions:
     """Our user's, and kept from them likewise, but for what is ``readable`` or ``writable``."""
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
-    code: tuple[str, ...] = ()
+    code: tuple[Path, ...] = ()
     """What we run from: those jobs read it and never change it."""
     needed: tuple[Path, ...] = ()
     """Where runners and their packages are."""
@@ -173,7 +173,7 @@ class LaunchOptions:
             "closed": list(map(str, self.closed)),
             "readable": list(map(str, self.readable)),
             "writable": list(map(str, self.writable)),
-            "code": list(self.code),
+            "code": list(map(str, self.code)),
             "links": [str(place.short_root)],
         }
 

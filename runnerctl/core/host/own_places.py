@@ -6,7 +6,9 @@ import os
 import pwd
 from pathlib import Path
 
-_NOBODYS = frozenset(map(Path, ("/", "/bin", "/dev", "/etc", "/home", "/nonexistent", "/proc", "/run", "/sbin", "/usr", "/var")))
+_NOBODYS = frozenset(
+    map(Path, ("/", "/bin", "/dev", "/etc", "/home", "/nonexistent", "/proc", "/run", "/sbin", "/usr", "/var"))
+)
 """Homes of accounts that have none."""
 
 

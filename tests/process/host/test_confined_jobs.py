@@ -4,10 +4,15 @@ and the manager's home are out of reach, and whoever of them asks at the socket 
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import shutil
+import socket
 import stat
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +21,12 @@ import pytest
 
 import runnerctl
 from runnerctl import core
+from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.host import Host, until
-from tests.support.hosts.isolated import Isolated
+from tests.support.hosts.host import Host
+from tests.support.hosts.isolated import Isolated, python_for_all
 
 PACKAGE = Path(runnerctl.__file__).parent
 
@@ -52,7 +58,11 @@ ACL = (
 
 def tries(paths: list[Path], lines: list[str], *, setup: str = "") -> str:
     """A step that tries each line on each path, and says ``BREACH`` of every one that works."""
-    script = f"""
+    return f"{sys.executable} -ISB -c {shlex.quote(_tried(paths, lines, setup=setup))}"
+
+
+def _tried(paths: list[Path], lines: list[str], *, setup: str = "") -> str:
+    return f"""
 import os, sys
 {ACL}
 {setup}
@@ -64,7 +74,6 @@ for P in {list(map(str, paths))!r}:
         else: print("BREACH", P, line)
 print("tried")
 """
-    return f"{sys.executable} -ISB -c {shlex.quote(script)}"
 
 
 def modes(paths: list[Path]) -> dict[Path, tuple[int, int, int]]:
@@ -104,3 +113,221 @@ def test_in_its_work_a_job_changes_modes_owners_times_and_attributes_as_ever(con
     said = confined.run("ours", f"mkdir -p $HOME/h; {tries([Path('f')], lines, setup=work)}; chmod +x f && ls -l f")
     assert said.count("\nBREACH ") == len(lines)
     assert "-rwx" in said
+
+
+# --- Our code
+
+CHANGES_CODE = {
+    "append to it": "os.close(os.open(P, os.O_WRONLY | os.O_APPEND))",
+    "cut it": "os.close(os.open(P, os.O_WRONLY))",
+    "lay a file beside it": "open(P + '/breach.pth', 'x').close(); os.unlink(P + '/breach.pth')",
+    "make it writable": "os.chmod(P, os.stat(P).st_mode | 0o200)",
+    "set it aside": "os.rename(P, P + '-was'); os.rename(P + '-was', P)",
+}
+
+
+def test_our_own_code_is_never_writable_for_a_job(confined: Isolated) -> None:
+    """The virtual environment is the manager's: what a job added to it would run at the next start, unconfined."""
+    confined.runner("ours")
+    site = next(Path(each) for each in sys.path if Path(each).name == "site-packages")
+    real = Path(sys.executable).resolve()
+    code = [
+        *(PACKAGE / "supervisor" / "start.py", PACKAGE / "supervisor", PACKAGE, PACKAGE / "core" / "__init__.py"),
+        *(site, next(site.glob("*.pth")), site / "click" / "__init__.py", site.parents[2] / "bin" / "runnerctl"),
+        *(Path(sys.executable), real, real.parent, Path(os.__file__), Path(sys.prefix), Path(sys.base_prefix)),
+    ]
+    assert all(path.exists() for path in code)
+    said = confined.run("ours", tries(code, list(CHANGES_CODE.values()))).splitlines()
+    assert "tried" in said
+    assert [line for line in said if line.startswith("BREACH")] == []
+
+
+def test_what_leads_to_our_code_is_no_jobs_to_move(confined: Isolated) -> None:
+    """The links by which the interpreter is found, and the directories above: who moves those has us run another."""
+    confined.runner("ours")
+    links = [path for path in _on_the_way(Path(sys.executable)) if path.is_symlink()]
+    above = [PACKAGE.parent, Path(sys.prefix).parent]
+    said = confined.run("ours", tries([*links, *above], [CHANGES_CODE["set it aside"]])).splitlines()
+    assert links
+    assert "tried" in said
+    assert [line for line in said if line.startswith("BREACH")] == []
+
+
+def _on_the_way(path: Path) -> list[Path]:
+    found = [path]
+    while found[-1].is_symlink():
+        found.append(found[-1].parent / found[-1].readlink())
+    return found
+
+
+# --- The manager's home
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The manager's, with a key, tools and a cache in it."""
+    made = tmp_path / "home"
+    for name in (".ssh", ".cargo", ".cache"):
+        (made / name).mkdir(parents=True)
+    (made / ".ssh" / "id_rsa").write_text("the key\n")
+    (made / ".cargo" / "tool").write_text("the tool\n")
+    monkeypatch.setenv("HOME", str(made))
+    return made
+
+
+def test_the_managers_home_is_closed_but_for_what_a_setting_names(
+    landlock: None, host: Host, sandbox: Sandbox, home: Path
+) -> None:
+    host.write_env_file(RUNNERCTL_LANDLOCK_ALLOW=f"{home}/.cargo, {home}/.cache:rw")
+    with closing(Services.open(settings.load(environ={}, env_file=str(host.env_file)))) as services:
+        confined = Isolated(host=host, services=services, sandbox=sandbox)
+        confined.runner("ours")
+        said = confined.run(
+            "ours",
+            f"cat {home}/.ssh/id_rsa && echo BREACH; ls {home}/.ssh && echo BREACH; touch {home}/x && echo BREACH;"
+            f" chmod 755 {home} && echo BREACH; touch {home}/.cargo/x && echo BREACH;"
+            f" chmod 777 {home}/.cargo && echo BREACH;"
+            f" cat {home}/.cargo/tool; echo made > {home}/.cache/made; touch $HOME/x && echo $HOME; true",
+        ).splitlines()
+    assert "the tool" in said
+    assert "the key" not in said
+    assert "BREACH" not in said
+    assert (home / ".cache" / "made").read_text() == "made\n"
+    assert str(host.base_dir / "ours" / "home") in said
+
+
+def test_a_runner_in_the_managers_home_works_and_its_neighbour_is_not_there(
+    landlock: None, host: Host, sandbox: Sandbox, home: Path
+) -> None:
+    """Where an ordinary user's runners are by default: ~/.local/share/runnerctl."""
+    base, state = home / ".local/share/runnerctl/runners", home / ".local/state/runnerctl"
+    packages = base / ".packages"
+    variables = {"RUNNERCTL_STATE_DIR": str(state), "RUNNERCTL_PACKAGE_DIR": str(packages)}
+    with closing(host.services(**variables, GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR=str(base))) as services:
+        confined = Isolated(host=host, services=services, sandbox=sandbox)
+        confined.runner("other")
+        confined.runner("ours")
+        said = confined.run(
+            "ours",
+            f"pwd; ls {base}; cat {state}/runnerctl.db && echo BREACH; chmod 777 {state} && echo BREACH; touch a; true",
+        ).splitlines()
+        for runner in services.store.live():
+            core.finish(core.remove_runner(services, runner.name, force=True), clock=services.clock)
+    assert str(base / "ours" / "_work" / "widgets" / "widgets") in said
+    assert "ours" in said
+    assert "other" not in said
+    assert "BREACH" not in said
+
+
+def test_no_job_speaks_to_what_listens_in_the_managers_home(
+    landlock: None, host: Host, services: Services, sandbox: Sandbox, home: Path
+) -> None:
+    """An agent with keys, or the user's own systemd below /run/user: Landlock does not ask when a socket is used."""
+    confined = Isolated(host=host, services=services, sandbox=sandbox)
+    confined.runner("ours")
+    path = home / "agent"
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        connect = "import socket; socket.socket(socket.AF_UNIX).connect(P)"
+        said = confined.run("ours", tries([path, host.state_dir / "events.sock"], [connect])).splitlines()
+    assert "tried" in said
+    assert [line for line in said if line.startswith("BREACH")] == []
+
+
+def test_our_own_files_are_not_to_be_allowed(host: Host) -> None:
+    state = str(host.state_dir / "runners")
+    with closing(host.services(RUNNERCTL_LANDLOCK_ALLOW=state)) as services, pytest.raises(ConfigInvalid, match=r"own"):
+        services.check_fitting()
+
+
+@pytest.mark.parametrize("text", ["home", "/", "/a/../b", "~/.cargo", "/a,b:rw"])
+def test_what_names_no_path_is_not_allowed(host: Host, text: str) -> None:
+    with pytest.raises(ConfigInvalid, match="landlock_allow"):
+        host.settings(RUNNERCTL_LANDLOCK_ALLOW=text)
+
+
+def test_a_variable_that_leads_jobs_into_the_closed_home_is_told(landlock: None, host: Host, home: Path) -> None:
+    host.write_env_file(RUNNERCTL_JOB_ENV=json.dumps({"RUNNER_TOOL_CACHE": f"{home}/.cache"}))
+    told = host.cli("doctor", "--offline", HOME=str(home))
+    assert f"RUNNER_TOOL_CACHE names '{home}/.cache', which jobs cannot use" in told.stdout + told.stderr
+    host.write_env_file(
+        RUNNERCTL_JOB_ENV=json.dumps({"RUNNER_TOOL_CACHE": f"{home}/.cache"}),
+        RUNNERCTL_LANDLOCK_ALLOW=f"{home}/.cache:rw",
+    )
+    told = host.cli("doctor", "--offline", HOME=str(home))
+    assert "which jobs cannot use" not in told.stdout + told.stderr
+
+
+# --- Where it cannot be had
+
+
+def test_what_jobs_cannot_be_kept_from_is_said_everywhere(landlock: None, as_root: None, host: Host) -> None:
+    """As in a container: root, and not the right to mount."""
+    argv = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-m", "runnerctl"]
+    host.write_env_file()
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [*argv, *words], env=host.environment(), cwd="/", capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    unkept = "Jobs can change the modes of runnerctl's files"
+    assert unkept in run("create", "ours", "--repo", "acme/widgets", "--output", "json")
+    assert unkept in run("status", "ours")
+    assert unkept in run("doctor", "--offline")
+    assert unkept in run("config", "validate")
+    assert unkept in run("logs", "ours")
+    assert unkept in host.cli("status", "ours").stdout
+    assert unkept not in host.cli("doctor", "--offline").stdout
+
+
+def test_without_landlock_it_is_said_that_our_code_can_be_changed(host: Host) -> None:
+    host.write_env_file(RUNNERCTL_LANDLOCK="false")
+    host.cli("create", "ours", "--repo", "acme/widgets")
+    assert "runnerctl's own code too" in host.cli("status", "ours").stdout
+    assert host.cli("doctor", "--offline").stdout.count("runnerctl's own code too") == 1
+
+
+# --- An ordinary user
+
+_ENTER = """
+import os, sys
+sys.path.insert(0, {supervisor!r})
+import confinement
+left = confinement.Confinement(
+    hidden={hidden!r}, home={home!r}, shared={shared!r}, closed=[], code=[], allowed=[], links=[]
+).enter()
+print("left", left)
+"""
+
+
+def test_an_ordinary_users_job_changes_neither_what_is_ours_nor_what_leads_there(landlock: None, as_root: None) -> None:
+    """The directory above the env file, too: with 777 somebody else puts another env file there."""
+    top = Path(tempfile.mkdtemp(prefix="runnerctl-test-", dir="/var/lib"))
+    try:
+        ours, work = top / "ours", top / "runners" / "r"
+        for path in (ours / "state", work / "bin", top / "packages"):
+            path.mkdir(parents=True)
+        (ours / "runnerctl.env").write_text("secret")
+        for path in [*top.rglob("*"), top]:
+            os.chown(path, 65534, 65534)
+        hidden = [str(ours / "state"), str(ours / "runnerctl.env"), str(top / "runners")]
+        script = _ENTER.format(
+            supervisor=str(PACKAGE / "supervisor"), hidden=hidden, home=str(work), shared=str(top / "packages")
+        )
+        paths = [ours / "state", ours / "runnerctl.env", ours, top, top / "runners", work / "bin"]
+        before = modes(paths)
+        kept = [line for line in OPENS_TO_OTHERS.values() if "link(" not in line]
+        argv = [str(python_for_all()), "-ISB", "-c", script + _tried(paths, kept) + _tried([work], kept[:1])]
+        done = subprocess.run(
+            argv, user=65534, group=65534, extra_groups=(), cwd=work, capture_output=True, text=True, check=False
+        )
+        said = done.stdout.splitlines()
+        if "left None" not in said:
+            pytest.skip(f"no user namespaces here: {said} {done.stderr}")
+        assert [line for line in said if line.startswith("BREACH")] == [f"BREACH {work} {kept[0]}"]
+        assert modes(paths) == before
+    finally:
+        shutil.rmtree(top)
