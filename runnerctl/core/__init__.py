@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
     from .host import processes, trash
     from .host.directories import check_directory, disk_errors
+    from .host.job_processes import is_a_jobs
     from .host.locks import LockHeld, file_lock
     from .housekeeping import packaging, public_archives
     from .housekeeping.packaging import PackageFacts
@@ -140,6 +141,7 @@ _HOME = {
     "sweep": "engine.sweep",
     "check_directory": "host.directories",
     "disk_errors": "host.directories",
+    "is_a_jobs": "host.job_processes",
     "LockHeld": "host.locks",
     "file_lock": "host.locks",
     "PackageFacts": "housekeeping.packaging",
@@ -256,6 +258,7 @@ __all__ = [
     "is_attended",
     "issuer_keys",
     "issuing",
+    "is_a_jobs",
     "job_variables",
     "observe",
     "observe_runners",

@@ -192,7 +192,7 @@ def _listening(subject: Subject) -> Iterator[Finding]:
     address = subject.address or listening.parse(settings.server.bind)
     listening.check_address(settings, address)
     listening.tls(settings)
-    listening.socket_group(settings)
+    listening.check_no_job_is_member(settings)
     yield Finding(Level.OK, f"serve listens at {address}")
 
 

@@ -31,4 +31,4 @@ def weakness() -> str | None:
 def changeable_code() -> str | None:
     """What we run from is where packages are installed, and jobs of root's may do that."""
     found = own_code.unguarded()
-    return found and f"Jobs run as root and can change what runnerctl runs from: {found}"
+    return None if found is None else f"Jobs run as root and can change what runnerctl runs from: {found}"

@@ -4,6 +4,7 @@ and the manager's home are out of reach, and whoever of them asks at the socket 
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import shlex
@@ -13,7 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,8 +26,11 @@ from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
-from tests.support.hosts.host import Host
+from tests.process.server.test_front_door import ASK, GROUP, ask_at, socket_path
+from tests.support.hosts.host import Host, Server
 from tests.support.hosts.isolated import Isolated, python_for_all
+
+__all__ = ["socket_path"]
 
 PACKAGE = Path(runnerctl.__file__).parent
 
@@ -288,6 +292,42 @@ def test_without_landlock_it_is_said_that_our_code_can_be_changed(host: Host) ->
     host.cli("create", "ours", "--repo", "acme/widgets")
     assert "runnerctl's own code too" in host.cli("status", "ours").stdout
     assert host.cli("doctor", "--offline").stdout.count("runnerctl's own code too") == 1
+
+
+# --- At the server's socket
+
+_ASKS = {
+    "as it is": "{ask} '' ''",
+    "as a member of the group": "{ask} 65534 {gid}",
+    "as a daemon without a mark": "(env -i setsid setsid {ask} '' '' > said 2>&1 &); "
+    "while ! grep -q . said; do sleep 0.05; done; cat said",
+}
+
+
+def test_a_job_of_root_is_no_operator_at_the_servers_socket(
+    landlock: None, as_root: None, host: Host, sandbox: Sandbox, serve: Callable[..., Server], socket_path: Path
+) -> None:
+    gid = grp.getgrnam(GROUP).gr_gid
+    host.write_env_file(GITHUB_WFA_RUNNER_SERVER__BIND=f"unix:{socket_path}", RUNNERCTL_SOCKET_GROUP=GROUP)
+    serve()
+    assert ask_at(socket_path).startswith("200 ")
+    with closing(Services.open(settings.load(environ={}, env_file=str(host.env_file)))) as services:
+        confined = Isolated(host=host, services=services, sandbox=sandbox)
+        confined.runner("ours")
+        ask = f"{sys.executable} -ISB -c {shlex.quote(ASK)} {socket_path}"
+        script = "\n".join(f"echo '== {name}'; {each.format(ask=ask, gid=gid)}" for name, each in _ASKS.items())
+        said = confined.run("ours", script).splitlines()
+    answers = {line: said[number + 1] for number, line in enumerate(said) if line.startswith("== ")}
+    assert {name: line[:4] for name, line in answers.items()} == {f"== {name}": "401 " for name in _ASKS}
+
+
+@pytest.mark.parametrize(("name", "value"), [("RUN_AS_GROUPS", GROUP), ("RUN_AS", GROUP)])
+def test_a_group_that_jobs_are_members_of_is_none_of_operators(
+    as_root: None, host: Host, name: str, value: str
+) -> None:
+    given = {"RUNNERCTL_RUN_AS": "60001", f"RUNNERCTL_{name}": value, "RUNNERCTL_SOCKET_GROUP": GROUP}
+    ran = host.cli("config", "validate", **given)
+    assert (ran.returncode, "each would be an operator" in ran.stdout + ran.stderr) == (2, True)
 
 
 # --- An ordinary user
