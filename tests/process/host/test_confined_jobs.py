@@ -304,8 +304,9 @@ _ASKS = {
 }
 
 
+@pytest.mark.usefixtures("landlock")
 def test_a_job_of_root_is_no_operator_at_the_servers_socket(
-    landlock: None, as_root: None, host: Host, sandbox: Sandbox, serve: Callable[..., Server], socket_path: Path
+    as_root: None, host: Host, sandbox: Sandbox, serve: Callable[..., Server], socket_path: Path
 ) -> None:
     gid = grp.getgrnam(GROUP).gr_gid
     host.write_env_file(GITHUB_WFA_RUNNER_SERVER__BIND=f"unix:{socket_path}", RUNNERCTL_SOCKET_GROUP=GROUP)
