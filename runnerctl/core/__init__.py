@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .host.job_processes import is_a_jobs
     from .host.locks import LockHeld, file_lock
     from .housekeeping import packaging, public_archives
+    from .housekeeping.kept_modes import KeptModes
     from .housekeeping.packaging import PackageFacts
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
@@ -144,6 +145,7 @@ _HOME = {
     "is_a_jobs": "host.job_processes",
     "LockHeld": "host.locks",
     "file_lock": "host.locks",
+    "KeptModes": "housekeeping.kept_modes",
     "PackageFacts": "housekeeping.packaging",
     "Pruned": "housekeeping.retention",
     "prune": "housekeeping.retention",
@@ -202,6 +204,7 @@ __all__ = [
     "Finding",
     "Happened",
     "HostSection",
+    "KeptModes",
     "LISTS",
     "MAPS",
     "LockHeld",

@@ -83,7 +83,7 @@ def _wanted(event: StoredEvent) -> Sentence:
 def _job(event: StoredEvent) -> Sentence:
     data = event.data
     fields = {name: data[name] for name in ("repository", "run_id", "result") if data.get(name)}
-    fields["told_by"] = {"job": LOG, "result": data.get("result_from")}
+    fields["told_by"] = LOG
     named = f"{data['name']!r} (named by its log)"
     if "ended_at" not in data:
         return Sentence(f"begins job {named}", fields={"job": data["name"], **fields})

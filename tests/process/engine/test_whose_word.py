@@ -31,7 +31,7 @@ def test_a_name_that_a_job_gave_itself_is_its_logs_word_wherever_it_is_shown(
     assert f"{FORGED} (named by its log)" in host.cli("status", "forger").stdout
     log = until(lambda: [line for line in server.log.read_text().splitlines() if FORGED in line])
     assert all("(named by its log)" in json.loads(line)["message"] for line in log)
-    assert all(json.loads(line)["told_by"]["job"] == "log" for line in log)
+    assert all(json.loads(line)["told_by"] == "log" for line in log)
     (host.top / "go").touch()
     last = until(lambda: server.status("forger")["last_job"])
     assert last["told_by"]["name"] == "log"

@@ -27,7 +27,7 @@ from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
 from runnerctl.sandbox import Sandbox
 from tests.process.server.test_front_door import ASK, GROUP, ask_at, socket_path
-from tests.support.hosts.host import Host, Server
+from tests.support.hosts.host import Host, Server, until
 from tests.support.hosts.isolated import Isolated, python_for_all
 
 __all__ = ["socket_path"]
@@ -329,6 +329,22 @@ def test_a_group_that_jobs_are_members_of_is_none_of_operators(
     given = {"RUNNERCTL_RUN_AS": "60001", f"RUNNERCTL_{name}": value, "RUNNERCTL_SOCKET_GROUP": GROUP}
     ran = host.cli("config", "validate", **given)
     assert (ran.returncode, "each would be an operator" in ran.stdout + ran.stderr) == (2, True)
+
+
+def test_modes_that_were_opened_all_the_same_are_put_back_and_said(host: Host, serve: Callable[..., Server]) -> None:
+    """Where there is neither Landlock nor a mount namespace, or a file was put in another's place."""
+    host.top.chmod(0o755)
+    server = serve(RUNNERCTL_LANDLOCK="false")
+    paths = [host.env_file, host.state_dir, host.state_dir / "runnerctl.db", host.top]
+    before = modes(paths)
+
+    def opened_and_told() -> bool:
+        for path in paths:
+            path.chmod(0o777)
+        until(lambda: modes(paths) == before, seconds=60)
+        return all(f"the mode of '{path}' was changed" in server.log.read_text() for path in paths)
+
+    assert until(opened_and_told, seconds=90)
 
 
 # --- An ordinary user
