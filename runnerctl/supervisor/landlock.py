@@ -62,18 +62,22 @@ class Ruleset:
         """All of ``path`` but what is walled off in it. A link is nothing by itself: where it leads has a rule of its
         own. What is walled off is so with all below it, also where that is named once more.
         """
+        self._allow_around(path, access, but, is_directory=os.path.isdir(path))
+
+    def _allow_around(self, path: str, access: int, walls: set[str], *, is_directory: bool) -> None:
         inside = path.rstrip("/") + "/"
-        if not any(wall.startswith(inside) for wall in but):
-            self._allow_if_there(path, access if os.path.isdir(path) else access & _OF_FILES)
+        within = {wall for wall in walls if wall.startswith(inside)}
+        if not within:
+            self._allow_if_there(path, access if is_directory else access & _OF_FILES)
             return
         try:
             with os.scandir(path) as listed:
-                entries = [inside + entry.name for entry in listed if not entry.is_symlink()]
+                entries = [(inside + entry.name, entry.is_dir()) for entry in listed if not entry.is_symlink()]
         except OSError:
             return
-        for entry in entries:
-            if entry not in but:
-                self.allow(entry, access, but=but)
+        for entry, entry_is_directory in entries:
+            if entry not in within:
+                self._allow_around(entry, access, within, is_directory=entry_is_directory)
 
     def enter(self) -> None:
         """For good, and with it no program gives more rights than we have."""

@@ -43,8 +43,8 @@ class KeptModes:
         except OSError:
             return None  # it has gone, or comes and goes
         return (
-            f"the mode of {str(path)!r} was changed from {known:04o} to {mode:04o}, and is {known:04o} again: perhaps it was a"
-            " job. Who could read it meanwhile is not known: replace the secrets in it"
+            f"the mode of {str(path)!r} was changed from {known:04o} to {mode:04o}, and is {known:04o} again:"
+            " perhaps it was a job. Who could read it meanwhile is not known: replace the secrets in it"
         )
 
 
