@@ -7,6 +7,7 @@ from __future__ import annotations
 import grp
 import json
 import os
+import pwd
 import shlex
 import shutil
 import socket
@@ -386,5 +387,39 @@ def test_an_ordinary_users_job_changes_neither_what_is_ours_nor_what_leads_there
             pytest.skip(f"no user namespaces here: {said} {done.stderr}")
         assert [line for line in said if line.startswith("BREACH")] == [f"BREACH {work} {kept[0]}"]
         assert modes(paths) == before
+    finally:
+        shutil.rmtree(top)
+
+
+_ASK_SSH = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+import mounts, ssh_files
+mounts.separate()
+ask = ["ssh", "-G", "x.example"]
+refused = subprocess.run(ask, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+ssh_files.make_own()
+heard = subprocess.run(ask, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+print(refused.returncode, "Bad owner" in refused.stderr, heard.returncode, "port 2222" in heard.stdout.splitlines())
+"""
+
+
+def test_an_ordinary_users_job_speaks_ssh_where_roots_files_look_like_nobodys(as_root: None) -> None:
+    """Its configuration includes files of root's on most distributions; ``git clone`` by SSH would end there."""
+    included = Path("/etc/ssh/ssh_config.d")
+    if shutil.which("ssh") is None or not included.is_dir():
+        pytest.skip("needs OpenSSH with /etc/ssh/ssh_config.d")
+    user = pwd.getpwnam(GROUP)
+    top = Path(tempfile.mkdtemp(prefix="runnerctl-test-", dir="/var/lib"))
+    try:
+        top.chmod(0o755)
+        (top / "20-test.conf").write_text("Host x.example\n  Port 2222\n")
+        ask = [str(python_for_all()), "-ISB", "-c", _ASK_SSH, str(PACKAGE / "supervisor")]
+        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *ask]
+        script = f"mount --bind {top} {included} && exec {shlex.join(as_user)}"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"needs mount and user namespaces: {done.stderr}")
+        assert done.stdout.split() == ["255", "True", "0", "True"]
     finally:
         shutil.rmtree(top)
