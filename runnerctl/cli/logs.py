@@ -6,6 +6,7 @@ import click
 
 from runnerctl import core
 from runnerctl.core import Services, logs
+from runnerctl.core.domain import jobs
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.logs import LogReader
 
@@ -36,7 +37,8 @@ def command(cli: CliContext, name: str, follow: bool, tail: int | None) -> None:
     """Show the log of runner NAME, also after the runner has ended.
 
     Use it to see what a runner does, or why it failed. The log holds what the runner itself prints: connections, jobs
-    with their results, errors. Secrets are masked. Logs of ended runners stay for the setting log_retention (7 days).
+    with their results, errors. Lines that begin with [runnerctl] are runnerctl's own; a job can forge all others.
+    Secrets are masked. Logs of ended runners stay for the setting log_retention (7 days).
     """
     documented = cli.output in {Output.JSON, Output.YAML}
     if follow and documented:
@@ -48,7 +50,7 @@ def command(cli: CliContext, name: str, follow: bool, tail: int | None) -> None:
     path = backend.logs(handle)
     lines, reader = logs.read(path, tail=tail)
     if documented:
-        render.document(cli.output, {"name": runner.name, "lines": lines})
+        render.document(cli.output, {"name": runner.name, "told_by": {"lines": jobs.LOG}, "lines": lines})
     else:
         render.lines(lines)
         if not path.exists():

@@ -82,11 +82,12 @@ def last_job(job: Job | SeenJob, *, reason: bool = True) -> str:
 
 
 def _job(facts: dict[str, Any] | None) -> str | None:
-    """Where it comes from is its own word."""
+    """Its name is the log's word, where it comes from its own."""
     if facts is None:
         return None
     origin = " ".join(filter(None, (facts["repository"], facts["workflow"], facts["run_id"])))
-    return f"{facts['name']}, says it is from {origin}" if origin else str(facts["name"])
+    named = f"{facts['name']} (named by its log)"
+    return f"{named}, says it is from {origin}" if origin else named
 
 
 def _github(runner: Runner, facts: dict[str, Any] | None) -> str | None:

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
     from .host import processes, trash
     from .host.directories import check_directory, disk_errors
+    from .host.job_processes import is_a_jobs
     from .host.locks import LockHeld, file_lock
     from .housekeeping import packaging, public_archives
+    from .housekeeping.kept_modes import KeptModes
     from .housekeeping.packaging import PackageFacts
     from .housekeeping.retention import Pruned, prune
     from .housekeeping.sizing import disk_sizes
@@ -142,8 +144,10 @@ _HOME = {
     "sweep": "engine.sweep",
     "check_directory": "host.directories",
     "disk_errors": "host.directories",
+    "is_a_jobs": "host.job_processes",
     "LockHeld": "host.locks",
     "file_lock": "host.locks",
+    "KeptModes": "housekeeping.kept_modes",
     "PackageFacts": "housekeeping.packaging",
     "Pruned": "housekeeping.retention",
     "prune": "housekeeping.retention",
@@ -202,6 +206,7 @@ __all__ = [
     "Finding",
     "Happened",
     "HostSection",
+    "KeptModes",
     "LISTS",
     "MAPS",
     "LockHeld",
@@ -259,6 +264,7 @@ __all__ = [
     "is_attended",
     "issuer_keys",
     "issuing",
+    "is_a_jobs",
     "job_variables",
     "observe",
     "observe_runners",

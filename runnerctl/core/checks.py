@@ -7,7 +7,7 @@ Every check looks only: nothing is made or changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -192,7 +192,7 @@ def _listening(subject: Subject) -> Iterator[Finding]:
     address = subject.address or listening.parse(settings.server.bind)
     listening.check_address(settings, address)
     listening.tls(settings)
-    listening.socket_group(settings)
+    listening.check_no_job_is_member(settings)
     yield Finding(Level.OK, f"serve listens at {address}")
 
 
@@ -263,6 +263,12 @@ def _jobs(subject: Subject) -> Iterator[Finding]:
     else:
         users = "systemd units" if backend.name == "systemd" else "processes with users of their own"
         yield Finding(Level.OK, f"Runners are {users}")
+    settings = subject.services.settings
+    if backend.name == "process" and settings.run_as is None and settings.landlock:
+        from .backends import confinement
+
+        if (why := confinement.weakness()) is not None:
+            yield Finding(Level.WARN, why, "Set run_as, or run `sudo runnerctl service install`")
 
 
 def _backend(subject: Subject) -> Iterator[Finding]:
@@ -286,11 +292,28 @@ def _job_env(subject: Subject) -> Iterator[Finding]:
                 hint="Put the script there, readable for every user that jobs run as, or name another",
             )
         yield from _kept_hook(subject, name, given[name])
+    yield from _closed_variables(subject, given)
     certificates = given.get("NODE_EXTRA_CA_CERTS")
     if certificates and not Path(certificates).is_file():
         yield Finding(Level.WARN, f"NODE_EXTRA_CA_CERTS names {certificates!r}, which is no file: Node.js ignores it")
     if given:
         yield Finding(Level.OK, f"Jobs get {', '.join(sorted(given))}")
+
+
+def _closed_variables(subject: Subject, given: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that lead jobs to where they may not go: the home of our user."""
+    from .domain import job_env
+    from .settings.kept_from_jobs import why_closed
+
+    services = subject.services
+    if services.backend.name != "process" or services.settings.run_as is not None or not services.settings.landlock:
+        return
+    for name in sorted(given.keys() - job_env.HOOKS):
+        for word in filter(os.path.isabs, given[name].split(":")):
+            why = why_closed(Path(word).resolve(), services.settings) if os.path.exists(word) else None  # noqa: PTH110 - a text that may be no path
+            if why is not None:
+                message = f"{name} names {word!r}, which jobs cannot use: {why}"
+                yield Finding(Level.WARN, message, f"RUNNERCTL_LANDLOCK_ALLOW={word}, with :rw if jobs write there")
 
 
 def _kept_hook(subject: Subject, name: str, script: str) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .domain.errors import ConfigInvalid
+from .host import job_users
 from .settings.load import Settings
 
 
@@ -62,6 +63,20 @@ def socket_group(settings: Settings) -> int | None:
         return grp.getgrnam(name).gr_gid
     except KeyError as exc:
         raise ConfigInvalid(f"server.socket_group {name!r} is not a group of this host") from exc
+
+
+def check_no_job_is_member(settings: Settings) -> None:
+    """Raises ``ConfigInvalid`` where jobs are members of the socket's group, and so would be operators."""
+    group = socket_group(settings)
+    if group is None:
+        return
+    given = job_users.groups(settings.run_as_groups or ())
+    own = () if settings.run_as is None else tuple(gid for _, gid in job_users.resolve(settings.run_as))
+    if group in (*given, *own):
+        raise ConfigInvalid(
+            f"Jobs are members of server.socket_group {settings.server.socket_group!r}: each would be an operator",
+            hint="Name a group of people only, or take it out of run_as_groups",
+        )
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:

@@ -251,6 +251,15 @@ class Services:
                 "no_new_privs=false needs run_as",
                 hint="A unit's jobs never gain privileges; those of the manager's own user can with landlock=false",
             )
+        for each in self.settings.landlock_allow or ():
+            ours = next(
+                (path for path in self.settings.files_of_ours() if each.path.resolve().is_relative_to(path)), None
+            )
+            if ours is not None:
+                raise ConfigInvalid(
+                    f"landlock_allow names {str(each.path)!r}, and {str(ours)!r} is runnerctl's own",
+                    hint="Name what jobs need of the home of runnerctl's user, such as /home/ci/.cargo",
+                )
         if run_as is None and not units and self.settings.run_as_groups:
             raise ConfigInvalid("run_as_groups needs run_as, or runners that are systemd units")
 
@@ -282,13 +291,26 @@ class Services:
         if self.settings.run_as is None:
             if not self.settings.landlock:
                 return {}
-            return {"hidden": self._hidden(), "package_dir": self.settings.package_dir}
+            return self._confinement()
         from .host.job_users import groups
 
         return {
             "groups": groups(self.settings.run_as_groups or ()),
             "most_processes": self.settings.limits.processes,
             "no_new_privs": self.settings.no_new_privs,
+        }
+
+    def _confinement(self) -> dict[str, Any]:
+        from .host import own_code, own_places
+
+        allowed = self.settings.landlock_allow or ()
+        return {
+            "hidden": self._hidden(),
+            "package_dir": self.settings.package_dir,
+            "closed": own_places.closed(),
+            "readable": tuple(each.path for each in allowed if not each.writable),
+            "writable": tuple(each.path for each in allowed if each.writable),
+            "code": own_code.guarded(),
         }
 
     def _hidden(self) -> tuple[Path, ...]:

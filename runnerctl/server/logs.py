@@ -18,7 +18,7 @@ log = logging.getLogger("runnerctl.server")
 
 TEXT, JSON = "text", "json"
 FIELDS = ("runner", "runner_id", "request_id", "actor", "method", "path", "status", "code", "step", "job", "repository",
-          "run_id", "result", "reason")  # fmt: skip
+          "run_id", "result", "told_by", "reason")  # fmt: skip
 """What is told beside the sentence, in this order."""
 _LONGEST, _LONGEST_FIELD, _LONGEST_TRACE = 1000, 256, 16 * 1024
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 
 from runnerctl.core import (
+    KeptModes,
     Reconciler,
     RegistrationPoller,
     Services,
@@ -61,6 +62,7 @@ class Watcher:
         self._beats: dict[str, float] = {}
         self._next_prune = 0.0
         self._warned: list[str] = []
+        self._modes = KeptModes()
         self._threads = [
             threading.Thread(target=self._repeat, args=(name, act), name=name, daemon=True)
             for name, act in (("watcher", self._hear), ("sweep", self._sweep), ("housekeeping", self._keep_house))
@@ -172,10 +174,15 @@ class Watcher:
 
     def _keep_house(self) -> None:
         """One at a time: an answer that takes long is waited for by this thread only."""
-        for act in (self._ask_github, self._renew_ahead, self._finish_orphans, self._replace_lost, self._prune):
+        own = (self._restore_modes, self._ask_github, self._renew_ahead, self._finish_orphans)
+        for act in (*own, self._replace_lost, self._prune):
             if not self._stopped.is_set():
                 self._guarded(act)
         self._stopped.wait(SWEEP_SECONDS)
+
+    def _restore_modes(self) -> None:
+        for told in self._modes.restore(self._services.settings):
+            log.error("%s", told)
 
     def _ask_github(self) -> None:
         runners = self._services.store.live()

@@ -33,6 +33,8 @@ _MEANINGS = {
 }
 _SIGNAL_MEANINGS = {2: "interrupted", 6: _MEANINGS[134], 9: _MEANINGS[137], 11: _MEANINGS[139], 15: _MEANINGS[143]}
 
+LISTENERS_WORD = "told by its Listener's output"
+"""Which a job can forge."""
 _DELETED = "its registration was deleted"
 _TAKEN = "its identity files are gone, and GitHub did not ask for that"
 
@@ -122,7 +124,9 @@ def outcome(
     again = f", {counter.in_a_row} times in a row" if counter.in_a_row > launch.restart_limit else ""
     may_go_on = configured and not (launch.ephemeral and jobs_run > 0)
     word = "outdated" if ended.code == TOO_OLD and may_go_on else "failed"
-    return word, ended.meaning + again + (f": {error}" if error else "")
+    # Before its first job nobody else could say that.
+    by_whom = f" ({LISTENERS_WORD})" if jobs_run > 0 else ""
+    return word, ended.meaning + again + (f": {error}{by_whom}" if error else "")
 
 
 def _unknown_outcome(launch: Launch, *, jobs_run: int, configured: bool, stop_asked: bool) -> tuple[str, str | None]:

@@ -38,6 +38,7 @@ class Job:
     def document(self) -> dict[str, object]:
         return {
             "name": self.name,
+            "name_from": LOG,
             "started_at": self.started_at,
             "ended_at": self.ended_at,
             "result": self.result,

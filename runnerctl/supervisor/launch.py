@@ -13,7 +13,7 @@ _MAX_SIZE = 1024 * 1024
 
 TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
-    from landlock import Confinement
+    from confinement import Confinement
 
 
 class LaunchInvalid(Exception):
@@ -43,9 +43,20 @@ def _user(part: _Part) -> JobUser:
 
 def _confinement(part: _Part) -> Confinement:
     # Imported where it is wanted: with users of their own, jobs are kept away by those.
-    from landlock import Confinement
+    from confinement import Confinement
 
-    return Confinement(hidden=part.strings("hidden"), home=part.string("home"), shared=part.string("shared"))
+    return Confinement(
+        hidden=part.strings("hidden"),
+        home=part.string("home"),
+        shared=part.string("shared"),
+        closed=part.any_strings("closed"),
+        code=part.any_strings("code"),
+        allowed=[
+            *((path, False) for path in part.any_strings("readable")),
+            *((path, True) for path in part.any_strings("writable")),
+        ],
+        links=part.any_strings("links"),
+    )
 
 
 class Launch:
@@ -165,6 +176,10 @@ class _Part:
         if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
             raise self._wrong(key, "a list of strings")
         return value
+
+    def any_strings(self, key: str) -> list[str]:
+        """None at all, too; a manager of before says nothing of them."""
+        return self.strings(key) if self.value(key, []) else []
 
     def mapping(self, key: str) -> dict[str, str]:
         value = self.value(key)

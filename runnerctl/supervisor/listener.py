@@ -24,6 +24,8 @@ class Listener:
         self._pid_file = pid_file
         self.adopted = adopted
         """It is no child of ours: how it ended will stay unknown."""
+        self.unprotected: str | None = None
+        """What its jobs could not be kept from."""
         self._write_pid_file()
 
     @property
@@ -94,7 +96,9 @@ def start(ready: Ready, launch: Launch) -> Listener:
     if process is None:
         raise OSError(3, os.strerror(3), f"/proc/{pid}")
     # It cannot be anybody else: its pid stays taken until we collect it.
-    return Listener(process, pidfd=os.pidfd_open(pid), pid_file=launch.pid_file, adopted=False)
+    started = Listener(process, pidfd=os.pidfd_open(pid), pid_file=launch.pid_file, adopted=False)
+    started.unprotected = ready.unprotected
+    return started
 
 
 def adopt(process: Process, launch: Launch) -> Listener | None:

@@ -46,7 +46,7 @@ class Output:
 
     def _take(self, whole: list[str]) -> list[lines.Event]:
         if whole:
-            self._log.write(whole)
+            self._log.hear(whole)
         return [event for line in whole if (event := lines.understand(line)) is not None]
 
     def _block(self) -> bytes:

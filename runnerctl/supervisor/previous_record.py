@@ -25,7 +25,7 @@ class PreviousRecord:
 
     __slots__ = (
         "_boot_id", "_document", "cgroup", "error", "job", "jobs", "jobs_run", "online_at", "phase", "phase_at",
-        "restarts", "stop_asked",
+        "restarts", "stop_asked", "unprotected",
     )  # fmt: skip
 
     def __init__(self, run_dir: str) -> None:
@@ -34,8 +34,8 @@ class PreviousRecord:
         self.phase = _one_of(document.get("phase"), _PHASES) or records.STARTING
         self.phase_at = number(document.get("phase_at"))
         self.online_at = number(document.get("online_at"))
-        error = document.get("error")
-        self.error = error if isinstance(error, str) else None
+        self.error = _text(document.get("error"))
+        self.unprotected = _text(document.get("unprotected"))
         self.job = from_document(document.get("job"))
         self.jobs = _jobs(document)
         self.jobs_run = int(number(document.get("jobs_run")) or 0)
@@ -99,6 +99,10 @@ def _read(path: str) -> dict[str, object]:
     finally:
         os.close(descriptor)
     return document if isinstance(document, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _one_of(value: object, allowed: tuple[str, ...]) -> str | None:

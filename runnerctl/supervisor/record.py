@@ -50,6 +50,8 @@ class Record:
         self.stop_asked: str | None = None
         self.error: str | None = None
         """What its Listener said of why it is not online."""
+        self.unprotected: str | None = None
+        """What its jobs are not kept from, though they should be."""
         self.ended = False
         self.outcome: str | None = None
         self.reason: str | None = None
@@ -72,6 +74,7 @@ class Record:
         self.phase, self.phase_at = previous.phase, previous.phase_at or self.phase_at
         self.online_at = previous.online_at
         self.job, self.jobs, self.error = previous.job, previous.jobs, previous.error
+        self.unprotected = previous.unprotected
         self.jobs_run, self.restarts = previous.jobs_run, previous.restarts
 
     def save(self) -> None:
@@ -108,6 +111,7 @@ class Record:
             },
             "stop_asked": self.stop_asked,
             "error": self.error,
+            "unprotected": self.unprotected,
             "ended": self.ended,
             "outcome": self.outcome,
             "reason": self.reason,

@@ -6,6 +6,7 @@ import os
 import time
 
 _OURS = "[runnerctl] "
+"""Begins what is our word; a job can write all else."""
 
 
 class RunnerLog:
@@ -22,9 +23,13 @@ class RunnerLog:
 
     def note(self, text: str) -> None:
         """A line of our own."""
-        self.write([_OURS + text])
+        self._write([_OURS + text])
 
-    def write(self, lines: list[str]) -> None:
+    def hear(self, lines: list[str]) -> None:
+        """What the Listener says, or a job in its name: none of it passes for a line of our own."""
+        self._write([f"> {line}" if line.startswith(_OURS.strip()) else line for line in lines])
+
+    def _write(self, lines: list[str]) -> None:
         """Writes all of them or, when there is no space, counts them as dropped."""
         try:
             if self._dropped:

@@ -12,7 +12,7 @@ from jobuser import JobUser
 
 TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
-    from landlock import Confinement
+    from confinement import Confinement
     from priority import Priority
 
 
@@ -25,7 +25,7 @@ class Ready:
     before the program is wanted has that done.
     """
 
-    __slots__ = ("_failures", "_gate", "_program", "pid")
+    __slots__ = ("_failures", "_gate", "_program", "pid", "unprotected")
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Ready:
         priority: Priority | None = None,
     ) -> None:
         self._program = argv[0]
+        self.unprotected: str | None = None
+        """What its confinement cannot keep it from; known once it runs."""
         self._failures, channel = os.pipe()
         gate, self._gate = os.pipe()
         # A signal between fork and exec would run our handler in the child and put its byte into our own pipe.
@@ -67,13 +69,24 @@ class Ready:
         or the program cannot be used, and ``ChildProcessError`` when it was killed before.
         """
         waited = self._open_gate()
-        with os.fdopen(self._failures, "rb") as stream:
-            failure = stream.read()
-        if not failure and waited:
+        failure = self._hear()
+        if failure is None and waited:
             return self.pid
         os.waitpid(self.pid, 0)
-        number, path = failure.decode().split(" ", 1) if failure else (errno.ECHILD, self._program)
-        raise OSError(int(number), os.strerror(int(number)), path)
+        number, path = failure or (errno.ECHILD, self._program)
+        raise OSError(number, os.strerror(number), path)
+
+    def _hear(self) -> tuple[int, str] | None:
+        """What prevented the exec: a number and a path."""
+        failure = None
+        with os.fdopen(self._failures, "rb") as stream:
+            said = os.fsdecode(stream.read()).split("\0")[:-1]
+        for number, _, text in (line.partition(" ") for line in said):
+            if number == "0":
+                self.unprotected = text
+            else:
+                failure = int(number), text
+        return failure
 
     def _open_gate(self) -> bool:
         """False: nobody waits there any more."""
@@ -126,15 +139,15 @@ def _become(
             priority.take()
         if user is not None:
             user.become()
-        if confinement is not None:
-            confinement.enter()
+        if confinement is not None and (left := confinement.enter()) is not None:
+            os.write(channel, f"0 {left}\0".encode())
         os.chdir(directory)
         path = argv[0]
         if os.read(gate, 1):  # its end: whoever would have opened it is gone
             wakeups.forget()
             os.execve(path, argv, environment)  # noqa: S606 - no shell is wanted
     except OSError as exc:
-        os.write(channel, f"{exc.errno} {exc.filename or path}".encode())
+        os.write(channel, os.fsencode(f"{exc.errno} {exc.filename or path}\0"))
     finally:
         os._exit(127)
 

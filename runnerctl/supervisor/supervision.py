@@ -87,7 +87,9 @@ class Supervision:
         """Starts the Listener. Raises ``OSError`` when it cannot be executed."""
         listeners.unlink_quietly(self._update_file)
         self._listener = self._spawn()
-        self._record.listener = self._listener.process
+        self._record.listener, self._record.unprotected = self._listener.process, self._listener.unprotected
+        if self._record.unprotected is not None:
+            self._log.note(self._record.unprotected)
         self._progress.started()
         self._save()
 

@@ -81,12 +81,15 @@ def test_a_wish_says_who_has_it(data: dict[str, str], text: str) -> None:
 
 def test_a_job_says_how_it_ended_and_whose_word_that_is() -> None:
     job = {"id": 1, "name": "build"}
-    assert told(kind=EventType.JOB, data=job) == "begins job 'build'"
+    assert told(kind=EventType.JOB, data=job) == "begins job 'build' (named by its log)"
     ended = {**job, "ended_at": 9.0, "seconds": 4.0, "result": "failed", "result_from": "log"}
-    assert told(kind=EventType.JOB, data=ended) == "ends job 'build': failed by its log after 4 s"
+    assert told(kind=EventType.JOB, data=ended) == "ends job 'build' (named by its log): failed by its log after 4 s"
     lost = sentence(event(EventType.JOB, data={**ended, "result": None}, reason="killed"), scope="")
     assert lost is not None
-    assert (lost.text, lost.warning) == ("ends job 'build': ended, result unknown after 4 s: killed", True)
+    assert (lost.text, lost.warning) == (
+        "ends job 'build' (named by its log): ended, result unknown after 4 s: killed",
+        True,
+    )
 
 
 HOSTILE = f"job\nINFO forged\r\x1b[2J\u2028{TOKEN} {'x' * 5000}"

@@ -60,7 +60,13 @@ class LaunchOptions:
     network: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Proxies and certificates, as variables: the Listener is behind the same ones as we are."""
     hidden: tuple[Path, ...] = ()
-    """Kept from jobs that run as ourselves, where the kernel has Landlock."""
+    """Ours, and kept from jobs that run as ourselves, where the kernel has Landlock."""
+    closed: tuple[Path, ...] = ()
+    """Our user's, and kept from them likewise, but for what is ``readable`` or ``writable``."""
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    code: tuple[Path, ...] = ()
+    """What we run from: those jobs read it and never change it."""
     needed: tuple[Path, ...] = ()
     """Where runners and their packages are."""
     package_dir: Path | None = None
@@ -164,6 +170,11 @@ class LaunchOptions:
             "hidden": list(map(str, self.hidden)),
             "home": str(place.root),
             "shared": str(self.package_dir),
+            "closed": list(map(str, self.closed)),
+            "readable": list(map(str, self.readable)),
+            "writable": list(map(str, self.writable)),
+            "code": list(map(str, self.code)),
+            "links": [str(place.short_root)],
         }
 
     def _user(self, place: Place) -> dict[str, Any] | None:

@@ -91,7 +91,15 @@ class ProcessBackend(SupervisedBackend):
     def degraded(self) -> str | None:
         user = "root, the user that runs runnerctl," if os.geteuid() == 0 else "the same user as runnerctl"
         shared = f"Jobs run as {user} and can read its files. Set run_as"
-        return "; ".join(filter(None, (None if self.isolates else shared, self.unenforced))) or None
+        ours = () if self.isolates else (shared, self._unguarded)
+        return "; ".join(filter(None, (*ours, self.unenforced))) or None
+
+    @property
+    def _unguarded(self) -> str | None:
+        """Beside what a supervisor finds out when it starts a runner."""
+        from .confinement import NOT_CONFINED, changeable_code
+
+        return changeable_code() if self.options.package_dir is not None else NOT_CONFINED
 
     @cached_property
     def unenforced(self) -> str | None:

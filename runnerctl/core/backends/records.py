@@ -38,6 +38,7 @@ class Record(NamedTuple):
     error: str | None = None
     phase_at: float | None = None
     crashed: bool = False
+    unprotected: str | None = None
 
 
 _FAULTS = frozenset(128 + number for number in (4, 5, 6, 7, 8, 9, 11))
@@ -64,6 +65,7 @@ def decode(text: bytes) -> Record:
         error=get("error"),
         phase_at=get("phase_at"),
         crashed=_is_crash(get("last_exit")),
+        unprotected=get("unprotected"),
     )
 
 
@@ -269,6 +271,7 @@ def _observation(record: Record, *, running: bool, supervised: bool) -> Observat
         ended=record.ended,
         outcome=record.outcome,
         reason=record.reason,
+        unprotected=record.unprotected,
         phase_at=record.phase_at,
         crashed=record.crashed,
         working=(job is not None or record.phase is Phase.BUSY) if watched else None,

@@ -19,6 +19,7 @@ UNKNOWN = "unknown"
 CONNECTING = "connecting"
 LISTENERS_WORD = "told by its Listener's output"
 """Which a job can forge."""
+KERNEL = "kernel"
 OFFLINE = "GitHub shows it as offline, though its Listener lives"
 OVERDUE_SECONDS = 90.0
 """GitHub is listed every minute; what it said longer ago than that, and the time that a listing takes, is unknown."""
@@ -77,6 +78,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "pid": seen.pid if seen else None,
         "state": status.state,
         "phase": seen.phase if running and seen else runner.state,
+        "told_by": {"phase": _phase_told_by(seen)},
         "job": job_document(seen),
         "last_job": None if status.last_job is None else jobs.document(status.last_job),
         "github": github_document(runner, status.now),
@@ -86,12 +88,20 @@ def status_document(status: Status) -> dict[str, Any]:
     }
 
 
+def _phase_told_by(seen: Observation | None) -> str | None:
+    """A Worker and an end are seen; for all else there are the Listener's lines alone, which a job can forge."""
+    if seen is None or not seen.running:
+        return None
+    return KERNEL if seen.phase is Phase.BUSY else jobs.LOG
+
+
 def job_document(seen: Observation | None) -> dict[str, Any] | None:
     if seen is None or seen.job is None:
         return None
     running = next((job for job in seen.jobs if job.ended_at is None), None)
     origin = dict.fromkeys(jobs.ORIGIN) if running is None else {name: getattr(running, name) for name in jobs.ORIGIN}
-    return {"name": seen.job, "started_at": timestamp(seen.job_started_at), **origin}
+    told_by = jobs.told_by(origin["repository"])
+    return {"name": seen.job, "started_at": timestamp(seen.job_started_at), **origin, "told_by": told_by}
 
 
 def github_document(runner: Runner, now: float) -> dict[str, Any] | None:

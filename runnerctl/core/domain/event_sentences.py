@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .durations import shown
+from .jobs import LOG
 from .models import EventType, StoredEvent
 from .states import TERMINAL, Desired, How
 from .states import RunnerState as S
@@ -82,13 +83,15 @@ def _wanted(event: StoredEvent) -> Sentence:
 def _job(event: StoredEvent) -> Sentence:
     data = event.data
     fields = {name: data[name] for name in ("repository", "run_id", "result") if data.get(name)}
+    fields["told_by"] = LOG
+    named = f"{data['name']!r} (named by its log)"
     if "ended_at" not in data:
-        return Sentence(f"begins job {data['name']!r}", fields={"job": data["name"], **fields})
+        return Sentence(f"begins job {named}", fields={"job": data["name"], **fields})
     result = data["result"] or "ended, result unknown"
-    told = f"{result} by its log" if data["result"] and data.get("result_from") == "log" else result
+    told = f"{result} by its log" if data["result"] and data.get("result_from") == LOG else result
     seconds = data.get("seconds")
     after = "" if seconds is None else f" after {shown(seconds)}"
-    text = _because(f"ends job {data['name']!r}: {told}{after}", event.reason)
+    text = _because(f"ends job {named}: {told}{after}", event.reason)
     return Sentence(text, warning=data["result"] is None, fields={"job": data["name"], **fields})
 
 

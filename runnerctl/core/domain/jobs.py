@@ -51,7 +51,7 @@ def listed(found: RunJob) -> dict[str, Any]:
 
 
 def document(job: Job | SeenJob) -> dict[str, Any]:
-    """``told_by`` says whose word the result and the origin are: the origin is always the job's own."""
+    """``told_by`` says whose word the result, the name and the origin are."""
     ended = job.ended_at
     return {
         "name": job.name,
@@ -64,5 +64,10 @@ def document(job: Job | SeenJob) -> dict[str, Any]:
         "seconds": None if ended is None else round(max(0.0, ended - job.started_at), 3),
         "result": job.result,
         "reason": job.reason,
-        "told_by": {"result": job.result_from, "origin": "job" if job.repository else None},
+        "told_by": {"result": job.result_from, **told_by(job.repository)},
     }
+
+
+def told_by(repository: object) -> dict[str, str | None]:
+    """Whose word a job's name and origin are: the log's, which a job can forge, and the job's own."""
+    return {"name": LOG, "origin": "job" if repository else None}

@@ -78,6 +78,8 @@ class Observation(NamedTuple):
     """A job runs, as far as was seen at no cost; None: ``Backend.working`` proves it."""
     jobs: tuple[SeenJob, ...] = ()
     """The last that ended, oldest first, and the one that runs."""
+    unprotected: str | None = None
+    """What its jobs are not kept from on this host, though they should be."""
     phase_at: float | None = None
     """Since when it is in that phase."""
     began: float = 0.0

@@ -63,21 +63,25 @@ def describe(
         why = f"Its processes cannot be seen from here: {seen.error or 'no reason was given'}"
         return _unseen(services, runner, seen, why)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
-    degraded = shared if seen is not None and seen.running else _held_back(services, runner)
+    degraded = _sum(shared, seen.unprotected) if seen is not None and seen.running else _held_back(services, runner)
     now = services.clock.now()
     if seen is not None and runner.offline_since is not None:
-        degraded = "; ".join(filter(None, (documents.offline_text(runner, seen, now), degraded))) or None
+        degraded = _sum(documents.offline_text(runner, seen, now), degraded)
     if runner.exposed_at is not None:
         from .github_side import exposure  # seldom, and a status must be quick
 
-        degraded = "; ".join(filter(None, (exposure.warning(services, runner), degraded))) or None
+        degraded = _sum(exposure.warning(services, runner), degraded)
     end = version_ends.shown_end(services, runner)
     if end is not None and (doubt := version_policy.doubt(end, now)) is not None:
-        degraded = "; ".join(filter(None, (degraded, doubt)))
+        degraded = _sum(degraded, doubt)
     last_job = _last_job(services, runner, seen, last_jobs)
     return Status(
         name=runner.name, runner=runner, seen=seen, degraded=degraded, now=now, last_job=last_job, version=end
     )
+
+
+def _sum(*sentences: str | None) -> str | None:
+    return "; ".join(filter(None, sentences)) or None
 
 
 def _last_job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from ..host import own_places
 from .load import Settings
 
 
@@ -13,9 +14,22 @@ def why_kept(path: Path, settings: Settings, *, units: bool) -> str | None:
     file = path.resolve()
     if units or settings.run_as is not None:
         return _shut_by_modes(file)
-    if settings.landlock and any(file.is_relative_to(each.resolve()) for each in settings.files_of_ours()):
+    if not settings.landlock:
+        return None
+    if any(file.is_relative_to(each.resolve()) for each in settings.files_of_ours()):
         return "Landlock keeps jobs from where it is"
-    return None
+    return why_closed(file, settings)
+
+
+def why_closed(file: Path, settings: Settings) -> str | None:
+    """It is in the home of our user, and no setting lets jobs in there. ``file`` is a real path."""
+    allowed = settings.landlock_allow or ()
+    if any(file.is_relative_to(each.path.resolve()) for each in allowed):
+        return None
+    home = next((each for each in own_places.closed() if file.is_relative_to(each.resolve())), None)
+    return (
+        None if home is None else f"it is in {str(home)!r}, which is closed to jobs but for what landlock_allow names"
+    )
 
 
 def _shut_by_modes(file: Path) -> str | None:

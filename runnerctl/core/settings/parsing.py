@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..domain import durations, names, sizes
 from ..domain.errors import InvalidRequest
@@ -184,6 +184,35 @@ def cleaned(text: str) -> tuple[str, ...]:
     if not chosen or not set(chosen) <= {"tmp", "home", "work"}:
         raise ValueError("use tmp, home, work, or several of them with commas between")
     return chosen
+
+
+class AllowedPath(NamedTuple):
+    path: Path
+    writable: bool
+
+    def __str__(self) -> str:
+        return f"{self.path}:rw" if self.writable else str(self.path)
+
+
+class AllowedPaths(tuple[AllowedPath, ...]):
+    """Shown as it is written."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+def allowed_paths(text: str) -> AllowedPaths:
+    """``/srv/tools,/home/ci/.cache:rw``."""
+    found = []
+    for word in words(text):
+        named, colon, how = word.rpartition(":")
+        path = Path(named if colon and how in {"rw", "ro"} else word)
+        if not path.is_absolute() or ".." in path.parts or path == Path("/"):
+            raise ValueError("use absolute paths, such as /home/ci/.cargo or /home/ci/.cache:rw")
+        found.append(AllowedPath(path, colon == ":" and how == "rw"))
+    return AllowedPaths(found)
 
 
 def workflow_rules(text: str) -> str:

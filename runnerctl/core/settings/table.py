@@ -148,6 +148,10 @@ class HostSection(Section, name=""):
     landlock = setting(
         "true", "Confine jobs that run as the same user as runnerctl, where the kernel can", parsing.boolean
     )
+    landlock_allow = optional(
+        "What those jobs may use of the home of runnerctl's user: paths, each read-only, or PATH:rw; not set: nothing",
+        parsing.allowed_paths,
+    )
     replace_lost = setting(
         "true",
         "Make an idle ephemeral runner again that was killed, or that GitHub no longer knows or shows as offline",

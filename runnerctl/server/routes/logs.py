@@ -9,7 +9,7 @@ from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import Action, logs
-from runnerctl.core.domain import durations, names
+from runnerctl.core.domain import durations, jobs, names
 from runnerctl.core.domain.timestamps import timestamp
 
 from .. import bodies
@@ -34,6 +34,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     path = await request.app[OFFLOAD].call(backend.logs, handle)
     lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=since)
     headers = {**PROTECTION, "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request[ID]}
+    headers["X-Told-By"] = jobs.LOG  # but for lines that begin with [runnerctl]
     answer = web.StreamResponse(headers=headers)
     await answer.prepare(request)
     with contextlib.closing(reader):

@@ -232,9 +232,9 @@ def test_a_job_says_itself_where_it_comes_from_while_it_runs_and_after(
     shown = until(lambda: (job := run_here("status", "told", "-o", "json").document["job"])["repository"] and job)
     assert (shown["name"], shown["repository"]) == ("build", REPO)
     assert all((shown["workflow"], shown["run_id"], shown["run_attempt"]))
-    assert run_here("status", "told").rows[0]["JOB"].startswith(f"build, says it is from {REPO} ")
+    assert run_here("status", "told").rows[0]["JOB"].startswith(f"build (named by its log), says it is from {REPO} ")
     (host.top / "go").touch()
     job = ended(services, runner)
     assert (job.repository, job.workflow, job.run_id) == (REPO, shown["workflow"], shown["run_id"])
     told = run_here("status", "told", "-o", "json").document["last_job"]
-    assert told["told_by"] == {"result": "listener", "origin": "job"}
+    assert told["told_by"] == {"result": "listener", "name": "log", "origin": "job"}

@@ -167,8 +167,9 @@ def test_under_landlock_what_is_named_inside_a_hidden_directory_opens_nothing_of
     for path in (hidden, *inside, mine):
         (path / "secret").write_text("x")
     enter = (
-        "import sys; supervisor, mine, *hidden = sys.argv[1:]; sys.path.insert(0, supervisor); import landlock;"
-        " landlock.Confinement(hidden=hidden, home=mine, shared='/nowhere').enter(); [print(line) for line in read()]"
+        "import sys; supervisor, mine, *hidden = sys.argv[1:]; sys.path.insert(0, supervisor);"
+        " import confinement as c; c.Confinement(hidden=hidden, home=mine, shared='/nowhere').restrict();"
+        " [print(line) for line in read()]"
     )
     read = (
         "import pathlib\n"

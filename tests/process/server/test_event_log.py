@@ -57,8 +57,8 @@ def test_each_act_of_a_life_is_one_line_with_the_request_that_began_it(
         f"runner ci-1 is created for {REPO} by request",
         "runner ci-1 starts",
         "runner ci-1 takes jobs",
-        "runner ci-1 begins job 'build'",
-        "runner ci-1 ends job 'build': failed",
+        "runner ci-1 begins job 'build' (named by its log)",
+        "runner ci-1 ends job 'build' (named by its log): failed",
         "runner ci-1 completed",
     ]
     assert [line.get("request_id") for line in lines] == ["made-it"] * 3 + [None] * 3

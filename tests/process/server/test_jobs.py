@@ -85,5 +85,5 @@ def test_the_history_of_a_runner_says_where_the_time_went(server: Server, servic
     assert states[:4] == ["pending", "registered", "starting", "idle"]
     rows = {row["WHAT"]: row for row in cli("history", "ci-1").rows}
     assert f"github {told['took']['github']} ms" in rows["registered"]["TOOK"]
-    assert any(what.startswith("ends job 'build': failed") for what in rows)
+    assert any(what.startswith("ends job 'build' (named by its log): failed") for what in rows)
     assert cli("history", "nobody", "-o", "json").error["code"] == "runner_not_found"
