@@ -85,7 +85,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
 
     def live(self) -> list[Runner]:
         """Every runner whose life has not ended, oldest first."""
-        return [rows.runner(row) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY seq")]
+        return [rows.runner(row) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY +seq")]
 
     def previous_github_id(self, runner: Runner) -> int | None:
         """GitHub's id of the last registration of that name in that scope, made by an earlier life."""
@@ -105,7 +105,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
 
     def page(self, query: RunnerQuery) -> RunnerPage[Runner]:
         """The runners that fit, oldest first, up to the query's limit."""
-        wanted = ["seq > ?"]
+        # With `+` SQLite takes the index of those that live, and does not look at all that ever ended.
+        seq = "seq" if query.every or query.state is not None else "+seq"
+        wanted = [f"{seq} > ?"]
         values: list[object] = [query.after]
         if query.state is not None:
             wanted.append("state = ?")
@@ -122,7 +124,7 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens):
             condition, value = rows.bears(query.label)
             wanted.append(condition)
             values.append(value)
-        statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT ?"
+        statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY {seq} LIMIT ?"
         found = self._read(statement, *values, query.limit + 1)
         items = [rows.runner(row) for row in found[: query.limit]]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
