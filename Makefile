@@ -53,7 +53,7 @@ help:
 	@echo "make bench   measures and prints a table"
 	@echo "make simulate   20,000 lives in virtual time, from 200 seeds, while everything breaks; minutes"
 	@echo "make fuzz    6,000 inputs for each place that takes what strangers send: requests, settings files, archives, the Listener; minutes"
-	@echo "make soak    thousands of lives while everything breaks, kills at every moment, power cuts and long races; an hour"
+	@echo "make soak    thousands of lives while everything breaks, kills at every moment, power cuts, long races, and strangers who attack; an hour"
 
 $(VENV)/run: setup.cfg setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11.2 or newer was found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -129,6 +129,7 @@ simulate: $(VENV)/dev
 soak: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m benchmarks.soak 2000
+	$(BIN)/python -m benchmarks.hostile 300 200
 	RACES=200 $(BIN)/python -m pytest tests/soak/test_never_lose_a_job.py
 	ALL_MOMENTS=1 $(BIN)/python -m pytest $(ALL_MOMENTS_TESTS) --timeout 900
 	STATEFUL=500 POWER_CUTS=100 $(BIN)/python -m pytest tests/soak/test_lives_stateful.py tests/soak/test_power_cut.py --timeout 7200

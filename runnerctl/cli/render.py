@@ -189,14 +189,23 @@ def _text(output: Output, content: dict[str, Any]) -> str:
     if output is Output.YAML:
         import yaml
 
-        # By way of JSON: enumerations and tuples are plain words and lists then.
-        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip("\n")
-    return f"{text}\n"
+        # By way of JSON: enumerations and tuples are plain words and lists then. What would not be shown as it is, but
+        # acted on by a terminal, makes all but ASCII be written as numbers.
+        plain = text.replace("\n", "").isprintable()
+        return str(yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=plain))
+    return f"{_escaped(text)}\n"
+
+
+def _escaped(text: str) -> str:
+    """JSON that means the same, without a character that a terminal acts on or that changes how others are read."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _redacted(each) for name, each in value.items()}
+        return {redact(str(name)): _redacted(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_redacted(each) for each in value]
     return redact(value) if isinstance(value, str) else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from runnerctl.core.domain.errors import InvalidRequest
@@ -98,21 +100,32 @@ def install(cli: CliContext, dry_run: bool, now: bool, backend: str, user: str) 
     epilog="""\b
 Examples:
   sudo runnerctl service uninstall --dry-run
-  sudo runnerctl service uninstall --purge""",
+  sudo runnerctl service uninstall --purge --yes""",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--purge", is_flag=True, help="Also delete settings, keys, state, logs, packages and the user.")
 @click.option(
     "--force", is_flag=True, help="Uninstall even if runners are running; they continue unmanaged. Not with --purge."
 )
+@click.option("--yes", is_flag=True, help="Do not ask before --purge deletes.")
 @pass_cli
-def uninstall(cli: CliContext, dry_run: bool, purge: bool, force: bool) -> None:
+def uninstall(cli: CliContext, dry_run: bool, purge: bool, force: bool, yes: bool) -> None:
     """Stop and disable the server and remove its units. Settings, state and user stay, unless --purge. Needs root."""
     layout = here()
-    _carry_out(cli, plan_uninstall(layout, purge=purge, force=force), dry_run=dry_run)
+    steps = plan_uninstall(layout, purge=purge, force=force)
+    if purge and steps and not (dry_run or yes or _is_agreed()):
+        render.talk(cli, "Nothing was uninstalled")
+        return
+    _carry_out(cli, steps, dry_run=dry_run)
     if purge and not dry_run:
         for path in left_behind(layout):
             render.warn(cli, f"{str(path)!r} stays: it does not belong to the service's user")
+
+
+def _is_agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise InvalidRequest("uninstall --purge asks before it deletes", hint="Pass --yes")
+    return render.agreed("Delete settings, keys, state, logs, packages and the user of the service?")
 
 
 def _carry_out(cli: CliContext, steps: list[Step], *, dry_run: bool) -> None:

@@ -1,4 +1,7 @@
-"""Who asked for what, and what came of it: ``audit.log``, one JSON object a line, only ever added to.
+"""Who asked for what, and what came of it: one JSON object a line, only ever added to.
+
+``audit.log`` holds what was changed; ``refused.log`` who was refused, and who asked for what was so already. Each is
+rotated by itself: however much strangers are refused, it pushes out nothing that was granted.
 
 A line is one write in append mode, so that any number of processes may write at once. No secret is ever in it.
 """
@@ -20,7 +23,9 @@ log = logging.getLogger("runnerctl.core")
 
 OK = "ok"
 _LONGEST = 256
-_MOST_READ = 64 * 1024
+_MOST_READ = 4 * 1024
+"""Of a field, to be masked: strangers choose how long it is."""
+REFUSED = "refused.log"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -37,6 +42,8 @@ class AuditEntry:
     object: str
     result: str
     request_id: str | None = None
+    changed: bool = True
+    """Not written: whether there was anything to do, if it was granted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,38 +56,46 @@ class Audit:
     files: int
     """How many are kept, the current one included."""
 
-    def write(self, entry: AuditEntry) -> None:
-        try:
-            if self._append(_line(entry, self.clock.now())) > self.max_bytes:
-                self._rotate()
-        except OSError as exc:
-            log.error("the audit log %s cannot be written: %s", self.path, exc.strerror)
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """Of what was granted, and of what was not."""
+        return self.path, self.path.with_name(REFUSED)
 
-    def _append(self, line: bytes) -> int:
+    def write(self, entry: AuditEntry) -> None:
+        granted, refused = self.paths
+        path = granted if entry.result == OK and entry.changed else refused
+        try:
+            if self._append(path, _line(entry, self.clock.now())) > self.max_bytes:
+                self._rotate(path)
+        except OSError as exc:
+            log.error("the audit log %s cannot be written: %s", path, exc.strerror)
+
+    def _append(self, path: Path, line: bytes) -> int:
         """Returns the log's size now."""
-        descriptor = os.open(self.path, _FLAGS, 0o600)
+        descriptor = os.open(path, _FLAGS, 0o600)
         try:
             os.write(descriptor, line)
             return os.fstat(descriptor).st_size
         finally:
             os.close(descriptor)
 
-    def _rotate(self) -> None:
+    def _rotate(self, path: Path) -> None:
         """Whoever still writes to the file that is renamed loses nothing by it."""
         try:
-            with file_lock(self.path.with_name("audit.lock"), wait=0):
-                if self.path.stat().st_size <= self.max_bytes:
+            with file_lock(path.with_suffix(".lock"), wait=0):
+                if path.stat().st_size <= self.max_bytes:
                     return  # somebody else did meanwhile
                 for number in reversed(range(self.files - 1)):
-                    if self._numbered(number).exists():
-                        self._numbered(number).rename(self._numbered(number + 1))
+                    if _numbered(path, number).exists():
+                        _numbered(path, number).rename(_numbered(path, number + 1))
                 if self.files == 1:
-                    self.path.unlink()
+                    path.unlink()
         except (LockHeld, FileNotFoundError):
             return  # somebody else is at it, or was
 
-    def _numbered(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}") if number else path
 
 
 def _line(entry: AuditEntry, now: float) -> bytes:

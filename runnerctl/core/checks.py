@@ -196,6 +196,9 @@ def _listening(subject: Subject) -> Iterator[Finding]:
     yield Finding(Level.OK, f"serve listens at {address}")
 
 
+_MAKE_ONE = "Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to the output of: openssl rand -hex 32"
+
+
 def _callers(subject: Subject) -> Iterator[Finding]:
     """Who may ask a server for runners."""
     token = credentials.api_token(subject.services.settings)
@@ -203,12 +206,15 @@ def _callers(subject: Subject) -> Iterator[Finding]:
     if token is None and policy is None and not _has_api_tokens(subject):
         error = ConfigInvalid(
             "No API token is set: anybody could create runners",
-            hint="Set GITHUB_WFA_RUNNER_SERVER__API_TOKEN, for example to the output of: openssl rand -hex 32",
+            hint=_MAKE_ONE,
         )
         message = "No API token is set: `runnerctl serve` would refuse to start"
         yield Finding(Level.WARN, message, error.hint or "", error=error)
     elif policy is not None and not policy.rules:
         yield Finding(Level.WARN, "oidc.issuer is set without oidc.rules: no workflow is allowed")
+    elif token is not None and (why := credentials.weakness(token)) is not None:
+        error = ConfigInvalid(f"The API token {why}: anybody could guess it", hint=_MAKE_ONE)
+        yield Finding(Level.FAIL, error.message, _MAKE_ONE, error=error)
     else:
         yield Finding(Level.OK, "serve requires a token")
 

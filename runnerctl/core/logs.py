@@ -12,34 +12,58 @@ from pathlib import Path
 from .redact import redact
 
 _BLOCK = 64 * 1024
-_MAX_TAIL = 4 * 1024 * 1024
+_LONGEST_LINE = 64 * 1024
+"""Longer ones are given in parts. The supervisor writes none; whoever else does must not fill our memory."""
 
 
 class LogReader:
-    """Reads ``runner.log`` on from where it stopped; follows it through a rotation."""
+    """Reads ``runner.log`` on from where it stopped; follows it through a rotation.
 
-    def __init__(self, path: Path) -> None:
+    However long the log is, no more than a piece of it is held at once.
+    """
+
+    def __init__(self, path: Path, *, since: str | None = None) -> None:
         self._path = path
+        self._since = since
+        self._earlier: int | None = None
         self._descriptor: int | None = None
         self._rest = b""
 
+    def begin_at(self, tail: int | None) -> None:
+        """The last ``tail`` lines come first; without it all, those of the file that was rotated away last included."""
+        found = _begin(self._descriptor, tail) if self._open() else 0
+        if tail is not None and found >= tail:
+            return
+        self._earlier = _opened(self._path.with_name(f"{self._path.name}.1"))
+        _begin(self._earlier, None if tail is None else tail - found)
+
     def lines(self) -> Iterator[str]:
         """The whole lines that were added since the last call."""
-        while True:
-            block = self._read()
-            if not block:
-                return
-            *whole, self._rest = (self._rest + block).split(b"\n")
-            for line in whole:
-                yield redact(line.decode(errors="replace"))
+        while (piece := self.piece()) is not None:
+            yield from piece
+
+    def piece(self) -> list[str] | None:
+        """Some of them: what one read gives; None when there is no more for now."""
+        block = self._read()
+        if not block:
+            return None
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            whole, self._rest = [*whole, self._rest], b""
+        lines = [redact(line.decode(errors="replace")) for line in whole]
+        since = self._since
+        return lines if since is None else [line for line in lines if line[: len(since)] >= since]
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in (self._earlier, self._descriptor):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._earlier = self._descriptor = None
 
     def _read(self) -> bytes:
-        if self._descriptor is None and not self._open():
+        if self._earlier is not None:
+            return self._read_earlier(self._earlier)
+        if not self._open():
             return b""
         assert self._descriptor is not None  # noqa: S101 - just opened
         block = os.read(self._descriptor, _BLOCK)
@@ -49,12 +73,18 @@ class LogReader:
         self.close()
         return self._read()
 
+    def _read_earlier(self, descriptor: int) -> bytes:
+        block = os.read(descriptor, _BLOCK)
+        if block:
+            return block
+        self._earlier = None
+        os.close(descriptor)
+        return b"\n" if self._rest else self._read()
+
     def _open(self) -> bool:
-        try:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        return True
+        if self._descriptor is None:
+            self._descriptor = _opened(self._path)
+        return self._descriptor is not None
 
     def _rotated(self) -> bool:
         assert self._descriptor is not None  # noqa: S101 - called while it is open
@@ -65,19 +95,44 @@ class LogReader:
 
 
 def read(path: Path, *, tail: int | None = None, since: str | None = None) -> tuple[list[str], LogReader]:
-    """The log so far (its last ``tail`` lines, from time ``since`` on) and a reader for what follows."""
-    reader = LogReader(path)
-    lines = [*_rotated_lines(path), *reader.lines()] if tail is None or tail else list(reader.lines())
-    if since is not None:
-        lines = [line for line in lines if line[: len(since)] >= since]
-    return (lines if tail is None else lines[len(lines) - tail :] if tail < len(lines) else lines), reader
+    """The log so far (of its last ``tail`` lines those from time ``since`` on) and a reader for what follows."""
+    reader = LogReader(path, since=since)
+    reader.begin_at(tail)
+    return list(reader.lines()), reader
 
 
-def _rotated_lines(path: Path) -> list[str]:
-    """Of the file that was rotated away last; older ones are left to those who look for them."""
-    older = path.with_name(path.name + ".1")
+def _opened(path: Path) -> int | None:
     try:
-        text = older.read_bytes()[-_MAX_TAIL:]
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return []
-    return [redact(line) for line in text.decode(errors="replace").splitlines()]
+        return None
+
+
+def _begin(descriptor: int | None, tail: int | None) -> int:
+    """Goes to where the last ``tail`` whole lines of that file begin; returns how many there are of them."""
+    if descriptor is None:
+        return 0
+    begin, found = (0, 0) if tail is None else _start_of_last(descriptor, tail)
+    os.lseek(descriptor, begin, os.SEEK_SET)
+    return found
+
+
+def _start_of_last(descriptor: int, count: int) -> tuple[int, int]:
+    """Looked for from the end, block by block."""
+    position, found = os.lseek(descriptor, 0, os.SEEK_END), 0
+    while position > 0:
+        start = max(0, position - _BLOCK)
+        block = os.pread(descriptor, position - start, start)
+        here = block.count(b"\n")
+        if found + here > count:
+            return start + _after_newline(block, count + 1 - found), count
+        position, found = start, found + here
+    return 0, found
+
+
+def _after_newline(block: bytes, number: int) -> int:
+    """Behind the newline that is that many from the end."""
+    index = len(block)
+    for _ in range(number):
+        index = block.rfind(b"\n", 0, index)
+    return index + 1

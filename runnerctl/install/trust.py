@@ -76,7 +76,8 @@ def _refuse_writable(path: Path, seen: os.stat_result) -> None:
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(seen.st_mode):
         raise ConfigInvalid(
             f"{str(path)!r} (mode {mode:04o}) is writable by others than root, who could replace the code",
-            hint=f"chmod go-w {path}, or: {_HINT}",
+            # What is sticky is everybody's by intent, such as /tmp: it is the place that is wrong, not its mode.
+            hint=_HINT if mode & stat.S_ISVTX else f"chmod go-w {path}, or: {_HINT}",
         )
 
 

@@ -6,14 +6,29 @@ from aiohttp import web
 
 from runnerctl.core import Services
 
+from . import allowances
+from .allowances import Allowance
 from .auth.authenticator import Authenticator
 from .auth.sources import Sources
 from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
-from .keys import AUTHENTICATOR, FAILED_LOGINS, OFFLOAD, READINESS, RULES, SERVICES, SOURCES, STATUS_CACHE
+from .keys import (
+    AUTHENTICATOR,
+    FAILED_LOGINS,
+    OFFLOAD,
+    READINESS,
+    REFUSALS,
+    REQUESTS,
+    RULES,
+    SERVICES,
+    SOURCES,
+    STATUS_CACHE,
+    STREAMS,
+)
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
+from .refusals import refusals
 from .routes import health, jobs, logs, orphans, runners, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
@@ -37,6 +52,9 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[AUTHENTICATOR] = Authenticator(services, token)
     app[SOURCES] = Sources(services.settings.server.trusted_proxies)
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
+    app[REFUSALS] = refusals(services)
+    app[REQUESTS] = Allowance("requests", of_one=allowances.REQUESTS_OF_ONE, in_all=allowances.MOST_REQUESTS)
+    app[STREAMS] = Allowance("log streams", of_one=allowances.STREAMS_OF_ONE, in_all=allowances.MOST_STREAMS)
     app[STATUS_CACHE] = StatusCache(services)
     app[READINESS] = Readiness(services=services)
     app[RULES] = add(app, ROUTES)

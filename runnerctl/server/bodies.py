@@ -15,6 +15,7 @@ from runnerctl.core.domain import durations
 from runnerctl.core.domain.errors import InvalidRequest, UnsupportedMediaType
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.names import invalid
+from runnerctl.core.domain.phrases import quoted
 
 from .body_errors import refusal
 
@@ -64,7 +65,7 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """Seconds to wait at most."""
         seconds = durations.seconds(self.timeout) if isinstance(self.timeout, str) else float(self.timeout)
         if not 0 < seconds <= _MAX_WAIT:
-            raise invalid("timeout", f"Timeout {self.timeout!r} is not allowed", hint="Use 1 to 3600 seconds")
+            raise invalid("timeout", f"Timeout {quoted(self.timeout)} is not allowed", hint="Use 1 to 3600 seconds")
         return seconds
 
 
@@ -82,7 +83,7 @@ async def read(request: web.Request, kind: type[B]) -> B:
     """The body as ``kind``. Raises ``UnsupportedMediaType`` or ``InvalidRequest``."""
     if request.content_type != "application/json":
         raise UnsupportedMediaType(
-            f"Content type {request.content_type!r} is not supported", hint="Send Content-Type: application/json"
+            f"Content type {quoted(request.content_type)} is not supported", hint="Send Content-Type: application/json"
         )
     return _decoded(await _whole(request), kind)
 
@@ -123,7 +124,7 @@ def flag(request: web.Request, name: str) -> bool:
         return True
     if text.lower() in {"false", "0", "no"}:
         return False
-    raise invalid(name, f"Query parameter {name!r} must be true or false")
+    raise invalid(name, f"Query parameter {quoted(name)} must be true or false")
 
 
 def number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
@@ -132,14 +133,14 @@ def number(request: web.Request, name: str, *, default: int, least: int, most: i
         return default
     if text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most:
         return int(text)
-    raise invalid(name, f"Query parameter {name!r} must be a number from {least} to {most}")
+    raise invalid(name, f"Query parameter {quoted(name)} must be a number from {least} to {most}")
 
 
 def only(request: web.Request, *known: str) -> None:
     """Refuses a query with other names: a typo must not be ignored."""
     for name in request.query:
         if name not in known:
-            raise invalid(name, f"Unknown query parameter {name!r}", hint=f"Known: {', '.join(known) or 'none'}")
+            raise invalid(name, f"Unknown query parameter {quoted(name)}", hint=f"Known: {', '.join(known) or 'none'}")
 
 
 def cursor(request: web.Request) -> int | None:

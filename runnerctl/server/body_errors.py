@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from runnerctl.core.domain.errors import FieldError, InvalidRequest
+from runnerctl.core.domain.phrases import quoted
 
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
@@ -34,7 +35,7 @@ def refusal(exc: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Invalid
 
 def _said(text: str, kind: type[msgspec.Struct]) -> tuple[str, str]:
     if unknown := _UNKNOWN.search(text):
-        return unknown[1], f"Unknown field {unknown[1]!r}{_suggestion(unknown[1], kind)}"
+        return unknown[1], f"Unknown field {quoted(unknown[1])}{_suggestion(unknown[1], kind)}"
     if missing := _MISSING.search(text):
         return missing[1], f"Field {missing[1]!r} is missing"
     path = _PATH.search(text)

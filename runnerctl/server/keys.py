@@ -9,11 +9,13 @@ from aiohttp import web
 from runnerctl.core import Services
 
 if TYPE_CHECKING:
+    from .allowances import Allowance
     from .auth.authenticator import Authenticator
     from .auth.sources import Sources
     from .auth.throttle import FailedLogins
     from .offload import Offload
     from .readiness import Readiness
+    from .refusals import Refusals
     from .routing import Rules
     from .status_cache import StatusCache
 
@@ -24,6 +26,9 @@ RULES: web.AppKey[Rules] = web.AppKey("rules")
 SOURCES: web.AppKey[Sources] = web.AppKey("sources")
 FAILED_LOGINS: web.AppKey[FailedLogins] = web.AppKey("failed_logins")
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
+REFUSALS: web.AppKey[Refusals] = web.AppKey("refusals")
+REQUESTS: web.AppKey[Allowance] = web.AppKey("requests")
+STREAMS: web.AppKey[Allowance] = web.AppKey("streams")
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"
@@ -34,5 +39,9 @@ CLAIMED = "claimed"
 """Of a request: whose token it showed, though that does not count."""
 ACTION = "action"
 """Of a request: what it does, where its route does not say."""
+TOLD = "told"
+"""Of a request that was refused: whether that is told by itself."""
+UNCHANGED = "unchanged"
+"""Of a request: that what it wants was so already."""
 OBJECT = "object"
 """Of a request: what it is about, where its address does not say."""

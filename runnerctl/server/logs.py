@@ -20,7 +20,7 @@ TEXT, JSON = "text", "json"
 FIELDS = ("runner", "runner_id", "request_id", "actor", "method", "path", "status", "code", "step", "job", "repository",
           "run_id", "result", "told_by", "reason")  # fmt: skip
 """What is told beside the sentence, in this order."""
-_LONGEST, _LONGEST_FIELD, _LONGEST_TRACE = 1000, 256, 16 * 1024
+_LONGEST, _LONGEST_FIELD, _LONGEST_TRACE, _MOST_MASKED = 1000, 256, 16 * 1024, 16 * 1024
 
 
 class Text(logging.Formatter):
@@ -65,8 +65,8 @@ def _fields(record: logging.LogRecord) -> dict[str, str]:
 
 
 def _one_line(text: str, most: int) -> str:
-    # Masked before it is cut: half a secret has no form to be known by.
-    shown = _printable(redact(text))
+    # Cut twice: half a secret has no form to be known by, and masking all that a stranger sends takes time.
+    shown = _printable(redact(text[:_MOST_MASKED])[: most + 1])
     return shown if len(shown) <= most else f"{shown[:most]}…"
 
 

@@ -4,14 +4,12 @@ the audit log.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import re
 import secrets
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from runnerctl.core import Access, audit, policy
 from runnerctl.core.domain.errors import (
@@ -23,12 +21,31 @@ from runnerctl.core.domain.errors import (
     RunnerctlError,
     Unauthorized,
 )
+from runnerctl.core.domain.phrases import quoted
 from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
 from .answers import PROTECTION, problem
-from .keys import ACTION, ACTOR, AUTHENTICATOR, CLAIMED, FAILED_LOGINS, ID, OBJECT, RULES, SERVICES, SOURCES
-from .routing import Route
+from .auth.sources import neighbourhood
+from .keys import (
+    ACTION,
+    ACTOR,
+    AUTHENTICATOR,
+    CLAIMED,
+    FAILED_LOGINS,
+    ID,
+    OBJECT,
+    REFUSALS,
+    REQUESTS,
+    RULES,
+    SERVICES,
+    SOURCES,
+    TOLD,
+    UNCHANGED,
+)
+from .listening.connections import heard
+from .refusals import NOBODY, Caller
+from .routing import Handler, Route
 
 log = logging.getLogger("runnerctl.server")
 
@@ -53,19 +70,23 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         if rule is None or rule.needs is not Access.OPEN:
             actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
+            heard(request)
             if rule is not None:
                 policy.check(actor, rule.does)
-        answer = await handler(request)
+            with app[REQUESTS].held(actor):
+                answer = await handler(request)
+        else:
+            answer = await handler(request)
     except RunnerctlError as exc:
         result = exc.code
-        if isinstance(exc, Unauthorized):
-            await _hold_back(request, exc)
-        answer = _refused(request, exc)
+        answer = await _refused(request, exc)
     except web.HTTPException as exc:
         allow = exc.headers.get("Allow")
         refusal = _ours(request, exc)
         result = refusal.code
-        answer = _refused(request, refusal)
+        answer = await _refused(request, refusal)
+    except ConnectionError:
+        raise  # the caller has hung up
     except Exception:
         result = _INTERNAL
         log.exception("request failed", extra=_told(request))
@@ -84,18 +105,19 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
 async def _hold_back(request: web.Request, exc: Unauthorized) -> None:
     """Only who failed waits: a right token gets in however often others fail."""
     source = request.app[SOURCES].of(request)
-    log.warning("login from %s refused: %s", source, exc.message, extra=_told(request))
-    await asyncio.sleep(request.app[FAILED_LOGINS].delay(source))
+    if request[TOLD]:
+        log.warning("login from %s refused: %s", source, exc.message, extra=_told(request))
+    await request.app[FAILED_LOGINS].wait(neighbourhood(source))
 
 
 def _audit(request: web.Request, rule: Route | None, result: str) -> None:
     """What was to be changed, and whom we did not let in or let do it."""
     refused = result in {Unauthorized.code, Forbidden.code}
     changing = rule is not None and rule.action is not None
-    if not (refused or changing):
+    if not (refused or changing) or not request.get(TOLD, True):
         return
     actor = request.get(ACTOR)
-    claimed = request.get(CLAIMED, "nobody")
+    claimed = request.get(CLAIMED, NOBODY)
     request.app[SERVICES].audit.write(
         audit.AuditEntry(
             actor=actor.id if actor is not None else claimed,
@@ -104,6 +126,7 @@ def _audit(request: web.Request, rule: Route | None, result: str) -> None:
             object=request.match_info.get("name") or request.get(OBJECT, ""),
             result=result,
             request_id=request[ID],
+            changed=UNCHANGED not in request,
         )
     )
 
@@ -117,12 +140,26 @@ def _new_id() -> str:
     return f"{_PROCESS}-{next(_count):x}"
 
 
-def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
-    if not isinstance(exc, Unauthorized):  # told already, with where it came from
+async def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
+    request[TOLD] = _is_told(request)
+    if isinstance(exc, Unauthorized):
+        await _hold_back(request, exc)
+    elif request[TOLD]:
         level = logging.WARNING if exc.http_status >= 500 else logging.INFO
         extra = {**_told(request), "status": exc.http_status, "code": exc.code}
         log.log(level, "request refused: %s", exc.message, extra=extra)
     return problem(exc, request_id=request[ID])
+
+
+def _is_told(request: web.Request) -> bool:
+    """Whether this refusal is, one by one; the operator's always are."""
+    actor = request.get(ACTOR)
+    if actor is not None and actor.limits is None:
+        return True
+    known = request.get(CLAIMED) if actor is None else actor.tenant or actor.id
+    if known is not None:
+        return request.app[REFUSALS].is_told(Caller(known, ""))
+    return request.app[REFUSALS].is_told(Caller(NOBODY, neighbourhood(request.app[SOURCES].of(request))))
 
 
 def _told(request: web.Request) -> dict[str, object]:
@@ -140,9 +177,9 @@ def _told(request: web.Request) -> dict[str, object]:
 def _ours(request: web.Request, exc: web.HTTPException) -> RunnerctlError:
     """aiohttp's own refusals in our words."""
     if exc.status == 404:
-        return NotFound(f"There is nothing at {request.path!r}")
+        return NotFound(f"There is nothing at {quoted(request.path)}")
     if exc.status == 405:
-        return MethodNotAllowed(f"{request.method} is not allowed at {request.path!r}")
+        return MethodNotAllowed(f"{request.method} is not allowed at {quoted(request.path)}")
     if exc.status == 413:
         return BodyTooLarge("The body is larger than 64 KiB")
     return InvalidRequest(exc.reason or "The request is not understood")

@@ -19,12 +19,18 @@ from typing import Any, TypeVar
 from runnerctl.core import Operation, Question, Reconciler
 from runnerctl.core.domain.errors import Overloaded
 
+from .fair_turns import FairTurns
+
 THREADS = 32  # more of them cost event-loop latency
 _MAX_QUEUED = 512
 _OBSERVE_SECONDS = 0.5
 _MOST_ASKED = 16
 """Questions to GitHub at the same time: the engine's own steps find half of its threads free."""
 _MOST_QUESTIONS = 256
+_MOST_SLOW = 2
+"""Pieces of logs, long lists: each has the interpreter for itself for milliseconds, and the loop waits for its turn."""
+_MOST_WAITING = 2048
+"""For one of those."""
 
 T = TypeVar("T")
 
@@ -66,12 +72,23 @@ class Offload:
         self._queued = 0
         self._questions = 0
         self._asked = asyncio.Semaphore(_MOST_ASKED)
+        self._slow = FairTurns(_MOST_SLOW)
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """One blocking call that waits for nothing. Raises ``Overloaded`` when too many are under way already."""
         if self._queued >= _MAX_QUEUED:
             raise _overloaded()
         return await self._call(function, *args, **kwargs)
+
+    async def call_slow(self, caller: str | None, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """One that takes long, though it waits for nothing: a few at a time, one of each caller.
+
+        Raises ``Overloaded``.
+        """
+        if self._slow.asked >= _MOST_WAITING:
+            raise _overloaded()
+        async with self._slow.turn(caller):
+            return await self._call(function, *args, **kwargs)
 
     async def _call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         self._queued += 1
@@ -93,9 +110,25 @@ class Offload:
         task.add_done_callback(self._under_way.discard)
         return task
 
+    async def run_for(self, operation: Operation[T], seconds: float) -> T | None:
+        """What came of it in that time. None: it goes on without anybody who waits, for the engine does it."""
+        await asyncio.shield(asyncio.ensure_future(self._begin(operation)))
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._watch(operation)
+        except TimeoutError:
+            return None
+
     async def _drive(self, operation: Operation[T]) -> T:
+        await self._begin(operation)
+        return await self._watch(operation)
+
+    async def _begin(self, operation: Operation[T]) -> None:
         while (question := await self.call(operation.begin)) is not None:
             await self._ask(question)
+        self._hand_over(operation)
+
+    async def _watch(self, operation: Operation[T]) -> T:
         event, now = asyncio.Event(), asyncio.get_running_loop().time
         handed_over = -math.inf
         while True:

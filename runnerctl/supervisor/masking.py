@@ -18,9 +18,7 @@ _FORMS = rf"""{_BEGINNINGS} (?:
       gh[oprsu]_[A-Za-z0-9._-]{{20,}}                                 # GitHub tokens; those of installations hold dots
     | github_pat_[A-Za-z0-9_]{{20,}}
     | rctl_[A-Za-z0-9_-]{{20,}}
-    | eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{8,}}(?:\.[A-Za-z0-9_-]+)?  # JSON web tokens
     | eyIu[A-Za-z0-9+/_-]{{16,}}={{0,2}}                                # JIT configurations: base64 of {{".runner": …
-    | e[yw][A-Za-z0-9+/]{{200,}}={{0,2}}                                # … and of any long JSON object
     | -----BEGIN{_LABEL}.*?(?:-----END{_LABEL}|\Z)                      # private keys: with line breaks, \n or %0A
     | LS0tLS1CRUdJTi[A-Za-z0-9+/]{{8,}}={{0,2}}                         # … base64 of those
     | MII[A-Za-z0-9+/]{{60,}}={{0,2}}                                   # … without their marks
@@ -30,6 +28,14 @@ _FORMS = rf"""{_BEGINNINGS} (?:
     | (?P<header> (?i:authorization)["']?\s*[:=]\s*["']?(?i:(?:bearer|basic|token|remoteauth)\s+)?)[^\s"']+
     | (?P<before> :/{{1,2}})[^\s/@"'<>,]+(?=@)                           # user and password of an address
 )"""
+_WEB_TOKENS = r"""
+      (?P<secret> gh[oprsu]_[A-Za-z0-9._-]{20,}                       # first: one of an installation may hold the other
+    | eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)?)  # JSON web tokens
+    | eyJ[A-Za-z0-9_-]*+"""
+_LONG_OBJECTS = r"(?P<secret>e[yw][A-Za-z0-9+/]{200,}+={0,2})|e[yw][A-Za-z0-9+/]*+"
+"""Any JSON object in base64. Here and above, what has begun like one and is none is passed over as a whole: begun again
+at each of its letters, it would take time by the square of its length."""
+_LONG_OBJECT = 202
 _KEPT = r"\g<kept>\g<scheme>\g<header>\g<before>"
 _MARKS = (
     "gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "rctl_", "eyJ", "eyI", "KEY-----", "LS0tLS1", "MII",
@@ -37,12 +43,25 @@ _MARKS = (
 )  # fmt: skip
 _LONG_TEXT, _LONG_WORD = 200, 29
 
-_compiled: re.Pattern[str] | None = None
+_compiled: tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]] | None = None
 
 
 def mask(text: str) -> str:
-    """``text`` with everything that looks like a secret of ours or GitHub's masked."""
-    return _pattern().sub(_KEPT + MASK, text) if _may_hold_one(text) else text
+    """``text`` with everything that looks like a secret of ours or GitHub's masked.
+
+    In time that grows with its length alone: strangers choose what is masked.
+    """
+    if not _may_hold_one(text):
+        return text
+    web_tokens, others, long_objects = _patterns()
+    if "eyJ" in text:
+        text = web_tokens.sub(_masked, text)
+    text = others.sub(_KEPT + MASK, text)
+    return long_objects.sub(_masked, text) if len(text) >= _LONG_OBJECT else text
+
+
+def _masked(found: re.Match[str]) -> str:
+    return MASK if found["secret"] else found[0]
 
 
 def _may_hold_one(text: str) -> bool:
@@ -51,12 +70,13 @@ def _may_hold_one(text: str) -> bool:
     return any(len(word) >= _LONG_WORD for word in text.split())
 
 
-def _pattern() -> re.Pattern[str]:
-    global _compiled  # noqa: PLW0603 - compiled once, when it is needed first
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    global _compiled  # noqa: PLW0603 - compiled once, when they are needed first
     if _compiled is None:
         import re
 
-        _compiled = re.compile(_FORMS, re.VERBOSE | re.DOTALL)
+        web_tokens, others = (re.compile(each, re.VERBOSE | re.DOTALL) for each in (_WEB_TOKENS, _FORMS))
+        _compiled = web_tokens, others, re.compile(_LONG_OBJECTS)
     return _compiled
 
 

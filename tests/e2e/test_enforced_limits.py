@@ -104,7 +104,7 @@ def service(inside: Booted) -> Iterator[Service]:
         names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY_B64", "GITHUB_API_URL", "GITHUB_SERVER_URL")
         made.set(**{name: made.github[name] for name in names}, **LIMITS, RUNNERCTL_REMOVE_SETTLE="0.2")
         yield made
-        made.runnerctl("service", "uninstall", "--purge")
+        made.runnerctl("service", "uninstall", "--purge", "--yes")
 
 
 def installed(service: Service, **settings: str) -> Any:

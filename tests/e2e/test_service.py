@@ -326,10 +326,10 @@ def test_an_uninstall_keeps_the_data_and_a_purge_leaves_nothing(service: Service
     assert service.steps("uninstall") == []
     assert service.inside.say("cat", ENV_FILE) != ""
     assert f"write {ENV_FILE}" not in service.steps("install")
-    assert "remove user runnerctl" in service.steps("uninstall", "--purge")
+    assert "remove user runnerctl" in service.steps("uninstall", "--purge", "--yes")
     assert service.there() == service.before
     assert {service.show("LoadState", name) for name in NAMES} == {"not-found"}
-    assert service.steps("uninstall", "--purge") == []
+    assert service.steps("uninstall", "--purge", "--yes") == []
 
 
 def test_only_root_installs(service: Service) -> None:
@@ -349,6 +349,6 @@ def test_without_systemd_files_are_written_and_nothing_can_be_started(service: S
     done = service.inside.run(*hidden, "--output", "json", "service", "install")
     assert done.returncode == 0, done.stderr
     assert service.inside.say("systemctl", "is-enabled", "runnerctl-server") == "enabled\n"
-    done = service.inside.run(*hidden, "service", "uninstall", "--purge")
+    done = service.inside.run(*hidden, "service", "uninstall", "--purge", "--yes")
     assert done.returncode == 0, done.stderr
     assert service.there() == service.before

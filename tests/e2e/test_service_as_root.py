@@ -91,10 +91,10 @@ def test_another_install_changes_nothing_and_the_next_job_finds_a_free_user(serv
 
 def test_an_uninstall_refuses_while_a_job_has_its_user_and_then_leaves_nothing(service: Service) -> None:
     service.online("four")
-    assert service.refusal("uninstall", "--purge")[1]["code"] == "invalid_transition"
+    assert service.refusal("uninstall", "--purge", "--yes")[1]["code"] == "invalid_transition"
     assert service.ask("DELETE", "/api/v1/runners/four")["http"] == 200
-    service.steps("uninstall", "--purge")
+    service.steps("uninstall", "--purge", "--yes")
     assert service.there() == service.before
     assert of_jobs(service) == ""
     assert service.show("LoadState") == "not-found"
-    assert service.steps("uninstall", "--purge") == []
+    assert service.steps("uninstall", "--purge", "--yes") == []

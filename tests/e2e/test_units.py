@@ -382,6 +382,6 @@ def test_another_backend_takes_the_runners_units_away_and_an_uninstall_the_rest(
     assert service.ask("GET", "/readyz")["backend"] == "process"
     assert service.runnerctl("service", "install", "--now").returncode == 0
     assert service.ask("GET", "/readyz")["backend"] == "systemd"
-    service.steps("uninstall", "--purge")
+    service.steps("uninstall", "--purge", "--yes")
     assert service.there() == service.before
-    assert service.steps("uninstall", "--purge") == []
+    assert service.steps("uninstall", "--purge", "--yes") == []

@@ -301,6 +301,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
     'audit': (
         'Show who asked for what',
         (
+            (('--refused',), 'flag', (), False, 'Show only what was refused, or was so already'),
             (('-f', '--follow'), 'flag', (), False, 'Keep printing what is added, until Ctrl-C'),
             (('-n', '--tail'), '', (), False, 'Print only the last N lines'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
@@ -431,6 +432,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--dry-run',), 'flag', (), False, 'Show what would be done, and do nothing'),
             (('--purge',), 'flag', (), False, 'Also delete settings, keys, state, logs, packages and the user'),
             (('--force',), 'flag', (), False, 'Uninstall even if runners are running'),
+            (('--yes',), 'flag', (), False, 'Do not ask before --purge deletes'),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from ..domain import job_env, names
 from ..domain.errors import FieldError, Forbidden
 from ..domain.models import RunnerSpec, Scope
+from ..domain.phrases import quoted
 from .policy import Right
 
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,100}", re.ASCII)
@@ -98,7 +99,7 @@ def pattern(field_name: str, text: str) -> str:
     if _PATTERN.fullmatch(text):
         return names.no_secret(field_name, text)
     raise names.invalid(
-        field_name, f"Pattern {text!r} is not allowed", hint="Use letters, digits, '.', '_', '-', * or ?"
+        field_name, f"Pattern {quoted(text)} is not allowed", hint="Use letters, digits, '.', '_', '-', * or ?"
     )
 
 
@@ -107,7 +108,7 @@ def label_patterns(texts: Iterable[str]) -> tuple[str, ...]:
     kept = dict.fromkeys(text.strip() for text in texts)
     for text in kept:
         if not text or len(text) > names.MAX_LABEL_LENGTH or not text.isprintable() or _NOT_IN_LABELS & set(text):
-            raise names.invalid("labels", f"Label pattern {text!r} is not allowed", hint="Use labels with * or ?")
+            raise names.invalid("labels", f"Label pattern {quoted(text)} is not allowed", hint="Use labels with * or ?")
         names.no_secret("labels", text)
     return tuple(kept)
 
@@ -118,7 +119,7 @@ def repository_pattern(text: str) -> str:
     if slash and _PATTERN.fullmatch(owner) and _PATTERN.fullmatch(repo):
         return names.no_secret("repo", text)
     raise names.invalid(
-        "repo", f"Repository pattern {text!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/* or */*"
+        "repo", f"Repository pattern {quoted(text)} is not allowed", hint="Use OWNER/REPO, such as octo-org/* or */*"
     )
 
 

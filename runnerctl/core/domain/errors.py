@@ -27,6 +27,14 @@ from typing import ClassVar, NamedTuple
 
 from ..redact import redact
 
+_MOST_MASKED, _LONGEST, _LONGEST_FIELD = 16 * 1024, 4096, 256
+
+
+def _told(text: str) -> str:
+    """Masked, and no longer than anybody reads. Cut twice: half a secret has no form to be known by."""
+    masked = redact(text[:_MOST_MASKED])
+    return masked if len(masked) <= _LONGEST else f"{masked[:_LONGEST]}…"
+
 
 class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
@@ -54,12 +62,12 @@ class RunnerctlError(Exception):
         retry_after: float | None = None,
         errors: Iterable[FieldError] = (),
     ) -> None:
-        self.message = redact(message)
+        self.message = _told(message)
         super().__init__(self.message)
-        self.hint = None if hint is None else redact(hint)
+        self.hint = None if hint is None else _told(hint)
         self.retry_after = retry_after
         """Seconds until another try makes sense, where GitHub or we know it."""
-        self.errors = tuple(FieldError(redact(each.field), redact(each.message)) for each in errors)
+        self.errors = tuple(FieldError(_told(each.field)[:_LONGEST_FIELD], _told(each.message)) for each in errors)
 
 
 class InvalidRequest(RunnerctlError):

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from ..redact import looks_secret
 from .errors import FieldError, InvalidRequest
+from .phrases import quoted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.
@@ -45,7 +46,7 @@ def runner_name(value: str) -> str:
         return no_secret("name", value)
     raise invalid(
         "name",
-        f"Runner name {value!r} is not allowed",
+        f"Runner name {quoted(value)} is not allowed",
         hint="Use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or a digit",
     )
 
@@ -59,14 +60,16 @@ def repository(value: str) -> tuple[str, str]:
     if slash and _OWNER.fullmatch(owner) and _REPO.fullmatch(repo) and repo not in {".", ".."}:
         no_secret("repo", path)
         return owner, repo
-    raise invalid("repo", f"Repository {value!r} is not allowed", hint="Use OWNER/REPO, such as octo-org/octo-repo")
+    raise invalid(
+        "repo", f"Repository {quoted(value)} is not allowed", hint="Use OWNER/REPO, such as octo-org/octo-repo"
+    )
 
 
 def organization(value: str) -> str:
     if _OWNER.fullmatch(value):
         return no_secret("org", value)
     raise invalid(
-        "org", f"Organization {value!r} is not allowed", hint="Use the organization's login, such as octo-org"
+        "org", f"Organization {quoted(value)} is not allowed", hint="Use the organization's login, such as octo-org"
     )
 
 
@@ -78,10 +81,11 @@ def labels(value: str | Iterable[str], *, name: str) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else list(value)
     kept: dict[str, str] = {}
     for label in [part.strip() for part in parts] + [name]:
-        _check_label(label)
         kept.setdefault(label.lower(), label)
     if len(kept) > MAX_LABELS:
         raise invalid("labels", f"{len(kept)} labels are too many", hint=f"Use at most {MAX_LABELS}, the name included")
+    for label in kept.values():
+        _check_label(label)
     return tuple(kept.values())
 
 
@@ -93,7 +97,9 @@ def _check_label(label: str) -> None:
             "labels", f"Label {label[:20]!r}… has {len(label)} characters", hint=f"Use at most {MAX_LABEL_LENGTH}"
         )
     if "," in label or not label.isprintable():
-        raise invalid("labels", f"Label {label!r} is not allowed", hint="Labels hold no comma and no control character")
+        raise invalid(
+            "labels", f"Label {quoted(label)} is not allowed", hint="Labels hold no comma and no control character"
+        )
     no_secret("labels", label)
 
 
@@ -102,7 +108,9 @@ def workdir(value: str) -> str:
     if _WORKDIR.fullmatch(value) and value not in _RESERVED:
         return no_secret("workdir", value)
     raise invalid(
-        "workdir", f"Work directory {value!r} is not allowed", hint="Use one plain name below the root, such as _work"
+        "workdir",
+        f"Work directory {quoted(value)} is not allowed",
+        hint="Use one plain name below the root, such as _work",
     )
 
 
@@ -111,11 +119,13 @@ def runner_version(value: str) -> str:
     if _VERSION.fullmatch(value):
         return value.removeprefix("v")
     raise invalid(
-        "version", f"Runner version {value!r} is not allowed", hint="Use 'latest' or a version such as 2.336.0"
+        "version", f"Runner version {quoted(value)} is not allowed", hint="Use 'latest' or a version such as 2.336.0"
     )
 
 
 def group(value: str) -> str:
     if value.strip() and len(value) <= 100 and value.isprintable():
         return no_secret("group", value.strip())
-    raise invalid("group", f"Runner group {value!r} is not allowed", hint="Use the group's name as GitHub shows it")
+    raise invalid(
+        "group", f"Runner group {quoted(value)} is not allowed", hint="Use the group's name as GitHub shows it"
+    )

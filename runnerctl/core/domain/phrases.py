@@ -8,7 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..redact import redact
+
 _PLACE = re.compile(r"\{([a-z_]+)(?: ([^{} ]+))?\}")
+
+
+_MOST_QUOTED, _MOST_MASKED = 100, 2048
+
+
+def quoted(value: object) -> str:
+    """As Python quotes it, and no longer than anybody reads: strangers choose what is quoted.
+
+    Masked before it is cut, and cut before it is masked, for both take time.
+    """
+    if not isinstance(value, str):
+        return repr(value)[:_MOST_QUOTED]
+    shown = redact(value[:_MOST_MASKED])
+    return repr(shown) if len(shown) <= _MOST_QUOTED else f"{shown[:_MOST_QUOTED]!r}…"
 
 
 def counted(number: int, noun: str) -> str:

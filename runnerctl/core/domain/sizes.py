@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from .errors import InvalidRequest
+from .phrases import quoted
 
 _FORM = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT])?(?:i?B)?", re.ASCII | re.IGNORECASE)
 _UNITS = ("", "K", "M", "G", "T")
@@ -14,7 +15,7 @@ def count(text: str) -> int:
     """Bytes. Raises ``InvalidRequest`` for what is no size."""
     form = _FORM.fullmatch(text.strip())
     if form is None:
-        raise InvalidRequest(f"{text!r} is not a size", hint="Use 1000000, 500M or 2G")
+        raise InvalidRequest(f"{quoted(text)} is not a size", hint="Use 1000000, 500M or 2G")
     return int(float(form[1]) * 1024 ** _UNITS.index((form[2] or "").upper()))
 
 

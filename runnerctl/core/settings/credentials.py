@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from pathlib import Path
 
 from ..domain.errors import ConfigInvalid
 from .files import read_text
 from .load import APP_KEYS, Settings
 from .private_key import KEY_FILE, load_private_key
+
+_SHORTEST = 12
+_PLACEHOLDER = re.compile(r"your-|change-?me|placeholder|-here$|secret-token", re.IGNORECASE)
 
 
 def private_key_pem(settings: Settings) -> str | None:
@@ -61,6 +65,15 @@ def api_token(settings: Settings) -> str | None:
     if not text or not text.isascii() or any(char.isspace() for char in text):
         raise ConfigInvalid("The API token is empty or holds blanks", hint="Make one with: openssl rand -hex 32")
     return str(text)
+
+
+def weakness(token: str) -> str | None:
+    """Why somebody could guess the operator's token; None if nobody can tell so."""
+    if len(token) < _SHORTEST:
+        return f"has {len(token)} characters, fewer than {_SHORTEST}"
+    if _PLACEHOLDER.search(token):
+        return "is an example of a guide"
+    return "repeats one character" if len(set(token)) == 1 else None
 
 
 def _from_base64(text: str) -> str:

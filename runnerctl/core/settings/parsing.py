@@ -225,6 +225,11 @@ def workflow_rules(text: str) -> str:
 
 def url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
-    if separator and scheme in {"http", "https"} and rest.strip("/") and not any(c.isspace() or c == "@" for c in rest):
+    if (
+        separator
+        and scheme in {"http", "https"}
+        and rest.strip("/")
+        and not any(c.isspace() or c in "@?#" for c in rest)
+    ):
         return text.rstrip("/")
-    raise ValueError("use an http or https address without a user name")
+    raise ValueError("use an http or https address without a user name and without ? or #")

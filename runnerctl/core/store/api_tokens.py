@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..domain.clock import Clock
 from ..domain.errors import Forbidden, QuotaExceeded, TokenExists, TokenNotFound
 from ..domain.models import RunnerSpec
-from ..domain.phrases import counted
+from ..domain.phrases import counted, quoted
 from . import rows
 from .connection import Database
 
@@ -87,7 +87,9 @@ class ApiTokens(Database):
         )
         found = self._read(query, name_or_id, name_or_id.lower(), tenant, tenant, name_or_id)
         if not found:
-            raise TokenNotFound(f"No token is named {name_or_id!r}", hint="`runnerctl token list --all` shows them")
+            raise TokenNotFound(
+                f"No token is named {quoted(name_or_id)}", hint="`runnerctl token list --all` shows them"
+            )
         return _token(found[0])
 
     def tokens(self, *, every: bool = False) -> list[ApiToken]:

@@ -11,6 +11,10 @@ UNIX = "unix"
 """A peer at a unix socket, and the word by which ``server.trusted_proxies`` trusts it."""
 
 
+_MOST_HOPS = 16
+"""Of those that an address was passed on by: nobody has more proxies, and a header has room for hundreds."""
+
+
 class Sources:
     """``trusted``: networks, and ``unix``, separated by commas. Nobody else's ``X-Forwarded-For`` counts."""
 
@@ -26,7 +30,7 @@ class Sources:
     def of(self, request: web.Request) -> str:
         """The last address on the way here that is no trusted proxy."""
         address = _peer(request)
-        forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]
         while forwarded and self._is_proxy(address):
             before = _address(forwarded.pop())
             if before is None:
@@ -42,8 +46,12 @@ class Sources:
 
 
 def _peer(request: web.Request) -> str:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    return (_address(peer[0]) if isinstance(peer, tuple) else None) or UNIX
+    return peer_address(request.transport.get_extra_info("peername") if request.transport else None) or UNIX
+
+
+def peer_address(peer: object) -> str | None:
+    """Of what a socket calls its peer; None at a unix socket."""
+    return _address(peer[0]) if isinstance(peer, tuple) else None
 
 
 def _address(text: str) -> str | None:
@@ -53,6 +61,17 @@ def _address(text: str) -> str | None:
         return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
+
+
+def neighbourhood(source: str) -> str:
+    """What one caller may have all of: of an IPv6 address its /64, of a loopback's the loopback; else it alone."""
+    try:
+        parsed = ipaddress.ip_address(source)
+    except ValueError:
+        return source
+    if parsed.is_loopback:
+        return "loopback"
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else source
 
 
 def unix_peer(request: web.Request) -> socket.socket | None:

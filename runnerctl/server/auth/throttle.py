@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ _FIRST_SECONDS = 0.02
 _MOST_SECONDS = 2.0
 _FORGOTTEN_AFTER = 60.0
 _MOST_KNOWN = 4096
+_MOST_WAITING = 512
+"""More are answered at once: who hangs up and comes again must not have us hold all that they left."""
 
 Monotonic = Callable[[], float]
 
@@ -21,6 +24,17 @@ class FailedLogins:
     def __init__(self, monotonic: Monotonic) -> None:
         self._monotonic = monotonic
         self._seen: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._waiting = 0
+
+    async def wait(self, source: str) -> None:
+        """Counts a failure, and waits until it should be answered."""
+        delay = self.delay(source)
+        if self._waiting < _MOST_WAITING:
+            self._waiting += 1
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self._waiting -= 1
 
     def delay(self, source: str) -> float:
         """Counts a failure; seconds until it should be answered: twice as long as the last one's."""

@@ -7,8 +7,10 @@ from aiohttp import web
 from runnerctl.core import Action
 from runnerctl.core.domain import durations, jobs, names
 from runnerctl.core.domain.models import JobQuery
+from runnerctl.core.domain.phrases import quoted
 
 from .. import bodies
+from ..allowances import caller
 from ..answers import json_answer
 from ..keys import ACTOR, OFFLOAD, SERVICES
 from ..routing import Route
@@ -28,7 +30,7 @@ async def listing(request: web.Request) -> web.Response:
         before=bodies.cursor(request),
         limit=bodies.number(request, "limit", default=100, least=1, most=1000),
     )
-    page = await request.app[OFFLOAD].call(request.app[SERVICES].store.jobs_page, query)
+    page = await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), request.app[SERVICES].store.jobs_page, query)
     return json_answer({"items": [jobs.listed(each) for each in page.items], "next": bodies.next_cursor(page.next)})
 
 
@@ -36,7 +38,7 @@ def _result(request: web.Request) -> str | None:
     text = request.query.get("result")
     if text is None or text in jobs.RESULTS:
         return text
-    raise names.invalid("result", f"Result {text!r} is not known", hint=f"Use one of {', '.join(jobs.RESULTS)}")
+    raise names.invalid("result", f"Result {quoted(text)} is not known", hint=f"Use one of {', '.join(jobs.RESULTS)}")
 
 
 def _since(request: web.Request) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from aiohttp import web
 
@@ -13,46 +12,87 @@ from runnerctl.core.domain import durations, jobs, names
 from runnerctl.core.domain.timestamps import timestamp
 
 from .. import bodies
+from ..allowances import caller
 from ..answers import PROTECTION
-from ..keys import ACTOR, ID, OFFLOAD, READINESS, SERVICES
+from ..keys import ACTOR, ID, OFFLOAD, READINESS, SERVICES, STREAMS
 from ..routing import Route
 
 _OBSERVE_SECONDS = 0.25
+_MOST_OBSERVED = 100
+"""A second, by all who follow: the more they are, the more seldom each log is looked at."""
+_WRITE_SECONDS = 30.0
+"""For a caller to take what it was sent before."""
 _MAX_TAIL = 100_000
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """The log so far; with ``follow`` also what is added, until the runner's life has ended."""
+    """The log so far; with ``follow`` also what is added, until the runner's life has ended.
+
+    Read and sent piece by piece; whose caller has gone, or takes nothing, ends.
+    """
     bodies.only(request, "tail", "follow", "since")
-    services, limits = request.app[SERVICES], request[ACTOR].limits
+    services, actor = request.app[SERVICES], request[ACTOR]
     name = names.runner_name(request.match_info["name"])
     tail = bodies.number(request, "tail", default=_MAX_TAIL, least=0, most=_MAX_TAIL)
-    since = _since(request)
-    runner = (await request.app[OFFLOAD].call(core.get_runner, services, name, limits=limits)).runner
-    assert runner is not None  # noqa: S101 - get_runner raised otherwise
-    backend, handle = services.backends.reach(runner)
-    path = await request.app[OFFLOAD].call(backend.logs, handle)
-    lines, reader = await request.app[OFFLOAD].call(logs.read, path, tail=tail, since=since)
+    follow, since = bodies.flag(request, "follow"), _since(request)
+    with request.app[STREAMS].held(actor):
+        runner = (await request.app[OFFLOAD].call(core.get_runner, services, name, limits=actor.limits)).runner
+        assert runner is not None  # noqa: S101 - get_runner raised otherwise
+        backend, handle = services.backends.reach(runner)
+        path = await request.app[OFFLOAD].call(backend.logs, handle)
+        reader = logs.LogReader(path, since=since)
+        try:
+            await request.app[OFFLOAD].call_slow(caller(actor), reader.begin_at, tail)
+            return await _send(request, reader, runner.id if follow else None)
+        finally:
+            reader.close()
+
+
+async def _send(request: web.Request, reader: logs.LogReader, followed: str | None) -> web.StreamResponse:
     headers = {**PROTECTION, "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": request[ID]}
     headers["X-Told-By"] = jobs.LOG  # but for lines that begin with [runnerctl]
     answer = web.StreamResponse(headers=headers)
     await answer.prepare(request)
-    with contextlib.closing(reader):
-        await _write(answer, lines)
-        while bodies.flag(request, "follow"):
-            current = services.store.get(runner.id)
-            ended = current is None or not current.live or request.app[READINESS].stopping
-            await _write(answer, list(reader.lines()))
-            if ended:
-                break
-            await asyncio.sleep(_OBSERVE_SECONDS)
+    while True:
+        ended = followed is None or _has_ended(request, followed)  # first: what was written before is sent, too
+        if not await _send_all(request, answer, reader):
+            return answer
+        if ended:
+            break
+        await asyncio.sleep(max(_OBSERVE_SECONDS, request.app[STREAMS].count / _MOST_OBSERVED))
     await answer.write_eof()
     return answer
 
 
-async def _write(answer: web.StreamResponse, lines: list[str]) -> None:
-    if lines:
-        await answer.write("".join(f"{line}\n" for line in lines).encode())
+def _has_ended(request: web.Request, runner_id: str) -> bool:
+    current = request.app[SERVICES].store.get(runner_id)
+    return current is None or not current.live or request.app[READINESS].stopping
+
+
+async def _send_all(request: web.Request, answer: web.StreamResponse, reader: logs.LogReader) -> bool:
+    """What there is now; whether the caller is still there."""
+    while not _has_gone(request):
+        lines = await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), reader.piece)
+        if lines is None:
+            return not _has_gone(request)
+        if lines and not await _is_taken(request, answer, "".join(f"{line}\n" for line in lines).encode()):
+            return False
+    return False
+
+
+async def _is_taken(request: web.Request, answer: web.StreamResponse, data: bytes) -> bool:
+    try:
+        async with asyncio.timeout(_WRITE_SECONDS):
+            await answer.write(data)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        return False
+    return True
+
+
+def _has_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _since(request: web.Request) -> str | None:

@@ -8,6 +8,7 @@ from runnerctl import core
 from runnerctl.core import Action
 from runnerctl.core.domain.documents import orphan_document
 from runnerctl.core.domain.names import invalid
+from runnerctl.core.domain.phrases import quoted
 
 from .. import bodies
 from ..answers import json_answer
@@ -36,7 +37,7 @@ def _number(request: web.Request) -> int:
     text = request.match_info["id"]
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
-    raise invalid("id", f"{text!r} is not the number of an orphan", hint="{orphans} lists them")
+    raise invalid("id", f"{quoted(text)} is not the number of an orphan", hint="{orphans} lists them")
 
 
 ROUTES = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -12,16 +12,20 @@ from runnerctl import core
 from runnerctl.core import Action, TokenLimits, policy
 from runnerctl.core.domain import documents, names
 from runnerctl.core.domain.models import Job, Runner, RunnerPage, RunnerQuery
-from runnerctl.core.domain.phrases import spoken
+from runnerctl.core.domain.phrases import quoted, spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
 from .. import bodies
+from ..allowances import caller
 from ..answers import WORDS, encoded_answer, json_answer
-from ..keys import ACTION, ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE
+from ..keys import ACTION, ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
 from ..routing import Route
+
+T = TypeVar("T")
 
 _INLINE_ROWS = 200
 """Longer lists are read in a thread: the loop must not stand still for them."""
+_BEGUN_SECONDS = 0.25
 _INLINE_OBSERVED = 20
 """The processes of more runners are looked at in a thread, too: that takes a tenth of a millisecond each."""
 
@@ -66,14 +70,21 @@ async def remove(request: web.Request) -> web.Response:
         limits=request[ACTOR].limits,
         by=_by(request),
     )
-    if not drain:
-        return _removal(await offload.run(operation))
-    # A drain lasts as long as a job: the answer is given when it has begun, the rest happens behind it.
-    task = offload.begin(operation)
-    done, _ = await asyncio.wait({task}, timeout=0.25)
-    if done:
-        return _removal(task.result())
-    return json_answer({"status": "draining", "name": _name(request)}, status=202)
+    # A drain lasts as long as a job: the answer is given when it has begun, and nobody waits for the rest.
+    if drain:
+        removal = await offload.run_for(operation, _BEGUN_SECONDS)
+    else:
+        removal = await offload.run(operation)
+    _note(request, operation)
+    if removal is None:
+        return json_answer({"status": "draining", "name": _name(request)}, status=202)
+    return _removal(removal)
+
+
+def _note(request: web.Request, operation: core.Operation[T]) -> None:
+    """For the audit log."""
+    if operation.already:
+        request[UNCHANGED] = True
 
 
 def _removal(removal: core.Removal) -> web.Response:
@@ -118,17 +129,25 @@ async def listing(request: web.Request) -> web.Response:
         after=bodies.cursor(request) or 0,
         limit=limit,
     )
-    offload = request.app[OFFLOAD]
-    if limit > _INLINE_ROWS:
-        page = await offload.call(lambda: services.store.page(query))
-    else:
+    if limit <= _INLINE_ROWS and not _reaches_back(query):
         page = services.store.page(query)
-    if sum(listed.state in LIVE for listed in page.items) > _INLINE_OBSERVED:
-        answer = await offload.call(lambda: _page(services, page))
+    else:
+        page = await _offloaded(request, lambda: services.store.page(query))
+    if len(page.items) > _INLINE_ROWS or sum(listed.state in LIVE for listed in page.items) > _INLINE_OBSERVED:
+        answer = await _offloaded(request, lambda: _page(services, page))
     else:
         answer = _page(services, page)
     answer.headers["Server-Timing"] = f"list;dur={1000 * (time.perf_counter() - began):.2f}"
     return answer
+
+
+def _reaches_back(query: RunnerQuery) -> bool:
+    """Whether it is about those whose life has ended, too: they may be a hundred thousand."""
+    return query.every if query.state is None else query.state not in LIVE
+
+
+async def _offloaded(request: web.Request, work: Callable[[], T]) -> T:
+    return await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), work)
 
 
 def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
@@ -149,7 +168,7 @@ def _state(request: web.Request) -> RunnerState | None:
         return None if text is None else RunnerState(text)
     except ValueError as exc:
         raise names.invalid(
-            "state", f"State {text!r} is not known", hint=f"Use one of {', '.join(RunnerState)}"
+            "state", f"State {quoted(text)} is not known", hint=f"Use one of {', '.join(RunnerState)}"
         ) from exc
 
 
@@ -160,6 +179,7 @@ async def start(request: web.Request) -> web.Response:
         services, _name(request), register=register, limits=request[ACTOR].limits, by=_by(request)
     )
     runner = await request.app[OFFLOAD].run(operation)
+    _note(request, operation)
     return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
 
 
@@ -168,6 +188,7 @@ async def stop(request: web.Request) -> web.Response:
     now, limits = bodies.flag(request, "now"), request[ACTOR].limits
     operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits, by=_by(request))
     stopped = await request.app[OFFLOAD].run(operation)
+    _note(request, operation)
     word = "draining" if stopped.draining else "stopped"
     document = {"status": word, "name": stopped.runner.name, **_warning(stopped.warning)}
     return json_answer(document, status=202 if stopped.draining else 200)

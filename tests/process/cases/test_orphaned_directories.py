@@ -15,6 +15,7 @@ import runnerctl
 from runnerctl.core.backends import marks
 from runnerctl.core.host.trash import mounts_below
 from runnerctl.sandbox import Sandbox
+from tests.support.hosts.audited import audited
 from tests.support.hosts.ordinary import Ordinary, Protected, ordinary, protected, roots_own
 from tests.support.hosts.refused import NOBODY, public, tmpfs
 
@@ -268,7 +269,7 @@ def test_what_is_forgotten_stays_and_is_tried_no_more(machine: Machine, github: 
     assert (forgotten.status_code, forgotten.json()["status"]) == (200, "forgotten")
     assert orphans(machine) == []
     assert Path(str(orphan["path"])).exists()
-    told = [json.loads(line) for line in (machine.state_dir / "audit.log").read_text().splitlines()]
+    told = audited(machine.state_dir)
     assert [(each["actor"], each["object"], each["result"]) for each in told if each["action"] == "orphan.forget"] == [
         ("operator", "99", "orphan_not_found"),
         ("operator", "x", "invalid_request"),

@@ -383,7 +383,7 @@ def test_config_validate_accepts_a_usable_app(services: Services) -> None:
     env = {
         "GITHUB_APP_ID": "1",
         "GITHUB_APP_PRIVATE_KEY": to_pem(private_key("app")).replace("\n", "\\n"),
-        "GITHUB_WFA_RUNNER_SERVER__API_TOKEN": "abc",
+        "GITHUB_WFA_RUNNER_SERVER__API_TOKEN": "an-operators-token",
     }
     ran = cli("config", "validate", env=env)
     assert (ran.status, ran.stdout) == (0, "OK\n")
@@ -399,6 +399,9 @@ def test_config_validate_accepts_a_usable_app(services: Services) -> None:
         ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_B64": "?"}, "is not the base64 of a PEM file"),
         ({"GITHUB_APP_ID": "1", "GITHUB_APP_PRIVATE_KEY_FILE": "no.pem"}, "cannot be read: No such file"),
         ({"GITHUB_PAT": "x", "RUNNERCTL_API_TOKEN": "a b"}, "The API token is empty or holds blanks"),
+        ({"GITHUB_PAT": "x", "RUNNERCTL_API_TOKEN": "x"}, "has 1 characters, fewer than 12"),
+        ({"GITHUB_PAT": "x", "RUNNERCTL_API_TOKEN": "your-very-long-random-secret-token-here"}, "example of a guide"),
+        ({"GITHUB_PAT": "x", "GITHUB_API_URL": "https://ghe.example/api?token=t0psecret"}, "without ? or #"),
         ({"GITHUB_PAT": "x", "RUNNERCTL_START_TIMEOUT": "soon"}, "start_timeout 'soon' cannot be used"),
         ({"GITHUB_PAT": "x", "RUNNERCTL_STATE_DIR": "file/below"}, "use an absolute path, such as 'file/below'"),
     ],
@@ -415,7 +418,7 @@ def test_config_validate_names_what_cannot_be_used(
 
 
 def test_config_validate_makes_nothing(services: Services, tmp_path: Path) -> None:
-    env = {"GITHUB_PAT": "x", "RUNNERCTL_STATE_DIR": str(tmp_path / "new"), "RUNNERCTL_API_TOKEN": "t"}
+    env = {"GITHUB_PAT": "x", "RUNNERCTL_STATE_DIR": str(tmp_path / "new"), "RUNNERCTL_API_TOKEN": "an-operators-token"}
     ran = cli("config", "validate", env=env)
     assert ran.status == 0
     assert "does not exist yet" in ran.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -14,6 +13,7 @@ from runnerctl.core.domain.models import EventType, Scope
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
 from runnerctl.sandbox import Fault, Sandbox
+from tests.support.hosts.audited import audited
 from tests.support.hosts.host import Host, Server, remove
 
 REPO = "acme/widgets"
@@ -148,7 +148,7 @@ def test_both_front_ends_take_over_and_the_audit_log_says_so(host: Host, sandbox
     refused = server.create("asked")
     assert (refused.status_code, "'replace': true" in refused.json()["hint"]) == (409, True)
     assert server.create("asked", replace=True).status_code == 201
-    told = [json.loads(line) for line in (host.state_dir / "audit.log").read_text().splitlines()]
+    told = audited(host.state_dir)
     assert [(each["action"], each["object"], each["result"]) for each in told] == [
         ("runner.replace", "typed", "ok"),
         ("runner.create", "asked", "runner_exists"),

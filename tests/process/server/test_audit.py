@@ -22,6 +22,7 @@ from runnerctl.core.audit import OK, Audit, AuditEntry
 from runnerctl.core.domain.clock import SystemClock
 from runnerctl.core.redact import MASK
 from tests.support.front_ends.cli_running import cli
+from tests.support.hosts.audited import GRANTED, REFUSED, audited
 from tests.support.hosts.host import Host, Server, until
 
 REPO = "acme/widgets"
@@ -29,14 +30,13 @@ FIELDS = ["time", "request_id", "actor", "source", "action", "object", "result"]
 UID = f"uid:{os.getuid()}"
 
 
-def deeds(host: Host) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (host.state_dir / "audit.log").read_text().splitlines()]
+def deeds(host: Host, *names: str) -> list[dict[str, Any]]:
+    return audited(host.state_dir, *names)
 
 
 def told(host: Host) -> list[tuple[str, str, str, str]]:
-    kept = [(deed["actor"].partition(" ")[0], deed["action"], deed["object"], deed["result"]) for deed in deeds(host)]
-    (host.state_dir / "audit.log").unlink()
-    return kept
+    assert {deed["result"] for deed in deeds(host, GRANTED)} <= {OK}
+    return [(deed["actor"].partition(" ")[0], deed["action"], deed["object"], deed["result"]) for deed in deeds(host)]
 
 
 def test_whatever_is_changed_over_http_is_written_down(server: Server, host: Host) -> None:
@@ -131,7 +131,7 @@ def test_whoever_is_refused_is_written_down(serve: Callable[..., Server], host: 
 def test_the_log_is_its_owners_and_each_line_is_whole(server: Server, host: Host) -> None:
     server.remove("never\N{SNOWMAN}")
     server.remove("never")
-    path = host.state_dir / "audit.log"
+    path = host.state_dir / REFUSED
     assert oct(path.stat().st_mode & 0o777) == "0o600"
     assert [list(deed) for deed in deeds(host)] == [FIELDS] * 2
 
@@ -161,7 +161,7 @@ SECRETS = {
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_no_secret_is_written_in_any_field(tmp_path: Path, secret: str, field: str) -> None:
     an_audit(tmp_path / "audit.log").write(a_deed(**{field: f"x {secret} y"}))
-    line = (tmp_path / "audit.log").read_text()
+    line = (tmp_path / (REFUSED if field == "result" else GRANTED)).read_text()
     assert MASK in json.loads(line)[field]
     assert secret.rsplit(maxsplit=1)[-1][:20] not in line
 
@@ -201,7 +201,8 @@ def test_writers_at_once_lose_no_line(tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_a_log_that_cannot_be_written_fails_nobody(server: Server, host: Host) -> None:
-    (host.state_dir / "audit.log").mkdir()
+    for name in (GRANTED, REFUSED):
+        (host.state_dir / name).mkdir()
     assert server.remove("never").status_code == 404
     assert "audit log" in server.log.read_text()
     assert server.create("one").status_code == 201
@@ -244,3 +245,83 @@ def _poked(audit: Audit, seen: list[str]) -> bool:
     """It may have begun to follow after the first line was written."""
     audit.write(a_deed(6))
     return any("\t6\t" in line for line in seen)
+
+
+# --- What strangers are refused ---
+
+
+def refuse(server: Server, times: int, *, path: str, token: str = "wrong") -> set[int]:
+    def ask(_: int) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.get(f"{server.url}{path}", headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(50) as pool:
+        return set(pool.map(ask, range(times)))
+
+
+def test_what_strangers_are_refused_is_counted_and_pushes_out_nothing(serve: Callable[..., Server], host: Host) -> None:
+    """100 paths of 3 KB, and an audit log that 40 lines fill: one by one they would rotate all of it away."""
+    host.write_env_file(RUNNERCTL_AUDIT_SIZE="10K", RUNNERCTL_AUDIT_FILES="2")
+    server = serve()
+    server.create("granted")
+    assert refuse(server, 100, path="/" + "x" * 3000) == {401}
+    assert refuse(server, 50, path="/api/v1/runners/granted") == {401}
+    server.stop()  # the rest is summed up
+    assert [(deed["action"], deed["object"]) for deed in deeds(host, GRANTED)] == [("runner.create", "granted")]
+    refused = deeds(host, REFUSED)
+    assert len(refused) < 50
+    more = sum(int(deed["object"].split()[0]) for deed in refused if deed["action"] == "refused")
+    assert sum(deed["action"] != "refused" for deed in refused) + more == 150
+    assert "more requests of loopback were refused" in server.log.read_text()
+    assert server.log.stat().st_size < 100_000
+
+
+def test_a_tenants_refusals_do_not_either_and_those_of_others_are_told_still(
+    serve: Callable[..., Server], host: Host
+) -> None:
+    services = host.services()
+    tokens = {
+        name: issuing.issue(
+            services, name, rights=list(Right), limits=TokenLimits(tenant=name, repositories=("acme/*",))
+        )[1]
+        for name in ("noisy", "quiet")
+    }
+    services.close()
+    server = serve()
+    assert refuse(server, 200, path="/api/v1/runners/never", token=tokens["noisy"]) == {404}
+    with ThreadPoolExecutor(16) as pool:
+        asked = pool.map(
+            lambda number: (
+                requests.delete(
+                    f"{server.url}/api/v1/runners/no-{number}",
+                    headers={"Authorization": f"Bearer {tokens['noisy']}"},
+                    timeout=60,
+                ).status_code
+            ),
+            range(100),
+        )
+        assert set(asked) == {404}
+    server.token = tokens["quiet"]
+    assert server.remove("mine").status_code == 404
+    server.stop()
+    assert deeds(host, GRANTED) == []
+    assert "mine" in [deed["object"] for deed in deeds(host, REFUSED)]
+    assert len(deeds(host, REFUSED)) < 40
+
+
+def test_what_was_so_already_is_no_granted_act(server: Server, host: Host) -> None:
+    """A tenant may ask for it as often as its rate allows, and nothing happens: it must not push out what did."""
+    server.create("once")
+    for _ in range(3):
+        assert server.remove("once", "?force=true").status_code == 200
+    assert [deed["action"] for deed in deeds(host, GRANTED)] == ["runner.create", "runner.remove"]
+    assert [(deed["action"], deed["result"]) for deed in deeds(host, REFUSED)] == [("runner.remove", OK)] * 2
+
+
+def test_each_file_is_rotated_by_itself(tmp_path: Path) -> None:
+    audit = an_audit(tmp_path / GRANTED, max_bytes=1000)
+    audit.write(a_deed(1))
+    for number in range(60):
+        audit.write(a_deed(number, result="unauthorized"))
+    assert len(list(tmp_path.glob(f"{REFUSED}.*"))) == 2
+    assert [json.loads(line)["object"] for line in (tmp_path / GRANTED).read_text().splitlines()] == ["1"]

@@ -25,7 +25,6 @@ from runnerctl.core import listening
 from runnerctl.core.domain.errors import ConfigInvalid
 from runnerctl.server.auth import unix_peers
 from runnerctl.server.auth.sources import Sources
-from runnerctl.server.listening import connections
 from tests.support.hosts.certificates import certificate
 from tests.support.hosts.host import Host, Server, until
 
@@ -351,25 +350,108 @@ def test_a_connection_that_says_too_little_too_slowly_is_closed(host: Host) -> N
         server.stop()
 
 
-def test_connections_beyond_the_most_are_closed_unheard_and_the_others_served(host: Host) -> None:
-    server = with_constants(host, "from runnerctl.server.listening import connections\nconnections.MOST = 5")
-    port = int(server.url.rpartition(":")[2])
-    held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(5)]
+def connected(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10)
+
+
+def asked(connection: socket.socket, head: bytes = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") -> bytes:
+    """The answer; nothing if it was hung up on."""
     try:
+        connection.sendall(head)
+        return connection.recv(65536)
+    except ConnectionError:
+        return b""
+
+
+FEW = "from runnerctl.server.listening import admission\nadmission.MOST, admission.MOST_OF_ONE = {}, {}"
+
+
+@pytest.mark.parametrize(("most", "of_one"), [(5, 99), (99, 5)])
+def test_who_holds_all_connections_keeps_nobody_out(host: Host, most: int, of_one: int) -> None:
+    """Silent ones, idle ones, and logins that were refused: whoever comes last is heard, and no more are held."""
+    server = with_constants(host, FEW.format(most, of_one))
+    silent = [connected(server) for _ in range(20)]
+    idle = [connected(server) for _ in range(20)]
+    refused = [connected(server) for _ in range(20)]
+    try:
+        for each in idle:
+            asked(each)
+        for each in refused:
+            each.sendall(b"GET /api/v1/runners HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in range(10):
+            assert server.request("GET", "/api/v1/whoami").status_code == 200
+        alive = sum(asked(each) != b"" for each in (*silent, *idle, *refused))
+        assert alive <= 5
+    finally:
+        for each in (*silent, *idle, *refused):
+            each.close()
+        server.stop()
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    try:
+        while connection.recv(65536):
+            continue
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_who_waits_for_an_answer_is_not_closed_for_those_who_come(host: Host) -> None:
+    """A known caller's stream stays however many connect; when all do so, more are closed unheard."""
+    server = with_constants(host, FEW.format(3, 3))
+    server.create("one")
+    head = (
+        f"GET /api/v1/runners/one/logs?follow=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {host.token}\r\n\r\n"
+    ).encode()
+    held = [connected(server) for _ in range(2)]
+    many: list[socket.socket] = []
+    try:
+        assert all(b"200 OK" in asked(each, head) for each in held)
+        many += [connected(server) for _ in range(20)]
+        assert requests.get(f"{server.url}/health", timeout=10).status_code == 200
         for each in held:
-            each.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"200" in each.recv(65536)
-        with pytest.raises(requests.ConnectionError):
-            requests.get(f"{server.url}/health", timeout=10)
-        held[0].sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200" in held[0].recv(65536)
+            each.settimeout(0.3)
+            assert not _is_closed(each)
+        held.append(connected(server))
+        assert b"200 OK" in asked(held[-1], head)
+        many.append(connected(server))
+        assert asked(many[-1]) == b""
         held.pop().close()
         until(lambda: _answers(server))
     finally:
-        for each in held:
+        for each in (*held, *many):
             each.close()
         server.stop()
-    assert connections.MOST > 5
+
+
+HOLD = """
+import os, socket, sys
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+held = [socket.socket(socket.AF_UNIX) for _ in range(30)]
+for each in held:
+    each.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_user_of_the_socket_leaves_room_for_others(as_root: None, host: Host, socket_path: Path) -> None:
+    gid = grp.getgrnam(GROUP).gr_gid
+    host.write_env_file(GITHUB_WFA_RUNNER_SERVER__BIND=f"unix:{socket_path}", RUNNERCTL_SOCKET_GROUP=GROUP)
+    server = with_constants(host, FEW.format(40, 5))
+    socket_path.chmod(0o666)
+    argv = [sys.executable, "-I", "-S", "-c", HOLD, str(socket_path)]
+    with subprocess.Popen(argv, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert ask_at(socket_path, uid=1, groups=[gid]).startswith("200 ")
+        files = [str(each.readlink()) for each in Path(f"/proc/{server.process.pid}/fd").iterdir()]
+        assert sum(each.startswith("socket:") for each in files) < 25
+        holder.communicate("")
+    server.stop()
 
 
 def _answers(server: Server) -> bool:

@@ -272,12 +272,12 @@ def test_a_secret_is_in_nothing_that_comes_out_or_stays(aftermath: Aftermath, se
 
 def test_everything_was_looked_at_and_what_is_no_secret_is_there(seen: Seen) -> None:
     """Without this, an input that never arrived would pass."""
-    expected = {"state/runnerctl.db", "state/audit.log", "state/tokens", "the server's log", "an answer's headers"}
+    expected = {"state/runnerctl.db", "state/refused.log", "state/tokens", "the server's log", "an answer's headers"}
     assert expected <= set(seen.texts)
     for place, word in {
         "an answer's body": "is not allowed",
         "the server's log": "GitHub refused to",
-        "state/audit.log": "oidc:acme/widgets@***",
+        "state/refused.log": "oidc:acme/widgets@***",
         "state/runnerctl.db": "GitHub refused to",
         "a runner's log": "Running job: ***",
         "a runner's record": "fatal error: ***",

@@ -390,7 +390,7 @@ def test_no_token_is_anywhere_but_with_its_bearer(serve: Callable[..., Server], 
         text += path.read_bytes().decode(errors="replace") if not path.is_symlink() else ""
     for secret in (token, rotated, wrong):
         assert secret not in text
-    audited = (host.state_dir / "audit.log").read_text()
+    audited = (host.state_dir / "refused.log").read_text()
     assert planted not in audited
     assert MASK in audited
     assert tokens.digest(token) in text

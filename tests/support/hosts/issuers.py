@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import requests
 
 from runnerctl.sandbox import Sandbox
+from tests.support.hosts.audited import audited
 from tests.support.hosts.host import Host, Server
 
 AUDIENCE = "https://runners.acme.example"
@@ -44,7 +45,7 @@ class Hall(NamedTuple):
         return self.ask(token, "POST", "/api/v1/runners", body)
 
     def audited(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.host.state_dir / "audit.log").read_text().splitlines()]
+        return audited(self.host.state_dir)
 
 
 def settings(sandbox: Sandbox, rules: object = RULES) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""How much of one thing one caller may hold at once, and all together, so that nobody takes it from the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runnerctl.core import Actor
+from runnerctl.core.domain.errors import Overloaded, TooManyRequests
+
+REQUESTS_OF_ONE = 128
+"""Under way, also those whose caller has hung up: what they began goes on."""
+MOST_REQUESTS = 1024
+STREAMS_OF_ONE = 32
+MOST_STREAMS = 256
+_RETRY_SECONDS = 2.0
+
+
+def caller(actor: Actor) -> str | None:
+    """In whose name it is held: a tenant's tokens share. None: the operator's."""
+    return None if actor.limits is None else actor.tenant or actor.id
+
+
+class Allowance:
+    """Of ``what``. A quarter of ``in_all`` is the operator's alone, who may hold any number up to that."""
+
+    def __init__(self, what: str, *, of_one: int, in_all: int) -> None:
+        self._what = what
+        self._of_one = of_one
+        self._in_all = in_all
+        self._held: Counter[str | None] = Counter()
+
+    @property
+    def count(self) -> int:
+        """Of all."""
+        return self._held.total()
+
+    @contextmanager
+    def held(self, actor: Actor) -> Iterator[None]:
+        """Raises ``TooManyRequests`` for who holds as many as one may, ``Overloaded`` when all together do."""
+        holder = caller(actor)
+        self._check(holder)
+        self._held[holder] += 1
+        try:
+            yield
+        finally:
+            self._held[holder] -= 1
+            if not self._held[holder]:
+                del self._held[holder]
+
+    def _check(self, holder: str | None) -> None:
+        if holder is not None and self._held[holder] >= self._of_one:
+            raise TooManyRequests(
+                f"This caller has {self._of_one} {self._what} under way, the most that one may have",
+                hint="End some of them first",
+                retry_after=_RETRY_SECONDS,
+            )
+        room = self._in_all if holder is None else self._in_all * 3 // 4
+        if self._held.total() >= room:
+            raise Overloaded(f"Too many {self._what} are under way", retry_after=_RETRY_SECONDS)
