@@ -68,3 +68,20 @@ def test_the_repository_names_no_machine_and_no_registry() -> None:
     for path in TOP.rglob("*"):
         if path.is_file() and path.suffix in {".py", ".md", ".cfg", ".toml", ".sh"} and not VENVS & {*path.parts}:
             assert not (path.name != Path(__file__).name and here.search(path.read_text())), path
+
+
+PROOFS = sorted(set(re.findall(r"`(tests/[a-z_0-9/]+\.py(?:::\w+)?)`", DOCS["security.md"])))
+
+
+@pytest.mark.parametrize("named", PROOFS)
+def test_a_test_that_shows_a_promise_of_security_is_there(named: str) -> None:
+    path, _, name = named.partition("::")
+    text = (TOP / path).read_text()
+    assert f"def {name}(" in text if name else "def test_" in text
+
+
+def test_promises_of_security_name_the_tests_that_show_them() -> None:
+    promises = DOCS["security.md"].split("## Promises")[1].split("\n## ")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("|")][2:]
+    assert len(rows) > 20
+    assert [row for row in rows if "`tests/" not in row] == []
