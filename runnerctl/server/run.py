@@ -147,12 +147,13 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     sys.stdout.flush()
     log.info("the server listens on %s", where)
     notify("READY=1", f"STATUS=Listening on {where}")
-    watching = asyncio.gather(_feed_watchdog(), _sum_up(app))
+    watching = [asyncio.ensure_future(each) for each in (_feed_watchdog(), _sum_up(app))]
     await stop.wait()
     log.info("the server stops; its runners go on")
     notify("STOPPING=1")
     app[READINESS].stopping = True
-    watching.cancel()
+    for each in watching:
+        each.cancel()
     await leases.end(services, app[OFFLOAD])
     await app[OFFLOAD].finish(seconds=_FINISH_SECONDS)
     await site.hear_out()

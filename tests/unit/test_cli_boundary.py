@@ -263,7 +263,8 @@ def test_where_another_server_is_named_nothing_is_done_here(
 @REMOTE
 def test_what_always_means_this_host_is_done_all_the_same(variable: str, tmp_path: Path) -> None:
     env_file = tmp_path / "settings.env"
-    env_file.write_text(f"{variable}=https://runners.example.com\n")
+    # Without Landlock: what jobs can be kept from is found out by a process, which no unit test starts.
+    env_file.write_text(f"{variable}=https://runners.example.com\nRUNNERCTL_LANDLOCK=false\n")
     assert cli("--env-file", str(env_file), "status").status == 2
     assert cli("--env-file", str(env_file), "config", "show").status == 0
     assert cli("--env-file", str(env_file), "reap", "nothing").status == 0

@@ -15,6 +15,7 @@ import confinement
 with tempfile.TemporaryDirectory() as place:
     print(confinement.weakness(place) or "", end="")
 """
+_UNTRIED = "What jobs of this user can be kept from could not be tried"
 NOT_CONFINED = "Jobs can change what runnerctl's user can, runnerctl's own code too (landlock=false)"
 
 
@@ -24,8 +25,13 @@ def weakness() -> str | None:
 
     # A process of its own: what is tried cannot be undone.
     argv = [sys.executable, "-I", "-S", "-B", "-c", _TRY, str(_SUPERVISOR)]
-    said = subprocess.run(argv, cwd="/", env={}, capture_output=True, text=True, check=False)
-    return said.stdout or None if said.returncode == 0 else None
+    try:
+        said = subprocess.run(argv, cwd="/", env={}, capture_output=True, text=True, check=True)
+    except OSError as exc:
+        return f"{_UNTRIED}: {exc.strerror or exc}"
+    except subprocess.CalledProcessError as exc:
+        return f"{_UNTRIED}: {exc.stderr.strip().rpartition(chr(10))[2]}"
+    return said.stdout or None
 
 
 def changeable_code() -> str | None:

@@ -171,9 +171,9 @@ def listed_document(runner: Runner, status: Status | None, last_job: Job | None)
     """One of a list: the document of that runner without its history. ``status`` is None for one that has ended."""
     if status is not None and status.runner is not None:
         return full_document(status)
-    nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "job": None, "github": None}
+    nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "told_by": {"phase": None}, "job": None}
     last = None if last_job is None else jobs.document(last_job)
-    return {**runner_document(runner), **nothing, "last_job": last, "degraded": None, "package": None}
+    return {**runner_document(runner), **nothing, "last_job": last, "github": None, "degraded": None, "package": None}
 
 
 def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def _paths() -> Iterator[Path]:
     yield _PACKAGE
     prefixes = map(Path, (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
     sites = (each for each in map(Path, sys.path) if each.name in _SITES)
-    yield from (path for each in (*prefixes, *sites) if (path := each.resolve()).is_dir())
+    # What this user may not even look at, its jobs cannot change.
+    yield from (path for each in (*prefixes, *sites) if os.path.isdir(path := each.resolve()))  # noqa: PTH112 - raises
     for program in map(Path, (sys.executable, sys.argv[0])):
         if program == Path(sys.executable) or program.name.startswith("runnerctl"):
             yield from _on_the_way(program.absolute())
@@ -45,7 +46,7 @@ def _on_the_way(path: Path) -> Iterator[Path]:
         if not os.path.lexists(path):
             return
         yield path
-        if not path.is_symlink():
+        if not os.path.islink(path):  # noqa: PTH114 - raises where we may not look
             return
         path = path.parent / path.readlink()
 

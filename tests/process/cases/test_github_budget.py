@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import signal
 import time
@@ -18,6 +17,7 @@ from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.policy import Right
 from runnerctl.sandbox import Fault, Sandbox
+from tests.support.hosts.audited import audited
 from tests.support.hosts.host import Host, Server, until
 from tests.support.sandboxes.strictness import strict_sandbox
 
@@ -146,9 +146,5 @@ def test_what_the_calls_of_a_tenant_are_is_counted_shown_and_bounded(place: Plac
     assert place.whoami(place.server.token)["budget"] is None
     # What is to go, goes: that is nobody's attack, and leaves nothing behind.
     assert place.ask(token, "DELETE", "/api/v1/runners/busy-1?force=true").status_code == 200
-    refused = [line for line in audited(place) if line["result"] == "too_many_requests"]
+    refused = [line for line in audited(place.host.state_dir) if line["result"] == "too_many_requests"]
     assert {line["action"] for line in refused} == {"runner.start", "runner.create"}
-
-
-def audited(place: Place) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (place.host.state_dir / "audit.log").read_text().splitlines()]

@@ -267,7 +267,11 @@ def test_logs_shows_the_log_also_after_the_end(services: Services) -> None:
     assert cli("logs", "ci-1").stdout == "one\ntwo\nthree\n"
     assert cli("logs", "ci-1", "-n", "2").stdout == "two\nthree\n"
     assert cli("logs", "ci-1", "-n", "0").stdout == ""
-    assert cli("logs", "ci-1", "-n", "1", "-o", "json").document == {"name": "ci-1", "lines": ["three"]}
+    assert cli("logs", "ci-1", "-n", "1", "-o", "json").document == {
+        "name": "ci-1",
+        "told_by": {"lines": "log"},
+        "lines": ["three"],
+    }
 
 
 def test_following_the_log_of_an_ended_runner_ends(services: Services) -> None:
