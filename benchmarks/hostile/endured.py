@@ -1,0 +1,106 @@
+"""A server under attack, and whether it endured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from runnerctl.sandbox import Sandbox
+from runnerctl.sandbox.state import Settings
+
+from .server import Target, target
+from .tenant import Work
+
+HEALTH_SECONDS, STATUS_SECONDS, MEMORY_MB = 0.1, 0.2, 250
+_GITHUB_CALLS = 5000
+"""An hour, by GitHub's own limit."""
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """Of one run."""
+
+    work: Work
+    attacks: dict[str, float]
+    """A second."""
+    memory: int
+    cpu: float
+    """Of one processor, which the server took."""
+    missing: int
+    """Granted acts that the audit log does not hold."""
+
+    def wrong(self, slack: float) -> list[str]:
+        """What was not as it is to be."""
+        failed = self.work.failed
+        wrong = [f"{len(failed)} requests failed, such as {failed[0]}"] if failed else []
+        wrong += [f"{self.missing} granted acts are not in the audit log"] if self.missing else []
+        seen = {"p99 of /health": p99(self.work.health), "p99 of a status": p99(self.work.statuses)}
+        most = {"p99 of /health": HEALTH_SECONDS * slack, "p99 of a status": STATUS_SECONDS * slack}
+        wrong += [f"{name}: {seen[name]:.3g} s > {limit:g} s" for name, limit in most.items() if seen[name] > limit]
+        return wrong + ([f"memory: {self.memory} MB > {MEMORY_MB} MB"] if self.memory > MEMORY_MB else [])
+
+    def table(self) -> str:
+        work = self.work
+        times = {"/health": work.health, "status": work.statuses, "create": work.creates}
+        lines = [f"{name}: median {p(50, each):.3f} s, p99 {p99(each):.3f} s" for name, each in times.items()]
+        return "\n".join([
+            f"attacks a second: {self.attacks}",
+            *lines,
+            f"{len(work.granted)} granted acts, {self.missing} not in the audit log; {self.memory} MB;"
+            f" {self.cpu:.2f} of a processor; {len(work.failed)} failed: {work.failed[:3]}",
+        ])  # fmt: skip
+
+
+def p(percent: int, seconds: list[float]) -> float:
+    return sorted(seconds)[max(0, len(seconds) * percent // 100 - 1)] if seconds else 0.0
+
+
+def p99(seconds: list[float]) -> float:
+    return p(99, seconds)
+
+
+def endured(seconds: float, runners: int, *, limits: bool = True, github_calls: int = _GITHUB_CALLS) -> Figures:
+    """``github_calls``: how many GitHub answers within that time."""
+    with (
+        tempfile.TemporaryDirectory(prefix="runnerctl-hostile-") as top,
+        Sandbox(settings=Settings(rate_limit=github_calls)) as sandbox,
+        target(Path(top), sandbox.environment(), limits=limits) as attacked,
+    ):
+        cpu = attacked.cpu_seconds()
+        attacking, working = _begun("attacks", attacked, seconds), _begun("tenant", attacked, seconds, runners)
+        work = Work(**json.loads(_end(working, seconds)))
+        rates = {name: round(times / seconds, 1) for name, times in json.loads(_end(attacking, seconds)).items()}
+        return Figures(
+            work=work,
+            attacks=rates,
+            memory=attacked.memory(),
+            cpu=(attacked.cpu_seconds() - cpu) / seconds,
+            missing=_missing(attacked, work),
+        )
+
+
+def _begun(name: str, attacked: Target, *given: float) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", f"benchmarks.hostile.{name}", *map(str, given)]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"port": attacked.port, "tokens": attacked.tokens}))
+    process.stdin.close()
+    return process
+
+
+def _end(process: subprocess.Popen[str], seconds: float) -> str:
+    assert process.stdout is not None
+    said = process.stdout.read()
+    process.wait(timeout=seconds + 60)
+    return said
+
+
+def _missing(attacked: Target, work: Work) -> int:
+    entries = [json.loads(line) for line in (attacked.top / "state" / "audit.log").read_text().splitlines()]
+    told = {(each["action"], each["object"]) for each in entries if each["result"] == "ok"}
+    return len({(action, name) for action, name in work.granted} - told)
