@@ -24,7 +24,7 @@ from runnerctl.core import (
 )
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
 
-from ..keys import CLAIMED
+from ..keys import CLAIMED, DELAY
 from . import unix_peers
 from .throttle import Rates
 from .workflow_tokens import WorkflowTokens
@@ -90,14 +90,17 @@ class Authenticator:
         refusal = kept.refusal(now)
         if refusal is not None:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
-        self._rates.take(kept.id, a_minute=self._services.settings.server.rate_limit)
+        self._take(request, kept.id)
         self._note_use(kept, now)
         return actor
 
     async def _workflow(self, workflows: WorkflowTokens, request: web.Request, token: str) -> Actor:
         actor = await workflows.authenticate(request, token)
-        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.server.rate_limit)
+        self._take(request, f"oidc:{actor.tenant}")
         return actor
+
+    def _take(self, request: web.Request, token_id: str) -> None:
+        request[DELAY] = self._rates.take(token_id, a_minute=self._services.settings.server.rate_limit)
 
     def _find(self, digest: str) -> ApiToken | None:
         """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""
