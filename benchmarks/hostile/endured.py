@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -47,13 +46,11 @@ class Figures:
     def table(self) -> str:
         work = self.work
         times = {"/health": work.health, "status": work.statuses, "create": work.creates}
-        lines = [f"{name}: median {p(50, each):.3f} s, p99 {p99(each):.3f} s" for name, each in times.items()]
-        return "\n".join([
-            f"attacks a second: {self.attacks}",
-            *lines,
-            f"{len(work.granted)} granted acts, {self.missing} not in the audit log; {self.memory} MB;"
-            f" {self.cpu:.2f} of a processor; {len(work.failed)} failed: {work.failed[:3]}",
-        ])  # fmt: skip
+        lines = [f"attacks a second: {self.attacks}"]
+        lines += [f"{name}: median {p(50, each):.3f} s, p99 {p99(each):.3f} s" for name, each in times.items()]
+        lines += [f"{len(work.granted)} granted acts, {self.missing} of them not in the audit log"]
+        lines += [f"{self.memory} MB, {self.cpu:.2f} of a processor; {len(work.failed)} failed: {work.failed[:3]}"]
+        return "\n".join(lines)
 
 
 def p(percent: int, seconds: list[float]) -> float:

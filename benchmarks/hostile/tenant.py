@@ -1,7 +1,8 @@
 """The third tenant, in a process of its own: ``python -m benchmarks.hostile.tenant SECONDS RUNNERS``.
 
-It begins its runners' lives evenly over that time, looks at each ten times, and asks for ``/health`` five times a second.
-It is elsewhere, too: where it may, it goes before what else this machine does, and each request is a connection of its own.
+It begins its runners' lives evenly over that time, looks at each ten times, and asks for ``/health`` five times a
+second. It is elsewhere, too: where it may, it goes before what else this machine does. Each request is a connection of
+its own.
 """
 
 from __future__ import annotations
