@@ -159,7 +159,7 @@ async def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
         level = logging.WARNING if exc.http_status >= 500 else logging.INFO
         extra = {**_told(request), "status": exc.http_status, "code": exc.code}
         log.log(level, "request refused: %s", exc.message, extra=extra)
-    if isinstance(exc, (Unauthorized, TooManyRequests)):
+    if isinstance(exc, Unauthorized) or (isinstance(exc, TooManyRequests) and ACTOR not in request):
         await _hold_back(request, exc)
     return problem(exc, request_id=request[ID])
 
