@@ -17,13 +17,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from http.client import HTTPConnection, HTTPException
 
-from .server import REPO
+from .server import FIRST, REPO
 
 _AT_ONCE = 8
 _STATUSES, _BETWEEN_SECONDS = 10, 0.1
 _HEALTH_SECONDS = 0.2
-_FIRST = -10
-"""Its own nice value."""
 
 
 @dataclass(kw_only=True)
@@ -86,7 +84,7 @@ class Tenant:
 def main() -> None:
     seconds, runners = float(sys.argv[1]), int(sys.argv[2])
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, _FIRST)
+        os.setpriority(os.PRIO_PROCESS, 0, FIRST)
     given = json.loads(sys.stdin.read())
     tenant, over = Tenant(given["port"], given["tokens"]["worker"]), threading.Event()
     watching = threading.Thread(target=tenant.watch, args=(over,))
