@@ -1,7 +1,6 @@
 """Two tenants and a stranger, in a process of their own: ``python -m benchmarks.hostile.attacks SECONDS``.
 
-An attacker's processor is elsewhere; here it is the same machine's, so this process takes only what nobody else wants
-(nice 19), and spends as little as it can on each request: bare sockets, no answer parsed.
+It spends as little as it can on each request: bare sockets, no answer parsed.
 """
 
 from __future__ import annotations
@@ -133,7 +132,6 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 def main() -> None:
-    os.nice(19)
     given = json.loads(sys.stdin.read())
     print(json.dumps(attack(Attacks(given["port"], given["tokens"]), float(sys.argv[1]))), flush=True)
     os._exit(0)  # who still waits for an answer is not waited for

@@ -12,6 +12,7 @@ from pathlib import Path
 from runnerctl.sandbox import Sandbox
 from runnerctl.sandbox.state import Settings
 
+from .priority import FIRST, LAST, started
 from .server import Target, target
 from .tenant import Work
 
@@ -69,7 +70,8 @@ def endured(seconds: float, runners: int, *, limits: bool = True, github_calls: 
         target(Path(top), sandbox.environment(), limits=limits) as attacked,
     ):
         cpu = attacked.cpu_seconds()
-        attacking, working = _begun("attacks", attacked, seconds), _begun("tenant", attacked, seconds, runners)
+        attacking = _begun("attacks", attacked, seconds, nice=LAST)
+        working = _begun("tenant", attacked, seconds, runners, nice=FIRST)
         work = Work(**json.loads(_end(working, seconds)))
         rates = {name: round(times / seconds, 1) for name, times in json.loads(_end(attacking, seconds)).items()}
         return Figures(
@@ -81,9 +83,9 @@ def endured(seconds: float, runners: int, *, limits: bool = True, github_calls: 
         )
 
 
-def _begun(name: str, attacked: Target, *given: float) -> subprocess.Popen[str]:
+def _begun(name: str, attacked: Target, *given: float, nice: int) -> subprocess.Popen[str]:
     argv = [sys.executable, "-m", f"benchmarks.hostile.{name}", *map(str, given)]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = started(argv, nice=nice, stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(json.dumps({"port": attacked.port, "tokens": attacked.tokens}))
     process.stdin.close()

@@ -8,15 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 
+from .priority import FIRST, started
+
 REPO = "hostile/work"
-FIRST = -10
-"""The nice value of what is measured, where it may be had: what else this machine does is not."""
 TENANTS = ("noisy", "other", "worker")
 _UNLIMITED = (
     "from runnerctl.server import allowances as a, offload as o, refusals as r\n"
@@ -65,9 +65,7 @@ def target(top: Path, github: dict[str, str], *, limits: bool) -> Iterator[Targe
     tokens = {name: _token(env_file, environment, name) for name in TENANTS}
     argv = [sys.executable, "-c", ("" if limits else _UNLIMITED) + _SERVE, str(env_file)]
     with (top / "serve.log").open("w") as log:
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, FIRST)
+        process = started(argv, nice=FIRST, stderr=log, env=environment)
     assert process.stdout is not None
     try:
         url = process.stdout.readline().split()[-1]

@@ -1,23 +1,20 @@
 """The third tenant, in a process of its own: ``python -m benchmarks.hostile.tenant SECONDS RUNNERS``.
 
 It begins its runners' lives evenly over that time, looks at each ten times, and asks for ``/health`` five times a
-second. It is elsewhere, too: where it may, it goes before what else this machine does. Each request is a connection of
-its own.
+second. Each request is a connection of its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from http.client import HTTPConnection, HTTPException
 
-from .server import FIRST, REPO
+from .server import REPO
 
 _AT_ONCE = 8
 _STATUSES, _BETWEEN_SECONDS = 10, 0.1
@@ -83,8 +80,6 @@ class Tenant:
 
 def main() -> None:
     seconds, runners = float(sys.argv[1]), int(sys.argv[2])
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, FIRST)
     given = json.loads(sys.stdin.read())
     tenant, over = Tenant(given["port"], given["tokens"]["worker"]), threading.Event()
     watching = threading.Thread(target=tenant.watch, args=(over,))
