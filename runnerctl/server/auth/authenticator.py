@@ -25,6 +25,7 @@ from runnerctl.core import (
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
 
 from ..keys import CLAIMED, DELAY
+from ..turn_mark import TurnMark
 from . import unix_peers
 from .throttle import Rates
 from .workflow_tokens import WorkflowTokens
@@ -37,8 +38,9 @@ _MOST_KNOWN = 4096
 class Authenticator:
     """For the loop's thread alone. Compares in constant time, and keeps only the tokens' digests."""
 
-    def __init__(self, services: Services, token: str | None) -> None:
+    def __init__(self, services: Services, token: str | None, mark: TurnMark | None = None) -> None:
         self._services = services
+        self._turn = mark or TurnMark(services.store.mark)
         self._rates = Rates(services.clock.monotonic)
         self._mark: object = None
         self._known: dict[str, ApiToken] = {}
@@ -104,7 +106,7 @@ class Authenticator:
 
     def _find(self, digest: str) -> ApiToken | None:
         """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""
-        mark = self._services.store.mark()
+        mark = self._turn.current()
         if mark != self._mark or len(self._known) > _MOST_KNOWN:
             self._mark = mark
             self._known.clear()
