@@ -1,6 +1,7 @@
-"""Two tenants and a stranger, in a process of their own: ``python -m benchmarks.hostile.attacks SECONDS``.
+"""Two tenants and a stranger, in two processes: ``python -m benchmarks.hostile.attacks {patient,hasty} SECONDS``.
 
-It spends as little as it can on each request: bare sockets, no answer parsed.
+The patient ones wait for their answers; the hasty ones hang up, and would leave those no processor in one process. It
+spends as little as it can on each request: bare sockets, no answer parsed.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-from .server import REPO
+from .server import REFUSED, REPO
 
 _HELD = 900
 _HELD_SECONDS = 20.0
 _REOPEN_SECONDS = 2.0
 _TIMEOUT = 30.0
-THREADS = {"C2 hang-ups": 6, "C12 large logs": 12}
+THREADS = {"C2 hang-ups": 6, "C8 failing creates": 12, "C12 large logs": 12}
 
 
 class Attacks:
@@ -33,15 +34,19 @@ class Attacks:
         self._tokens = tokens
         self._rng = random.Random(1)
 
-    def each(self) -> dict[str, Callable[[], object]]:
+    def hasty(self) -> dict[str, Callable[[], object]]:
         return {
             "C2 hang-ups": lambda: self._send("GET", "/api/v1/runners/noisy-1/logs?follow=true", "noisy"),
+            "C3 paths, unread": lambda: self._send("GET", f"/{'eyJ_' * 1900}"),
+            "C9 long paths, unread": lambda: self._send("GET", f"/{'x' * 3000}"),
+        }
+
+    def patient(self) -> dict[str, Callable[[], object]]:
+        return {
             "C3 names": lambda: self._ask("POST", "/api/v1/runners", "noisy", {"repo": REPO, "name": "eyJ_" * 15_000}),
             "C3 paths": lambda: self._ask("GET", f"/{'eyJ_' * 1900}"),
-            "C3 paths, unread": lambda: self._send("GET", f"/{'eyJ_' * 1900}"),
             "C8 failing creates": self._failing_create,
             "C9 long paths": lambda: self._ask("GET", f"/{'x' * 3000}"),
-            "C9 long paths, unread": lambda: self._send("GET", f"/{'x' * 3000}"),
             "C11 invented names": lambda: self._ask(
                 "DELETE", f"/api/v1/runners/worker-{self._rng.randrange(200)}", "other"
             ),
@@ -65,7 +70,7 @@ class Attacks:
 
     def _failing_create(self) -> None:
         name = f"other-{self._rng.randrange(10**9)}"
-        self._ask("POST", "/api/v1/runners", "other", {"repo": "hostile/none", "name": name})
+        self._ask("POST", "/api/v1/runners", "other", {"repo": REFUSED, "name": name, "wait": "none"})
 
     def _ask(self, method: str, path: str, tenant: str = "", body: object = None) -> None:
         """To the answer's end."""
@@ -94,8 +99,8 @@ class Attacks:
         return socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT)
 
 
-def attack(attacks: Attacks, seconds: float) -> Counter[str]:
-    """All at once for that long; how often each was done."""
+def attack(attacks: Attacks, seconds: float, *, hasty: bool) -> Counter[str]:
+    """All of a kind at once for that long; how often each was done."""
     until, done = time.monotonic() + seconds, Counter[str]()
 
     def repeat(name: str, act: Callable[[], object]) -> None:
@@ -109,10 +114,10 @@ def attack(attacks: Attacks, seconds: float) -> Counter[str]:
 
     threads = [
         threading.Thread(target=repeat, args=(name, act), daemon=True)
-        for name, act in attacks.each().items()
+        for name, act in (attacks.hasty() if hasty else attacks.patient()).items()
         for _ in range(THREADS.get(name, 3))
     ]
-    threads.append(threading.Thread(target=hold, daemon=True))
+    threads += [] if hasty else [threading.Thread(target=hold, daemon=True)]
     for each in threads:
         each.start()
     for each in threads:
@@ -133,7 +138,8 @@ def _is_closed(connection: socket.socket) -> bool:
 
 def main() -> None:
     given = json.loads(sys.stdin.read())
-    print(json.dumps(attack(Attacks(given["port"], given["tokens"]), float(sys.argv[1]))), flush=True)
+    attacks, seconds = Attacks(given["port"], given["tokens"]), float(sys.argv[2])
+    print(json.dumps(attack(attacks, seconds, hasty=sys.argv[1] == "hasty")), flush=True)
     os._exit(0)  # who still waits for an answer is not waited for
 
 

@@ -17,6 +17,8 @@ import requests
 from .priority import FIRST, started
 
 REPO = "hostile/work"
+REFUSED = "hostile/refused"
+"""GitHub makes no runner there."""
 TENANTS = ("noisy", "other", "worker")
 _UNLIMITED = (
     "from runnerctl.server import allowances as a, offload as o, refusals as r\n"
