@@ -143,3 +143,28 @@ def test_a_create_that_is_refused_anyway_waits_for_nobody_who_writes(
         assert create().status_code == 429
         assert time.monotonic() - began < 5 * SLOWNESS
         other.execute("ROLLBACK")
+
+
+# --- Who holds many ---
+
+_WITH_MANY_FILES = """
+import os, resource
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+from runnerctl.cli.main import main
+main(["serve"])
+"""
+
+
+def test_a_server_that_holds_more_than_a_thousand_descriptors_makes_runners(host: Host, sandbox: Sandbox) -> None:
+    """Connections and the processes of runners take them. Each create was an internal error then."""
+    server = Server.start(host, {}, argv=["-c", _WITH_MANY_FILES])
+    try:
+        assert server.create("one").status_code == 201
+        sandbox.add_fault(Fault(match="generate-jitconfig", status=422, times=1))
+        assert server.create("two").status_code == 502
+        assert "ERROR" not in server.log.read_text()
+    finally:
+        server.stop()
+        host.kill_everything()
