@@ -16,11 +16,11 @@ from .server import REFUSED, Target, target
 from .tenant import Work
 
 HEALTH_SECONDS, STATUS_SECONDS, MEMORY_MB = 0.1, 0.2, 250
-REFUSED_CALLS = 60
+REFUSED_CALLS = 25
 """What creates that come to nothing may cost at GitHub, whose 5,000 calls an hour are everybody's: 12 that are on their
 way before one of them has failed, and then fewer and fewer.
 """
-STRANGERS_A_SECOND = 10.0
+STRANGERS_A_SECOND = 6.0
 """How often six who wait for their answers are refused for want of a token: each waits 2 s, after its first few."""
 
 

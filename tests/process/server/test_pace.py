@@ -100,16 +100,16 @@ def test_who_hangs_up_in_the_midst_of_an_answer_is_no_fault_of_ours(server: Serv
 def test_who_asks_faster_than_its_rate_is_answered_evenly_and_others_at_once(
     serve: Callable[..., Server], host: Host
 ) -> None:
-    server = serve(RUNNERCTL_RATE_LIMIT="6000")
+    server = serve(RUNNERCTL_RATE_LIMIT="300")
     noisy, quiet = issued(host, "noisy"), issued(host, "quiet")
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        asking = [pool.submit(asked, server, noisy) for _ in range(400)]
+        asking = [pool.submit(asked, server, noisy) for _ in range(230)]
         assert asked(server, quiet).status_code == 200
         assert not all(each.done() for each in asking), "it was behind all of them"
         assert {each.result().status_code for each in asking} == {200}
-    # 200 at once, and 200 at a hundred a second.
-    assert time.monotonic() - began > 1.8
+    # 200 at once, and 30 at five a second.
+    assert time.monotonic() - began > 4.5
 
 
 def test_a_token_beyond_its_rate_is_refused_later_each_time(serve: Callable[..., Server], host: Host) -> None:
