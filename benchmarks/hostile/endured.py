@@ -107,7 +107,8 @@ def _begun(name: str, attacked: Target, *given: object, nice: int) -> subprocess
 
 def _end(process: subprocess.Popen[str], seconds: float) -> str:
     assert process.stdout is not None
-    said = process.stdout.read()
+    with process.stdout:
+        said = process.stdout.read()
     process.wait(timeout=seconds + 60)
     return said
 
