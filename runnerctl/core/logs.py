@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .redact import redact
+from .redact import redact_lines
 
 _BLOCK = 64 * 1024
 _LONGEST_LINE = 64 * 1024
@@ -50,7 +50,7 @@ class LogReader:
         *whole, self._rest = (self._rest + block).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             whole, self._rest = [*whole, self._rest], b""
-        lines = [redact(line.decode(errors="replace")) for line in whole]
+        lines = redact_lines(b"\n".join(whole).decode(errors="replace").split("\n")) if whole else []
         since = self._since
         return lines if since is None else [line for line in lines if line[: len(since)] >= since]
 

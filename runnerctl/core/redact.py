@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from runnerctl.supervisor.masking import MASK, mask
+from runnerctl.supervisor.masking import MASK, mask, mask_lines
 
-__all__ = ["MASK", "looks_secret", "redact"]
+__all__ = ["MASK", "looks_secret", "redact", "redact_lines"]
 
 redact = mask
+redact_lines = mask_lines
 
 
 def looks_secret(text: str) -> bool:

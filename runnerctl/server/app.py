@@ -32,6 +32,7 @@ from .refusals import refusals
 from .routes import health, jobs, logs, orphans, runners, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
+from .turn_mark import TurnMark
 
 ROUTES = (
     *health.ROUTES,
@@ -49,13 +50,14 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app = web.Application(middlewares=[boundary], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app[OFFLOAD] = Offload()
-    app[AUTHENTICATOR] = Authenticator(services, token)
+    mark = TurnMark(services.store.mark)
+    app[AUTHENTICATOR] = Authenticator(services, token, mark)
     app[SOURCES] = Sources(services.settings.server.trusted_proxies)
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
     app[REFUSALS] = refusals(services)
     app[REQUESTS] = Allowance("requests", of_one=allowances.REQUESTS_OF_ONE, in_all=allowances.MOST_REQUESTS)
     app[STREAMS] = Allowance("log streams", of_one=allowances.STREAMS_OF_ONE, in_all=allowances.MOST_STREAMS)
-    app[STATUS_CACHE] = StatusCache(services)
+    app[STATUS_CACHE] = StatusCache(services, mark)
     app[READINESS] = Readiness(services=services)
     app[RULES] = add(app, ROUTES)
     return app

@@ -4,6 +4,7 @@ the audit log.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import re
@@ -11,7 +12,7 @@ import secrets
 
 from aiohttp import web
 
-from runnerctl.core import Access, audit, policy
+from runnerctl.core import Access, Actor, audit, policy
 from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
@@ -19,6 +20,7 @@ from runnerctl.core.domain.errors import (
     MethodNotAllowed,
     NotFound,
     RunnerctlError,
+    TooManyRequests,
     Unauthorized,
 )
 from runnerctl.core.domain.phrases import quoted
@@ -32,6 +34,7 @@ from .keys import (
     ACTOR,
     AUTHENTICATOR,
     CLAIMED,
+    DELAY,
     FAILED_LOGINS,
     ID,
     OBJECT,
@@ -74,7 +77,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
             if rule is not None:
                 policy.check(actor, rule.does)
             with app[REQUESTS].held(actor):
-                answer = await handler(request)
+                answer = await _in_turn(request, handler)
         else:
             answer = await handler(request)
     except RunnerctlError as exc:
@@ -86,7 +89,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         result = refusal.code
         answer = await _refused(request, refusal)
     except ConnectionError:
-        raise  # the caller has hung up
+        answer = web.Response()  # to nobody: the caller has hung up. Raised, it would be logged as a fault of ours
     except Exception:
         result = _INTERNAL
         log.exception("request failed", extra=_told(request))
@@ -102,12 +105,22 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     return answer
 
 
-async def _hold_back(request: web.Request, exc: Unauthorized) -> None:
-    """Only who failed waits: a right token gets in however often others fail."""
+async def _in_turn(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Who is ahead of its rate waits; who has gone by then and only wanted to see something costs nothing more."""
+    if request.get(DELAY):
+        await asyncio.sleep(request[DELAY])
+    if request.transport is None and request.method not in _CHANGING:
+        raise ConnectionResetError
+    return await handler(request)
+
+
+async def _hold_back(request: web.Request, exc: RunnerctlError) -> None:
+    """Only who failed, or asks too often, waits: a right token gets in however often others fail."""
     source = request.app[SOURCES].of(request)
-    if request[TOLD]:
+    if isinstance(exc, Unauthorized) and request[TOLD]:
         log.warning("login from %s refused: %s", source, exc.message, extra=_told(request))
-    await request.app[FAILED_LOGINS].wait(neighbourhood(source))
+    known = None if isinstance(exc, Unauthorized) else _known(request)
+    await request.app[FAILED_LOGINS].wait(known or neighbourhood(source))
 
 
 def _audit(request: web.Request, rule: Route | None, result: str) -> None:
@@ -142,12 +155,12 @@ def _new_id() -> str:
 
 async def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
     request[TOLD] = _is_told(request)
-    if isinstance(exc, Unauthorized):
-        await _hold_back(request, exc)
-    elif request[TOLD]:
+    if request[TOLD] and not isinstance(exc, Unauthorized):
         level = logging.WARNING if exc.http_status >= 500 else logging.INFO
         extra = {**_told(request), "status": exc.http_status, "code": exc.code}
         log.log(level, "request refused: %s", exc.message, extra=extra)
+    if isinstance(exc, Unauthorized) or (isinstance(exc, TooManyRequests) and ACTOR not in request):
+        await _hold_back(request, exc)
     return problem(exc, request_id=request[ID])
 
 
@@ -156,10 +169,17 @@ def _is_told(request: web.Request) -> bool:
     actor = request.get(ACTOR)
     if actor is not None and actor.limits is None:
         return True
-    known = request.get(CLAIMED) if actor is None else actor.tenant or actor.id
+    known = _known(request)
     if known is not None:
         return request.app[REFUSALS].is_told(Caller(known, ""))
     return request.app[REFUSALS].is_told(Caller(NOBODY, neighbourhood(request.app[SOURCES].of(request))))
+
+
+def _known(request: web.Request) -> str | None:
+    """By whose name we know who asks, if we do."""
+    actor: Actor | None = request.get(ACTOR)
+    claimed: str | None = request.get(CLAIMED)
+    return claimed if actor is None else actor.tenant or actor.id
 
 
 def _told(request: web.Request) -> dict[str, object]:

@@ -17,6 +17,7 @@ from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import Observation
 
 from .answers import encoded
+from .turn_mark import TurnMark
 
 _MOST_KEPT = 4096
 _TOLD_SECONDS = 0.1
@@ -46,8 +47,9 @@ class _Answer(NamedTuple):
 class StatusCache:
     """For the loop's thread alone."""
 
-    def __init__(self, services: core.Services) -> None:
+    def __init__(self, services: core.Services, mark: TurnMark | None = None) -> None:
         self._services = services
+        self._turn = mark or TurnMark(services.store.mark)
         self._this_turn: dict[str, bytes] = {}
         self._mark: object = None
         self._rows: dict[str, Runner | None] = {}
@@ -66,7 +68,7 @@ class StatusCache:
         return answer
 
     def _begin_turn(self) -> None:
-        mark = self._services.store.mark()
+        mark = self._turn.current()
         if mark != self._mark or len(self._rows) > _MOST_KEPT:
             self._mark = mark
             self._rows.clear()

@@ -60,14 +60,25 @@ def mask(text: str) -> str:
     return long_objects.sub(_masked, text) if len(text) >= _LONG_OBJECT else text
 
 
+def mask_lines(lines: list[str]) -> list[str]:
+    """Each by itself; most of many hold nothing, and are looked at together."""
+    if max(map(len, lines), default=0) < _LONG_TEXT and not _is_suspect("\n".join(lines)):
+        return lines
+    return [mask(line) for line in lines]
+
+
 def _masked(found: re.Match[str]) -> str:
     return MASK if found["secret"] else found[0]
 
 
 def _may_hold_one(text: str) -> bool:
-    if len(text) >= _LONG_TEXT or any(mark in text for mark in _MARKS) or (":/" in text and "@" in text):
+    return len(text) >= _LONG_TEXT or _is_suspect(text)
+
+
+def _is_suspect(text: str) -> bool:
+    if any(mark in text for mark in _MARKS) or (":/" in text and "@" in text):
         return True
-    return any(len(word) >= _LONG_WORD for word in text.split())
+    return max(map(len, text.split()), default=0) >= _LONG_WORD
 
 
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:

@@ -77,7 +77,14 @@ class Waiting:
             with suppress(OSError):
                 _pipe(process.stdin).close()
             stdout = _pipe(process.stdout)
-            select.select([stdout], [], [], _CANCEL_SECONDS)  # says nothing more, or why it could not wait
+            _wait_for(stdout, _CANCEL_SECONDS)  # says nothing more, or why it could not wait
+
+
+def _wait_for(pipe: IO[bytes], seconds: float) -> bool:
+    """Whether it can be read by then. ``select`` knows no descriptor beyond 1023, and a server has more."""
+    waiting = select.poll()
+    waiting.register(pipe, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def _spawn(
@@ -99,7 +106,7 @@ def _spawn(
 def _report(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     """The supervisor's one line, with a deadline."""
     stdout = _pipe(process.stdout)
-    ready, _, _ = select.select([stdout], [], [], _REPORT_SECONDS)
+    ready = _wait_for(stdout, _REPORT_SECONDS)
     line = stdout.readline(_MAX_REPORT) if ready else b""
     try:
         report = json.loads(line)

@@ -18,6 +18,7 @@ _COLUMNS = "spent, spent_at, failures, failed_at"
 _FORGOTTEN_SECONDS = 86400.0
 _TOOK_JOBS = SERVING | {RunnerState.COMPLETED}
 _MAKING = ", ".join(repr(str(state)) for state in sorted(UNLAUNCHED))
+_COUNT_MAKING = f"SELECT count(*) FROM runner WHERE state IN ({_MAKING}) AND tenant = ?"
 
 
 class TenantUses(Database):
@@ -42,17 +43,26 @@ class TenantUses(Database):
 
         budget.check_calls(tenant, self.tenant_use(tenant), self._clock.now(), an_hour=an_hour)
 
+    def check_may_create(self, tenant: str, *, an_hour: int) -> None:
+        """What an admission will ask, without waiting for others who write: who is refused again and again must not
+        have them wait. Raises ``TooManyRequests``.
+        """
+        (making,) = self._read(_COUNT_MAKING, tenant)[0]
+        self._check_create(tenant, self.tenant_use(tenant), making, an_hour)
+
+    def _check_create(self, tenant: str, use: TenantUse, making: int, an_hour: int) -> None:
+        from ..access import budget
+
+        now = self._clock.now()
+        budget.check_failures(tenant, use, now, making=making)
+        budget.check_calls(tenant, use, now, an_hour=an_hour, making=making)
+
     # -- inside the transactions of others
 
     def _check_use(self, db: sqlite3.Connection, tenant: str, an_hour: int) -> None:
         """What an admission asks: creates that are on their way count, so that any number at once keep to it."""
-        from ..access import budget
-
-        query = f"SELECT count(*) FROM runner WHERE state IN ({_MAKING}) AND tenant = ?"
-        making = int(db.execute(query, (tenant,)).fetchone()[0])
-        use, now = _used(db, tenant), self._clock.now()
-        budget.check_failures(tenant, use, now, making=making)
-        budget.check_calls(tenant, use, now, an_hour=an_hour, making=making)
+        (making,) = db.execute(_COUNT_MAKING, (tenant,)).fetchone()
+        self._check_create(tenant, _used(db, tenant), making, an_hour)
 
     def _note_end(self, db: sqlite3.Connection, tenant: str | None, states: Sequence[RunnerState]) -> None:
         """A runner of that tenant took these states."""

@@ -24,7 +24,8 @@ from runnerctl.core import (
 )
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
 
-from ..keys import CLAIMED
+from ..keys import CLAIMED, DELAY
+from ..turn_mark import TurnMark
 from . import unix_peers
 from .throttle import Rates
 from .workflow_tokens import WorkflowTokens
@@ -37,8 +38,9 @@ _MOST_KNOWN = 4096
 class Authenticator:
     """For the loop's thread alone. Compares in constant time, and keeps only the tokens' digests."""
 
-    def __init__(self, services: Services, token: str | None) -> None:
+    def __init__(self, services: Services, token: str | None, mark: TurnMark | None = None) -> None:
         self._services = services
+        self._turn = mark or TurnMark(services.store.mark)
         self._rates = Rates(services.clock.monotonic)
         self._mark: object = None
         self._known: dict[str, ApiToken] = {}
@@ -90,18 +92,21 @@ class Authenticator:
         refusal = kept.refusal(now)
         if refusal is not None:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
-        self._rates.take(kept.id, a_minute=self._services.settings.server.rate_limit)
+        self._take(request, kept.id)
         self._note_use(kept, now)
         return actor
 
     async def _workflow(self, workflows: WorkflowTokens, request: web.Request, token: str) -> Actor:
         actor = await workflows.authenticate(request, token)
-        self._rates.take(f"oidc:{actor.tenant}", a_minute=self._services.settings.server.rate_limit)
+        self._take(request, f"oidc:{actor.tenant}")
         return actor
+
+    def _take(self, request: web.Request, token_id: str) -> None:
+        request[DELAY] = self._rates.take(token_id, a_minute=self._services.settings.server.rate_limit)
 
     def _find(self, digest: str) -> ApiToken | None:
         """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""
-        mark = self._services.store.mark()
+        mark = self._turn.current()
         if mark != self._mark or len(self._known) > _MOST_KNOWN:
             self._mark = mark
             self._known.clear()

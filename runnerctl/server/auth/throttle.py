@@ -12,6 +12,8 @@ _FIRST_SECONDS = 0.02
 _MOST_SECONDS = 2.0
 _FORGOTTEN_AFTER = 60.0
 _MOST_KNOWN = 4096
+_AT_ONCE = 200
+"""So many requests more than its rate allows so far are nobody's trouble; whoever is further ahead is slowed down."""
 _MOST_WAITING = 512
 """More are answered at once: who hangs up and comes again must not have us hold all that they left."""
 
@@ -54,8 +56,10 @@ class Rates:
         self._monotonic = monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, token_id: str, *, a_minute: int) -> None:
-        """Raises ``TooManyRequests`` when this token asks more often than that."""
+    def take(self, token_id: str, *, a_minute: int) -> float:
+        """Seconds to wait with it: what is allowed in a minute comes evenly, but for its beginning, and others are
+        served in between. Raises ``TooManyRequests`` when this token asks more often than that.
+        """
         now = self._monotonic()
         left, last = self._buckets.pop(token_id, (float(a_minute), now))
         if len(self._buckets) >= _MOST_KNOWN:
@@ -67,3 +71,5 @@ class Rates:
                 f"This token sent more than {a_minute} requests in a minute", retry_after=(1 - left) * 60 / a_minute
             )
         self._buckets[token_id] = (left - 1, now)
+        ahead = a_minute - left - _AT_ONCE
+        return min(_MOST_SECONDS, max(0.0, ahead * 60 / a_minute))

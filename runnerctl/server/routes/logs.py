@@ -40,6 +40,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
         assert runner is not None  # noqa: S101 - get_runner raised otherwise
         backend, handle = services.backends.reach(runner)
         path = await request.app[OFFLOAD].call(backend.logs, handle)
+        if _has_gone(request):
+            raise ConnectionResetError
         reader = logs.LogReader(path, since=since)
         try:
             await request.app[OFFLOAD].call_slow(caller(actor), reader.begin_at, tail)

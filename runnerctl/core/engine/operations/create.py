@@ -82,6 +82,9 @@ class Create(Operation[Runner]):
         if self._limits is not None:
             self._limits.check_create(self._spec)
             self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
+            if self._limits.tenant is not None:
+                an_hour = self.services.settings.server.github_calls
+                self.services.store.check_may_create(self._limits.tenant, an_hour=an_hour)
         backend = self.services.backend
         previous = self.services.store.latest(self._spec.name)
         if previous is None or not previous.live:  # what stands there is a live runner's own otherwise
