@@ -9,6 +9,7 @@ import select
 
 import cgroups
 import processes
+import session_keys
 import wakeups
 from jobuser import JobUser
 
@@ -165,6 +166,7 @@ def _become(
             path = directory
         if priority is not None:
             priority.take()
+        session_keys.leave()
         if user is not None:
             user.become()
         if confinement is not None and (left := confinement.enter()) is not None:
