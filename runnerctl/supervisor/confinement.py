@@ -19,7 +19,9 @@ TOO_MANY = f"Jobs can change the mode of {{!r}}, which has more than {_MOST_ENTR
 
 
 def weakness(place: str) -> str | None:
-    """What no job can be kept from here, in words; tried on the directory ``place``."""
+    """What no job can be kept from here, in words; tried on the directory ``place``. Raises ``OSError`` where that is
+    not known now.
+    """
     if landlock.version() < 1:
         return NO_LANDLOCK
     why = sealing.refusal(place)
