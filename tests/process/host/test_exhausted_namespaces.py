@@ -21,16 +21,16 @@ _SUPERVISOR = Path(runnerctl.__file__).parent / "supervisor"
 
 
 @pytest.mark.parametrize(
-    ("most", "hold", "left"),
-    [(1, True, None), (0, False, "Jobs can change the modes"), (1, False, "None")],
+    ("most", "left"),
+    [(1, None), (0, "Jobs can change the modes"), (1, "None")],
     ids=["a job has them all", "an administrator allows none", "one is free"],
 )
 def test_a_job_that_has_used_them_up_makes_no_start_weaker(
-    landlock: None, as_root: None, tmp_path: Path, most: int, hold: bool, left: str | None
+    landlock: None, as_root: None, tmp_path: Path, most: int, left: str | None
 ) -> None:
     """That start fails, and is tried again; a persistent runner's next job would have less in its way otherwise."""
     enter = f'"$@" {_SUPERVISOR} {tmp_path}; s=$?; kill $! 2> /dev/null; exit $s'
-    script = f"echo {most} > /proc/sys/user/max_mnt_namespaces; {_HOLDS if hold else ':'}; {enter}"
+    script = f"echo {most} > /proc/sys/user/max_mnt_namespaces; {_HOLDS if left is None else ':'}; {enter}"
     argv = ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh", sys.executable, "-ISBc", _ENTER]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     if left is None:
