@@ -301,7 +301,7 @@ class Services:
         }
 
     def _confinement(self) -> dict[str, Any]:
-        from .host import own_code, own_places
+        from .host import cgroups, own_code, own_places
 
         allowed = self.settings.landlock_allow or ()
         return {
@@ -310,7 +310,8 @@ class Services:
             "closed": own_places.closed(),
             "readable": tuple(each.path for each in allowed if not each.writable),
             "writable": tuple(each.path for each in allowed if each.writable),
-            "code": own_code.guarded(),
+            # Landlock keeps signals away; a cgroup's files would do the same.
+            "code": (*own_code.guarded(), *cgroups.mounted()),
         }
 
     def _hidden(self) -> tuple[Path, ...]:

@@ -27,7 +27,8 @@ from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
 from runnerctl.core.host import keyrings, trash
 from runnerctl.supervisor import traces
 
-_MOST = 64 * 1024
+_MOST = 512 * 1024
+"""More than any supervisor writes; those of before wrote up to 300 KiB."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANYTHING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KEPT = re.compile(r"runner\.log(\.[0-9]+)?|error|configured", re.ASCII)

@@ -19,7 +19,9 @@ TOO_MANY = f"Jobs can change the mode of {{!r}}, which has more than {_MOST_ENTR
 
 
 def weakness(place: str) -> str | None:
-    """What no job can be kept from here, in words; tried on the directory ``place``."""
+    """What no job can be kept from here, in words; tried on the directory ``place``. Raises ``OSError`` where that is
+    not known now.
+    """
     if landlock.version() < 1:
         return NO_LANDLOCK
     why = sealing.refusal(place)
@@ -96,11 +98,15 @@ class Confinement:
     def _above_ours(self) -> list[str]:
         """Directories that lead to what is ours, and could be opened to others by their owner.
 
-        Not root's: a job of root's is kept from what is ours, and from nothing else of the host.
+        Of root's only those in which files of ours are: another that takes the place of one has no mount of its own.
+        For the rest a job of root's is kept from what is ours, and from nothing else of the host.
         """
         us, walls = os.geteuid(), {*self._hidden, *self._closed, *self._code}
-        above = {path for wall in walls for path in _parents(wall) if not _is_within(path, walls)}
-        return sorted(path for path in above if us != 0 and _owner(path) == us)
+        if us == 0:
+            above = {os.path.dirname(path) for path in filter(os.path.isfile, self._hidden)} - {"/"}
+        else:
+            above = {path for wall in walls for path in _parents(wall) if _owner(path) == us}
+        return sorted(path for path in above if not _is_within(path, walls))
 
 
 def _real(paths: list[str]) -> list[str]:

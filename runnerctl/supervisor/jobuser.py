@@ -8,15 +8,18 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import select
+import signal
 
 import libc
-from wakeups import SIGKILL
+import user_end
 
 _CLONE_NEWNS, _CLONE_NEWIPC = 0x20000, 0x8000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _MS_BIND, _MS_REC, _MS_SLAVE = 4096, 16384, 1 << 19
 _SHM, _QUEUES = "/dev/shm", "/dev/mqueue"  # noqa: S108 - the very directories that must not be shared
 _PR_SET_NO_NEW_PRIVS = 38
+_KILL_SECONDS = 1.0
 
 
 class JobUser:
@@ -62,19 +65,12 @@ class JobUser:
         """
         pid = os.fork()
         if pid == 0:
-            self._kill_and_exit()
-        os.waitpid(pid, 0)
+            try:
+                user_end.end(self.uid, self.gid)
+            finally:
+                os._exit(0)
+        _bury(pid)
         return self._lives()
-
-    def _kill_and_exit(self) -> None:
-        """The kernel lets it reach that user's processes and no others, and spares itself."""
-        try:
-            self._drop()
-            # As root this would end the whole host.
-            if os.getresuid() == (self.uid, self.uid, self.uid) and self.uid != 0:
-                os.kill(-1, SIGKILL)
-        finally:
-            os._exit(0)
 
     def _lives(self) -> bool:
         return any(self._owns(name) for name in os.listdir("/proc") if name.isdigit())
@@ -94,6 +90,19 @@ class JobUser:
         os.setgroups(self.groups)
         os.setresgid(self.gid, self.gid, self.gid)
         os.setresuid(self.uid, self.uid, self.uid)
+
+
+def _bury(pid: int) -> None:
+    """Who stands still, be it by a job's signal, is ended: nobody waits for more than a moment."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if not poll.poll(_KILL_SECONDS * 1000):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    finally:
+        os.close(descriptor)
+    os.waitpid(pid, 0)
 
 
 def _own_places(directory: str, uid: int) -> None:

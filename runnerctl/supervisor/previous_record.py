@@ -13,7 +13,8 @@ from job import Job, from_document, number
 from launch import Launch
 from processes import Process
 
-_MAX_SIZE = 64 * 1024
+_MAX_SIZE = 512 * 1024
+"""More than any supervisor writes; those of before wrote up to 300 KiB."""
 _PHASES = (
     records.STARTING, records.LISTENING, records.CONNECTING, records.BUSY, records.UPDATING, records.STOPPING,
 )  # fmt: skip

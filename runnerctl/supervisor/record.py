@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from previous_record import PreviousRecord
 
 _MOST_JOBS = 16
+_MOST_BYTES = 64 * 1024
+"""A manager of before reads no more. What jobs say is in it, up to 12 KiB each: the oldest are left out then."""
 STARTING, BUSY, LISTENING, CONNECTING, UPDATING, STOPPING, EXITED = (
     "starting", "busy", "listening", "connecting", "updating", "stopping", "exited",
 )  # fmt: skip
@@ -79,13 +81,19 @@ class Record:
 
     def save(self) -> None:
         """Raises ``OSError``; what was saved before then stays."""
-        text = json.dumps(self._document()).encode()
+        text = self._text()
         temporary = f"{self._path}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(temporary, flags, self._mode), "wb", buffering=0) as stream:
             if stream.write(text) != len(text):
                 raise OSError(28, os.strerror(28), temporary)
         os.rename(temporary, self._path)
+
+    def _text(self) -> bytes:
+        """Of few jobs if those say much: who cannot read it takes the runner for one without processes."""
+        while len(text := json.dumps(self._document()).encode()) > _MOST_BYTES and len(self.jobs) > 1:
+            self.jobs = self.jobs[1:]
+        return text
 
     def _document(self) -> dict[str, object]:
         job, last, ended = self.job, self.last_job, self.last_exit

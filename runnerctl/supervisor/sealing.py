@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_USED_UP = (errno.ENOSPC, errno.EUSERS, errno.ENOMEM, errno.EAGAIN)
 _HELD = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -87,8 +88,19 @@ class Seal:
 def refusal(place: str) -> str | None:
     """Why there can be no such namespace, in the kernel's words; ``place`` is a directory to try it with.
 
-    A child tries: what was begun in vain cannot be undone.
+    Raises ``OSError`` where there can be one, and only not now: jobs may have used them up, to have the next start do
+    without.
     """
+    number = _tried(place)
+    if number == 0:
+        return None
+    if number in _USED_UP and not _are_forbidden():
+        raise OSError(number, os.strerror(number), place)
+    return os.strerror(number)
+
+
+def _tried(place: str) -> int:
+    """The number of the error. A child tries: what was begun in vain cannot be undone."""
     pid = os.fork()
     if pid == 0:
         status = errno.EPERM
@@ -97,7 +109,20 @@ def refusal(place: str) -> str | None:
         finally:
             os._exit(status)
     number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return None if number == 0 else os.strerror(max(number, errno.EPERM))
+    return 0 if number == 0 else max(number, errno.EPERM)
+
+
+def _are_forbidden() -> bool:
+    """An administrator allows none, which the kernel tells as if they were used up."""
+    return any(_reads_nought(f"/proc/sys/user/max_{kind}_namespaces") for kind in ("user", "mnt"))
+
+
+def _reads_nought(path: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(16).strip() == b"0"
+    except OSError:
+        return True  # a kernel without them
 
 
 def _try(place: str) -> int:

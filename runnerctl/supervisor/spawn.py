@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import select
 
 import cgroups
+import processes
+import session_keys
 import wakeups
 from jobuser import JobUser
 
@@ -14,6 +17,8 @@ TYPE_CHECKING = False  # importing typing would cost milliseconds
 if TYPE_CHECKING:
     from confinement import Confinement
     from priority import Priority
+
+_STOPPED_SECONDS, _LOOKS = 2.0, 10
 
 
 class Ready:
@@ -72,21 +77,41 @@ class Ready:
         failure = self._hear()
         if failure is None and waited:
             return self.pid
-        os.waitpid(self.pid, 0)
+        self._end()
         number, path = failure or (errno.ECHILD, self._program)
         raise OSError(number, os.strerror(number), path)
 
     def _hear(self) -> tuple[int, str] | None:
         """What prevented the exec: a number and a path."""
         failure = None
-        with os.fdopen(self._failures, "rb") as stream:
-            said = os.fsdecode(stream.read()).split("\0")[:-1]
+        said = os.fsdecode(self._listen()).split("\0")[:-1]
         for number, _, text in (line.partition(" ") for line in said):
             if number == "0":
                 self.unprotected = text
             else:
                 failure = int(number), text
         return failure
+
+    def _listen(self) -> bytes:
+        """All that it says before it executes its program, or ends. It has its user by now: a job of that user may have
+        stopped it, and nobody can wait for that; it is ended then, and was a program that was killed.
+        """
+        said, stood = b"", 0
+        poll = select.poll()
+        poll.register(self._failures, select.POLLIN)
+        try:
+            while True:
+                if not poll.poll(_STOPPED_SECONDS * 1000 / _LOOKS):
+                    seen = processes.look(self.pid)
+                    stood = stood + 1 if seen is not None and seen.state == "T" else 0
+                    if seen is not None and stood >= _LOOKS:
+                        processes.send(seen, wakeups.SIGKILL)
+                elif data := os.read(self._failures, 4096):
+                    said += data
+                else:
+                    return said
+        finally:
+            os.close(self._failures)
 
     def _open_gate(self) -> bool:
         """False: nobody waits there any more."""
@@ -102,6 +127,10 @@ class Ready:
         """It ends, and nothing was executed."""
         os.close(self._gate)
         os.close(self._failures)
+        self._end()
+
+    def _end(self) -> None:
+        os.kill(self.pid, wakeups.SIGKILL)  # our child, and not yet collected
         os.waitpid(self.pid, 0)
 
 
@@ -137,6 +166,7 @@ def _become(
             path = directory
         if priority is not None:
             priority.take()
+        session_keys.leave()
         if user is not None:
             user.become()
         if confinement is not None and (left := confinement.enter()) is not None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import stat
 
+TYPE_CHECKING = False  # importing typing would cost milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -14,7 +18,7 @@ def has_worked(root: str) -> bool:
     if diagnostics is None:
         return False
     try:
-        return bool(worker_logs(diagnostics))
+        return any(True for _ in worker_logs(diagnostics))
     finally:
         os.close(diagnostics)
 
@@ -33,9 +37,12 @@ def open_diagnostics(root: str) -> int | None:
         os.close(above)
 
 
-def worker_logs(diagnostics: int) -> list[str]:
-    """The names of the Workers' own logs in there."""
-    return [name for name in os.listdir(diagnostics) if name.startswith("Worker_")]
+def worker_logs(diagnostics: int) -> Iterator[str]:
+    """The names of the Workers' own logs in there; one by one, for a job can put there as many as it likes."""
+    with os.scandir(diagnostics) as entries:
+        for entry in entries:
+            if entry.name.startswith("Worker_"):
+                yield entry.name
 
 
 def is_registered(root: str) -> bool:

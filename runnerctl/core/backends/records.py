@@ -16,7 +16,8 @@ from ..host.liveness import Liveness
 from ..host.visibility import Unseen
 from . import held_files
 
-_MAX_SIZE = 64 * 1024
+_MAX_SIZE = 512 * 1024
+"""More than any supervisor writes; those of before wrote up to 300 KiB."""
 
 
 class Record(NamedTuple):

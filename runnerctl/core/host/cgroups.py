@@ -108,6 +108,14 @@ def host_has(controller: str, file: str) -> bool:
     return False
 
 
+def mounted() -> tuple[Path, ...]:
+    """Where all hierarchies are, of either version: who may write there ends, stops and starves what is in them."""
+    found = [line.partition(" - ") for line in _mounts().splitlines()]
+    return tuple(
+        Path(_unescape(mount.split()[4])) for mount, _, kind in found if kind.startswith(("cgroup ", "cgroup2 "))
+    )
+
+
 def _mounts() -> str:
     try:
         return Path("/proc/self/mountinfo").read_text()
