@@ -1,4 +1,4 @@
-"""What strangers send that is cheap to send and costly to take apart: nobody waits for that, and nothing is unpacked."""
+"""What is cheap to send and costly to take apart: nobody waits for that, and nothing is unpacked."""
 
 from __future__ import annotations
 
