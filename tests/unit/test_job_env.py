@@ -307,10 +307,22 @@ def test_the_row_keeps_them_and_a_runner_that_is_made_again_gets_them(tmp_path: 
     services.close()
 
 
-OF_THE_OPERATOR = (
-    "PATH ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER ACTIONS_RUNNER_CONTAINER_HOOKS NODE_OPTIONS OPENSSL_CONF OPENSSL_MODULES"
-    " KRB5_CONFIG GIT_SSH_COMMAND PYTHONPATH PERL5OPT RUBYOPT JAVA_TOOL_OPTIONS DOTNET_ROOT node_options"
-).split()
+OF_THE_OPERATOR = [
+    "PATH",
+    "ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER",
+    "ACTIONS_RUNNER_CONTAINER_HOOKS",
+    "NODE_OPTIONS",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+    "KRB5_CONFIG",
+    "GIT_SSH_COMMAND",
+    "PYTHONPATH",
+    "PERL5OPT",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "DOTNET_ROOT",
+    "node_options",
+]
 
 
 @pytest.mark.parametrize("name", OF_THE_OPERATOR)
