@@ -27,6 +27,8 @@ _LINE = _FIELD = 8190
 _MOST_READ = 2 * 1024
 """Taken apart before it is the others' turn: the smallest pieces of a body cost a microsecond a byte."""
 
+_MOST_DROPPED = 64 * 1024
+
 
 class Connection(web.RequestHandler):
     """aiohttp's, with less patience."""
@@ -110,6 +112,9 @@ class Connection(web.RequestHandler):
             refusal = RunnerctlError("")
         else:
             refusal = InvalidRequest("The request is not understood")
+        # Closed on bytes that were never read, the connection is reset, and the answer lost.
+        with suppress(OSError):
+            self._accepted.recv(_MOST_DROPPED)
         answer = problem(refusal, request_id="-")
         answer.headers.extend(PROTECTION)
         answer.force_close()
