@@ -98,7 +98,14 @@ async def read_optional(request: web.Request, kind: type[B]) -> B:
 
 
 async def _whole(request: web.Request) -> bytes:
-    """Read twice, it is the same. Raises ``InvalidRequest`` for one that trickles in."""
+    """Read twice, it is the same. Raises ``UnsupportedMediaType`` for a packed one, ``InvalidRequest`` for one that
+    trickles in.
+    """
+    packed = request.headers.get("Content-Encoding", "identity")
+    if packed.lower() != "identity":
+        raise UnsupportedMediaType(
+            f"Content encoding {quoted(packed)} is not supported", hint="Send the body as it is, without compression"
+        )
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()

@@ -65,6 +65,8 @@ REFUSED = {
     "BASH_ENV": ("/x", "other code"),
     "ENV": ("/x", "other code"),
     "DOTNET_STARTUP_HOOKS": ("/x.dll", "other code"),
+    "DOTNET_GCName": ("x.so", "other code"),
+    "DOTNET_GCPath": ("/x.so", "other code"),
     "1X": ("x", "not the name of a variable"),
     "A-B": ("x", "not the name of a variable"),
     "A B": ("x", "not the name of a variable"),
@@ -303,3 +305,36 @@ def test_the_row_keeps_them_and_a_runner_that_is_made_again_gets_them(tmp_path: 
         assert dict(runner.env) == env
         assert replacing._spec(runner).env == env
     services.close()
+
+
+OF_THE_OPERATOR = [
+    "PATH",
+    "ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER",
+    "ACTIONS_RUNNER_CONTAINER_HOOKS",
+    "NODE_OPTIONS",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+    "KRB5_CONFIG",
+    "GIT_SSH_COMMAND",
+    "PYTHONPATH",
+    "PERL5OPT",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "DOTNET_ROOT",
+    "node_options",
+]
+
+
+@pytest.mark.parametrize("name", OF_THE_OPERATOR)
+def test_no_token_sets_what_hooks_and_the_runner_itself_run_by(name: str) -> None:
+    """The operator may: it is the operator's host, and its hooks."""
+    limits = TokenLimits(tenant="acme", repositories=("acme/*",), labels=("linux",))
+    spec = RunnerSpec.of(name="n", scope=Scope.of(repo="acme/w"), labels="linux", env={name: "/x"})
+    with pytest.raises(Forbidden, match="the host's to set"):
+        limits.check_create(spec)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "NODE_EXTRA_CA_CERTS", "DOTNET_NOLOGO", "RUNNER_TOOL_CACHE", "A"])
+def test_a_token_that_may_give_variables_gives_others(name: str) -> None:
+    limits = TokenLimits(tenant="acme", repositories=("acme/*",), labels=("linux",))
+    limits.check_create(RunnerSpec.of(name="n", scope=Scope.of(repo="acme/w"), labels="linux", env={name: "/x"}))

@@ -141,3 +141,10 @@ def test_a_duration_is_shown_as_it_could_be_typed(text: str) -> None:
 def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         durations.seconds(text)
+
+
+@pytest.mark.parametrize("value", ["--replace", " --replace", "-x", "/?"])
+def test_a_group_is_never_taken_for_an_option_of_config_sh(value: str) -> None:
+    """`--runnergroup --replace` are two flags to it: the second takes a registration over that is in use."""
+    with pytest.raises(InvalidRequest, match="Runner group"):
+        names.group(value)

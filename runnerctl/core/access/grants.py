@@ -47,8 +47,7 @@ class TokenLimits:
         for label in spec.labels:
             if label.lower() != spec.name.lower() and not _fits(label, self.labels):
                 raise _refused("labels", f"Label {label!r} is not allowed", self.labels)
-        if given := sorted(job_env.HOOKS & spec.env.keys()):
-            raise _refused("env", f"Variable {given[0]} is not allowed: hooks around jobs are the host's", ())
+        job_env.check_tenants(spec.env)
         if not (spec.ephemeral or self.persistent):
             raise Forbidden("Persistent runners are not allowed", hint="This token may ask for ephemeral runners only")
 

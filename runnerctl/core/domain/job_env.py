@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..redact import looks_secret
 from . import names
+from .errors import FieldError, Forbidden
 
 PATH = "PATH"
 STARTED, COMPLETED = "ACTIONS_RUNNER_HOOK_JOB_STARTED", "ACTIONS_RUNNER_HOOK_JOB_COMPLETED"
 HOOKS = frozenset({STARTED, COMPLETED})
-"""Scripts around every job. They are the host's: no tenant sets them."""
+"""Scripts around every job. They are the host's: no tenant sets them, nor what they run by (``check_tenants``)."""
 MOST = 100
 _MOST_NAME, _MOST_VALUE, _MOST_IN_ALL = 128, 8 * 1024, 16 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -39,6 +40,7 @@ class _Kind(NamedTuple):
 _OWN_DIRECTORIES = ("HOME", "TMPDIR", *(f"XDG_{name}_HOME" for name in ("CACHE", "CONFIG", "DATA", "STATE")))
 _OF_THE_RUNNER = ("ARCH", "ENVIRONMENT", "NAME", "OS", "TEMP", "TRACKING_ID", "WORKSPACE")
 _OF_DOTNET = ("ADDITIONAL_DEPS", "DIAGNOSTICPORTS", "SHARED_STORE", "STARTUP_HOOKS")
+_OF_DOTNETS_HOST = ("ALTJIT", "GCNAME", "GCPATH", "JIT")
 _REFUSED = (
     _Kind(
         "is a secret of runnerctl, and every job could read it",
@@ -69,9 +71,18 @@ _REFUSED = (
         frozenset(
             {"BASHOPTS", "ENV", "GCONV_PATH", "IFS", "PS4", "SHELLOPTS", *(f"DOTNET_{each}" for each in _OF_DOTNET)}
         ),
-        begin=("LD_", "BASH_", "CORECLR_", "COMPLUS_"),
+        begin=("LD_", "BASH_", "CORECLR_", "COMPLUS_", *(f"DOTNET_{each}" for each in _OF_DOTNETS_HOST)),
     ),
 )
+_OPERATORS = _Kind(
+    "is the host's to set: what it names, the runner's own programs and the hooks around jobs would run. "
+    "Set it in a workflow's step",
+    frozenset(
+        {PATH, "NODE_OPTIONS", "NODE_PATH", "KRB5_CONFIG", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}
+    ),
+    begin=("ACTIONS_RUNNER_", "DOTNET_", "GIT_", "GSS_", "OPENSSL_", "PERL", "PYTHON", "RUBY"),
+)
+_HARMLESS = frozenset({"DOTNET_NOLOGO", "DOTNET_CLI_TELEMETRY_OPTOUT", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"})
 
 
 def checked(given: Mapping[Any, Any]) -> dict[str, str]:
@@ -86,6 +97,20 @@ def checked(given: Mapping[Any, Any]) -> dict[str, str]:
     if len(json.dumps(kept)) > _MOST_IN_ALL:
         raise names.invalid("env", f"The variables have more than {_MOST_IN_ALL // 1024} KiB in all")
     return kept
+
+
+def check_tenants(given: Iterable[str]) -> None:
+    """Raises ``Forbidden`` for the first variable that the operator alone may give to a job.
+
+    A tenant's jobs may do with their own processes what they like. What runs before them is the operator's: hooks, the
+    guard against forks, the runner that starts them.
+    """
+    for name in sorted(given):
+        if name in _HARMLESS or not (name in HOOKS or _OPERATORS.has(name.upper())):
+            continue
+        why = "is not allowed: hooks around jobs are the host's" if name in HOOKS else _OPERATORS.why
+        message = f"Variable {name} {why}"
+        raise Forbidden(message, errors=[FieldError("env", message)])
 
 
 def refusal(name: object, value: object) -> str | None:

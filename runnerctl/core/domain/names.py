@@ -124,8 +124,10 @@ def runner_version(value: str) -> str:
 
 
 def group(value: str) -> str:
-    if value.strip() and len(value) <= 100 and value.isprintable():
-        return no_secret("group", value.strip())
+    text = value.strip()
+    # config.sh takes what begins with `-`, or is `/?`, for an option: `--replace` would take over what is in use.
+    if text and len(value) <= 100 and value.isprintable() and not text.startswith(("-", "/?")):
+        return no_secret("group", text)
     raise invalid(
         "group", f"Runner group {quoted(value)} is not allowed", hint="Use the group's name as GitHub shows it"
     )

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from .admission import Admission, place_of
-from .connections import Connection
+from .connections import Connection, read_in_turns
 
 log = logging.getLogger("runnerctl.server")
 
@@ -43,6 +43,7 @@ class Site(web.BaseSite):
 
     async def start(self) -> None:
         await super().start()
+        read_in_turns()
         self._listening.setblocking(False)
         self._listening.listen(512)
         self._accept_again()
