@@ -80,6 +80,13 @@ def target(top: Path, github: dict[str, str], *, limits: bool) -> Iterator[Targe
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        _end_runners(env_file, environment)
+
+
+def _end_runners(env_file: Path, environment: dict[str, str]) -> None:
+    """They outlive their server, whoever made them."""
+    argv = [sys.executable, "-m", "runnerctl", "--env-file", str(env_file), "remove", "--all", "--force", "--yes"]
+    subprocess.run(argv, env=environment, capture_output=True, timeout=300, check=False)
 
 
 def _env_file(top: Path, given: dict[str, str]) -> Path:
