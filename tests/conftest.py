@@ -65,6 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts what is in its background deaf to Ctrl-C, and so would be all that tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so does nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     hidden.hide()
     refuse_what_is_gone(config.args, config.invocation_params.dir)
     config.option.loadscopereorder = False  # by the number of tests, which says nothing of how long they take

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -147,11 +148,12 @@ def test_any_head_of_a_stranger_is_refused_or_hung_up_on(
     lines = [f"{method} /{target} HTTP/1.1", *(f"{name}: {value}" for name, value in given_headers.items()), "", ""]
     place = urlsplit(served.url)
     with socket.create_connection((str(place.hostname), place.port or 0), timeout=60) as connection:
-        connection.sendall("\r\n".join(lines).encode(errors="surrogatepass") + rest)
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
-        while more := connection.recv(65536):
-            answer += more
+        with suppress(ConnectionError):  # hung up on: what was not read of it is worth no more than that
+            connection.sendall("\r\n".join(lines).encode(errors="surrogatepass") + rest)
+            connection.shutdown(socket.SHUT_WR)
+            while more := connection.recv(65536):
+                answer += more
     assert len(answer) < LONGEST_ANSWER
     assert SECRET.encode() not in answer
     for line in answer.split(b"\r\n"):

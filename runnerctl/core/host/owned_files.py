@@ -77,8 +77,9 @@ class OwnedFiles:
                 os.close(directory)
 
     def _refuse_others(self, directory: int, path: str) -> None:
-        """What is theirs is emptied at any depth; what is not is not searched for ever."""
-        if os.fstat(directory).st_uid not in self._uids:
+        """What is theirs is emptied at any depth; what is not is not searched for ever. Root is nobody's accomplice."""
+        owner = os.fstat(directory).st_uid
+        if owner != 0 and owner not in self._uids:
             raise BackendFailed(f"{path!r} is too deep to be searched for files of a job's user")
 
     def _enter(self, name: str, parent: int, *, deep: bool) -> int | None:
