@@ -27,6 +27,10 @@ from runnerctl.core.domain.errors import BackendFailed, RunnerctlError
 from runnerctl.core.host import keyrings, trash
 from runnerctl.supervisor import traces
 
+_SESSION = 1
+"""systemd's own keyring for this unit (``KeyringMode=private``): it goes with us."""
+_KEYS_SECONDS = 0.2
+"""Every stop of a unit would wait for it."""
 _MOST = 512 * 1024
 """More than any supervisor writes; those of before wrote up to 300 KiB."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -129,7 +133,7 @@ def _delete_what_is_left(root: int, uid: int, places: Places) -> None:
 def _empty_keyrings(uid: int) -> None:
     """systemd gives that user to another unit some day, and leaves it what the kernel keeps for it."""
     try:
-        keyrings.clear(uid, uid)
+        keyrings.clear(uid, uid, alive=_SESSION, seconds=_KEYS_SECONDS)
     except BackendFailed as exc:
         print(exc.message, file=sys.stderr)
 

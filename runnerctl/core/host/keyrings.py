@@ -32,8 +32,11 @@ if keyctl is not None:
 """
 
 
-def clear(uid: int, gid: int) -> None:
-    """Empties them. Raises ``BackendFailed`` where keys of that user's stay, such as in another's keyring."""
+def clear(uid: int, gid: int, *, alive: int = 0, seconds: float = _SECONDS) -> None:
+    """Empties them. Raises ``BackendFailed`` where keys of that user's stay, such as in another's keyring.
+
+    ``alive``: keyrings that go with processes which live still, such as the session's of a unit that runs this.
+    """
     if not _keys_of(uid):
         return
     emptied = subprocess.run(
@@ -46,8 +49,8 @@ def clear(uid: int, gid: int) -> None:
         stderr=subprocess.DEVNULL,
         check=False,
     ).stdout.strip()
-    own = int(emptied) if emptied.isdigit() else _OWN
-    deadline = time.monotonic() + _SECONDS
+    own = alive + (int(emptied) if emptied.isdigit() else _OWN)
+    deadline = time.monotonic() + seconds
     while (left := _keys_of(uid)) > own:  # the kernel forgets them a moment later
         if time.monotonic() > deadline:
             raise BackendFailed(f"{left - own} keys of user {uid} are left in keyrings")
