@@ -138,7 +138,11 @@ def test_what_the_calls_of_a_tenant_are_is_counted_shown_and_bounded(place: Plac
     assert place.ask(token, "POST", "/api/v1/runners/busy-1/stop?now=true").status_code == 200
     (registered,) = place.sandbox.runners()
     place.sandbox.delete_runner(registered.id)
-    answers = [place.ask(token, "POST", "/api/v1/runners/busy-1/start") for _ in range(CREATES)]
+    answers = []
+    while not answers or (answers[-1].status_code != 429 and len(answers) < CREATES):
+        answers.append(place.ask(token, "POST", "/api/v1/runners/busy-1/start"))
+    # As many again as are listed one by one, less what is asked below.
+    answers += [place.ask(token, "POST", "/api/v1/runners/busy-1/start") for _ in range(20)]
     assert codes(answers) == {(409, "invalid_transition"), (429, "too_many_requests")}
     assert asked(place) - before <= 40
     assert place.whoami(token)["budget"]["left"] < 10
@@ -147,4 +151,4 @@ def test_what_the_calls_of_a_tenant_are_is_counted_shown_and_bounded(place: Plac
     # What is to go, goes: that is nobody's attack, and leaves nothing behind.
     assert place.ask(token, "DELETE", "/api/v1/runners/busy-1?force=true").status_code == 200
     refused = [line for line in audited(place.host.state_dir) if line["result"] == "too_many_requests"]
-    assert "runner.start" in {line["action"] for line in refused}
+    assert {line["action"] for line in refused} == {"runner.start", "runner.create"}
