@@ -31,11 +31,13 @@ _MOST_DROPPED = 64 * 1024
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's, with less patience."""
+    """aiohttp's, with less patience: ``until`` then, by the loop's time, the first request's head must be there."""
 
-    __slots__ = ("_accepted", "_admission", "_overdue", "_place")
+    __slots__ = ("_accepted", "_admission", "_overdue", "_place", "_until")
 
-    def __init__(self, server: web.Server, accepted: socket.socket, admission: Admission, place: str) -> None:
+    def __init__(
+        self, server: web.Server, accepted: socket.socket, admission: Admission, place: str, *, until: float
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -50,13 +52,14 @@ class Connection(web.RequestHandler):
         self._accepted = accepted
         self._admission = admission
         self._place = place
+        self._until = until
         self._overdue: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if hasattr(transport, "max_size"):  # TLS has its own: see ``read_in_turns``
             transport.max_size = _MOST_READ
-        self._overdue = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._end_if_silent)
+        self._overdue = asyncio.get_running_loop().call_at(self._until, self._end_if_silent)
 
     def turn_out(self) -> None:
         """At once, whatever it waits for; also before it has a transport."""

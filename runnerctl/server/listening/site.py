@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import select
 import socket
 import ssl
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
 
 from .admission import Admission, place_of
 from .connections import Connection, read_in_turns
+from .newcomers import Newcomers
 
 log = logging.getLogger("runnerctl.server")
 
@@ -34,6 +36,7 @@ class Site(web.BaseSite):
         super().__init__(runner, ssl_context=context)
         self._listening = listening
         self._admission = Admission()
+        self._newcomers = Newcomers(self._admission, self._admit)
         self._greeting: set[asyncio.Task[None]] = set()
         self._stalled: asyncio.Task[None] | None = None
 
@@ -57,8 +60,9 @@ class Site(web.BaseSite):
         asyncio.get_running_loop().remove_reader(self._listening)
         for _ in range(_LOOKS):
             await asyncio.sleep(_OBSERVE_SECONDS)  # at least once: who was accepted just now is on no list yet
-            if not self._greeting and not any(each.is_silent for each in self._connections()):
+            if not self._newcomers and not self._greeting and not any(each.is_silent for each in self._connections()):
                 break
+        self._newcomers.turn_out()
         if self._stalled is not None:
             self._stalled.cancel()
 
@@ -71,8 +75,12 @@ class Site(web.BaseSite):
             asyncio.get_running_loop().add_reader(self._listening, self._accept)
 
     def _accept(self) -> None:
+        self._newcomers.take(islice(self._arrivals(), _AT_ONCE))
+
+    def _arrivals(self) -> Iterator[tuple[socket.socket, str]]:
+        """Who is in line, and where each comes from."""
         loop = asyncio.get_running_loop()
-        for _ in range(_AT_ONCE):
+        while True:
             try:
                 accepted, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -82,20 +90,15 @@ class Site(web.BaseSite):
                 loop.remove_reader(self._listening)
                 loop.call_later(_OUT_OF_FILES_SECONDS, self._accept_again)
                 return
-            if _has_hung_up(accepted):
-                accepted.close()
-            else:
-                self._admit(accepted, address)
+            try:
+                yield accepted, place_of(accepted, address)
+            except OSError:
+                accepted.close()  # gone already
 
-    def _admit(self, accepted: socket.socket, address: object) -> None:
+    def _admit(self, accepted: socket.socket, place: str, until: float) -> None:
         server = self._runner.server
         assert server is not None  # noqa: S101 - set up before its site is started
-        try:
-            place = place_of(accepted, address)
-        except OSError:
-            accepted.close()  # gone already
-            return
-        connection = Connection(server, accepted, self._admission, place)
+        connection = Connection(server, accepted, self._admission, place, until=until)
         if self._admission.enter(connection, place):
             greeting = asyncio.ensure_future(self._greet(connection, accepted))
             self._greeting.add(greeting)
@@ -123,10 +126,3 @@ class Site(web.BaseSite):
                     with suppress(OSError):
                         each.turn_out()
             before = now
-
-
-def _has_hung_up(accepted: socket.socket) -> bool:
-    """Nobody hears the answer: the more who do that, and the longer they were in line, the less each of them costs."""
-    looking = select.poll()
-    looking.register(accepted, select.POLLRDHUP)
-    return bool(looking.poll(0))
