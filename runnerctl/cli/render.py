@@ -25,7 +25,7 @@ _FOLDS = {"NAME": 20, "REASON": 30}
 
 def items(
     cli: CliContext,
-    documents: Sequence[dict[str, Any]],
+    documents: Sequence[Mapping[str, Any]],
     rows: Callable[[], Sequence[Row]],
     *,
     key: str,
@@ -43,7 +43,7 @@ def items(
         document(cli.output, {"items": list(documents)})
 
 
-def item(cli: CliContext, content: dict[str, Any], row: Row, *, key: str) -> None:
+def item(cli: CliContext, content: Mapping[str, Any], row: Row, *, key: str) -> None:
     """One thing: its ``row`` as a table of one line, its document, or its ``key``."""
     if cli.output is Output.NAME:
         lines([str(content[key])])
@@ -53,7 +53,7 @@ def item(cli: CliContext, content: dict[str, Any], row: Row, *, key: str) -> Non
         document(cli.output, content)
 
 
-def card(cli: CliContext, content: dict[str, Any], row: Row, *, key: str) -> None:
+def card(cli: CliContext, content: Mapping[str, Any], row: Row, *, key: str) -> None:
     """Like ``item``, but on a terminal one line for each column that has a value."""
     if cli.output is not Output.TABLE or not sys.stdout.isatty():
         item(cli, content, row, key=key)
@@ -111,7 +111,7 @@ def cell(value: Any) -> str:
     return redact("".join(char if char.isprintable() else " " for char in text))
 
 
-def document(output: Output, content: dict[str, Any]) -> None:
+def document(output: Output, content: Mapping[str, Any]) -> None:
     """One document, JSON or YAML."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if redact(text) != text:
@@ -140,7 +140,7 @@ def verbatim(text: str) -> None:
     _write(sys.stdout, text)
 
 
-def disclosed(cli: CliContext, content: dict[str, Any], key: str, secret: str) -> None:
+def disclosed(cli: CliContext, content: Mapping[str, Any], key: str, secret: str) -> None:
     """A secret that is shown once, and nothing else on standard output; or its document, of which it is a part."""
     if cli.output in {Output.TABLE, Output.NAME}:
         _write(sys.stdout, f"{secret}\n")
@@ -184,7 +184,7 @@ def download_meter(cli: CliContext) -> Callable[[int, int | None], None] | None:
     return show
 
 
-def _text(output: Output, content: dict[str, Any]) -> str:
+def _text(output: Output, content: Mapping[str, Any]) -> str:
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if output is Output.YAML:
         import yaml

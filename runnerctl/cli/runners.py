@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from runnerctl.core.domain import documents, jobs
+from runnerctl.core.domain.document_types import CurrentJob, GitHubWord, RunnerDocument
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import Job, Runner
 from runnerctl.core.domain.observation import SeenJob
@@ -13,7 +12,7 @@ from runnerctl.core.domain.version_end import version_text
 from .render import Row
 
 
-def document(status: Status) -> dict[str, Any]:
+def document(status: Status) -> RunnerDocument:
     return documents.full_document(status)
 
 
@@ -56,7 +55,7 @@ def short_row(status: Status) -> Row:
 def status_row(status: Status) -> Row:
     """All that ``status`` tells of one runner."""
     runner = _runner(status)
-    facts = documents.status_document(status)
+    facts = documents.seen_facts(status, runner)
     return {
         "NAME": runner.name,
         "STATUS": status.word,
@@ -81,7 +80,7 @@ def last_job(job: Job | SeenJob, *, reason: bool = True) -> str:
     return f"{job.name}: {jobs.shown_result(job)}{why}"
 
 
-def _job(facts: dict[str, Any] | None) -> str | None:
+def _job(facts: CurrentJob | None) -> str | None:
     """Its name is the log's word, where it comes from its own."""
     if facts is None:
         return None
@@ -90,7 +89,7 @@ def _job(facts: dict[str, Any] | None) -> str | None:
     return f"{named}, says it is from {origin}" if origin else named
 
 
-def _github(runner: Runner, facts: dict[str, Any] | None) -> str | None:
+def _github(runner: Runner, facts: GitHubWord | None) -> str | None:
     if facts is None:
         return "not asked yet" if runner.live and runner.registered else None
     if facts["status"] == documents.UNKNOWN:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .access import issuing, policy, tokens
+    from .access.document_types import ActorDocument, TokenDocument
     from .access.documents import actor_document, token_document
     from .access.grants import OPERATOR, Actor, TokenLimits
     from .access.oidc import id_tokens, issuer_keys
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from .store.api_tokens import USE_SECONDS, ApiToken
 
 _HOME = {
+    "ActorDocument": "access.document_types",
+    "TokenDocument": "access.document_types",
     "actor_document": "access.documents",
     "token_document": "access.documents",
     "Actor": "access.grants",
@@ -198,6 +201,7 @@ __all__ = [
     "Access",
     "Action",
     "Actor",
+    "ActorDocument",
     "ApiToken",
     "BY_KEY",
     "DEFAULT_CONFIG_FILE",
@@ -234,6 +238,7 @@ __all__ = [
     "Stop",
     "Store",
     "Sweep",
+    "TokenDocument",
     "TokenLimits",
     "USE_SECONDS",
     "Wait",

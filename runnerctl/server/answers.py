@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -45,9 +46,24 @@ WORDS = {
 
 encoded = msgspec.json.Encoder().encode
 
+D = TypeVar("D")
 
-def json_answer(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return encoded_answer(encoded(document), status=status, headers=headers)
+
+@dataclass(frozen=True)
+class Answer(Generic[D]):
+    """One way in which a route answers: the API's description, and the type that its documents are checked for."""
+
+    status: int
+    means: str
+    """In one line."""
+    document: type[D] | tuple[type, ...]
+    """A ``TypedDict``, or one of several; ``str`` for what is not JSON."""
+    headers: tuple[str, ...] = ()
+    """Beside those of every answer."""
+    media: str = "application/json"
+
+    def of(self, document: D, *, headers: Mapping[str, str] | None = None) -> web.Response:
+        return encoded_answer(encoded(document), status=self.status, headers=headers)
 
 
 def encoded_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

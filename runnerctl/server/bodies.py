@@ -1,10 +1,8 @@
-"""Request bodies and queries: what may be in them; everything else is refused naming the field."""
+"""Request bodies: what may be in them; everything else is refused naming the field."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from typing import Literal, TypeVar
 
 import msgspec
@@ -22,8 +20,6 @@ from .body_errors import refusal
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 15.0
 _MAX_WAIT = 3600.0
-_LAST_CURSOR = 2**63 - 1
-"""SQLite counts no further."""
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -79,22 +75,20 @@ class RemoveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return Scope.of(repo=self.repo, org=self.org) if self.repo is not None or self.org is not None else None
 
 
+def is_optional(kind: type[msgspec.Struct]) -> bool:
+    """Whether no body at all means one without fields."""
+    return all(not field.required for field in msgspec.structs.fields(kind))
+
+
 async def read(request: web.Request, kind: type[B]) -> B:
     """The body as ``kind``. Raises ``UnsupportedMediaType`` or ``InvalidRequest``."""
+    if is_optional(kind) and not (request.body_exists and (await _whole(request)).strip()):
+        return kind()
     if request.content_type != "application/json":
         raise UnsupportedMediaType(
             f"Content type {quoted(request.content_type)} is not supported", hint="Send Content-Type: application/json"
         )
     return _decoded(await _whole(request), kind)
-
-
-async def read_optional(request: web.Request, kind: type[B]) -> B:
-    """The same where no body at all means an empty one."""
-    if request.body_exists and (body := await _whole(request)).strip():
-        if request.content_type != "application/json":
-            return await read(request, kind)
-        return _decoded(body, kind)
-    return kind()
 
 
 async def _whole(request: web.Request) -> bytes:
@@ -120,49 +114,3 @@ def _decoded(body: bytes, kind: type[B]) -> B:
         raise refusal(exc, kind) from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise InvalidRequest("The body is not JSON") from exc
-
-
-def flag(request: web.Request, name: str) -> bool:
-    """A yes-or-no of the query; its mere name means yes."""
-    text = request.query.get(name)
-    if text is None:
-        return False
-    if text.lower() in {"", "true", "1", "yes"}:
-        return True
-    if text.lower() in {"false", "0", "no"}:
-        return False
-    raise invalid(name, f"Query parameter {quoted(name)} must be true or false")
-
-
-def number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most:
-        return int(text)
-    raise invalid(name, f"Query parameter {quoted(name)} must be a number from {least} to {most}")
-
-
-def only(request: web.Request, *known: str) -> None:
-    """Refuses a query with other names: a typo must not be ignored."""
-    for name in request.query:
-        if name not in known:
-            raise invalid(name, f"Unknown query parameter {quoted(name)}", hint=f"Known: {', '.join(known) or 'none'}")
-
-
-def cursor(request: web.Request) -> int | None:
-    """Where the page before has ended; None for the first."""
-    text = request.query.get("cursor")
-    if text is None:
-        return None
-    try:
-        told = int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
-        if not 0 <= told <= _LAST_CURSOR:
-            raise ValueError("no row has that number")
-    except (binascii.Error, ValueError) as exc:
-        raise invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
-    return told
-
-
-def next_cursor(number_: int | None) -> str | None:
-    return None if number_ is None else base64.urlsafe_b64encode(b"%d" % number_).decode()

@@ -1,22 +1,66 @@
-"""What a route is: where, who answers, and what it does. Who may have that, the table of ``access/policy.py`` says."""
+"""What a route is: where, who answers, what it does, and how that ends. Who may have it, the table of
+``access/policy.py`` says; what it takes, its handler's parameters.
+
+The API's description is made of this and of nothing beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple
+from functools import lru_cache
+from inspect import get_annotations
+from typing import Any, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from runnerctl.core import Access, Action, Right, policy
+from runnerctl.core.domain import errors
+
+from . import bodies, queries
+from .answers import Answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Errors = tuple[type[errors.RunnerctlError], ...]
+
+NAMED: Errors = (errors.RunnerNotFound,)
+"""Of what is about a runner by its name."""
+CHANGES: Errors = (errors.StateOfAnotherHost, errors.BackendFailed, errors.DiskFull)
+"""Of what changes anything on the host."""
+GITHUB: Errors = (
+    errors.GitHubCredentials,
+    errors.GitHubNotFound,
+    errors.GitHubRefused,
+    errors.GitHubUnavailable,
+    errors.GitHubRateLimited,
+    errors.ConfigInvalid,
+)
+"""Of what asks GitHub with our credentials."""
+
+
+class Asked(NamedTuple):
+    """What a handler takes beside the request."""
+
+    path: Mapping[str, Any]
+    """Types of the parts of the address, by name."""
+    query: type[msgspec.Struct]
+    body: type[msgspec.Struct] | None
 
 
 class Route(NamedTuple):
+    """``handler`` takes the request, then the parts of the address by their names, ``query`` and ``body``: those that
+    it has. The first line of its docstring sums it up.
+    """
+
     method: str
     path: str
-    handler: Handler
+    handler: Callable[..., Awaitable[web.StreamResponse]]
     does: Action
+    answers: tuple[Answer[Any], ...] = ()
+    errors: Errors = ()
+    """In which it can end; those of every route are not named."""
+    any_query: bool = False
+    """Whatever its query is, it is not looked at."""
 
     @property
     def needs(self) -> Right | Access:
@@ -27,6 +71,19 @@ class Route(NamedTuple):
         """For the audit log, if it changes anything."""
         return self.does if policy.TABLE[self.does].changes else None
 
+    @property
+    def asked(self) -> Asked:
+        return _asked(self.handler)
+
+
+@lru_cache
+def _asked(handler: Callable[..., Awaitable[web.StreamResponse]]) -> Asked:
+    given = get_annotations(handler, eval_str=True)
+    del given["return"]
+    _, *names = given
+    path = {name: given[name] for name in names if name not in {"query", "body"}}
+    return Asked(path, given.get("query", queries.NoQuery), given.get("body"))
+
 
 Rules = Mapping[Handler, Route]
 
@@ -35,9 +92,28 @@ def add(app: web.Application, routes: Iterable[Route]) -> Rules:
     """Adds them to the application; returns them by handler."""
     rules: dict[Handler, Route] = {}
     for route in routes:
+        handler = _reading(route)
         if route.method == "GET":
-            app.router.add_get(route.path, route.handler)  # and HEAD
+            app.router.add_get(route.path, handler)  # and HEAD
         else:
-            app.router.add_route(route.method, route.path, route.handler)
-        rules[route.handler] = route
+            app.router.add_route(route.method, route.path, handler)
+        rules[handler] = route
     return rules
+
+
+def _reading(route: Route) -> Handler:
+    """The route's handler, given what it takes."""
+    path, query, body = route.asked
+    with_query = query is not queries.NoQuery
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        given: dict[str, Any] = {name: request.match_info[name] for name in path}
+        if not route.any_query:
+            told = queries.read(request, query)
+            if with_query:
+                given["query"] = told
+        if body is not None:
+            given["body"] = await bodies.read(request, body)
+        return await route.handler(request, **given)
+
+    return handle

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..domain.timestamps import timestamp
 from ..store.api_tokens import ApiToken
 from .budget import TenantUse
+from .document_types import ActorDocument, BudgetDocument, LimitsDocument, TokenDocument
 from .grants import Actor, TokenLimits
 from .policy import Right
 
 
-def actor_document(actor: Actor, use: TenantUse | None = None, *, now: float, github_calls: int) -> dict[str, Any]:
+def actor_document(actor: Actor, use: TenantUse | None = None, *, now: float, github_calls: int) -> ActorDocument:
     """``use`` is what its tenant has used of ``github_calls`` an hour; None: nobody counts."""
     return {
         "actor": actor.id,
@@ -24,7 +24,7 @@ def actor_document(actor: Actor, use: TenantUse | None = None, *, now: float, gi
     }
 
 
-def _budget_document(use: TenantUse, *, now: float, github_calls: int) -> dict[str, Any]:
+def _budget_document(use: TenantUse, *, now: float, github_calls: int) -> BudgetDocument:
     return {
         "github_calls": github_calls,
         "left": max(0, int(github_calls - use.calls(now, an_hour=github_calls))),
@@ -33,7 +33,7 @@ def _budget_document(use: TenantUse, *, now: float, github_calls: int) -> dict[s
     }
 
 
-def limits_document(limits: TokenLimits) -> dict[str, Any]:
+def limits_document(limits: TokenLimits) -> LimitsDocument:
     return {
         "tenant": limits.tenant,
         "repos": limits.repositories,
@@ -46,7 +46,7 @@ def limits_document(limits: TokenLimits) -> dict[str, Any]:
     }
 
 
-def token_document(token: ApiToken, *, now: float) -> dict[str, Any]:
+def token_document(token: ApiToken, *, now: float) -> TokenDocument:
     """All that is known of it; ``status`` is ``active``, ``revoked`` or ``expired``."""
     return {
         "id": token.id,

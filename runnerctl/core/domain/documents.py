@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from . import jobs
+from .document_types import (
+    CurrentJob,
+    GitHubWord,
+    HistoryEvent,
+    OrphanDocument,
+    RestartedRunner,
+    RowFacts,
+    RunnerDocument,
+    RunnerWithHistory,
+    ScopeNamed,
+    SeenFacts,
+    ShownState,
+    StartedRunner,
+    StatusDocument,
+    StatusWord,
+    UnknownRunner,
+    Warned,
+)
 from .durations import shown
-from .models import Event, Job, Orphan, OrphanKind, Runner
+from .models import Event, Job, Orphan, OrphanKind, Runner, Scope
 from .observation import Observation, Phase, SeenJob
 from .states import RunnerState
 from .timestamps import timestamp
 from .version_end import VersionEnd, version_document
 
-RUNNING = "running"
-INSTALLED = "installed_not_running"
-NOT_INSTALLED = "not_installed"
-UNKNOWN = "unknown"
-CONNECTING = "connecting"
+RUNNING: Final = "running"
+INSTALLED: Final = "installed_not_running"
+NOT_INSTALLED: Final = "not_installed"
+UNKNOWN: Final = "unknown"
+CONNECTING: Final = "connecting"
 LISTENERS_WORD = "told by its Listener's output"
 """Which a job can forge."""
-KERNEL = "kernel"
+KERNEL: Final = "kernel"
 OFFLINE = "GitHub shows it as offline, though its Listener lives"
 OVERDUE_SECONDS = 90.0
 """GitHub is listed every minute; what it said longer ago than that, and the time that a listing takes, is unknown."""
@@ -40,7 +58,7 @@ class Status(NamedTuple):
     """When the version that it runs ends; None where that is not ours to see to."""
 
     @property
-    def word(self) -> str:
+    def word(self) -> StatusWord:
         """The guide's three words, and ``unknown`` where its processes cannot be seen."""
         if self.seen is not None and self.seen.running:
             return RUNNING
@@ -49,7 +67,7 @@ class Status(NamedTuple):
         return INSTALLED if self.runner is not None and self.runner.live else NOT_INSTALLED
 
     @property
-    def state(self) -> str | None:
+    def state(self) -> ShownState | None:
         """The row's, but for one that cannot reach GitHub: by its Listener's own word, so that no row says it."""
         if self.runner is not None and self.seen is not None and self.seen.running and self.connecting:
             return CONNECTING
@@ -66,17 +84,21 @@ def unknown(name: str) -> Status:
     return Status(name=name, runner=None, seen=None, degraded=None, now=0.0)
 
 
-def status_document(status: Status) -> dict[str, Any]:
-    """``{"status", "name", "pid"}`` and more."""
-    runner, seen = status.runner, status.seen
-    if runner is None:
+def status_document(status: Status) -> StatusDocument | UnknownRunner:
+    """``{"status", "name", "pid"}`` and more, if there is such a runner."""
+    if status.runner is None:
         return {"status": NOT_INSTALLED, "name": status.name, "pid": None}
+    return {"status": status.word, **seen_facts(status, status.runner)}
+
+
+def seen_facts(status: Status, runner: Runner) -> SeenFacts:
+    """``runner`` is the status's own."""
+    seen = status.seen
     running = seen is not None and seen.running
     return {
-        "status": status.word,
         "name": status.name,
         "pid": seen.pid if seen else None,
-        "state": status.state,
+        "state": status.state or runner.state,
         "phase": seen.phase if running and seen else runner.state,
         "told_by": {"phase": _phase_told_by(seen)},
         "job": job_document(seen),
@@ -88,30 +110,45 @@ def status_document(status: Status) -> dict[str, Any]:
     }
 
 
-def _phase_told_by(seen: Observation | None) -> str | None:
+def _phase_told_by(seen: Observation | None) -> Literal["kernel", "log"] | None:
     """A Worker and an end are seen; for all else there are the Listener's lines alone, which a job can forge."""
     if seen is None or not seen.running:
         return None
     return KERNEL if seen.phase is Phase.BUSY else jobs.LOG
 
 
-def job_document(seen: Observation | None) -> dict[str, Any] | None:
+def job_document(seen: Observation | None) -> CurrentJob | None:
     if seen is None or seen.job is None:
         return None
     running = next((job for job in seen.jobs if job.ended_at is None), None)
-    origin = dict.fromkeys(jobs.ORIGIN) if running is None else {name: getattr(running, name) for name in jobs.ORIGIN}
-    told_by = jobs.told_by(origin["repository"])
-    return {"name": seen.job, "started_at": timestamp(seen.job_started_at), **origin, "told_by": told_by}
+    return {
+        "name": seen.job,
+        "started_at": timestamp(seen.job_started_at),
+        "repository": running and running.repository,
+        "workflow": running and running.workflow,
+        "run_id": running and running.run_id,
+        "run_attempt": running and running.run_attempt,
+        "told_by": jobs.told_by(running and running.repository),
+    }
 
 
-def github_document(runner: Runner, now: float) -> dict[str, Any] | None:
+def github_document(runner: Runner, now: float) -> GitHubWord | None:
     """GitHub's word about the registration, and how many seconds ago it said so; unknown once that is overdue."""
     age = github_age(runner, now)
     if age is None:
         return None
     if is_overdue(runner, now):
         return {"status": UNKNOWN, "busy": None, "age": age}
-    return {"status": runner.github_status, "busy": runner.github_busy, "age": age}
+    return {"status": _github_status(runner.github_status), "busy": runner.github_busy, "age": age}
+
+
+def _github_status(said: str | None) -> Literal["online", "offline", "unknown"] | None:
+    """GitHub may learn other words."""
+    match said:
+        case None | "online" | "offline":
+            return said
+        case _:
+            return UNKNOWN
 
 
 def offline_since(runner: Runner, now: float) -> float | None:
@@ -142,14 +179,12 @@ def github_age(runner: Runner, now: float) -> float | None:
     return round(max(0.0, now - runner.github_seen_at), 1)
 
 
-def runner_document(runner: Runner) -> dict[str, Any]:
-    """All that the row tells; no process is looked at."""
+def row_facts(runner: Runner) -> RowFacts:
+    """All that the row tells beside what is seen; no process is looked at."""
     return {
-        "name": runner.name,
         "id": runner.id,
-        ("repo" if runner.scope.repo else "org"): runner.scope.text,
+        **_scope(runner.scope),
         "tenant": runner.tenant,
-        "state": runner.state,
         "desired": runner.desired,
         "labels": runner.labels,
         "ephemeral": runner.ephemeral,
@@ -158,7 +193,6 @@ def runner_document(runner: Runner) -> dict[str, Any]:
         "version": runner.version,
         "workdir": runner.workdir,
         "github_id": runner.github_id,
-        "reason": runner.reason,
         "created_at": timestamp(runner.created_at),
         "changed_at": timestamp(runner.changed_at),
         "started_at": timestamp(runner.started_at),
@@ -167,25 +201,57 @@ def runner_document(runner: Runner) -> dict[str, Any]:
     }
 
 
-def listed_document(runner: Runner, status: Status | None, last_job: Job | None) -> dict[str, Any]:
+def _scope(scope: Scope) -> ScopeNamed:
+    return {"repo": scope.text} if scope.repo else {"org": scope.text}
+
+
+def listed_document(runner: Runner, status: Status | None, last_job: Job | None) -> RunnerDocument:
     """One of a list: the document of that runner without its history. ``status`` is None for one that has ended."""
     if status is not None and status.runner is not None:
         return full_document(status)
-    nothing = {"status": NOT_INSTALLED, "pid": None, "phase": runner.state, "told_by": {"phase": None}, "job": None}
-    last = None if last_job is None else jobs.document(last_job)
-    return {**runner_document(runner), **nothing, "last_job": last, "github": None, "degraded": None, "package": None}
+    return {
+        "status": NOT_INSTALLED,
+        "name": runner.name,
+        **row_facts(runner),
+        "pid": None,
+        "state": runner.state,
+        "phase": runner.state,
+        "told_by": {"phase": None},
+        "job": None,
+        "last_job": None if last_job is None else jobs.document(last_job),
+        "github": None,
+        "degraded": None,
+        "reason": runner.reason,
+        "package": None,
+    }
 
 
-def full_document(status: Status, history: list[Event] | None = None) -> dict[str, Any]:
-    """The row, what was seen of the processes, and the history if given. The status needs a runner."""
+def full_document(status: Status) -> RunnerDocument:
+    """The row, and what was seen of the processes. The status needs a runner."""
+    runner = _runner(status)
+    return {"status": status.word, **seen_facts(status, runner), **row_facts(runner)}
+
+
+def document_with_history(status: Status, history: list[Event]) -> RunnerWithHistory:
+    return {**full_document(status), "history": [event_document(event) for event in history]}
+
+
+def started_document(status: Status) -> StartedRunner:
+    runner = _runner(status)
+    return {"status": "started", **seen_facts(status, runner), **row_facts(runner)}
+
+
+def restarted_document(status: Status, warned: Warned) -> RestartedRunner:
+    runner = _runner(status)
+    return {"status": "restarted", **warned, **seen_facts(status, runner), **row_facts(runner)}
+
+
+def _runner(status: Status) -> Runner:
     assert status.runner is not None  # noqa: S101 - callers look it up first
-    document = {**runner_document(status.runner), **status_document(status)}
-    if history is not None:
-        document["history"] = [event_document(event) for event in history]
-    return document
+    return status.runner
 
 
-def orphan_document(orphan: Orphan) -> dict[str, Any]:
+def orphan_document(orphan: Orphan) -> OrphanDocument:
     """What could not be cleared yet; ``command`` clears it, on its host."""
     return {
         "id": orphan.id,
@@ -193,7 +259,7 @@ def orphan_document(orphan: Orphan) -> dict[str, Any]:
         "what": orphan.what,
         "runner": orphan.name,
         "runner_id": orphan.runner_id,
-        ("repo" if orphan.scope.repo else "org"): orphan.scope.text,
+        **_scope(orphan.scope),
         "github_id": orphan.github_id if orphan.kind is OrphanKind.REGISTRATION else None,
         "path": orphan.path,
         "reason": orphan.reason,
@@ -211,5 +277,5 @@ def clearing_command(orphan: Orphan) -> str:
     return f"{sudo}runnerctl orphans clear {orphan.id}"
 
 
-def event_document(event: Event) -> dict[str, Any]:
+def event_document(event: Event) -> HistoryEvent:
     return {"at": timestamp(event.at), "from": event.old, "to": event.new, "reason": event.reason}

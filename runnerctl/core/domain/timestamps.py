@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
+from typing import overload
 
 
+@overload
+def timestamp(seconds: float) -> str: ...
+@overload
+def timestamp(seconds: None) -> None: ...
+@overload
+def timestamp(seconds: float | None) -> str | None: ...
 def timestamp(seconds: float | None) -> str | None:
     """``2026-11-24T06:09:04Z``; None for a time that has not come."""
     return None if seconds is None else _timestamp(int(seconds))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
+
+from .shape import Time
+from .timestamps import timestamp
 
 _DAY = 86400.0
 
@@ -33,11 +36,27 @@ class VersionEnd(NamedTuple):
         return None if self.runtime_at is None else int((self.runtime_at - now) // _DAY)
 
 
-def version_document(end: VersionEnd, now: float) -> dict[str, Any]:
+class VersionDocument(TypedDict):
+    """When a version of actions/runner ends, as far as it is known."""
+
+    version: str
+    runtime_deprecates_at: Time | None
+    """From then on GitHub gives no jobs to it."""
+    registration_deprecates_at: Time | None
+    """From then on no runner of it can register."""
+    days_left: int | None
+    """Until it gets no more jobs; negative once it gets none."""
+    told_by: ToldBy | None
+    """``age``: GitHub does not tell, the age of the package does."""
+    newer: str | None
+    """The newest version that GitHub offers, if that is newer."""
+
+
+def version_document(end: VersionEnd, now: float) -> VersionDocument:
     return {
         "version": end.version,
-        "runtime_deprecates_at": _date_time(end.runtime_at),
-        "registration_deprecates_at": _date_time(end.registration_at),
+        "runtime_deprecates_at": timestamp(end.runtime_at),
+        "registration_deprecates_at": timestamp(end.registration_at),
         "days_left": end.days_left(now),
         "told_by": end.told_by,
         "newer": end.newer,
@@ -61,7 +80,3 @@ def counted_days(days: int) -> str:
 def date(seconds: float) -> str:
     """``2026-11-05``, in UTC as GitHub tells it."""
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))
-
-
-def _date_time(seconds: float | None) -> str | None:
-    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..domain.clock import Clock
 from ..domain.errors import Forbidden, QuotaExceeded, TokenExists, TokenNotFound
@@ -37,7 +37,7 @@ class ApiToken(NamedTuple):
     revoked_at: float | None
     """May lie ahead: a token that was rotated can be given time."""
 
-    def refusal(self, now: float) -> str | None:
+    def refusal(self, now: float) -> Literal["revoked", "expired"] | None:
         """Why it does not count now: ``revoked`` or ``expired``."""
         if self.revoked_at is not None and self.revoked_at <= now:
             return "revoked"

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypedDict
+
 from aiohttp import web
 
 from runnerctl.core import Action
 
-from ..answers import json_answer
+from ..answers import Answer
 from ..keys import READINESS
+from ..readiness import NotReady, Ready
 from ..routing import Route
 
 
+class Alive(TypedDict):
+    """The server answers."""
+
+    status: Literal["ok"]
+
+
+ALIVE = Answer(200, "The server answers.", Alive)
+READY = Answer(200, "Requests should come here.", Ready)
+NOT_READY = Answer(503, "Requests should not come here now, and why.", NotReady)
+
+
 async def health(_: web.Request) -> web.Response:
-    return json_answer({"status": "ok"})
+    """Whether the server answers."""
+    return ALIVE.of({"status": "ok"})
 
 
 async def ready(request: web.Request) -> web.Response:
-    """503 while starting and stopping, when the store cannot be read, and when a thread that sees to runners hangs."""
+    """Whether requests should come here now.
+
+    Not while the server starts or stops, when its store cannot be read, and when a thread that sees to runners hangs.
+    """
     readiness = request.app[READINESS]
-    document = readiness.document()
-    return json_answer(document, status=200 if document["status"] == "ready" else 503)
+    refusal = readiness.refusal()
+    return READY.of(readiness.document()) if refusal is None else NOT_READY.of(refusal)
 
 
 ROUTES = (
-    Route("GET", "/health", health, Action.HEALTH),
-    Route("GET", "/livez", health, Action.HEALTH),
-    Route("GET", "/readyz", ready, Action.HEALTH),
+    Route("GET", "/health", health, Action.HEALTH, (ALIVE,), any_query=True),
+    Route("GET", "/livez", health, Action.HEALTH, (ALIVE,), any_query=True),
+    Route("GET", "/readyz", ready, Action.HEALTH, (READY, NOT_READY), any_query=True),
 )

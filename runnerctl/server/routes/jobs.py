@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+import msgspec
 from aiohttp import web
 
 from runnerctl.core import Action
-from runnerctl.core.domain import durations, jobs, names
+from runnerctl.core.domain import durations, jobs
+from runnerctl.core.domain.document_types import ListedJob, Result
 from runnerctl.core.domain.models import JobQuery
-from runnerctl.core.domain.phrases import quoted
 
-from .. import bodies
 from ..allowances import caller
-from ..answers import json_answer
+from ..answers import Answer
 from ..keys import ACTOR, OFFLOAD, SERVICES
+from ..pages import cursor, next_cursor
+from ..parameters import Ago, Cursor, Limit, Repository, RunnerName
 from ..routing import Route
 
-_QUERY = ("runner", "repo", "result", "since", "limit", "cursor")
+
+class JobListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which jobs."""
+
+    runner: RunnerName | None = None
+    repo: Repository | None = None
+    result: Result | None = None
+    since: Ago | None = None
+    limit: Limit = 100
+    cursor: Cursor | None = None
 
 
-async def listing(request: web.Request) -> web.Response:
-    """The latest first."""
-    bodies.only(request, *_QUERY)
-    query = JobQuery(
-        runner=request.query.get("runner"),
-        repo=request.query.get("repo"),
-        result=_result(request),
-        since=_since(request),
-        tenant=request[ACTOR].tenant,
-        before=bodies.cursor(request),
-        limit=bodies.number(request, "limit", default=100, least=1, most=1000),
+class JobPage(TypedDict):
+    """Jobs, the latest first."""
+
+    items: list[ListedJob]
+    next: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
+PAGE = Answer(200, "The jobs that the caller sees, the latest first.", JobPage)
+
+
+async def listing(request: web.Request, query: JobListQuery) -> web.Response:
+    """List the jobs that ran here."""
+    actor, services = request[ACTOR], request.app[SERVICES]
+    wanted = JobQuery(
+        runner=query.runner,
+        repo=query.repo,
+        result=query.result,
+        since=None if query.since is None else services.clock.now() - durations.seconds(query.since),
+        tenant=actor.tenant,
+        before=cursor(query.cursor),
+        limit=query.limit,
     )
-    page = await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), request.app[SERVICES].store.jobs_page, query)
-    return json_answer({"items": [jobs.listed(each) for each in page.items], "next": bodies.next_cursor(page.next)})
+    page = await request.app[OFFLOAD].call_slow(caller(actor), services.store.jobs_page, wanted)
+    return PAGE.of({"items": [jobs.listed(each) for each in page.items], "next": next_cursor(page.next)})
 
 
-def _result(request: web.Request) -> str | None:
-    text = request.query.get("result")
-    if text is None or text in jobs.RESULTS:
-        return text
-    raise names.invalid("result", f"Result {quoted(text)} is not known", hint=f"Use one of {', '.join(jobs.RESULTS)}")
-
-
-def _since(request: web.Request) -> float | None:
-    """How long ago, such as ``7d``."""
-    text = request.query.get("since")
-    return None if text is None else request.app[SERVICES].clock.now() - durations.seconds(text)
-
-
-ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST),)
+ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST, (PAGE,)),)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
+import msgspec
 from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import Action, logs
 from runnerctl.core.domain import durations, jobs, names
+from runnerctl.core.domain.errors import BackendFailed
 from runnerctl.core.domain.timestamps import timestamp
 
-from .. import bodies
 from ..allowances import caller
-from ..answers import PROTECTION
+from ..answers import PROTECTION, Answer
 from ..keys import ACTOR, ID, OFFLOAD, READINESS, SERVICES, STREAMS
-from ..routing import Route
+from ..parameters import RunnerName
+from ..routing import NAMED, Route
 
 _OBSERVE_SECONDS = 0.25
 _MOST_OBSERVED = 100
@@ -25,16 +28,27 @@ _WRITE_SECONDS = 30.0
 _MAX_TAIL = 100_000
 
 
-async def stream(request: web.Request) -> web.StreamResponse:
-    """The log so far; with ``follow`` also what is added, until the runner's life has ended.
+class LogQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which lines."""
+
+    tail: Annotated[int, msgspec.Meta(ge=0, le=_MAX_TAIL)] = _MAX_TAIL
+    """So many lines at most, the last ones."""
+    follow: bool = False
+    """Also what is added, until the runner's life has ended."""
+    since: str | None = None
+    """Not before that time (2026-11-24T06:00:00Z), or that long ago (10m)."""
+
+
+LINES = Answer(200, "The log's lines, without secrets.", str, ("X-Told-By",), "text/plain")
+
+
+async def stream(request: web.Request, name: RunnerName, query: LogQuery) -> web.StreamResponse:
+    """Read a runner's log, and follow it.
 
     Read and sent piece by piece; whose caller has gone, or takes nothing, ends.
     """
-    bodies.only(request, "tail", "follow", "since")
     services, actor = request.app[SERVICES], request[ACTOR]
-    name = names.runner_name(request.match_info["name"])
-    tail = bodies.number(request, "tail", default=_MAX_TAIL, least=0, most=_MAX_TAIL)
-    follow, since = bodies.flag(request, "follow"), _since(request)
+    name, since = names.runner_name(name), _since(request, query.since)
     with request.app[STREAMS].held(actor):
         runner = (await request.app[OFFLOAD].call(core.get_runner, services, name, limits=actor.limits)).runner
         assert runner is not None  # noqa: S101 - get_runner raised otherwise
@@ -44,8 +58,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
             raise ConnectionResetError
         reader = logs.LogReader(path, since=since)
         try:
-            await request.app[OFFLOAD].call_slow(caller(actor), reader.begin_at, tail)
-            return await _send(request, reader, runner.id if follow else None)
+            await request.app[OFFLOAD].call_slow(caller(actor), reader.begin_at, query.tail)
+            return await _send(request, reader, runner.id if query.follow else None)
         finally:
             reader.close()
 
@@ -97,13 +111,12 @@ def _has_gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-def _since(request: web.Request) -> str | None:
+def _since(request: web.Request, text: str | None) -> str | None:
     """A time (``2026-11-24T06:00:00Z``) as it is, or how long ago (``10m``)."""
-    text = request.query.get("since")
     if text is None or (text[:4].isdigit() and text[4:5] == "-"):
         return None if text is None else text.removesuffix("Z")
     ago = request.app[SERVICES].clock.now() - durations.seconds(text)
-    return (timestamp(ago) or "").removesuffix("Z")
+    return timestamp(ago).removesuffix("Z")
 
 
-ROUTES = (Route("GET", "/api/v1/runners/{name}/logs", stream, Action.RUNNER_LOGS),)
+ROUTES = (Route("GET", "/api/v1/runners/{name}/logs", stream, Action.RUNNER_LOGS, (LINES,), (*NAMED, BackendFailed)),)

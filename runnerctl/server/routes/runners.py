@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import Action, TokenLimits, policy
-from runnerctl.core.domain import documents, names
+from runnerctl.core.domain import documents, errors, names
+from runnerctl.core.domain.document_types import (
+    DrainingRunner,
+    RemovedRunner,
+    RestartedRunner,
+    RunnerDocument,
+    RunnerWithHistory,
+    StartedRunner,
+    StatusDocument,
+    StoppedRunner,
+    UnknownRunner,
+    Warned,
+)
 from runnerctl.core.domain.models import Job, Runner, RunnerPage, RunnerQuery
-from runnerctl.core.domain.phrases import quoted, spoken
+from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
-from .. import bodies
 from ..allowances import caller
-from ..answers import WORDS, encoded_answer, json_answer
+from ..answers import WORDS, Answer, encoded_answer
+from ..bodies import CreateBody, RemoveBody
 from ..keys import ACTION, ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
-from ..routing import Route
+from ..pages import cursor, next_cursor
+from ..parameters import Cursor, Label, Limit, Repository, RunnerName
+from ..routing import CHANGES, GITHUB, NAMED, Route
 
 T = TypeVar("T")
 
@@ -30,10 +45,69 @@ _INLINE_OBSERVED = 20
 """The processes of more runners are looked at in a thread, too: that takes a tenth of a millisecond each."""
 
 
-async def create(request: web.Request) -> web.Response:
-    bodies.only(request)
+class RunnerListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which runners."""
+
+    state: RunnerState | None = None
+    """Also those whose life has ended in it."""
+    repo: Repository | None = None
+    label: Label | None = None
+    all: bool = False
+    """Those whose life has ended, too."""
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class RemoveQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How it goes."""
+
+    force: bool = False
+    """At once: a job that runs is killed, and what GitHub does not answer is tried again later."""
+    drain: bool = False
+    """After the job that runs."""
+
+
+class StartQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How it starts."""
+
+    register: bool = False
+    """Anew, where GitHub has no registration of it any more."""
+
+
+class StopQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How it stops."""
+
+    now: bool = False
+    """A job that runs is killed; else it is finished first."""
+
+
+class RunnersPage(TypedDict):
+    """Runners, the oldest first."""
+
+    items: list[RunnerDocument]
+    next: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
+CREATED = Answer(201, "The runner runs.", StartedRunner, ("Location",))
+REMOVED = Answer(200, "The runner is gone, or was before.", RemovedRunner)
+DRAINING = Answer(202, "It takes no further job, and goes on when the one that runs has ended.", DrainingRunner)
+STATUS: Answer[StatusDocument | UnknownRunner] = Answer(
+    200, "How the runner is; also for a name that no runner has.", (StatusDocument, UnknownRunner)
+)
+SHOWN = Answer(200, "The runner.", RunnerWithHistory)
+PAGE = Answer(200, "The runners that the caller sees, the oldest first.", RunnersPage, ("Server-Timing",))
+STARTED = Answer(200, "The runner runs, or did before.", StartedRunner)
+STOPPED = Answer(200, "The runner is stopped, or was before.", StoppedRunner)
+RESTARTED = Answer(200, "The runner runs again.", RestartedRunner)
+
+
+async def create(request: web.Request, body: CreateBody) -> web.Response:
+    """Make a runner.
+
+    A runner of that name whose life has ended is replaced.
+    """
     services, offload = request.app[SERVICES], request.app[OFFLOAD]
-    body = await bodies.read(request, bodies.CreateBody)
     request[OBJECT] = body.name
     if body.replace:
         request[ACTION] = Action.RUNNER_REPLACE
@@ -52,32 +126,34 @@ async def create(request: web.Request) -> web.Response:
         by=_by(request),
     )
     runner = await offload.run(operation)
-    document = {**documents.full_document(core.observe(services, runner)), "status": "started"}
-    return json_answer(document, status=201, headers={"Location": f"/api/v1/runners/{runner.name}"})
+    document = documents.started_document(core.observe(services, runner))
+    return CREATED.of(document, headers={"Location": f"/api/v1/runners/{runner.name}"})
 
 
-async def remove(request: web.Request) -> web.Response:
-    bodies.only(request, "force", "drain")
+async def remove(request: web.Request, name: RunnerName, query: RemoveQuery, body: RemoveBody) -> web.Response:
+    """Remove a runner.
+
+    Its registration, its processes and its directory go; its log stays for a while.
+    """
     services, offload = request.app[SERVICES], request.app[OFFLOAD]
-    body = await bodies.read_optional(request, bodies.RemoveBody)
-    drain = bodies.flag(request, "drain")
+    name = names.runner_name(name)
     operation = core.remove_runner(
         services,
-        _name(request),
+        name,
         scope=body.scope(),
-        force=bodies.flag(request, "force"),
-        drain=drain,
+        force=query.force,
+        drain=query.drain,
         limits=request[ACTOR].limits,
         by=_by(request),
     )
     # A drain lasts as long as a job: the answer is given when it has begun, and nobody waits for the rest.
-    if drain:
+    if query.drain:
         removal = await offload.run_for(operation, _BEGUN_SECONDS)
     else:
         removal = await offload.run(operation)
     _note(request, operation)
     if removal is None:
-        return json_answer({"status": "draining", "name": _name(request)}, status=202)
+        return DRAINING.of({"status": "draining", "name": name})
     return _removal(removal)
 
 
@@ -88,51 +164,51 @@ def _note(request: web.Request, operation: core.Operation[T]) -> None:
 
 
 def _removal(removal: core.Removal) -> web.Response:
-    word = "draining" if removal.draining else "removed"
-    document = {"status": word, "name": removal.runner.name, **_warning(removal.warning)}
-    return json_answer(document, status=202 if removal.draining else 200)
+    name, warned = removal.runner.name, _warned(removal.warning)
+    if removal.draining:
+        return DRAINING.of({"status": "draining", "name": name, **warned})
+    return REMOVED.of({"status": "removed", "name": name, **warned})
 
 
-def _warning(text: str | None) -> dict[str, str]:
+def _warned(text: str | None) -> Warned:
     return {} if text is None else {"warning": spoken(text, WORDS)}
 
 
-async def status(request: web.Request) -> web.Response:
-    """A query at most and a look at two processes: quick enough for the loop itself."""
-    return encoded_answer(request.app[STATUS_CACHE].status(_name(request), request[ACTOR].limits))
+async def status(request: web.Request, name: RunnerName) -> web.Response:
+    """Show how a runner is."""
+    # A query at most and a look at two processes: quick enough for the loop itself.
+    return encoded_answer(request.app[STATUS_CACHE].status(names.runner_name(name), request[ACTOR].limits))
 
 
-async def get(request: web.Request) -> web.Response:
-    bodies.only(request)
-    return json_answer(
-        await request.app[OFFLOAD].call(_full, request.app[SERVICES], _name(request), request[ACTOR].limits)
-    )
+async def get(request: web.Request, name: RunnerName) -> web.Response:
+    """Show a runner and its history."""
+    services, limits = request.app[SERVICES], request[ACTOR].limits
+    return SHOWN.of(await request.app[OFFLOAD].call(_with_history, services, names.runner_name(name), limits))
 
 
-def _full(services: core.Services, name: str, limits: TokenLimits | None) -> dict[str, object]:
+def _with_history(services: core.Services, name: str, limits: TokenLimits | None) -> RunnerWithHistory:
     seen = core.get_runner(services, name, limits=limits)
     assert seen.runner is not None  # noqa: S101 - get_runner raised otherwise
-    return documents.full_document(seen, services.store.history(seen.runner.id))
+    return documents.document_with_history(seen, services.store.history(seen.runner.id))
 
 
-async def listing(request: web.Request) -> web.Response:
+async def listing(request: web.Request, query: RunnerListQuery) -> web.Response:
+    """List runners."""
     began = time.perf_counter()
-    bodies.only(request, "state", "repo", "label", "all", "limit", "cursor")
     services = request.app[SERVICES]
-    limit = bodies.number(request, "limit", default=100, least=1, most=1000)
-    query = RunnerQuery(
-        every=bodies.flag(request, "all"),
-        state=_state(request),
-        scope=request.query.get("repo"),
-        label=request.query.get("label"),
+    wanted = RunnerQuery(
+        every=query.all,
+        state=query.state,
+        scope=query.repo,
+        label=query.label,
         tenant=request[ACTOR].tenant,
-        after=bodies.cursor(request) or 0,
-        limit=limit,
+        after=cursor(query.cursor) or 0,
+        limit=query.limit,
     )
-    if limit <= _INLINE_ROWS and not _reaches_back(query):
-        page = services.store.page(query)
+    if query.limit <= _INLINE_ROWS and not _reaches_back(wanted):
+        page = services.store.page(wanted)
     else:
-        page = await _offloaded(request, lambda: services.store.page(query))
+        page = await _offloaded(request, lambda: services.store.page(wanted))
     if len(page.items) > _INLINE_ROWS or sum(listed.state in LIVE for listed in page.items) > _INLINE_OBSERVED:
         answer = await _offloaded(request, lambda: _page(services, page))
     else:
@@ -152,58 +228,53 @@ async def _offloaded(request: web.Request, work: Callable[[], T]) -> T:
 
 def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
     last_jobs = services.store.last_jobs([listed.id for listed in page.items])
-    return json_answer(
-        {"items": [_item(services, listed, last_jobs) for listed in page.items], "next": bodies.next_cursor(page.next)}
-    )
+    items = [_item(services, listed, last_jobs) for listed in page.items]
+    return PAGE.of({"items": items, "next": next_cursor(page.next)})
 
 
-def _item(services: core.Services, runner: Runner, last_jobs: Mapping[str, Job]) -> dict[str, object]:
+def _item(services: core.Services, runner: Runner, last_jobs: Mapping[str, Job]) -> RunnerDocument:
     status = core.observe(services, runner, last_jobs=last_jobs) if runner.live else None
     return documents.listed_document(runner, status, last_jobs.get(runner.id))
 
 
-def _state(request: web.Request) -> RunnerState | None:
-    text = request.query.get("state")
-    try:
-        return None if text is None else RunnerState(text)
-    except ValueError as exc:
-        raise names.invalid(
-            "state", f"State {quoted(text)} is not known", hint=f"Use one of {', '.join(RunnerState)}"
-        ) from exc
-
-
-async def start(request: web.Request) -> web.Response:
-    bodies.only(request, "register")
-    services, register = request.app[SERVICES], bodies.flag(request, "register")
+async def start(request: web.Request, name: RunnerName, query: StartQuery) -> web.Response:
+    """Start a runner that was stopped."""
+    services, limits = request.app[SERVICES], request[ACTOR].limits
     operation = core.start_runner(
-        services, _name(request), register=register, limits=request[ACTOR].limits, by=_by(request)
+        services, names.runner_name(name), register=query.register, limits=limits, by=_by(request)
     )
     runner = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
-    return json_answer({**documents.full_document(core.observe(services, runner)), "status": "started"})
+    return STARTED.of(documents.started_document(core.observe(services, runner)))
 
 
-async def stop(request: web.Request) -> web.Response:
-    bodies.only(request, "now")
-    now, limits = bodies.flag(request, "now"), request[ACTOR].limits
-    operation = core.stop_runner(request.app[SERVICES], _name(request), now=now, limits=limits, by=_by(request))
+async def stop(request: web.Request, name: RunnerName, query: StopQuery) -> web.Response:
+    """Stop a runner.
+
+    A job that runs is finished first. A persistent runner can be started again.
+    """
+    services, limits = request.app[SERVICES], request[ACTOR].limits
+    operation = core.stop_runner(services, names.runner_name(name), now=query.now, limits=limits, by=_by(request))
     stopped = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
-    word = "draining" if stopped.draining else "stopped"
-    document = {"status": word, "name": stopped.runner.name, **_warning(stopped.warning)}
-    return json_answer(document, status=202 if stopped.draining else 200)
+    name, warned = stopped.runner.name, _warned(stopped.warning)
+    if stopped.draining:
+        return DRAINING.of({"status": "draining", "name": name, **warned})
+    return STOPPED.of({"status": "stopped", "name": name, **warned})
 
 
-async def restart(request: web.Request) -> web.Response:
-    bodies.only(request, "now")
-    now, limits = bodies.flag(request, "now"), request[ACTOR].limits
-    services = request.app[SERVICES]
-    operation = core.restart_runner(services, _name(request), now=now, limits=limits, by=_by(request))
+async def restart(request: web.Request, name: RunnerName, query: StopQuery) -> web.Response:
+    """Restart a runner.
+
+    A job that runs is finished first.
+    """
+    services, limits = request.app[SERVICES], request[ACTOR].limits
+    operation = core.restart_runner(services, names.runner_name(name), now=query.now, limits=limits, by=_by(request))
     restarted = await request.app[OFFLOAD].run(operation)
     if restarted.draining:
-        return json_answer({"status": "draining", "name": restarted.runner.name}, status=202)
-    document = documents.full_document(core.observe(services, restarted.runner))
-    return json_answer({**document, "status": "restarted", **_warning(restarted.warning)})
+        return DRAINING.of({"status": "draining", "name": restarted.runner.name})
+    seen = core.observe(services, restarted.runner)
+    return RESTARTED.of(documents.restarted_document(seen, _warned(restarted.warning)))
 
 
 def _by(request: web.Request) -> str:
@@ -212,18 +283,40 @@ def _by(request: web.Request) -> str:
     return "request" if tenant is None else f"tenant {tenant}"
 
 
-def _name(request: web.Request) -> str:
-    return names.runner_name(request.match_info["name"])
-
+_MOVES = (*NAMED, *CHANGES, *GITHUB, errors.InvalidTransition, errors.DeadlineExceeded, errors.PackageInvalid)
+"""How what is asked of a runner that is there can end."""
 
 ROUTES = (
     # The first is found soonest, and this one is asked most.
-    Route("GET", "/api/v1/runners/{name}/status", status, Action.RUNNER_STATUS),
-    Route("POST", "/api/v1/runners", create, Action.RUNNER_CREATE),
-    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST),
-    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW),
-    Route("DELETE", "/api/v1/runners/{name}", remove, Action.RUNNER_REMOVE),
-    Route("POST", "/api/v1/runners/{name}/start", start, Action.RUNNER_START),
-    Route("POST", "/api/v1/runners/{name}/stop", stop, Action.RUNNER_STOP),
-    Route("POST", "/api/v1/runners/{name}/restart", restart, Action.RUNNER_RESTART),
+    Route("GET", "/api/v1/runners/{name}/status", status, Action.RUNNER_STATUS, (STATUS,)),
+    Route(
+        "POST",
+        "/api/v1/runners",
+        create,
+        Action.RUNNER_CREATE,
+        (CREATED,),
+        (
+            *CHANGES,
+            *GITHUB,
+            errors.DeadlineExceeded,
+            errors.InvalidTransition,
+            errors.PackageInvalid,
+            errors.QuotaExceeded,
+            errors.RunnerBusy,
+            errors.RunnerExists,
+        ),
+    ),
+    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE,)),
+    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN,), NAMED),
+    Route(
+        "DELETE",
+        "/api/v1/runners/{name}",
+        remove,
+        Action.RUNNER_REMOVE,
+        (REMOVED, DRAINING),
+        (*_MOVES, errors.RunnerBusy, errors.ScopeMismatch),
+    ),
+    Route("POST", "/api/v1/runners/{name}/start", start, Action.RUNNER_START, (STARTED,), _MOVES),
+    Route("POST", "/api/v1/runners/{name}/stop", stop, Action.RUNNER_STOP, (STOPPED, DRAINING), _MOVES),
+    Route("POST", "/api/v1/runners/{name}/restart", restart, Action.RUNNER_RESTART, (RESTARTED, DRAINING), _MOVES),
 )

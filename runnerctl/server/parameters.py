@@ -1,0 +1,19 @@
+"""What callers write into addresses, queries and bodies, by kind: described here, checked by the core.
+
+``extra_json_schema`` describes and does not check: the core's refusals say more than a pattern does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+RunnerName = Annotated[str, Meta(description="The runner's name.", examples=["ci-1"])]
+TokenName = Annotated[str, Meta(description="The token's name, or its id.", examples=["games"])]
+OrphanId = Annotated[str, Meta(description="The orphan's number.", examples=["7"])]
+Limit = Annotated[int, Meta(ge=1, le=1000, description="So many items a page at most.")]
+Cursor = Annotated[str, Meta(description="Where the page begins: `next` of the page before.")]
+Ago = Annotated[str, Meta(description="How long ago, such as 90s, 10m, 2h or 7d.", examples=["7d"])]
+Repository = Annotated[str, Meta(description="OWNER/REPO.", examples=["octo-org/octo-repo"])]
+Label = Annotated[str, Meta(description="One that it has, whatever its capitals.", examples=["linux"])]
