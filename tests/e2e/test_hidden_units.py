@@ -45,7 +45,7 @@ def test_a_job_that_runs_when_processes_are_hidden_runs_to_its_end(units: Servic
     until(lambda: units.ask("GET", "/readyz").get("status") == "ready")
     assert units.runner("seen")["phase"] == "busy"
     assert json.loads(units.runnerctl("--output", "json", "status", "seen").stdout)["phase"] == "busy"
-    assert units.runnerctl("remove", "seen", "--yes").returncode == RUNNER_BUSY
+    assert units.runnerctl("remove", "seen").returncode == RUNNER_BUSY
     assert units.ask("DELETE", "/api/v1/runners/seen")["code"] == "runner_busy"
     units.inside.shell("touch /opt/runnerctl/runners/seen/go-on")
     assert units.concluded(job)["conclusion"] == "success"
