@@ -187,11 +187,11 @@ TABLE: tuple[Section, ...] = (
     _section(
         "Running",
         _needs(processes=Processes.LIVING),
+        _row(Step.DRAIN_EXPOSED, "it may not serve a public repository", exposed=True),
         _row(Step.REPLACE, "GitHub lost it, and somebody counts on it", lost=True, job=False, lasting=False,
-             unused=True, exposed=False, restful=True),
+             unused=True, restful=True),
         _row(Step.CONFIRM, "GitHub lists it no more", lost=True, job=False, lasting=True),
         _row(Step.FAIL, "GitHub lost it", lost=True, job=False),
-        _row(Step.DRAIN_EXPOSED, "it may not serve a public repository", exposed=True),
         _row(Step.DRAIN, "nobody has told its supervisor", state=S.STOPPING, asked=False),
         _row(Step.WAIT, "it was told to end", state=S.STOPPING),
         _row(Step.RESTART, "its Listener lives, and it is offline at GitHub", offline=True, job=False, lasting=True),

@@ -27,9 +27,10 @@ from typing import Any
 import pytest
 
 from runnerctl import core
-from runnerctl.core.domain.errors import RunnerExists
+from runnerctl.core.domain.errors import RunnerBusy, RunnerExists
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.engine import routed
+from runnerctl.core.engine.github_side.orphans import UNHEARD_SECONDS
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.sweep import sweep
 from runnerctl.core.host import processes
@@ -256,18 +257,40 @@ def test_a_namesake_in_the_same_scope_is_touched_by_neither_sweep_nor_replacing_
 
 @pytest.mark.parametrize("answered", [True, False], ids=["of a registration that is gone", "of a lost answer"])
 def test_a_namesake_in_the_same_scope_is_not_touched_by_an_orphan_task(
-    services: Services, host: Host, sandbox: Sandbox, answered: bool
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock, answered: bool
 ) -> None:
-    runner = services.store.admit(host.spec("twin"), root=services.root("twin"))
     github_id = sandbox.add_runner(REPO, "twin") if answered else None
-    runner = services.store.amend(runner, github_id=github_id, asked_at=services.clock.now())
-    ended = services.store.transition(runner, RunnerState.REMOVING, RunnerState.FAILED)
-    services.store.keep_orphan(ended, reason="GitHub was down")
+    keep_orphan(services, host, "twin", github_id)
+    clock.ahead += UNHEARD_SECONDS
     sandbox.delete_runner(github_id or 0)
     theirs = sandbox.add_runner(REPO, "twin", labels=["self-hosted", "gpu", "twin"])
     core.finish_orphans(services)
     assert services.store.orphans() == []
     assert [each.id for each in sandbox.runners()] == [theirs]
+
+
+def test_a_registration_that_github_may_still_be_making_is_waited_for(
+    services: Services, host: Host, sandbox: Sandbox, clock: JumpingClock
+) -> None:
+    """Whoever asked for it is gone, and an operator asks for what is left before GitHub has done it."""
+    spec = host.spec("late")
+    keep_orphan(services, host, "late", None)
+    for _ in range(2):
+        ((_, refused),) = core.clear_orphans(services, services.store.orphans()).failures
+        assert isinstance(refused, RunnerBusy)
+    sandbox.add_runner(REPO, "late", labels=spec.labels)
+    clock.ahead += UNHEARD_SECONDS
+    core.finish_orphans(services)
+    assert services.store.orphans() == []
+    assert sandbox.runners() == []
+
+
+def keep_orphan(services: Services, host: Host, name: str, github_id: int | None) -> None:
+    """None: GitHub never answered."""
+    runner = services.store.admit(host.spec(name), root=services.root(name))
+    runner = services.store.amend(runner, github_id=github_id, asked_at=services.clock.now())
+    ended = services.store.transition(runner, RunnerState.REMOVING, RunnerState.FAILED)
+    services.store.keep_orphan(ended, reason="GitHub was down")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Several at a time; a scope that cannot be asked holds up no other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from ...store.orphans import LONGEST_WAIT
 from .registration import find_ours
 
 FIRST_RETRY_SECONDS = 30.0
+UNHEARD_SECONDS = 30.0
+"""By then GitHub has made what it was asked for, or never will, whatever became of whoever asked."""
 _RETRY_SECONDS = (FIRST_RETRY_SECONDS, 60.0, 300.0, 900.0, LONGEST_WAIT)
 
 
@@ -94,13 +97,26 @@ def _clear(services: Services, orphan: Orphan) -> None:
     github_id = orphan.github_id
     if github_id is None and not _is_taken_over(services, orphan):
         github_id = find_ours(services, scope=orphan.scope, name=orphan.name, labels=orphan.labels)
-        if github_id is not None and _is_taken_over(services, orphan):
+        if github_id is None:
+            _check_that_none_can_come(services, orphan)
+        elif _is_taken_over(services, orphan):
             github_id = None  # a later life was registered while GitHub was asked
     if github_id is not None:
         services.github.delete_runner(orphan.scope, github_id)
     services.store.forget_orphan(orphan.runner_id)
     if runner is not None and runner.deregistered_at is None:
         services.store.note(runner.id, **deregistered(services, runner))
+
+
+def _check_that_none_can_come(services: Services, orphan: Orphan) -> None:
+    """Somebody may ask before it is due: a registration that was asked for just now may still be made."""
+    left = orphan.created_at + UNHEARD_SECONDS - services.clock.now()
+    if 0 < left <= UNHEARD_SECONDS:
+        raise RunnerBusy(
+            f"GitHub does not know runner {orphan.name!r}, but may still be making it",
+            hint=f"It is looked for again in {math.ceil(left)} s",
+            retry_after=left,
+        )
 
 
 def _is_to_go(runner: Runner) -> bool:

@@ -10,7 +10,7 @@ from ...domain.models import Runner
 from ...domain.states import Desired, How, RunnerState
 from .. import directories, failures
 from ..github_side import registration
-from ..github_side.orphans import FIRST_RETRY_SECONDS, deregistered
+from ..github_side.orphans import FIRST_RETRY_SECONDS, UNHEARD_SECONDS, deregistered
 from ..orphans import finish_orphans
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..plan import Action, Seen
 
 UNHEARD = "Whoever asked for its registration did not live to hear the answer"
-UNHEARD_SECONDS = 30.0
-"""By then GitHub has done what it was asked for, or never will."""
 BUSY_HINT = "Wait for the job to end, or use {drain} to remove the runner after the job, {force} to cancel the job"
 
 
