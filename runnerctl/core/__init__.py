@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .engine.github_side.rolling import renew_ahead
     from .engine.github_side.version_ends import version_warnings
     from .engine.history import Happened, history
+    from .engine.listed import ListedRunners
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
     from .engine.operations.operation import Operation, finish
@@ -107,6 +108,7 @@ _HOME = {
     "RegistrationPoller": "engine.github_side.registration_poller",
     "Happened": "engine.history",
     "history": "engine.history",
+    "ListedRunners": "engine.listed",
     "decide": "engine.observing",
     "seconds_to_restart": "engine.observing",
     "Wait": "engine.operations.create",
@@ -212,6 +214,7 @@ __all__ = [
     "HostSection",
     "KeptModes",
     "LISTS",
+    "ListedRunners",
     "MAPS",
     "LockHeld",
     "OPERATOR",

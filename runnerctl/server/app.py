@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from runnerctl.core import Services
+from runnerctl.core import ListedRunners, Services
 
 from . import allowances
 from .allowances import Allowance
@@ -15,6 +15,7 @@ from .bodies import MAX_BODY
 from .keys import (
     AUTHENTICATOR,
     FAILED_LOGINS,
+    LISTED,
     OFFLOAD,
     READINESS,
     REFUSALS,
@@ -57,6 +58,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[REFUSALS] = refusals(services)
     app[REQUESTS] = Allowance("requests", of_one=allowances.REQUESTS_OF_ONE, in_all=allowances.MOST_REQUESTS)
     app[STREAMS] = Allowance("log streams", of_one=allowances.STREAMS_OF_ONE, in_all=allowances.MOST_STREAMS)
+    app[LISTED] = ListedRunners(services)
     app[STATUS_CACHE] = StatusCache(services, mark)
     app[READINESS] = Readiness(services=services)
     app[RULES] = add(app, ROUTES)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from runnerctl.core import Services
+from runnerctl.core import ListedRunners, Services
 
 if TYPE_CHECKING:
     from .allowances import Allowance
@@ -29,6 +29,7 @@ READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
 REFUSALS: web.AppKey[Refusals] = web.AppKey("refusals")
 REQUESTS: web.AppKey[Allowance] = web.AppKey("requests")
 STREAMS: web.AppKey[Allowance] = web.AppKey("streams")
+LISTED: web.AppKey[ListedRunners] = web.AppKey("listed", ListedRunners)
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"

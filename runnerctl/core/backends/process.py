@@ -210,10 +210,8 @@ class ProcessBackend(SupervisedBackend):
         """One small file and two looks into ``/proc``."""
         place = place_of(handle)
         seen = self._records.observe(place.runner_id)
-        if seen.running or seen.ended:
-            return seen
-        if seen.running is None:
-            return seen
+        if seen.running is not False or seen.ended or seen.phase is None:
+            return seen  # also where there is no record at all
         record = self._records.read(place.runner_id)
         try:
             worker = None if record is None or record.phase is not Phase.BUSY else self._worker(place)

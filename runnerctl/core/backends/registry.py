@@ -30,7 +30,7 @@ class Backends:
         self.default = default
         """For new runners."""
         self._makers = makers
-        self._runs_dir = runs_dir
+        self._runs_dir = str(runs_dir)
         self._made: dict[str, Backend] = {}
         self._making = threading.RLock()
 
@@ -70,7 +70,7 @@ class Backends:
         if known.backend is not None:
             return known.backend
         # Version 1 of the database forgot the handle of one that rested; how it was started has left its trace.
-        return run_directory.started_by(self._runs_dir / runner.id) or (runner.backend or self.default)
+        return run_directory.started_by(f"{self._runs_dir}/{runner.id}") or (runner.backend or self.default)
 
     def __iter__(self) -> Iterator[Backend]:
         """All that runners may belong to."""
@@ -86,15 +86,26 @@ def handle_of(runner: Runner, *, backend: str = PROCESS) -> str:
     """The row's; one that an earlier version wrote, or that was not committed yet, is completed from the row."""
     if runner.handle is not None and _known(runner.handle).whole:
         return runner.handle
-    return Place(
-        backend=_known(runner.handle).backend or backend,
-        runner_id=runner.id,
-        name=runner.name,
-        root=Path(runner.root),
-        inode=runner.root_inode,
-        ephemeral=runner.ephemeral,
-        user=runner.job_user,
-    ).handle
+    backend = _known(runner.handle).backend or backend
+    row = (runner.id, runner.name, runner.root, runner.root_inode, runner.ephemeral, runner.job_user)
+    return _completed(_Incomplete(backend, *row))
+
+
+class _Incomplete(NamedTuple):
+    """What a row tells of where its runner is."""
+
+    backend: str
+    runner_id: str
+    name: str
+    root: str
+    inode: tuple[int, int] | None
+    ephemeral: bool
+    user: tuple[int, int] | None
+
+
+@lru_cache(maxsize=8192)
+def _completed(row: _Incomplete) -> str:
+    return Place(**{**row._asdict(), "root": Path(row.root)}).handle
 
 
 @lru_cache(maxsize=8192)

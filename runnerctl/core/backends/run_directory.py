@@ -21,11 +21,11 @@ _LOG = "runner.log"
 _KEPT = frozenset({_LOG, "supervisor.json"})
 
 
-def started_by(path: Path) -> str | None:
+def started_by(path: str) -> str | None:
     """The backend that has started a runner there; None if none has."""
-    if (path / UNIT).exists():
+    if os.path.lexists(f"{path}/{UNIT}"):
         return "systemd"
-    return "process" if (path / "launch.json").exists() else None
+    return "process" if os.path.lexists(f"{path}/launch.json") else None
 
 
 def write(path: Path, document: dict[str, Any]) -> None:

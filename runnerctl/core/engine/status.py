@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..domain import documents
@@ -46,9 +46,17 @@ def see_processes(services: Services, runner: Runner) -> Observation | None:
 
 
 def describe(
-    services: Services, runner: Runner, seen: Observation | None, *, last_jobs: Mapping[str, Job] | None = None
+    services: Services,
+    runner: Runner,
+    seen: Observation | None,
+    *,
+    last_jobs: Mapping[str, Job] | None = None,
+    held_back: Sequence[str] | None = None,
 ) -> Status:
-    """All that is to be said of a runner of whose processes that was seen."""
+    """All that is to be said of a runner of whose processes that was seen.
+
+    ``held_back``: what is in its scope, if that was read for many at once; None: it is read if it matters.
+    """
     from ..packages import version_policy  # a status of a name that is not known needs neither
     from .github_side import version_ends
 
@@ -63,7 +71,9 @@ def describe(
         why = f"Its processes cannot be seen from here: {seen.error or 'no reason was given'}"
         return _unseen(services, runner, seen, why)
     shared = backend.degraded if runner.job_uid is None else backend.unenforced
-    degraded = _sum(shared, seen.unprotected) if seen is not None and seen.running else _held_back(services, runner)
+    degraded = (
+        _sum(shared, seen.unprotected) if seen is not None and seen.running else _held_back(services, runner, held_back)
+    )
     now = services.clock.now()
     if seen is not None and runner.offline_since is not None:
         degraded = _sum(documents.offline_text(runner, seen, now), degraded)
@@ -118,17 +128,22 @@ def _as_observed(runner: Runner, seen: Observation) -> Runner:
     return runner if (state, reason) == (runner.state, runner.reason) else runner._replace(state=state, reason=reason)
 
 
-def _held_back(services: Services, runner: Runner) -> str | None:
+def _held_back(services: Services, runner: Runner, read: Sequence[str] | None) -> str | None:
     """Why one that should run does not, and when it is tried again."""
-    from .github_side import breaker  # seldom, and a status must be quick
-
     if runner.state is RunnerState.STOPPED:
         from . import restarts
 
         when = restarts.restart_text(services, runner)
-        held_back = next(iter(breaker.held_back(services, runner.scope)), None)
-        return None if when is None else held_back or f"It {when}"
+        return None if when is None else _first_held_back(services, runner, read) or f"It {when}"
     waits = runner.desired is Desired.RUNNING and runner.state in WITH_PROCESS
     if not waits and not (runner.state is RunnerState.FAILED and services.store.has_replacement(runner.name)):
         return None
-    return next(iter(breaker.held_back(services, runner.scope)), None)
+    return _first_held_back(services, runner, read)
+
+
+def _first_held_back(services: Services, runner: Runner, read: Sequence[str] | None) -> str | None:
+    if read is None:
+        from .github_side import breaker  # seldom, and a status must be quick
+
+        read = breaker.held_back(services, runner.scope)
+    return next(iter(read), None)

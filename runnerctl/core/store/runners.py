@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..access.grants import TokenLimits
 
-_MOST_KNOWN = 4096
+_MOST_KNOWN = 8192
 _NOTES = frozenset({
     "github_id", "github_status", "github_busy", "github_seen_at", "deregistered_at", "exposed_at",
     "due", "attempts", "last_error", "settle_until", "boot_id",
@@ -81,13 +81,17 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
 
     def live(self) -> list[Runner]:
         """Every runner whose life has not ended, oldest first."""
-        found = self._read(f"SELECT id, changes FROM runner WHERE {_LIVE_SQL} ORDER BY +seq")
+        return self._found(f"WHERE {_LIVE_SQL} ORDER BY +seq")
+
+    def _found(self, condition: str, *values: object) -> list[Runner]:
+        """Those that fit, in the condition's order."""
+        found = self._read(f"SELECT id, changes FROM runner {condition}", *values)
         known = [self._known.get(runner_id) for runner_id, _ in found]
         # Rows that nobody has touched are as they were: reading and making them whole again is most of an idle sweep.
         same = [each for each, (_, changes) in zip(known, found, strict=True) if each and each.changes == changes]
         if len(same) == len(found):
             return same
-        return [self._know(rows.runner(row)) for row in self._read(f"{rows.SELECT} WHERE {_LIVE_SQL} ORDER BY +seq")]
+        return [self._know(rows.runner(row)) for row in self._read(f"{rows.SELECT} {condition}", *values)]
 
     def _know(self, runner: Runner) -> Runner:
         if len(self._known) >= _MOST_KNOWN:
@@ -132,9 +136,9 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
             condition, value = rows.bears(query.label)
             wanted.append(condition)
             values.append(value)
-        statement = f"{rows.SELECT} WHERE {' AND '.join(wanted)} ORDER BY {seq} LIMIT ?"
-        found = self._read(statement, *values, query.limit + 1)
-        items = [rows.runner(row) for row in found[: query.limit]]
+        condition = f"WHERE {' AND '.join(wanted)} ORDER BY {seq} LIMIT ?"
+        found = self._found(condition, *values, query.limit + 1)
+        items = found[: query.limit]
         return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
 
     # -- writing

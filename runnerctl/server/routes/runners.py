@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypedDict, TypeVar
 
 import msgspec
@@ -24,14 +24,14 @@ from runnerctl.core.domain.document_types import (
     UnknownRunner,
     Warned,
 )
-from runnerctl.core.domain.models import Job, Runner, RunnerPage, RunnerQuery
+from runnerctl.core.domain.models import Runner, RunnerPage, RunnerQuery
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
 from ..allowances import caller
 from ..answers import WORDS, Answer, encoded_answer
 from ..bodies import CreateBody, RemoveBody
-from ..keys import ACTION, ACTOR, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
+from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
 from ..pages import cursor, next_cursor
 from ..parameters import Cursor, Label, Limit, Repository, RunnerName
 from ..routing import CHANGES, GITHUB, NAMED, Route
@@ -210,9 +210,9 @@ async def listing(request: web.Request, query: RunnerListQuery) -> web.Response:
     else:
         page = await _offloaded(request, lambda: services.store.page(wanted))
     if len(page.items) > _INLINE_ROWS or sum(listed.state in LIVE for listed in page.items) > _INLINE_OBSERVED:
-        answer = await _offloaded(request, lambda: _page(services, page))
+        answer = await _offloaded(request, lambda: _page(request, page))
     else:
-        answer = _page(services, page)
+        answer = _page(request, page)
     answer.headers["Server-Timing"] = f"list;dur={1000 * (time.perf_counter() - began):.2f}"
     return answer
 
@@ -226,15 +226,9 @@ async def _offloaded(request: web.Request, work: Callable[[], T]) -> T:
     return await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), work)
 
 
-def _page(services: core.Services, page: RunnerPage[Runner]) -> web.Response:
-    last_jobs = services.store.last_jobs([listed.id for listed in page.items])
-    items = [_item(services, listed, last_jobs) for listed in page.items]
+def _page(request: web.Request, page: RunnerPage[Runner]) -> web.Response:
+    items = request.app[LISTED].documents(page.items)
     return PAGE.of({"items": items, "next": next_cursor(page.next)})
-
-
-def _item(services: core.Services, runner: Runner, last_jobs: Mapping[str, Job]) -> RunnerDocument:
-    status = core.observe(services, runner, last_jobs=last_jobs) if runner.live else None
-    return documents.listed_document(runner, status, last_jobs.get(runner.id))
 
 
 async def start(request: web.Request, name: RunnerName, query: StartQuery) -> web.Response:
