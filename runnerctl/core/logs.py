@@ -5,6 +5,7 @@ Each line begins with its time, ``2026-11-24T03:57:14.123Z``.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ _LONGEST_LINE = 64 * 1024
 
 
 class LogReader:
-    """Reads ``runner.log`` on from where it stopped; follows it through a rotation.
+    """Reads ``runner.log`` on from where it stopped; follows it through rotations, for as long as those are kept.
 
     However long the log is, no more than a piece of it is held at once.
     """
@@ -34,7 +35,7 @@ class LogReader:
         found = _begin(self._descriptor, tail) if self._open() else 0
         if tail is not None and found >= tail:
             return
-        self._earlier = _opened(self._path.with_name(f"{self._path.name}.1"))
+        self._earlier = self._opened_earlier()
         _begin(self._earlier, None if tail is None else tail - found)
 
     def lines(self) -> Iterator[str]:
@@ -69,8 +70,10 @@ class LogReader:
         block = os.read(self._descriptor, _BLOCK)
         if block or not self._rotated():
             return block
-        # The old file was read to its end; the new one begins where it left off.
-        self.close()
+        # Something may have been added just before it was rotated away; from now on nothing is.
+        block = os.read(self._descriptor, _BLOCK)
+        if block or not self._go_on():
+            return block
         return self._read()
 
     def _read_earlier(self, descriptor: int) -> bytes:
@@ -86,6 +89,36 @@ class LogReader:
             self._descriptor = _opened(self._path)
         return self._descriptor is not None
 
+    def _opened_earlier(self) -> int | None:
+        """The file that was rotated away last, unless that has just been done to the one that is open."""
+        earlier = _opened(_rotated_away(self._path, 1))
+        if earlier is not None and self._is_open(earlier):
+            os.close(earlier)
+            return None
+        return earlier
+
+    def _go_on(self) -> bool:
+        """To the file that was begun after the one that is open, which may have been rotated away itself."""
+        successor = _opened(self._path)
+        for number in itertools.count(1):
+            older = None if successor is None else _opened(_rotated_away(self._path, number))
+            if older is None:  # the one that is open is not kept any more
+                break
+            if self._is_open(older):
+                os.close(older)
+                break
+            os.close(successor)  # type: ignore[arg-type]  # there is none without an older one
+            successor = older
+        if successor is None:
+            return False
+        assert self._descriptor is not None  # noqa: S101 - called while it is open
+        os.close(self._descriptor)
+        self._descriptor = successor
+        return True
+
+    def _is_open(self, descriptor: int) -> bool:
+        return self._descriptor is not None and os.path.samestat(os.fstat(descriptor), os.fstat(self._descriptor))
+
     def _rotated(self) -> bool:
         assert self._descriptor is not None  # noqa: S101 - called while it is open
         try:
@@ -99,6 +132,10 @@ def read(path: Path, *, tail: int | None = None, since: str | None = None) -> tu
     reader = LogReader(path, since=since)
     reader.begin_at(tail)
     return list(reader.lines()), reader
+
+
+def _rotated_away(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
 
 
 def _opened(path: Path) -> int | None:

@@ -13,7 +13,7 @@ REQUESTS_OF_ONE = 128
 """Under way, also those whose caller has hung up: what they began goes on."""
 MOST_REQUESTS = 1024
 STREAMS_OF_ONE = 32
-MOST_STREAMS = 256
+MOST_STREAMS = 600
 _RETRY_SECONDS = 2.0
 
 

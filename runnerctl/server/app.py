@@ -14,9 +14,12 @@ from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
 from .keys import (
     AUTHENTICATOR,
+    EVENT_HUB,
     FAILED_LOGINS,
     LISTED,
+    LOG_WATCH,
     OFFLOAD,
+    OPEN_STREAMS,
     READINESS,
     REFUSALS,
     REQUESTS,
@@ -24,21 +27,24 @@ from .keys import (
     SERVICES,
     SOURCES,
     STATUS_CACHE,
-    STREAMS,
 )
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import health, jobs, logs, orphans, runners, tokens, whoami
+from .routes import events, health, jobs, logs, orphans, runners, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
+from .streams.event_hub import EventHub
+from .streams.log_watch import LogWatch
+from .streams.open_streams import OpenStreams
 from .turn_mark import TurnMark
 
 ROUTES = (
     *health.ROUTES,
     *runners.ROUTES,
     *jobs.ROUTES,
+    *events.ROUTES,
     *logs.ROUTES,
     *orphans.ROUTES,
     *tokens.ROUTES,
@@ -57,8 +63,11 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[FAILED_LOGINS] = FailedLogins(services.clock.monotonic)
     app[REFUSALS] = refusals(services)
     app[REQUESTS] = Allowance("requests", of_one=allowances.REQUESTS_OF_ONE, in_all=allowances.MOST_REQUESTS)
-    app[STREAMS] = Allowance("log streams", of_one=allowances.STREAMS_OF_ONE, in_all=allowances.MOST_STREAMS)
     app[LISTED] = ListedRunners(services)
+    streams = Allowance("streams", of_one=allowances.STREAMS_OF_ONE, in_all=allowances.MOST_STREAMS)
+    app[OPEN_STREAMS] = OpenStreams(streams)
+    app[EVENT_HUB] = EventHub()
+    app[LOG_WATCH] = LogWatch()
     app[STATUS_CACHE] = StatusCache(services, mark)
     app[READINESS] = Readiness(services=services)
     app[RULES] = add(app, ROUTES)

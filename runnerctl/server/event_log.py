@@ -6,83 +6,39 @@ The one source is the sequence of events in the store, so nothing is told twice,
 from __future__ import annotations
 
 import logging
-import threading
+from collections.abc import Sequence
 
-from runnerctl.core import Services
-from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.domain.event_queries import RunnerEvent
 from runnerctl.core.domain.event_sentences import sentence
-from runnerctl.core.domain.models import Runner, StoredEvent
+from runnerctl.core.domain.models import StoredEvent
 from runnerctl.core.domain.states import TERMINAL
 
 log = logging.getLogger("runnerctl.server")
 
-_OTHERS_SECONDS = 0.5
-"""What other processes commit is looked for so often; what this one does wakes us."""
-_BATCH = 500
 _SETTLED = TERMINAL | {"idle", "stopped"}
 """What a request has begun has come to its end then."""
 
 
 class EventLog:
-    """A thread that tells what comes after the last event that there was at its start."""
+    """For one thread, which hands it the events in order."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._happened = threading.Event()
-        self._stopped = False
-        self._after = services.store.last_event()
-        self._mark: object = None
+    def __init__(self) -> None:
         self._requests: dict[str, str] = {}
         """By runner, the request that began what goes on with it."""
-        self._thread = threading.Thread(target=self._keep_telling, name="event-log", daemon=True)
-        self._unsubscribe = services.runner_events.subscribe(lambda _runner_id: self._happened.set())
 
-    def start(self) -> None:
-        self._thread.start()
+    def hear(self, events: Sequence[RunnerEvent]) -> None:
+        for told in events:
+            if told.event.runner_id is not None:
+                self._tell(told, told.event.runner_id)
 
-    def stop(self) -> None:
-        """Tells what is left."""
-        self._unsubscribe()
-        self._stopped = True
-        self._happened.set()
-        self._thread.join(timeout=5)
-
-    def _keep_telling(self) -> None:
-        while True:
-            last = self._stopped
-            try:
-                self._tell_all()
-            except RunnerctlError as exc:
-                log.warning("what happened to the runners could not be read: %s", exc.message)
-            except Exception:
-                log.exception("what happened to the runners could not be told")
-            if last:
-                return
-            self._happened.wait(_OTHERS_SECONDS)
-            self._happened.clear()
-
-    def _tell_all(self) -> None:
-        mark = self._services.store.mark()
-        if mark == self._mark:
+    def _tell(self, told: RunnerEvent, runner_id: str) -> None:
+        request_id = self._request_of(told.event, runner_id)
+        said = sentence(told.event, scope=told.scope or "")
+        if said is None:
             return
-        while events := self._services.store.events_after(self._after, limit=_BATCH):
-            for event in events:
-                self._after = event.seq
-                self._tell(event)
-        self._mark = mark
-
-    def _tell(self, event: StoredEvent) -> None:
-        runner_id = event.runner_id
-        if runner_id is None:
-            return
-        runner = self._services.store.get(runner_id)
-        request_id = self._request_of(event, runner_id)
-        told = sentence(event, scope="" if runner is None else str(runner.scope))
-        if told is None:
-            return
-        name = runner_id if runner is None else runner.name
-        extra = {**told.fields, **_fields(runner, runner_id), "request_id": request_id}
-        log.log(logging.WARNING if told.warning else logging.INFO, "runner %s %s", name, told.text, extra=extra)
+        extra = {**said.fields, **_fields(told.runner, runner_id), "request_id": request_id}
+        level = logging.WARNING if said.warning else logging.INFO
+        log.log(level, "runner %s %s", told.runner or runner_id, said.text, extra=extra)
 
     def _request_of(self, event: StoredEvent, runner_id: str) -> str | None:
         """What follows from a wish follows from its request, until it has come to its end or another wish comes."""
@@ -94,5 +50,5 @@ class EventLog:
         return self._requests.pop(runner_id, None) if event.new in _SETTLED else self._requests.get(runner_id)
 
 
-def _fields(runner: Runner | None, runner_id: str) -> dict[str, str]:
-    return {"runner": runner_id} if runner is None else {"runner": runner.name, "runner_id": runner_id}
+def _fields(name: str | None, runner_id: str) -> dict[str, str]:
+    return {"runner": runner_id} if name is None else {"runner": name, "runner_id": runner_id}

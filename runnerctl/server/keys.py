@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .refusals import Refusals
     from .routing import Rules
     from .status_cache import StatusCache
+    from .streams.event_hub import EventHub
+    from .streams.log_watch import LogWatch
+    from .streams.open_streams import OpenStreams
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")
@@ -28,8 +31,10 @@ FAILED_LOGINS: web.AppKey[FailedLogins] = web.AppKey("failed_logins")
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
 REFUSALS: web.AppKey[Refusals] = web.AppKey("refusals")
 REQUESTS: web.AppKey[Allowance] = web.AppKey("requests")
-STREAMS: web.AppKey[Allowance] = web.AppKey("streams")
 LISTED: web.AppKey[ListedRunners] = web.AppKey("listed", ListedRunners)
+OPEN_STREAMS: web.AppKey[OpenStreams] = web.AppKey("open_streams")
+LOG_WATCH: web.AppKey[LogWatch] = web.AppKey("log_watch")
+EVENT_HUB: web.AppKey[EventHub] = web.AppKey("event_hub")
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"

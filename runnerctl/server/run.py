@@ -28,12 +28,13 @@ from runnerctl.install import own_unit
 from . import leases, logs
 from .app import build_app
 from .event_log import EventLog
-from .keys import OFFLOAD, READINESS, REFUSALS
+from .keys import EVENT_HUB, LOG_WATCH, OFFLOAD, OPEN_STREAMS, READINESS, REFUSALS
 from .listening import addresses
 from .listening.site import Site
 from .refusals import MINUTE
 from .reloading import Reloading
 from .sd_notify import notify, watchdog_seconds
+from .streams.event_reader import EventReader
 from .watcher import Watcher
 
 log = logging.getLogger("runnerctl.server")
@@ -132,8 +133,9 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     reloading = Reloading(app, services, address=addresses.of(listening), context=context)
     loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     watcher = Watcher(services, app[OFFLOAD], loop)
-    event_log = EventLog(services)
-    event_log.start()
+    events = EventReader(services, EventLog().hear, app[EVENT_HUB].hear)
+    app[EVENT_HUB].begin(loop, position=events.position)
+    events.start()
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
     await runner.setup()
     site = Site(runner, listening, context)
@@ -147,20 +149,24 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     sys.stdout.flush()
     log.info("the server listens on %s", where)
     notify("READY=1", f"STATUS=Listening on {where}")
-    watching = [asyncio.ensure_future(each) for each in (_feed_watchdog(), _sum_up(app))]
+    watching = [
+        asyncio.ensure_future(each) for each in (_feed_watchdog(), _sum_up(app), app[OPEN_STREAMS].keep_checking())
+    ]
     await stop.wait()
     log.info("the server stops; its runners go on")
     notify("STOPPING=1")
     app[READINESS].stopping = True
+    app[OPEN_STREAMS].stop()
     for each in watching:
         each.cancel()
     await leases.end(services, app[OFFLOAD])
     await app[OFFLOAD].finish(seconds=_FINISH_SECONDS)
     await site.hear_out()
     await runner.cleanup()
+    app[LOG_WATCH].close()
     app[REFUSALS].sum_up()
     watcher.stop()
-    event_log.stop()
+    events.stop()
     log.info("the server has stopped")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..domain.clock import Clock
+from ..domain.event_queries import PRUNED, UNKNOWN_ID, EventPage, EventQuery, Resync, RunnerEvent
 from ..domain.models import Event, EventType, StoredEvent
 from ..domain.request_id import REQUEST_ID
 from . import rows
@@ -26,6 +27,44 @@ class Events(Database):
         """Those beyond that one, oldest first. What was forgotten is missing: see ``first_event``."""
         query = f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
         return [rows.stored_event(row) for row in self._read(query, seq, limit)]
+
+    def runner_events(self, query: EventQuery) -> list[RunnerEvent]:
+        """The same with whose they are; those that fit the query."""
+        wanted, values = ["event.seq > ?"], [query.after, *query.types]
+        if query.types:
+            wanted.append(f"event.type IN ({', '.join('?' * len(query.types))})")
+        for condition, value in (
+            ("event.seq <= ?", query.through),
+            ("event.runner_id IN (SELECT id FROM runner WHERE lower(name) = ?)", query.runner and query.runner.lower()),
+            ("runner.tenant = ?", query.tenant),
+        ):
+            if value is not None:
+                wanted.append(condition)
+                values.append(value)
+        columns = ", ".join(f"event.{column}" for column in _COLUMNS.split(", "))
+        statement = (
+            f"SELECT {columns}, runner.name, runner.scope, runner.tenant FROM event"
+            " LEFT JOIN runner ON runner.id = event.runner_id"
+            f" WHERE {' AND '.join(wanted)} ORDER BY event.seq LIMIT ?"
+        )
+        found = self._read(statement, *values, query.limit)
+        return [RunnerEvent(rows.stored_event(row[:-3]), *row[-3:]) for row in found]
+
+    def events_page(self, query: EventQuery) -> EventPage:
+        last = self.last_event()
+        items = self.runner_events(query._replace(through=last))
+        after = items[-1].event.seq if len(items) == query.limit else last
+        return EventPage(items, after, self.resync(query.after, last=last))
+
+    def resync(self, after: int, *, last: int) -> Resync | None:
+        """Why who knows all up to that one cannot be told all that came since; ``last``: the newest that there is."""
+        if after > last:
+            return UNKNOWN_ID
+        # Whoever begins anew is told what there is. Numbers are given without gaps: what is missing was forgotten.
+        if not after:
+            return None
+        kept = self._read("SELECT count(*) FROM event WHERE seq > ? AND seq <= ?", after, last)[0][0]
+        return PRUNED if kept < last - after else None
 
     def events_of(self, runner_id: str) -> list[StoredEvent]:
         """All of that runner's, oldest first."""

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -33,6 +34,13 @@ from .workflow_tokens import WorkflowTokens
 log = logging.getLogger("runnerctl.server")
 
 _MOST_KNOWN = 4096
+
+
+class _Known(NamedTuple):
+    actor: Actor
+    rated_as: str | None = None
+    """Whose rate the request counts for; None: it has none."""
+    token: ApiToken | None = None
 
 
 class Authenticator:
@@ -61,14 +69,26 @@ class Authenticator:
         """Waits for none but workflows. Raises ``Unauthorized``, ``TooManyRequests`` for a token that asks too often,
         or ``IssuerUnavailable``.
         """
+        known = await self._known_by(request)
+        if known.rated_as is not None:
+            request[DELAY] = self._rates.take(known.rated_as, a_minute=self._services.settings.server.rate_limit)
+        if known.token is not None:
+            self._note_use(known.token, self._services.clock.now())
+        return known.actor
+
+    async def identify(self, request: web.Request) -> Actor:
+        """The same of a request that was let in before: it counts for nothing."""
+        return (await self._known_by(request)).actor
+
+    async def _known_by(self, request: web.Request) -> _Known:
         authorization = request.headers.get("Authorization")
         # Digests have one length, so that a comparison tells nothing about the token's.
         if authorization and hmac.compare_digest(_digest(authorization), self._usual):
-            return OPERATOR
+            return _Known(OPERATOR)
         if authorization is None and self._group is not None:
             peer = unix_peers.operator(request, self._group)
             if peer is not None:
-                return peer
+                return _Known(peer)
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
@@ -77,32 +97,22 @@ class Authenticator:
                 hint="Send it in the Authorization header, behind the word Bearer",
             )
         if hmac.compare_digest(_digest(token), self._expected):
-            return OPERATOR
+            return _Known(OPERATOR)
         if self._workflows is not None and id_tokens.has_form(token):
-            return await self._workflow(self._workflows, request, token)
+            actor = await self._workflows.authenticate(request, token)
+            return _Known(actor, rated_as=f"oidc:{actor.tenant}")
         return self._bearer(request, token)
 
-    def _bearer(self, request: web.Request, token: str) -> Actor:
+    def _bearer(self, request: web.Request, token: str) -> _Known:
         kept = self._find(tokens.digest(token)) if tokens.is_whole(token) else None
         if kept is None:
             raise Unauthorized("The bearer token is wrong", hint="Compare it with the server's API token")
         actor = kept.actor
         request[CLAIMED] = actor.id
-        now = self._services.clock.now()
-        refusal = kept.refusal(now)
+        refusal = kept.refusal(self._services.clock.now())
         if refusal is not None:
             raise Unauthorized(f"Token {kept.name!r} is {refusal}", hint="Ask the operator for a new one")
-        self._take(request, kept.id)
-        self._note_use(kept, now)
-        return actor
-
-    async def _workflow(self, workflows: WorkflowTokens, request: web.Request, token: str) -> Actor:
-        actor = await workflows.authenticate(request, token)
-        self._take(request, f"oidc:{actor.tenant}")
-        return actor
-
-    def _take(self, request: web.Request, token_id: str) -> None:
-        request[DELAY] = self._rates.take(token_id, a_minute=self._services.settings.server.rate_limit)
+        return _Known(actor, rated_as=kept.id, token=kept)
 
     def _find(self, digest: str) -> ApiToken | None:
         """Remembered only while nobody commits anything: a token that is revoked, by whomever, is refused at once."""

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import socket
 from asyncio import sslproto
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 
@@ -33,7 +34,7 @@ _MOST_DROPPED = 64 * 1024
 class Connection(web.RequestHandler):
     """aiohttp's, with less patience: ``until`` then, by the loop's time, the first request's head must be there."""
 
-    __slots__ = ("_accepted", "_admission", "_overdue", "_place", "_until")
+    __slots__ = ("_accepted", "_admission", "_overdue", "_place", "_until", "on_loss")
 
     def __init__(
         self, server: web.Server, accepted: socket.socket, admission: Admission, place: str, *, until: float
@@ -54,6 +55,8 @@ class Connection(web.RequestHandler):
         self._place = place
         self._until = until
         self._overdue: asyncio.TimerHandle | None = None
+        self.on_loss: Callable[[], None] | None = None
+        """Called when it ends, however it does."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -88,6 +91,8 @@ class Connection(web.RequestHandler):
         if self._overdue is not None:
             self._overdue.cancel()
         self._admission.leave(self, self._place)
+        if self.on_loss is not None:
+            self.on_loss()
         super().connection_lost(exc)
 
     async def finish_response(
@@ -133,3 +138,18 @@ def heard(request: web.Request) -> None:
     """Somebody whom we know said it: the connection stays until that is answered."""
     if isinstance(request.protocol, Connection):
         request.protocol.stay()
+
+
+@contextmanager
+def when_lost(request: web.Request, callback: Callable[[], None]) -> Iterator[None]:
+    """Calls it as soon as the request's connection ends, also if that was before."""
+    connection = request.protocol
+    if isinstance(connection, Connection):
+        connection.on_loss = callback
+    if request.transport is None or request.transport.is_closing():
+        callback()
+    try:
+        yield
+    finally:
+        if isinstance(connection, Connection):
+            connection.on_loss = None

@@ -109,7 +109,7 @@ def test_one_caller_has_so_many_streams_and_others_have_theirs(server: Server, t
 def test_all_tenants_together_leave_room_for_the_operator(host: Host, server: Server, tenant: str) -> None:
     services = host.services()
     limits = TokenLimits(tenant=None)
-    many = [issuing.issue(services, f"t{n}", rights=[Right.LOGS_READ], limits=limits)[1] for n in range(8)]
+    many = [issuing.issue(services, f"t{n}", rights=[Right.LOGS_READ], limits=limits)[1] for n in range(15)]
     services.close()
     held = [followed(server, token) for token in many for _ in range(allowances.STREAMS_OF_ONE)]
     try:

@@ -1,0 +1,1 @@
+"""Answers that go on: what happens to the runners, and what their logs get."""
