@@ -14,7 +14,7 @@ LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 LOWEST_TESTS := $(addprefix tests/unit/test_, cli_boundary.py github_protocol.py promises.py settings.py) \
 	$(addprefix tests/process/, cli/test_cli_looking.py cli/test_commands_as_processes.py cli/test_completion.py \
 	cli/test_light_imports.py engine/test_github_client.py host/test_packages.py server/test_front_door.py \
-	server/test_oidc.py server/test_redaction.py server/test_server.py server/test_tokens.py)
+	server/test_metrics_parts.py server/test_oidc.py server/test_redaction.py server/test_server.py server/test_tokens.py)
 
 # What takes half a minute on two processors: all that starts no process, but for the races, which play thousands of
 # orders and take as long as all others together; and the quickest of the rest.

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
     from .host import processes, trash
     from .host.directories import check_directory, disk_errors
+    from .host.disk import disk_space
     from .host.job_processes import is_a_jobs
     from .host.locks import LockHeld, file_lock
     from .housekeeping import packaging, public_archives
@@ -149,6 +150,7 @@ _HOME = {
     "sweep": "engine.sweep",
     "check_directory": "host.directories",
     "disk_errors": "host.directories",
+    "disk_space": "host.disk",
     "is_a_jobs": "host.job_processes",
     "LockHeld": "host.locks",
     "file_lock": "host.locks",
@@ -259,6 +261,7 @@ __all__ = [
     "describe",
     "disk_errors",
     "disk_sizes",
+    "disk_space",
     "file_lock",
     "finish",
     "find_orphan",

@@ -21,6 +21,7 @@ from .built_once import built_once
 from .domain import job_env
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
+from .domain.meter import Meter
 from .host import state_directory
 from .host.whose import Whose
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
@@ -56,6 +57,7 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     runner_events: RunnerEvents = field(default_factory=RunnerEvents, repr=False)
+    meter: Meter = field(default_factory=Meter, repr=False)
     _former: Backends | None = field(default=None, repr=False)
     """What ran the runners until the settings changed."""
     _hidden_before: tuple[Path, ...] = ()
@@ -340,7 +342,7 @@ class Services:
                 http=self.settings.http,
                 timeout=self.settings.github.timeout,
             )
-            return GitHub(settings, clock=self.clock, rng=self.rng)
+            return GitHub(settings, clock=self.clock, rng=self.rng, meter=self.meter)
 
     @built_once
     def packages(self) -> PackageStore:

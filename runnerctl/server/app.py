@@ -9,6 +9,7 @@ from runnerctl.core import ListedRunners, Services
 from . import allowances
 from .allowances import Allowance
 from .auth.authenticator import Authenticator
+from .auth.scrapers import Scrapers
 from .auth.sources import Sources
 from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
@@ -24,15 +25,17 @@ from .keys import (
     REFUSALS,
     REQUESTS,
     RULES,
+    SCRAPERS,
     SERVICES,
     SOURCES,
     STATUS_CACHE,
 )
+from .metrics import wiring
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import events, health, jobs, logs, orphans, runners, tokens, whoami
+from .routes import events, health, jobs, logs, metrics, orphans, runners, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
 from .streams.event_hub import EventHub
@@ -49,6 +52,7 @@ ROUTES = (
     *orphans.ROUTES,
     *tokens.ROUTES,
     *whoami.ROUTES,
+    *metrics.ROUTES,
 )
 
 
@@ -70,5 +74,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[LOG_WATCH] = LogWatch()
     app[STATUS_CACHE] = StatusCache(services, mark)
     app[READINESS] = Readiness(services=services)
+    app[SCRAPERS] = Scrapers(app[SOURCES], services.settings.server.metrics_from)
+    wiring.add(app, services)
     app[RULES] = add(app, ROUTES)
     return app

@@ -11,8 +11,12 @@ from runnerctl.core import ListedRunners, Services
 if TYPE_CHECKING:
     from .allowances import Allowance
     from .auth.authenticator import Authenticator
+    from .auth.scrapers import Scrapers
     from .auth.sources import Sources
     from .auth.throttle import FailedLogins
+    from .metrics.exposition import Exposition
+    from .metrics.kept import Kept
+    from .metrics.lives import Lives
     from .offload import Offload
     from .readiness import Readiness
     from .refusals import Refusals
@@ -35,6 +39,10 @@ LISTED: web.AppKey[ListedRunners] = web.AppKey("listed", ListedRunners)
 OPEN_STREAMS: web.AppKey[OpenStreams] = web.AppKey("open_streams")
 LOG_WATCH: web.AppKey[LogWatch] = web.AppKey("log_watch")
 EVENT_HUB: web.AppKey[EventHub] = web.AppKey("event_hub")
+METRICS: web.AppKey[Kept] = web.AppKey("metrics")
+LIVES: web.AppKey[Lives] = web.AppKey("lives")
+EXPOSITION: web.AppKey[Exposition] = web.AppKey("exposition")
+SCRAPERS: web.AppKey[Scrapers] = web.AppKey("scrapers")
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"

@@ -70,6 +70,7 @@ class Action(StrEnum):
     STATE_FORGET_REGISTRATIONS = "state.forget_registrations"
     RECONCILE = "reconcile"
     WHOAMI = "whoami"
+    METRICS = "metrics"
     HEALTH = "health"
 
 
@@ -98,6 +99,8 @@ TABLE: Mapping[Action, Rule] = {
     Action.RUNNER_LOGS: _reading(Right.LOGS_READ, of_a_runner=True),
     Action.JOB_LIST: _reading(Right.RUNNERS_READ),
     Action.EVENT_LIST: _reading(Right.RUNNERS_READ),
+    # Sums over the whole host, without a name; of budgets, the caller's own.
+    Action.METRICS: _reading(Right.METRICS_READ),
     # A name is unique on a host: one that is taken is told to everybody who may make runners.
     Action.RUNNER_CREATE: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_REPLACE: _changing(Right.RUNNERS_WRITE),

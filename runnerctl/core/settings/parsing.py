@@ -144,7 +144,7 @@ def between(least: int, most: int) -> Callable[[str], int]:
 
 
 def networks(text: str) -> str:
-    """Addresses and networks of proxies, and ``unix``; checked here, taken apart by the server."""
+    """Addresses and networks, and ``unix``; checked here, taken apart by the server."""
     from ipaddress import ip_network
 
     for word in text.split(","):

@@ -15,6 +15,7 @@ from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows
 from .api_tokens import ApiTokens
 from .backoff import Backoffs
+from .counts import Counts
 from .jobs import Jobs
 from .orphans import Orphans
 from .tenant_use import TenantUses
@@ -37,7 +38,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
+class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses, Counts):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(
