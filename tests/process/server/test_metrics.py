@@ -63,6 +63,7 @@ def play(server: Server, host: Host, sandbox: Sandbox, tokens: dict[str, str]) -
         sandbox.submit_job(REPO, [runner], [{"run": step}], name=name)
     for name in ("drained", "forced"):
         assert server.create(name, wait="online").status_code == 201
+    sandbox.add_fault(Fault(match="DELETE .*/actions/runners/", drop=True))  # and is asked again
     assert server.remove("drained", "?drain=true").status_code in {200, 202}
     assert server.remove("forced", "?force=true").status_code == 200
     sandbox.add_fault(Fault(match="generate-jitconfig", status=422, body={"message": "no"}))
@@ -130,6 +131,8 @@ COUNTED = [
     ("runnerctl_github_requests_total", {"operation": "generate_jitconfig", "status": "4xx"}, 1),
     ("runnerctl_github_requests_total", {"operation": "generate_jitconfig", "status": "2xx"}, 4),
     ("runnerctl_github_request_duration_seconds_count", {"operation": "generate_jitconfig"}, 5),
+    ("runnerctl_github_requests_total", {"operation": "delete_runner", "status": "none"}, 1),
+    ("runnerctl_github_request_duration_seconds_count", {"operation": "delete_runner"}, 3),
     ("runnerctl_engine_steps_total", {"step": "register", "result": "failed"}, 1),
     ("runnerctl_engine_steps_total", {"step": "register", "result": "done"}, 4),
     ("runnerctl_http_requests_total", {"route": "/api/v1/runners", "method": "POST", "status": "5xx"}, 1),
