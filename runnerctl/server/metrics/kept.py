@@ -106,6 +106,7 @@ class Kept(Meter):
             registry=registry,
         )
         _begin(self._jobs, "result", *jobs.RESULTS, "unknown")
+        _begin(self._job, "result", *jobs.RESULTS, "unknown")
 
     def _of_github(self, registry: CollectorRegistry) -> None:
         self._github = Counter(
@@ -121,6 +122,9 @@ class Kept(Meter):
             buckets=buckets.GITHUB,
             registry=registry,
         )
+        for operation in ("generate_jitconfig", "registration_token"):
+            for status in ("2xx", "4xx", "5xx", _NO_ANSWER):
+                self._github.labels(operation=operation, status=status)
 
     def _of_engine(self, registry: CollectorRegistry) -> None:
         self._steps = Counter(
@@ -233,6 +237,6 @@ class Kept(Meter):
 
 
 def _begin(family: Counter | Histogram, label: str, *values: str) -> None:
-    """There from the start, at zero: what never happened is told apart from what nobody counts."""
+    """There from the start, at zero: a series that begins with its first one has no rate until the second."""
     for value in values:
         family.labels(**{label: str(value)})
