@@ -139,6 +139,7 @@ class Services:
             options=self._launch_options(**self._isolation()),
             isolates=self.settings.run_as is not None,
             job_users=self._job_users,
+            lasts=lambda: self.serving,
             **self._supervised,
             **self._in_progress(PROCESS),
         )
@@ -406,6 +407,7 @@ class Services:
         other = Services(settings=settings, existing=True, clock=self.clock, rng=self.rng)
         other.__dict__["store"] = self.store
         other.runner_events = self.runner_events
+        other.serving = self.serving
         other._former, other._hidden_before = self.backends, self._hidden()
         now = self.settings
         if (settings.backend, settings.run_as is None) == (now.backend, now.run_as is None):
