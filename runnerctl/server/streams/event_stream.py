@@ -34,6 +34,8 @@ class EventStream:
         self._view = view
         self._after = after
         self._follow = follow
+        self._last = 0
+        """The newest event that there was when it began."""
         self._request = stream.request
         self._hub: EventHub = stream.request.app[EVENT_HUB]
         self._answer = web.StreamResponse(headers=_headers(stream.request, view))
@@ -59,7 +61,8 @@ class EventStream:
     async def _begin(self) -> bool:
         """Says where it begins."""
         store, offload = self._request.app[SERVICES].store, self._request.app[OFFLOAD]
-        last = await offload.call(store.last_event)  # what others have just committed, the hub may not know yet
+        # What others have just committed, the hub may not know yet.
+        last = self._last = await offload.call(store.last_event)
         why = None
         if self._after is not None:
             why = await offload.call_slow(caller(self._request[ACTOR]), store.resync, self._after, last=last)
@@ -69,12 +72,12 @@ class EventStream:
 
     async def _catch_up(self) -> bool:
         """What is kept, page by page; joins the listeners, if it follows, when it is where they are."""
-        while True:
-            through = self._hub.position
-            if not await self._tell_kept(through):
-                return False
-            if self._hub.position == through or not self._follow:
+        through = self._last
+        while await self._tell_kept(through):
+            if self._hub.position <= through or not self._follow:
                 return True
+            through = self._hub.position
+        return False
 
     async def _tell_kept(self, through: int) -> bool:
         assert self._after is not None  # noqa: S101 - it has begun
