@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from ..allowances import Allowance
 from ..auth.standing import stands
 from ..keys import ACTOR
 from ..listening.connections import when_lost
+
+log = logging.getLogger("runnerctl.server")
 
 WRITE_SECONDS = 30.0
 """For a caller to take what it was sent before."""
@@ -68,11 +71,15 @@ class Stream:
             async with asyncio.timeout(WRITE_SECONDS):
                 await answer.write(data)
         except (TimeoutError, ConnectionError):
-            self.end(Ending.HUNG_UP)
-            self._abort()
+            self.break_off()
         finally:
             self._writing = False
         return self.ending is not Ending.HUNG_UP
+
+    def break_off(self) -> None:
+        """What was told is not all, and nothing can be said of it."""
+        self.end(Ending.HUNG_UP)
+        self._abort()
 
     def _abort(self) -> None:
         if self.request.transport is not None:
@@ -117,6 +124,16 @@ class OpenStreams:
         """Ends those whose token was revoked, has expired or may do something else now."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            for stream in tuple(self._open):
-                if stream.ending is None and not await stands(stream.request, stream.action):
-                    stream.end(Ending.UNAUTHORIZED)
+            await asyncio.gather(*map(_check, self._open))
+
+
+async def _check(stream: Stream) -> None:
+    """An issuer that takes its time holds up nobody else's end."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            if not await stands(stream.request, stream.action):
+                stream.end(Ending.UNAUTHORIZED)
+    except TimeoutError:
+        return
+    except Exception:
+        log.exception("whether a stream may go on could not be found out")

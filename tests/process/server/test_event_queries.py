@@ -135,6 +135,38 @@ def test_who_acts_on_a_tenants_runner_is_told_and_by_which_request_only_if_it_wa
     assert hall.page(f"?after={told['id'] - 1}")["items"][0]["request_id"] == "an-operators"
 
 
+@pytest.mark.parametrize(
+    ("accept", "query", "finite"),
+    [
+        (None, "", True),
+        (NDJSON, "", True),
+        (SSE, "?follow=false", True),
+        (NDJSON, "?follow=true", False),
+        (None, "?follow=true", False),
+        (f"text/html, {SSE};q=0.9", "", False),
+    ],
+)
+def test_the_form_is_as_accept_says_and_ends_unless_it_is_to_go_on(
+    hall: Hall, accept: str | None, query: str, finite: bool
+) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    answer = hall.server.request("GET", f"{EVENTS}{query}", headers=headers, stream=not finite)
+    kind = answer.headers["Content-Type"].partition(";")[0]
+    if not finite:
+        assert kind == (NDJSON if accept is None else accept.partition(", ")[2].partition(";")[0] or accept)
+        line = next(answer.iter_lines())
+        assert b"position" in line or line.startswith(b"retry: ")
+        answer.close()
+        return
+    assert kind == (accept or "application/json")
+    ids = {
+        "application/json": lambda text: [each["id"] for each in json.loads(text)["items"]],
+        NDJSON: lambda text: [json.loads(line)["id"] for line in text.splitlines()][1:],
+        SSE: lambda text: [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")][1:],
+    }[kind](answer.text)
+    assert ids[:2] == [1, 2]
+
+
 WRONG = {
     "after=-1": "after",
     "after=abc": "after",
