@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import suppress
+from typing import NamedTuple
 
 from aiohttp import web
 
+from runnerctl.core import Store
 from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.domain.event_queries import EventQuery
 
 from ..allowances import caller
 from ..answers import PROTECTION
@@ -84,10 +87,10 @@ class EventStream:
         store, offload = self._request.app[SERVICES].store, self._request.app[OFFLOAD]
         while self._after < through and self._stream.ending is None:
             query = self._view.query(after=self._after, through=through, limit=_PAGE)
-            events = await offload.call_slow(caller(self._request[ACTOR]), store.runner_events, query)
-            if events and not await self._write(self._view.encoded(events)):
+            kept = await offload.call_slow(caller(self._request[ACTOR]), _kept, store, query, self._view)
+            if kept.data and not await self._write(kept.data):
                 return False
-            self._after = events[-1].event.seq if len(events) == _PAGE else through
+            self._after = kept.last or through
         return self._stream.ending is None
 
     async def _tell_on(self) -> None:
@@ -114,6 +117,18 @@ class EventStream:
 
     async def _write(self, data: bytes) -> bool:
         return await self._stream.write(self._answer, data)
+
+
+class _Kept(NamedTuple):
+    data: bytes
+    last: int | None
+    """None: there are no more."""
+
+
+def _kept(store: Store, query: EventQuery, view: View) -> _Kept:
+    """In a thread: a page is made into bytes in milliseconds."""
+    events = store.runner_events(query)
+    return _Kept(view.encoded(events), events[-1].event.seq if len(events) == query.limit else None)
 
 
 def _headers(request: web.Request, view: View) -> dict[str, str]:
