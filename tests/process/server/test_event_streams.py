@@ -20,6 +20,7 @@ from runnerctl.server import allowances
 from runnerctl.server.streams.event_stream import HEARTBEAT_SECONDS
 from tests.process.server.test_streams import cpu_seconds, health_seconds, memory
 from tests.support.front_ends.listening import EVENTS, connected, listening, note, received, resting
+from tests.support.hosts.certificates import certificate
 from tests.support.hosts.host import PATIENCE, SLOWNESS, Host, Server, until
 
 GOES_AFTER = 10.0
@@ -97,7 +98,12 @@ def test_a_slow_listener_is_dropped_with_a_word_and_holds_up_nobody(
     assert int(told[-1].data["reason"].split()[1]) == written - 1
 
 
-def test_who_hangs_up_is_gone_at_once(host: Host, server: Server, services: Services) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_who_hangs_up_is_gone_at_once(
+    host: Host, serve: Callable[..., Server], services: Services, *, tls: bool
+) -> None:
+    cert, key = certificate(host.top, "own") if tls else ("", "")
+    server = serve(RUNNERCTL_TLS_CERT=str(cert), RUNNERCTL_TLS_KEY=str(key))
     limits = TokenLimits(tenant="acme")
     _, token = issuing.issue(services, "acme", rights=[Right.RUNNERS_READ], limits=limits)
     for _ in range(3):
