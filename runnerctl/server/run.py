@@ -142,7 +142,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     site = Site(runner, listening, context)
     await site.start()
     await loop.run_in_executor(None, watcher.start)
-    app[READINESS].silent = watcher.silent
+    app[READINESS].silent = lambda: [*watcher.silent(), *events.silent()]
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")
@@ -155,7 +155,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     log.info("the server stops; its runners go on")
     notify("STOPPING=1")
     app[READINESS].stopping = True
-    app[OPEN_STREAMS].stop()
+    await app[OPEN_STREAMS].stop()  # before the threads that read for them are
     for each in watching:
         each.cancel()
     await leases.end(services, app[OFFLOAD])
@@ -185,7 +185,7 @@ def _collect_seldom() -> None:
 
 def _kept_up(app: web.Application) -> tuple[Coroutine[None, None, None], ...]:
     """What goes on for as long as the server does."""
-    return _feed_watchdog(), _sum_up(app), app[OPEN_STREAMS].keep_checking(), loop_lag.measure(app[METRICS].loop_lag)
+    return _feed_watchdog(), _sum_up(app), app[OPEN_STREAMS].keep_going_through(), loop_lag.measure(app[METRICS].loop_lag)
 
 
 async def _sum_up(app: web.Application) -> None:

@@ -21,7 +21,6 @@ from .open_streams import Ending, Stream
 
 log = logging.getLogger("runnerctl.server")
 
-HEARTBEAT_SECONDS = 15.0
 _PAGE = 500
 _SEND_BUFFER = 64 * 1024
 """In the kernel, for one stream: who takes nothing is noticed, and costs no more than that."""
@@ -98,11 +97,14 @@ class EventStream:
         listener = Listener(self._stream, self._view, after=self._after)
         self._hub.join(listener)
         try:
-            while self._stream.ending is None:
+            stream, answer = self._stream, self._answer
+            while stream.ending is None:
                 if chunk := listener.take():
-                    await self._write(chunk)
-                elif not await self._stream.happened(HEARTBEAT_SECONDS):
-                    await self._write(self._view.format.heartbeat)
+                    await stream.write(answer, chunk)
+                elif stream.take_beat():
+                    await stream.write(answer, self._view.format.heartbeat)
+                else:
+                    await stream.happened()
         finally:
             self._hub.leave(listener)
 

@@ -20,8 +20,6 @@ from .open_streams import Ending, Stream
 
 log = logging.getLogger("runnerctl.server")
 
-OBSERVE_SECONDS = 10.0
-"""A log that is watched is looked at all the same."""
 _UNWATCHED_SECONDS = 0.25
 _PAUSE_SECONDS = 0.05
 """Between two looks: what is written meanwhile is one piece."""
@@ -71,7 +69,7 @@ class LogStream:
             if not watched:
                 await self._stream.happened(max(_UNWATCHED_SECONDS, self._pause))
                 break
-            await self._stream.happened(OBSERVE_SECONDS)
+            await self._stream.happened()
             await asyncio.sleep(self._pause)
         return False
 

@@ -17,7 +17,7 @@ from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.services import Services
 from runnerctl.server import allowances
-from runnerctl.server.streams.event_stream import HEARTBEAT_SECONDS
+from runnerctl.server.streams.open_streams import HEARTBEAT_SECONDS
 from tests.process.server.test_streams import cpu_seconds, health_seconds, memory
 from tests.support.front_ends.listening import EVENTS, connected, listening, note, received, resting
 from tests.support.hosts.certificates import certificate
@@ -96,6 +96,21 @@ def test_a_slow_listener_is_dropped_with_a_word_and_holds_up_nobody(
         again.next()
         told = again.take(written - len(ids))
     assert int(told[-1].data["reason"].split()[1]) == written - 1
+
+
+@pytest.mark.long
+def test_who_takes_nothing_does_not_hold_up_a_stop(host: Host, server: Server, services: Services) -> None:
+    runner = resting(host, services, "ci-1")
+    with connected(server, buffer=4096) as slow, connected(server) as quick:
+        received(slow, b"position")
+        received(quick, b"position")
+        for number in range(5):
+            note(services, runner, [f"{number} {'x' * 2000}" for _ in range(150)])
+            received(quick, b'"reason":"%d ' % number)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 10 * SLOWNESS
+        assert b"event: end\n" in received(quick, b"\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -13,7 +13,7 @@ import pytest
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import RunnerState
 from runnerctl.core.services import Services
-from runnerctl.server.streams import log_stream
+from runnerctl.server.streams.open_streams import HEARTBEAT_SECONDS
 from runnerctl.supervisor.runner_log import RunnerLog
 from tests.process.server.test_streams import cpu_seconds
 from tests.support.front_ends.listening import resting
@@ -75,7 +75,7 @@ def test_a_line_is_told_when_it_is_written_and_until_then_nobody_looks(log: Runn
         log.hear(["hello"])
         assert {next(each) for each in followers} == {"hello"}
         # By the kernel's word: a look now and then would have taken longer.
-        assert time.monotonic() - began < log_stream.OBSERVE_SECONDS / 4 * SLOWNESS
+        assert time.monotonic() - began < HEARTBEAT_SECONDS / 4 * SLOWNESS
 
 
 @pytest.mark.parametrize("state", [RunnerState.REMOVED, RunnerState.COMPLETED])
@@ -88,7 +88,7 @@ def test_it_ends_with_the_runner_whoever_ended_it_and_its_last_words_are_told(
         services.store.transition(runner, RunnerState.REMOVING, state)
         began = time.monotonic()
         assert list(lines) == ["the last line"]
-        assert time.monotonic() - began < log_stream.OBSERVE_SECONDS / 2 * SLOWNESS
+        assert time.monotonic() - began < HEARTBEAT_SECONDS / 2 * SLOWNESS
 
 
 def test_a_log_that_does_not_exist_yet_is_told_from_its_beginning(host: Host, runner: Runner, server: Server) -> None:
