@@ -98,6 +98,10 @@ def test_all_is_reached_by_keyboard_and_focus_stays_where_it_was(desk: Desk) -> 
     page.keyboard.press("Escape")
     assert focused(page) == "Drain ci-1"
     assert desk.server.status("ci-1")["state"] == "idle"
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Drain").press("Enter")
+    expect(row(page, "ci-1").locator(".badge").first).to_have_text("removed", timeout=20_000)
+    assert focused(page) == "ci-1"  # its buttons have gone
 
 
 def test_sorting_says_so_and_keeps_the_focus(desk: Desk) -> None:

@@ -53,7 +53,7 @@ ROUTES = (
         "/static/{name}",
         part,
         Action.DASHBOARD,
-        (PAGE, SCRIPT, STYLE, IMAGE, SAME),
+        (*PARTS, SAME),
         (Forbidden, NotFound),
         any_query=True,
     ),

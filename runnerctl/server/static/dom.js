@@ -34,6 +34,13 @@ export function setAttribute(node, name, value) {
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
+/** Where focus goes when what had it is taken away by `change`: to a place near by, not to the page's beginning. */
+export function keepFocus(parent, place, change) {
+  const had = parent.contains(document.activeElement);
+  change();
+  if (had && !parent.contains(document.activeElement)) place.focus({ preventScroll: true });
+}
+
 /** The children are those of `items`, in that order: made once for each key, updated after that. Focus stays. */
 export function keyed(parent, items, { key, make, update }) {
   const known = parent.keyedNodes ?? (parent.keyedNodes = new Map());

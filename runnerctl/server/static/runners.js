@@ -1,7 +1,7 @@
 // The table of runners: sorted, filtered, and brought up to date where something differs.
 
 import { isDangerous, labelOf } from "./actions.js";
-import { byId, el, keyed, setAttribute, setText } from "./dom.js";
+import { byId, el, keepFocus, keyed, setAttribute, setText } from "./dom.js";
 import { bytes, counted, duration, percent, seconds } from "./format.js";
 import { acts, isLive, LIVE, look } from "./states.js";
 
@@ -76,11 +76,13 @@ export class Runners {
 
   draw() {
     const chosen = this.chosen();
-    keyed(this.body, chosen, {
-      key: (runner) => runner.id,
-      make: (runner) => this.row(runner),
-      update: (row, runner) => this.update(row, runner),
-    });
+    keepFocus(this.body, byId("runner-filter"), () =>
+      keyed(this.body, chosen, {
+        key: (runner) => runner.id,
+        make: (runner) => this.row(runner),
+        update: (row, runner) => this.update(row, runner),
+      }),
+    );
     this.note(chosen.length);
   }
 
@@ -124,7 +126,7 @@ export class Runners {
     setText(age, duration(seconds(runner.created_at)));
     setText(cpu, taken && taken.share !== null ? percent(taken.share) : "–");
     setText(memory, taken ? bytes(taken.memory) : "–");
-    this.drawActs(buttons, runner);
+    keepFocus(buttons, name.firstChild, () => this.drawActs(buttons, runner));
   }
 
   drawActs(cell, runner) {
