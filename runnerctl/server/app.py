@@ -29,19 +29,21 @@ from .keys import (
     SERVICES,
     SOURCES,
     STATUS_CACHE,
+    USAGES,
 )
 from .metrics import wiring
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import events, health, jobs, logs, metrics, orphans, runners, tokens, whoami
+from .routes import events, health, host, jobs, logs, metrics, orphans, pages, runners, sessions, tokens, whoami
 from .routing import add
 from .status_cache import StatusCache
 from .streams.event_hub import EventHub
 from .streams.log_watch import LogWatch
 from .streams.open_streams import OpenStreams
 from .turn_mark import TurnMark
+from .usages import Usages
 
 ROUTES = (
     *health.ROUTES,
@@ -53,6 +55,9 @@ ROUTES = (
     *tokens.ROUTES,
     *whoami.ROUTES,
     *metrics.ROUTES,
+    *sessions.ROUTES,
+    *host.ROUTES,
+    *pages.ROUTES,
 )
 
 
@@ -72,6 +77,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[OPEN_STREAMS] = OpenStreams(streams)
     app[EVENT_HUB] = EventHub()
     app[LOG_WATCH] = LogWatch()
+    app[USAGES] = Usages(services, app[OFFLOAD])
     app[STATUS_CACHE] = StatusCache(services, mark)
     app[READINESS] = Readiness(services=services)
     app[SCRAPERS] = Scrapers(app[SOURCES], services.settings.server.metrics_from)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .streams.event_hub import EventHub
     from .streams.log_watch import LogWatch
     from .streams.open_streams import OpenStreams
+    from .usages import Usages
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")
@@ -43,10 +44,13 @@ METRICS: web.AppKey[Kept] = web.AppKey("metrics")
 LIVES: web.AppKey[Lives] = web.AppKey("lives")
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("exposition")
 SCRAPERS: web.AppKey[Scrapers] = web.AppKey("scrapers")
+USAGES: web.AppKey[Usages] = web.AppKey("usages")
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"
 """Of a request: its own id."""
+USER = "user"
+"""Of a request: whose session it is, if it came with a cookie."""
 ACTOR = "actor"
 """Of a request: who asks."""
 CLAIMED = "claimed"

@@ -103,12 +103,17 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         _audit(request, rule, result)
     _measure(request, rule, answer, result, time.monotonic() - began)
     if not answer.prepared:
-        headers = answer.headers
-        headers.extend(PROTECTION)
-        headers["X-Request-Id"] = request_id
+        _protect(answer)
+        answer.headers["X-Request-Id"] = request_id
         if allow:
-            headers["Allow"] = allow
+            answer.headers["Allow"] = allow
     return answer
+
+
+def _protect(answer: web.StreamResponse) -> None:
+    """A page says for itself what it may load."""
+    for name, value in PROTECTION.items():
+        answer.headers.setdefault(name, value)
 
 
 async def _caller(request: web.Request, rule: Route | None) -> Actor:

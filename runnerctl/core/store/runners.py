@@ -18,6 +18,7 @@ from .backoff import Backoffs
 from .counts import Counts
 from .jobs import Jobs
 from .orphans import Orphans
+from .sessions import Sessions
 from .tenant_use import TenantUses
 from .wanted import Wanted
 
@@ -38,7 +39,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses, Counts):
+class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, Sessions, TenantUses, Counts):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(

@@ -59,6 +59,13 @@ class Sources:
             return self.of(request) if told else None
         return _peer(request)
 
+    def is_encrypted(self, request: web.Request) -> bool:
+        """Whether it travelled by TLS as far as we can tell: to us, or to a trusted proxy that says so."""
+        if request.transport is not None and request.transport.get_extra_info("sslcontext") is not None:
+            return True
+        said = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+        return said == "https" and self._proxies.hold(_peer(request))
+
 
 def _peer(request: web.Request) -> str:
     return peer_address(request.transport.get_extra_info("peername") if request.transport else None) or UNIX
