@@ -7,8 +7,8 @@ import binascii
 
 from runnerctl.core.domain.names import invalid
 
-_LAST_CURSOR = 2**63 - 1
-"""SQLite counts no further."""
+_MOST_DIGITS = 19
+"""SQLite counts no further than 2⁶³."""
 
 
 def cursor(text: str | None) -> int | None:
@@ -16,12 +16,12 @@ def cursor(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        told = int(base64.b64decode(text, altchars=b"-_", validate=True)[:20])
-        if not 0 <= told <= _LAST_CURSOR:
-            raise ValueError("no row has that number")
-    except (binascii.Error, ValueError) as exc:
-        raise invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given") from exc
-    return told
+        digits = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        digits = b""
+    if not (digits.isdigit() and len(digits) < _MOST_DIGITS):
+        raise invalid("cursor", "The cursor is not one of ours", hint="Pass on `next` as it was given")
+    return int(digits)
 
 
 def next_cursor(number: int | None) -> str | None:

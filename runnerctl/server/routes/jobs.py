@@ -16,17 +16,18 @@ from ..allowances import caller
 from ..answers import Answer
 from ..keys import ACTOR, OFFLOAD, SERVICES
 from ..pages import cursor, next_cursor
-from ..parameters import Ago, Cursor, Limit, Repository, RunnerName
+from ..parameters import Cursor, Duration, Limit, Repository, RunnerFilter
 from ..routing import Route
 
 
 class JobListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which jobs."""
 
-    runner: RunnerName | None = None
+    runner: RunnerFilter | None = None
     repo: Repository | None = None
     result: Result | None = None
-    since: Ago | None = None
+    since: Duration | None = None
+    """How long ago they began at most."""
     limit: Limit = 100
     cursor: Cursor | None = None
 
