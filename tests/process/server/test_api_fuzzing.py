@@ -24,8 +24,8 @@ from tests.support.sandboxes.strictness import strict_sandbox
 
 pytestmark = pytest.mark.long
 
-CASES = int(os.environ.get("FUZZ_API", "1"))
-"""For each operation, beside those that its description itself gives rise to: some twenty."""
+CASES = int(os.environ.get("FUZZ_API", "0"))
+"""For each operation, others in each run; beside those that the description itself gives rise to: 600 in all."""
 SETTINGS = Path(schemathesis_hooks.__file__).with_name("schemathesis.toml")
 LIMITS = TokenLimits(tenant="games", repositories=("*/*",), organizations=("*",), labels=("*",), persistent=True)
 
@@ -36,7 +36,7 @@ def roomy(archive: Path, package_dir: Path, tmp_path: Path) -> Iterator[tuple[Se
     with strict_sandbox(archive=archive) as sandbox:
         host = Host.make(tmp_path, package_dir=package_dir, github=sandbox.environment(), token=secrets.token_hex(16))
         host.write_env_file(
-            GITHUB_WFA_RUNNER_HOST__MAX_RUNNERS="3",
+            RUNNERCTL_MAX_RUNNERS="3",
             GITHUB_WFA_RUNNER_SERVER__RATE_LIMIT="1000000",
             GITHUB_WFA_RUNNER_SERVER__GITHUB_CALLS="1000000",
             GITHUB_WFA_RUNNER_SERVER__TRUSTED_PROXIES="127.0.0.1",
@@ -60,7 +60,10 @@ def test_nothing_that_the_description_allows_or_forbids_proves_it_wrong(
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(SETTINGS), "run"),
             f"{server.url}/api/v1/openapi.json",
             *("-H", f"Authorization: Bearer {server.token if caller == 'the operator' else tenants(host)}"),
-            *("--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", str(CASES)),
+            *("--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", str(CASES or 1)),
+            *(() if CASES else ("--seed", "1")),
+            # A start is waited for ten seconds; so long is a session kept from a Listener that was killed.
+            *("--request-timeout", "60", "--max-response-time", "30"),
             *("--continue-on-failure", "--no-color"),
         ],
         env={**host.environment(), "SCHEMATHESIS_HOOKS": schemathesis_hooks.__name__, "PYTHONPATH": str(REPOSITORY)},
@@ -70,8 +73,8 @@ def test_nothing_that_the_description_allows_or_forbids_proves_it_wrong(
         timeout=3600,
         check=False,
     )
-    assert found.returncode == 0, found.stdout[-20_000:] + found.stderr[-2000:]
-    sys.stdout.write("\n".join(found.stdout.splitlines()[-25:]))
+    sys.stdout.write(found.stdout[-20_000:])
+    assert found.returncode == 0, found.stderr[-2000:]
 
 
 def tenants(host: Host) -> str:
