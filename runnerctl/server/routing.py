@@ -59,6 +59,8 @@ class Route(NamedTuple):
     answers: tuple[Answer[Any], ...] = ()
     errors: Errors = ()
     """In which it can end; those of every route are not named."""
+    headers: tuple[tuple[str, Any], ...] = ()
+    """Those of a request that it looks at, with their types."""
     any_query: bool = False
     """Whatever its query is, it is not looked at."""
 

@@ -12,6 +12,7 @@ from ..answers import CHALLENGE, encoded
 from ..routing import Route
 from .examples import problem_example
 from .operations import BEARER, errors_of, operation, tag
+from .page import page
 from .schemas import Schema, Schemas
 
 _ABOUT = """\
@@ -28,6 +29,7 @@ In a query, a parameter that is true or false may also be written `1`, `yes`, `0
 _TAGS = {
     "runners": "Made, shown, listed, started, stopped, restarted, removed.",
     "jobs": "What runners ran.",
+    "events": "What happened to runners, as it happens.",
     "logs": "What runners said.",
     "orphans": "What could not be cleared yet when its runner went.",
     "tokens": "Who may call. New tokens are made on the host: `runnerctl token create`.",
@@ -41,6 +43,7 @@ _HEADERS = {
     "Retry-After": "Seconds until another try makes sense.",
     "WWW-Authenticate": "How to show a token.",
     "X-Told-By": "Whose word the lines are; `log`: a job can forge them.",
+    "Content-Security-Policy": "What a browser may do with the page: use the style in it.",
     "Server-Timing": "How long the list took, in milliseconds.",
 }
 _EXAMPLES = {"WWW-Authenticate": CHALLENGE, "Retry-After": "2", "X-Told-By": "log", "Location": "/api/v1/runners/ci-1"}
@@ -49,6 +52,11 @@ _EXAMPLES = {"WWW-Authenticate": CHALLENGE, "Retry-After": "2", "X-Told-By": "lo
 @cache
 def encoded_description(routes: tuple[Route, ...]) -> bytes:
     return encoded(describe(routes))
+
+
+@cache
+def encoded_page(routes: tuple[Route, ...]) -> bytes:
+    return page(describe(routes)).encode()
 
 
 def describe(routes: Iterable[Route]) -> Schema:

@@ -95,6 +95,7 @@ def _parameters(route: Route, schemas: Schemas) -> Schema:
             _parameter(name, "query", _without_null(schema), required=name in described["required"])
             for name, schema in described["properties"].items()
         ]
+    found += [_parameter(name, "header", msgspec.json.schema(kind), required=False) for name, kind in route.headers]
     return {"parameters": found} if found else {}
 
 
@@ -123,7 +124,9 @@ def _body(route: Route, schemas: Schemas) -> Schema:
 
 
 def _responses(route: Route, schemas: Schemas) -> dict[int, Schema]:
-    responses = {answer.status: _answer(answer, schemas) for answer in route.answers}
+    responses: dict[int, Schema] = {}
+    for answer in route.answers:
+        responses[answer.status] = _both(responses.get(answer.status), _answer(answer, schemas))
     by_status: defaultdict[int, list[type[errors.RunnerctlError]]] = defaultdict(list)
     for kind in errors_of(route):
         by_status[kind.http_status].append(kind)
@@ -132,14 +135,14 @@ def _responses(route: Route, schemas: Schemas) -> dict[int, Schema]:
     return responses
 
 
-def _both(answer: Schema | None, problem: Schema) -> Schema:
-    """One status of two media types."""
-    if answer is None:
-        return problem
+def _both(before: Schema | None, more: Schema) -> Schema:
+    """One status has several media types."""
+    if before is None:
+        return more
     return {
-        "description": f"{answer['description']} {problem['description']}",
-        "headers": answer["headers"] | problem["headers"],
-        "content": answer["content"] | problem["content"],
+        "description": f"{before['description']} {more['description']}",
+        "headers": before["headers"] | more["headers"],
+        "content": before["content"] | more["content"],
     }
 
 

@@ -116,9 +116,7 @@ class Schemas:
         told = told_of(kind)
         whole["properties"] = {name: told.get(name, {}) | schema for name, schema in whole["properties"].items()}
         del whole["title"]
-        more: Schema = getattr(kind, "SCHEMA", {})
-        """How its fields go together."""
-        return whole | more
+        return whole | (kind.SCHEMA if hasattr(kind, "SCHEMA") else {})  # how its fields go together
 
 
 def _formats(schemas: list[Schema]) -> Schema:

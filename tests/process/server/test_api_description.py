@@ -5,7 +5,10 @@ That answers are as described, ``tests/support/front_ends/described.py`` looks a
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -178,6 +181,22 @@ def test_a_token_without_a_scope_is_refused_as_described(quiet_server: tuple[Ser
         address = path.replace("{name}", "nobody").replace("{id}", "1")
         answer = server.request(method, address, headers={"Authorization": f"Bearer {token}"})
         assert (answer.status_code == 403) == ("403" in operation["responses"]), address
+
+
+def test_its_page_has_every_operation_and_document_and_loads_and_runs_nothing(quiet: Server) -> None:
+    answer = requests.get(f"{quiet.url}/docs?from=elsewhere", timeout=10)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    style = re.search("<style>(.*?)</style>", answer.text, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    told = answer.headers["Content-Security-Policy"].split("; ")
+    assert told[:2] == ["default-src 'none'", f"style-src 'sha256-{digest}'"]
+    assert not re.search(r"<script|<link|<img|\son\w+=|style=|url\(", answer.text)
+    anchors = set(re.findall(r'id="([^"]+)"', answer.text))
+    assert {operation["operationId"] for _, _, operation in OPERATIONS} <= anchors
+    assert {f"schema-{name}" for name in described.description()["components"]["schemas"]} <= anchors
+    assert set(re.findall(r'href="#([^"]+)"', answer.text)) <= anchors
 
 
 def test_what_a_description_leaves_out_fails_a_test(quiet: Server) -> None:

@@ -43,7 +43,12 @@ def check(answer: requests.Response) -> None:
     assert described is not None, f"{where} is not described"
     media = answer.headers.get("Content-Type", "").partition(";")[0]
     assert media in described["content"], f"{where} as {media!r} is not described"
-    if answer.raw.closed and media.endswith("json") and answer.content and len(answer.content) <= _LONGEST:
+    if (
+        answer.raw.closed
+        and media in {"application/json", PROBLEM}
+        and answer.content
+        and len(answer.content) <= _LONGEST
+    ):
         told = answer.json()
         problems = [
             error.message for error in validator(method, _template(path) or "", answer.status_code, media)(told)
