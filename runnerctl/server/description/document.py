@@ -11,9 +11,9 @@ from runnerctl import __version__
 from ..answers import CHALLENGE, encoded
 from ..routing import Route
 from .examples import problem_example
+from .json_schema import Schema, Schemas
 from .operations import BEARER, errors_of, operation, tag
 from .page import page
-from .schemas import Schema, Schemas
 
 _ABOUT = """\
 GitHub Actions runners on demand, on this host.

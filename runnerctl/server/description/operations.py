@@ -17,7 +17,7 @@ from ..bodies import is_optional
 from ..queries import NoQuery
 from ..routing import Errors, Route
 from .examples import example
-from .schemas import Schema, Schemas, prose
+from .json_schema import Schema, Schemas, prose
 
 BEARER = "bearer"
 OPERATOR = "operator"
