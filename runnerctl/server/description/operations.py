@@ -14,7 +14,7 @@ from runnerctl.core.domain import errors
 
 from ..answers import PROBLEM_MEDIA, Answer, Problem, may_be_tried_again
 from ..bodies import is_optional
-from ..queries import NoQuery
+from ..queries import NO, YES, NoQuery
 from ..routing import Errors, Route
 from .examples import example
 from .json_schema import Schema, Schemas, prose
@@ -92,7 +92,7 @@ def _parameters(route: Route, schemas: Schemas) -> Schema:
     if query is not NoQuery:
         described = schemas.struct(query)
         found += [
-            _parameter(name, "query", _without_null(schema), required=name in described["required"])
+            _parameter(name, "query", _flag(_without_null(schema)), required=name in described["required"])
             for name, schema in described["properties"].items()
         ]
     found += [_parameter(name, "header", msgspec.json.schema(kind), required=False) for name, kind in route.headers]
@@ -113,6 +113,15 @@ def _without_null(schema: Schema) -> Schema:
         return schema
     (kind,) = kinds
     return {key: value for key, value in schema.items() if key not in {"anyOf", "default"}} | kind
+
+
+def _flag(schema: Schema) -> Schema:
+    """What else a query may say for yes and no."""
+    if schema.get("type") != "boolean":
+        return schema
+    kept = {key: value for key, value in schema.items() if key != "type"}
+    others = [word for word in YES + NO if word not in {"true", "false"}]
+    return {**kept, "anyOf": [{"type": "boolean"}, {"type": "string", "enum": others}]}
 
 
 def _body(route: Route, schemas: Schemas) -> Schema:
