@@ -185,7 +185,12 @@ def _collect_seldom() -> None:
 
 def _kept_up(app: web.Application) -> tuple[Coroutine[None, None, None], ...]:
     """What goes on for as long as the server does."""
-    return _feed_watchdog(), _sum_up(app), app[OPEN_STREAMS].keep_going_through(), loop_lag.measure(app[METRICS].loop_lag)
+    return (
+        _feed_watchdog(),
+        _sum_up(app),
+        app[OPEN_STREAMS].keep_going_through(),
+        loop_lag.measure(app[METRICS].loop_lag),
+    )
 
 
 async def _sum_up(app: web.Application) -> None:
