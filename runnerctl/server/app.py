@@ -36,7 +36,21 @@ from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import description, events, health, host, jobs, logs, metrics, orphans, pages, runners, sessions, tokens, whoami
+from .routes import (
+    description,
+    events,
+    health,
+    host,
+    jobs,
+    logs,
+    metrics,
+    orphans,
+    pages,
+    runners,
+    sessions,
+    tokens,
+    whoami,
+)
 from .routing import add
 from .status_cache import StatusCache
 from .streams.event_hub import EventHub
