@@ -35,6 +35,10 @@ _TAGS = {
     "tokens": "Who may call. New tokens are made on the host: `runnerctl token create`.",
     "whoami": "Who calls.",
     "health": "Whether the server lives and is ready.",
+    "host": "This host, and what runners take of it.",
+    "metrics": "For Prometheus.",
+    "pages": "The dashboard.",
+    "sessions": "Browsers that are logged in.",
     "description": "This description.",
 }
 _HEADERS = {
@@ -44,6 +48,8 @@ _HEADERS = {
     "WWW-Authenticate": "How to show a token.",
     "X-Told-By": "Whose word the lines are; `log`: a job can forge them.",
     "Content-Security-Policy": "What a browser may do with the page: use the style in it.",
+    "ETag": "Of this version of it, for If-None-Match.",
+    "Set-Cookie": "The session's cookie, which scripts do not see; when it ends, its end.",
     "Server-Timing": "How long the list took, in milliseconds.",
 }
 _EXAMPLES = {"WWW-Authenticate": CHALLENGE, "Retry-After": "2", "X-Told-By": "log", "Location": "/api/v1/runners/ci-1"}

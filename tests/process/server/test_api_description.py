@@ -211,3 +211,10 @@ def test_what_a_description_leaves_out_fails_a_test(quiet: Server) -> None:
     refused._content = json.dumps({**refused.json(), "code": errors.TokenNotFound.code}).encode()
     with pytest.raises(AssertionError, match="token_not_found"):
         described.check(refused)
+
+
+def test_all_that_is_referred_to_is_there() -> None:
+    text = json.dumps(described.description())
+    components = described.description()["components"]
+    found = set(re.findall(r'"\$ref": "#/components/(\w+)/([\w-]+)"', text))
+    assert {f"{kind}/{name}" for kind, name in found if name not in components[kind]} == set()
