@@ -27,7 +27,7 @@ from runnerctl.core.domain.phrases import quoted
 from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
-from .answers import PROTECTION, problem
+from .answers import complete, problem
 from .auth.sources import neighbourhood
 from .keys import (
     ACTION,
@@ -98,7 +98,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         _audit(request, rule, result)
     if not answer.prepared:
         headers = answer.headers
-        headers.extend(PROTECTION)
+        complete(headers)
         headers["X-Request-Id"] = request_id
         if allow:
             headers["Allow"] = allow

@@ -4,7 +4,7 @@
 They are caught at two places only: the Click root group and the aiohttp middleware.
 
     RunnerctlError
-      InvalidRequest          BodyTooLarge  UnsupportedMediaType
+      InvalidRequest          BodyTooLarge  UnsupportedMediaType  ExpectationFailed
       ConfigInvalid  StateOfAnotherHost
       MethodNotAllowed  NotFound
       Unauthorized  Forbidden
@@ -82,6 +82,10 @@ class BodyTooLarge(InvalidRequest):
 
 class UnsupportedMediaType(InvalidRequest):
     http_status = 415
+
+
+class ExpectationFailed(InvalidRequest):
+    http_status = 417
 
 
 class ConfigInvalid(RunnerctlError):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypedDict, TypeVar
+from typing import Literal, TypedDict, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from runnerctl import core
 from runnerctl.core import Action, TokenLimits, policy
-from runnerctl.core.domain import documents, errors, names
+from runnerctl.core.domain import documents, errors, moments, names
 from runnerctl.core.domain.document_types import (
     DrainingRunner,
     RemovedRunner,
@@ -24,16 +24,18 @@ from runnerctl.core.domain.document_types import (
     UnknownRunner,
     Warned,
 )
-from runnerctl.core.domain.models import Runner, RunnerPage, RunnerQuery
+from runnerctl.core.domain.models import Runner, RunnerQuery
+from runnerctl.core.domain.paging import Page, Sort, SortKey
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
 from ..allowances import caller
 from ..answers import WORDS, Answer, encoded_answer
 from ..bodies import CreateBody, RemoveBody
+from ..entity_tags import NOT_MODIFIED, ageless, tagged
 from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
-from ..pages import cursor, next_cursor
-from ..parameters import Cursor, Label, Limit, Repository, RunnerName
+from ..pages import after, following
+from ..parameters import Cursor, Label, Limit, Moment, Repository, RunnerName
 from ..routing import CHANGES, GITHUB, NAMED, Route
 
 T = TypeVar("T")
@@ -45,6 +47,11 @@ _INLINE_OBSERVED = 20
 """The processes of more runners are looked at in a thread, too: that takes a tenth of a millisecond each."""
 
 
+SortWord = Literal[
+    "created", "-created", "age", "-age", "name", "-name", "state", "-state", "changed", "-changed"
+]  # fmt: skip
+
+
 class RunnerListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which runners."""
 
@@ -54,6 +61,10 @@ class RunnerListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     label: Label | None = None
     all: bool = False
     """Those whose life has ended, too."""
+    since: Moment | None = None
+    """Those whose state has changed since then."""
+    sort: SortWord = "created"
+    """By when they were made, by their age, name or state, or by when that changed last; `-`: the other way round."""
     limit: Limit = 100
     cursor: Cursor | None = None
 
@@ -82,7 +93,7 @@ class StopQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RunnersPage(TypedDict):
-    """Runners, the oldest first."""
+    """Runners, in the order that was asked for."""
 
     items: list[RunnerDocument]
     next: str | None
@@ -95,8 +106,8 @@ DRAINING = Answer(202, "It takes no further job, and goes on when the one that r
 STATUS: Answer[StatusDocument | UnknownRunner] = Answer(
     200, "How the runner is; also for a name that no runner has.", (StatusDocument, UnknownRunner)
 )
-SHOWN = Answer(200, "The runner.", RunnerWithHistory)
-PAGE = Answer(200, "The runners that the caller sees, the oldest first.", RunnersPage, ("Server-Timing",))
+SHOWN = Answer(200, "The runner.", RunnerWithHistory, ("ETag",))
+PAGE = Answer(200, "The runners that the caller sees.", RunnersPage, ("ETag", "Server-Timing"))
 STARTED = Answer(200, "The runner runs, or did before.", StartedRunner)
 STOPPED = Answer(200, "The runner is stopped, or was before.", StoppedRunner)
 RESTARTED = Answer(200, "The runner runs again.", RestartedRunner)
@@ -183,7 +194,8 @@ async def status(request: web.Request, name: RunnerName) -> web.Response:
 async def get(request: web.Request, name: RunnerName) -> web.Response:
     """Show a runner and its history."""
     services, limits = request.app[SERVICES], request[ACTOR].limits
-    return SHOWN.of(await request.app[OFFLOAD].call(_with_history, services, names.runner_name(name), limits))
+    document = await request.app[OFFLOAD].call(_with_history, services, names.runner_name(name), limits)
+    return tagged(request, SHOWN, document, told=ageless(document))
 
 
 def _with_history(services: core.Services, name: str, limits: TokenLimits | None) -> RunnerWithHistory:
@@ -202,7 +214,9 @@ async def listing(request: web.Request, query: RunnerListQuery) -> web.Response:
         scope=query.repo,
         label=query.label,
         tenant=request[ACTOR].tenant,
-        after=cursor(query.cursor) or 0,
+        since=moments.since("since", query.since, now=services.clock.now()),
+        sort=Sort(SortKey(query.sort.removeprefix("-")), descending=query.sort.startswith("-")),
+        after=after(request),
         limit=query.limit,
     )
     if query.limit <= _INLINE_ROWS and not _reaches_back(wanted):
@@ -226,9 +240,10 @@ async def _offloaded(request: web.Request, work: Callable[[], T]) -> T:
     return await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), work)
 
 
-def _page(request: web.Request, page: RunnerPage[Runner]) -> web.Response:
+def _page(request: web.Request, page: Page[Runner]) -> web.Response:
     items = request.app[LISTED].documents(page.items)
-    return PAGE.of({"items": items, "next": next_cursor(page.next)})
+    document: RunnersPage = {"items": items, "next": following(request, page.next)}
+    return tagged(request, PAGE, document, told=[*map(ageless, items), document["next"]])
 
 
 async def start(request: web.Request, name: RunnerName, query: StartQuery) -> web.Response:
@@ -300,8 +315,8 @@ ROUTES = (
             errors.RunnerExists,
         ),
     ),
-    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE,)),
-    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN,), NAMED),
+    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE, NOT_MODIFIED)),
+    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN, NOT_MODIFIED), NAMED),
     Route(
         "DELETE",
         "/api/v1/runners/{name}",
