@@ -51,6 +51,7 @@ class Action(StrEnum):
     RUNNER_START = "runner.start"
     RUNNER_STOP = "runner.stop"
     RUNNER_RESTART = "runner.restart"
+    RUNNER_UNDRAIN = "runner.undrain"
     RUNNER_STATUS = "runner.status"
     RUNNER_SHOW = "runner.show"
     RUNNER_LOGS = "runner.logs"
@@ -106,6 +107,7 @@ TABLE: Mapping[Action, Rule] = {
     Action.RUNNER_START: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     Action.RUNNER_STOP: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     Action.RUNNER_RESTART: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
+    Action.RUNNER_UNDRAIN: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     # Those of the caller's tenant.
     Action.TOKEN_LIST: _reading(Right.TOKENS_ADMIN),
     Action.TOKEN_REVOKE: _changing(Right.TOKENS_ADMIN),

@@ -217,6 +217,12 @@ class StartedRunner(RowFacts, SeenFacts):
     status: Literal["started"]
 
 
+class UndrainedRunner(RowFacts, SeenFacts):
+    """A runner whose drain was taken back."""
+
+    status: Literal["undrained"]
+
+
 class RestartedRunner(RowFacts, SeenFacts, Warned):
     """A runner that was restarted."""
 

@@ -21,6 +21,7 @@ from runnerctl.core.domain.document_types import (
     StartedRunner,
     StatusDocument,
     StoppedRunner,
+    UndrainedRunner,
     UnknownRunner,
     Warned,
 )
@@ -110,6 +111,7 @@ SHOWN = Answer(200, "The runner.", RunnerWithHistory, ("ETag",))
 PAGE = Answer(200, "The runners that the caller sees.", RunnersPage, ("ETag", "Server-Timing"))
 STARTED = Answer(200, "The runner runs, or did before.", StartedRunner)
 STOPPED = Answer(200, "The runner is stopped, or was before.", StoppedRunner)
+UNDRAINED = Answer(200, "The runner is not drained any more, or was not.", UndrainedRunner)
 RESTARTED = Answer(200, "The runner runs again.", RestartedRunner)
 
 
@@ -286,6 +288,18 @@ async def restart(request: web.Request, name: RunnerName, query: StopQuery) -> w
     return RESTARTED.of(documents.restarted_document(seen, _warned(restarted.warning)))
 
 
+async def undrain(request: web.Request, name: RunnerName) -> web.Response:
+    """Take back the drain of a runner.
+
+    It takes jobs again. Once GitHub has let go of it, it is too late.
+    """
+    services, limits = request.app[SERVICES], request[ACTOR].limits
+    operation = core.undrain_runner(services, names.runner_name(name), limits=limits, by=_by(request))
+    runner = await request.app[OFFLOAD].run(operation)
+    _note(request, operation)
+    return UNDRAINED.of(documents.undrained_document(core.observe(services, runner)))
+
+
 def _by(request: web.Request) -> str:
     """Who wants it: ``tenant NAME``, or somebody of the operator's."""
     tenant = request[ACTOR].tenant
@@ -328,4 +342,5 @@ ROUTES = (
     Route("POST", "/api/v1/runners/{name}/start", start, Action.RUNNER_START, (STARTED,), _MOVES),
     Route("POST", "/api/v1/runners/{name}/stop", stop, Action.RUNNER_STOP, (STOPPED, DRAINING), _MOVES),
     Route("POST", "/api/v1/runners/{name}/restart", restart, Action.RUNNER_RESTART, (RESTARTED, DRAINING), _MOVES),
+    Route("POST", "/api/v1/runners/{name}/undrain", undrain, Action.RUNNER_UNDRAIN, (UNDRAINED,), _MOVES),
 )

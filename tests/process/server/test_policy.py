@@ -182,6 +182,7 @@ COMMANDS: dict[Action, Callable[[str], list[str]]] = {
     Action.RUNNER_START: lambda name: ["start", name],
     Action.RUNNER_STOP: lambda name: ["stop", name],
     Action.RUNNER_RESTART: lambda name: ["restart", name],
+    Action.RUNNER_UNDRAIN: lambda name: ["undrain", name],
     Action.RUNNER_REMOVE: lambda name: ["remove", name, "--force"],
     Action.TOKEN_LIST: lambda _: ["token", "list"],
     Action.ORPHAN_LIST: lambda _: ["orphans"],
