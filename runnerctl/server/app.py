@@ -32,7 +32,7 @@ from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import events, health, jobs, logs, orphans, runners, tokens, whoami
+from .routes import events, health, jobs, logs, orphans, runners, tokens, usage, whoami
 from .routing import add
 from .status_cache import StatusCache
 from .streams.event_hub import EventHub
@@ -45,6 +45,7 @@ ROUTES = (
     *runners.ROUTES,
     *jobs.ROUTES,
     *events.ROUTES,
+    *usage.ROUTES,
     *logs.ROUTES,
     *orphans.ROUTES,
     *tokens.ROUTES,

@@ -58,6 +58,7 @@ class Action(StrEnum):
     RUNNER_LIST = "runner.list"
     JOB_LIST = "job.list"
     EVENT_LIST = "event.list"
+    USAGE_SHOW = "usage.show"
     TOKEN_LIST = "token.list"  # noqa: S105 - the name of an action
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - the name of an action
     TOKEN_CREATE = "token.create"  # noqa: S105 - the name of an action
@@ -99,6 +100,7 @@ TABLE: Mapping[Action, Rule] = {
     Action.RUNNER_LOGS: _reading(Right.LOGS_READ, of_a_runner=True),
     Action.JOB_LIST: _reading(Right.RUNNERS_READ),
     Action.EVENT_LIST: _reading(Right.RUNNERS_READ),
+    Action.USAGE_SHOW: _reading(Right.RUNNERS_READ),
     # A name is unique on a host: one that is taken is told to everybody who may make runners.
     Action.RUNNER_CREATE: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_REPLACE: _changing(Right.RUNNERS_WRITE),

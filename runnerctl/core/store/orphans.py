@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..domain.clock import Clock
 from ..domain.models import Orphan, OrphanKind, Runner
+from ..domain.paging import Page, Place
 from . import rows
 from .connection import Database
 
@@ -47,6 +48,13 @@ class Orphans(Database):
             )
         return next(kept for kept in self.orphans_of(runner.id) if kept.kind is OrphanKind.DIRECTORY)
 
+    def orphans_page(self, *, after: Place | None = None, limit: int) -> Page[Orphan]:
+        """Oldest first."""
+        beyond = 0 if after is None else after.number
+        found = self._read(f"{rows.ORPHAN} WHERE id > ? ORDER BY id LIMIT ?", beyond, limit + 1)
+        items = [rows.orphan(row) for row in found[:limit]]
+        return Page(items=items, next=Place(items[-1].id) if len(found) > limit else None)
+
     def orphans(self, *, due_at: float | None = None) -> list[Orphan]:
         """What is still to be cleared, oldest first; only what is due, if a time is given."""
         if due_at is None:
@@ -54,6 +62,9 @@ class Orphans(Database):
         # One that is due later than any can be was put off before the clock was set back.
         due = f"{rows.ORPHAN} WHERE next_try_at <= ? OR next_try_at > ? ORDER BY id"
         return [rows.orphan(row) for row in self._read(due, due_at, due_at + LONGEST_WAIT)]
+
+    def count_orphans(self) -> int:
+        return int(self._read("SELECT count(*) FROM orphan")[0][0])
 
     def orphan(self, orphan_id: int) -> Orphan | None:
         found = self._read(f"{rows.ORPHAN} WHERE id = ?", orphan_id)

@@ -19,6 +19,7 @@ from .backoff import Backoffs
 from .jobs import Jobs
 from .orphans import Orphans
 from .tenant_use import TenantUses
+from .usage import Usages
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, TenantUses):
+class Store(Wanted, Jobs, Usages, Orphans, Backoffs, ApiTokens, TenantUses):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(
