@@ -41,5 +41,12 @@ class Usages(Database):
 
 
 def _total(every: list[Usage]) -> Usage:
-    sums = zip(*(each[1:] for each in every), strict=True) if every else [(0,)] * (len(Usage._fields) - 1)
-    return Usage(None, *map(sum, sums))  # type: ignore[arg-type] - each column has one kind of number
+    return Usage(
+        None,
+        jobs=sum(each.jobs for each in every),
+        running=sum(each.running for each in every),
+        succeeded=sum(each.succeeded for each in every),
+        failed=sum(each.failed for each in every),
+        cancelled=sum(each.cancelled for each in every),
+        seconds=sum(each.seconds for each in every),
+    )

@@ -7,13 +7,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ...access.policy import sees
-from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
+from ...domain import names
+from ...domain.errors import BackendFailed, DeadlineExceeded, FieldError, Forbidden, RunnerExists
 from ...domain.models import Runner, RunnerSpec
-from ...domain.names import invalid
 from ...domain.states import UNLAUNCHED, Desired, RunnerState
 from ...host.row_locks import RowHeld, is_held
+from ...packages import releases
 from .. import failures
 from ..advance import give_up
+from ..github_side import packages
 from ..github_side.config_sh import check_reachable
 from ..github_side.registration import TakeOver
 from ..making import Making, Progress
@@ -81,6 +83,7 @@ class Create(Operation[Runner]):
     def begin(self) -> None:
         if self._limits is not None:
             self._limits.check_create(self._spec)
+            self._check_version()
             self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
             if self._limits.tenant is not None:
                 an_hour = self.services.settings.server.github_calls
@@ -95,10 +98,23 @@ class Create(Operation[Runner]):
         self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:
-                raise invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
+                raise names.invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made
         self._admit_if_there_is_room()
+
+    def _check_version(self) -> None:
+        """Whoever has limits chooses none that would have to be fetched for it: each takes half a gigabyte of the disk."""
+        version, default = self._spec.version, names.runner_version(self.services.settings.defaults.version)
+        if version in {releases.LATEST, default} or packages.is_at_hand(self.services, self._spec.scope, version):
+            return
+        here = ", ".join(dict.fromkeys(package.version for package in self.services.packages.list()))
+        message = f"Runner version {version} is not on this host, and this token may not have it fetched"
+        raise Forbidden(
+            message,
+            hint=f"Leave 'version' out, or use one that is here: {here or 'none'}",
+            errors=[FieldError("version", message)],
+        )
 
     def _check_left_behind(self, previous: Runner | None) -> None:
         """An earlier runner's directory that could not even be set aside is no stranger's."""
