@@ -37,25 +37,25 @@ class Allowance:
         return self._held.total()
 
     @contextmanager
-    def held(self, actor: Actor) -> Iterator[None]:
-        """Raises ``TooManyRequests`` for who holds as many as one may, ``Overloaded`` when all together do."""
+    def held(self, actor: Actor, count: int = 1) -> Iterator[None]:
+        """So many of it. Raises ``TooManyRequests`` beyond what one may hold, ``Overloaded`` beyond what all may."""
         holder = caller(actor)
-        self._check(holder)
-        self._held[holder] += 1
+        self._check(holder, count)
+        self._held[holder] += count
         try:
             yield
         finally:
-            self._held[holder] -= 1
+            self._held[holder] -= count
             if not self._held[holder]:
                 del self._held[holder]
 
-    def _check(self, holder: str | None) -> None:
-        if holder is not None and self._held[holder] >= self._of_one:
+    def _check(self, holder: str | None, count: int) -> None:
+        if holder is not None and self._held[holder] + count > self._of_one:
             raise TooManyRequests(
                 f"This caller has {self._of_one} {self._what} under way, the most that one may have",
                 hint="End some of them first",
                 retry_after=_RETRY_SECONDS,
             )
         room = self._in_all if holder is None else self._in_all * 3 // 4
-        if self._held.total() >= room:
+        if self._held.total() + count > room:
             raise Overloaded(f"Too many {self._what} are under way", retry_after=_RETRY_SECONDS)

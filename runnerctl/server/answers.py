@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -79,10 +79,48 @@ def encoded_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str]
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
+class FieldProblem(TypedDict):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class Problem(TypedDict):
+    """Why a request was not carried out (RFC 9457)."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
+    """What is the case."""
+    code: str
+    """What programs match on."""
+    request_id: str
+    hint: NotRequired[str]
+    """What to do."""
+    errors: NotRequired[list[FieldProblem]]
+    retry_after: NotRequired[int]
+    """Seconds until another try makes sense."""
+
+
+PROBLEM_MEDIA = "application/problem+json"
+
+
 def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
     """The error as ``application/problem+json``; what an internal error says stays in our log."""
+    document = problem_document(exc, request_id=request_id)
+    headers = {}
+    if isinstance(exc, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="runnerctl"'
+    elif "retry_after" in document:
+        headers["Retry-After"] = str(document["retry_after"])
+    return web.Response(body=encoded(document), status=exc.http_status, headers=headers, content_type=PROBLEM_MEDIA)
+
+
+def problem_document(exc: RunnerctlError, *, request_id: str) -> Problem:
     internal = exc.code == "internal_error"
-    document: dict[str, Any] = {
+    document: Problem = {
         "type": "about:blank",
         "title": HTTPStatus(exc.http_status).phrase,
         "status": exc.http_status,
@@ -94,12 +132,11 @@ def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
         document["hint"] = spoken(exc.hint, WORDS)
     if exc.errors:
         document["errors"] = [{"field": each.field, "message": spoken(each.message, WORDS)} for each in exc.errors]
-    headers = {}
-    if isinstance(exc, Unauthorized):
-        headers["WWW-Authenticate"] = 'Bearer realm="runnerctl"'
-    elif exc.retryable and not isinstance(exc, Forbidden):
+    if may_be_tried_again(type(exc)):
         document["retry_after"] = math.ceil(exc.retry_after or 1)
-        headers["Retry-After"] = str(document["retry_after"])
-    return web.Response(
-        body=encoded(document), status=exc.http_status, headers=headers, content_type="application/problem+json"
-    )
+    return document
+
+
+def may_be_tried_again(kind: type[RunnerctlError]) -> bool:
+    """Whether it says after how many seconds."""
+    return kind.retryable and not issubclass(kind, Forbidden | Unauthorized)

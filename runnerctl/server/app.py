@@ -32,7 +32,7 @@ from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import events, health, jobs, logs, orphans, runners, tokens, usage, whoami
+from .routes import batches, events, health, jobs, logs, orphans, runners, tokens, usage, whoami
 from .routing import add
 from .status_cache import StatusCache
 from .streams.event_hub import EventHub
@@ -43,6 +43,7 @@ from .turn_mark import TurnMark
 ROUTES = (
     *health.ROUTES,
     *runners.ROUTES,
+    *batches.ROUTES,
     *jobs.ROUTES,
     *events.ROUTES,
     *usage.ROUTES,

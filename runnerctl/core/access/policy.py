@@ -43,6 +43,8 @@ class Action(StrEnum):
     """Whatever can be asked for, by the names that the audit log uses."""
 
     RUNNER_CREATE = "runner.create"
+    RUNNER_CREATE_MANY = "runner.create_many"
+    """Each of them is a ``runner.create`` for the audit log."""
     RUNNER_REPLACE = "runner.replace"
     """A create that takes a registration over that is not ours."""
     RUNNER_ENV = "runner.env"
@@ -103,6 +105,7 @@ TABLE: Mapping[Action, Rule] = {
     Action.USAGE_SHOW: _reading(Right.RUNNERS_READ),
     # A name is unique on a host: one that is taken is told to everybody who may make runners.
     Action.RUNNER_CREATE: _changing(Right.RUNNERS_WRITE),
+    Action.RUNNER_CREATE_MANY: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_REPLACE: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_ENV: _changing(Right.RUNNERS_ENV),
     Action.RUNNER_REMOVE: _changing(Right.RUNNERS_WRITE, of_a_runner=True),

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import Action, TokenLimits, policy
+from runnerctl.core import Action, TokenLimits
 from runnerctl.core.domain import documents, errors, moments, names
 from runnerctl.core.domain.document_types import (
     DrainingRunner,
@@ -33,6 +33,7 @@ from runnerctl.core.domain.states import LIVE, RunnerState
 from ..allowances import caller
 from ..answers import WORDS, Answer, encoded_answer
 from ..bodies import CreateBody, RemoveBody
+from ..creating import asked_by, check_may_create, creation
 from ..entity_tags import NOT_MODIFIED, ageless, tagged
 from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
 from ..pages import after, following
@@ -124,21 +125,10 @@ async def create(request: web.Request, body: CreateBody) -> web.Response:
     request[OBJECT] = body.name
     if body.replace:
         request[ACTION] = Action.RUNNER_REPLACE
-    actor = request[ACTOR]
-    policy.check(actor, Action.RUNNER_REPLACE if body.replace else Action.RUNNER_CREATE)
-    if body.env:
-        policy.check(actor, Action.RUNNER_ENV)
-    spec = body.spec(services.settings, tenant=actor.tenant)
-    operation = core.create_runner(
-        services,
-        spec,
-        wait=core.Wait(body.wait),
-        timeout=body.patience(),
-        limits=actor.limits,
-        replace_other=body.replace,
-        by=_by(request),
-    )
-    runner = await offload.run(operation)
+    check_may_create(request, body, replace=body.replace)
+    spec = body.spec(services.settings, tenant=request[ACTOR].tenant)
+    runner_id = services.store.new_id()
+    runner = await offload.run(creation(request, spec, body, runner_id=runner_id, replace=body.replace))
     document = documents.started_document(core.observe(services, runner))
     return CREATED.of(document, headers={"Location": f"/api/v1/runners/{runner.name}"})
 
@@ -157,7 +147,7 @@ async def remove(request: web.Request, name: RunnerName, query: RemoveQuery, bod
         force=query.force,
         drain=query.drain,
         limits=request[ACTOR].limits,
-        by=_by(request),
+        by=asked_by(request),
     )
     # A drain lasts as long as a job: the answer is given when it has begun, and nobody waits for the rest.
     if query.drain:
@@ -252,7 +242,7 @@ async def start(request: web.Request, name: RunnerName, query: StartQuery) -> we
     """Start a runner that was stopped."""
     services, limits = request.app[SERVICES], request[ACTOR].limits
     operation = core.start_runner(
-        services, names.runner_name(name), register=query.register, limits=limits, by=_by(request)
+        services, names.runner_name(name), register=query.register, limits=limits, by=asked_by(request)
     )
     runner = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
@@ -265,7 +255,7 @@ async def stop(request: web.Request, name: RunnerName, query: StopQuery) -> web.
     A job that runs is finished first. A persistent runner can be started again.
     """
     services, limits = request.app[SERVICES], request[ACTOR].limits
-    operation = core.stop_runner(services, names.runner_name(name), now=query.now, limits=limits, by=_by(request))
+    operation = core.stop_runner(services, names.runner_name(name), now=query.now, limits=limits, by=asked_by(request))
     stopped = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
     name, warned = stopped.runner.name, _warned(stopped.warning)
@@ -279,8 +269,8 @@ async def restart(request: web.Request, name: RunnerName, query: StopQuery) -> w
 
     A job that runs is finished first.
     """
-    services, limits = request.app[SERVICES], request[ACTOR].limits
-    operation = core.restart_runner(services, names.runner_name(name), now=query.now, limits=limits, by=_by(request))
+    services, limits, by = request.app[SERVICES], request[ACTOR].limits, asked_by(request)
+    operation = core.restart_runner(services, names.runner_name(name), now=query.now, limits=limits, by=by)
     restarted = await request.app[OFFLOAD].run(operation)
     if restarted.draining:
         return DRAINING.of({"status": "draining", "name": restarted.runner.name})
@@ -294,16 +284,10 @@ async def undrain(request: web.Request, name: RunnerName) -> web.Response:
     It takes jobs again. Once GitHub has let go of it, it is too late.
     """
     services, limits = request.app[SERVICES], request[ACTOR].limits
-    operation = core.undrain_runner(services, names.runner_name(name), limits=limits, by=_by(request))
+    operation = core.undrain_runner(services, names.runner_name(name), limits=limits, by=asked_by(request))
     runner = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
     return UNDRAINED.of(documents.undrained_document(core.observe(services, runner)))
-
-
-def _by(request: web.Request) -> str:
-    """Who wants it: ``tenant NAME``, or somebody of the operator's."""
-    tenant = request[ACTOR].tenant
-    return "request" if tenant is None else f"tenant {tenant}"
 
 
 _MOVES = (*NAMED, *CHANGES, *GITHUB, errors.InvalidTransition, errors.DeadlineExceeded, errors.PackageInvalid)

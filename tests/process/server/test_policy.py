@@ -124,7 +124,11 @@ def socket_hall(archive: Path, package_dir: Path) -> Iterator[Hall]:
 
 def asked(route: Route, name: str) -> Request:
     """What a create wants is invalid: whether one may ask for it at all is told before, and nothing is made."""
-    body = json.dumps({"repo": TENANT, "name": name, "labels": ",,"}) if route.does is Action.RUNNER_CREATE else None
+    bodies = {
+        Action.RUNNER_CREATE: {"repo": TENANT, "name": name, "labels": ",,"},
+        Action.RUNNER_CREATE_MANY: {"repo": TENANT, "name_prefix": name, "count": 2, "labels": ",,"},
+    }
+    body = json.dumps(bodies[route.does]) if route.does in bodies else None
     return Request(route.method, route.path.replace("{name}", name).replace("{id}", "999"), body)
 
 
