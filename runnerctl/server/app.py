@@ -27,6 +27,7 @@ from .keys import (
     SERVICES,
     SOURCES,
     STATUS_CACHE,
+    UNDER_WAY,
 )
 from .middlewares import boundary
 from .offload import Offload
@@ -71,6 +72,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[EVENT_HUB] = EventHub()
     app[LOG_WATCH] = LogWatch()
     app[STATUS_CACHE] = StatusCache(services, mark)
+    app[UNDER_WAY] = set()
     app[READINESS] = Readiness(services=services)
     app[RULES] = add(app, ROUTES)
     return app

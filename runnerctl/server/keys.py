@@ -35,6 +35,8 @@ LISTED: web.AppKey[ListedRunners] = web.AppKey("listed", ListedRunners)
 OPEN_STREAMS: web.AppKey[OpenStreams] = web.AppKey("open_streams")
 LOG_WATCH: web.AppKey[LogWatch] = web.AppKey("log_watch")
 EVENT_HUB: web.AppKey[EventHub] = web.AppKey("event_hub")
+UNDER_WAY: web.AppKey[set[tuple[str, str]]] = web.AppKey("under_way")
+"""Callers and keys of requests that are made once, and are not answered yet. There is one server at a time."""
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"

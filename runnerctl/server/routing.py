@@ -27,6 +27,8 @@ NAMED: Errors = (errors.RunnerNotFound,)
 """Of what is about a runner by its name."""
 CHANGES: Errors = (errors.StateOfAnotherHost, errors.BackendFailed, errors.DiskFull)
 """Of what changes anything on the host."""
+IDEMPOTENCY: Errors = (errors.IdempotencyInProgress, errors.IdempotencyMismatch)
+"""Of what is made once for each ``Idempotency-Key``."""
 GITHUB: Errors = (
     errors.GitHubCredentials,
     errors.GitHubNotFound,

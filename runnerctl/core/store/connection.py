@@ -17,7 +17,7 @@ from typing import Any
 from ..domain.errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
 from .turns import Turns
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """What the newest file in ``migrations`` makes."""
 _BUSY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.002

@@ -21,8 +21,9 @@ from ..allowances import caller
 from ..answers import Answer, Problem, problem_document
 from ..bodies import BatchBody
 from ..creating import check_may_create, creation
+from ..idempotency import once
 from ..keys import ACTOR, ID, OBJECT, OFFLOAD, ONE_BY_ONE, REQUESTS, SERVICES
-from ..routing import CHANGES, Route
+from ..routing import CHANGES, IDEMPOTENCY, Route
 
 log = logging.getLogger("runnerctl.server")
 
@@ -49,7 +50,7 @@ class BatchDocument(TypedDict):
     items: list[BatchItem]
 
 
-BATCH = Answer(207, "Each runner was made, or not: its item says which.", BatchDocument)
+BATCH = Answer(207, "Each runner was made, or not: its item says which.", BatchDocument, ("Idempotency-Replayed",))
 
 
 async def create(request: web.Request, body: BatchBody) -> web.Response:
@@ -60,14 +61,17 @@ async def create(request: web.Request, body: BatchBody) -> web.Response:
     services, actor = request.app[SERVICES], request[ACTOR]
     request[OBJECT] = f"{body.name_prefix}*"
     check_may_create(request, body)
-    ids = [services.store.new_id() for _ in range(body.checked_count())]
-    specs = body.specs(ids, services.settings, tenant=actor.tenant)
-    with request.app[REQUESTS].held(actor, len(ids) - 1):  # the first is the request's own
-        made = await asyncio.gather(*(_made(request, *each, body) for each in zip(specs, ids, strict=True)))
-    request[ONE_BY_ONE] = True
-    for spec, one in zip(specs, made, strict=True):
-        _tell(request, spec.name, one)
-    return BATCH.of(await request.app[OFFLOAD].call_slow(caller(actor), _document, request, specs, made))
+
+    async def make(ids: Sequence[str]) -> web.Response:
+        specs = body.specs(ids, services.settings, tenant=actor.tenant)
+        with request.app[REQUESTS].held(actor, len(ids) - 1):  # the first is the request's own
+            made = await asyncio.gather(*(_made(request, *each, body) for each in zip(specs, ids, strict=True)))
+        request[ONE_BY_ONE] = True
+        for spec, one in zip(specs, made, strict=True):
+            _tell(request, spec.name, one)
+        return BATCH.of(await request.app[OFFLOAD].call_slow(caller(actor), _document, request, specs, made))
+
+    return await once(request, body, body.checked_count(), make)
 
 
 async def _made(request: web.Request, spec: RunnerSpec, runner_id: str, body: BatchBody) -> Made:
@@ -101,4 +105,6 @@ def _item(request: web.Request, name: str, made: Made) -> BatchItem:
     return {"name": name, "status": 201, "runner": document, "problem": None}
 
 
-ROUTES = (Route("POST", "/api/v1/runners:batch", create, Action.RUNNER_CREATE_MANY, (BATCH,), CHANGES),)
+ROUTES = (
+    Route("POST", "/api/v1/runners:batch", create, Action.RUNNER_CREATE_MANY, (BATCH,), (*CHANGES, *IDEMPOTENCY)),
+)

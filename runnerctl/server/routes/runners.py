@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypedDict, TypeVar
 
 import msgspec
@@ -35,10 +35,11 @@ from ..answers import WORDS, Answer, encoded_answer
 from ..bodies import CreateBody, RemoveBody
 from ..creating import asked_by, check_may_create, creation
 from ..entity_tags import NOT_MODIFIED, ageless, tagged
+from ..idempotency import once
 from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
 from ..pages import after, following
 from ..parameters import Cursor, Label, Limit, Moment, Repository, RunnerName
-from ..routing import CHANGES, GITHUB, NAMED, Route
+from ..routing import CHANGES, GITHUB, IDEMPOTENCY, NAMED, Route
 
 T = TypeVar("T")
 
@@ -102,7 +103,7 @@ class RunnersPage(TypedDict):
     """The `cursor` of the next page; null on the last."""
 
 
-CREATED = Answer(201, "The runner runs.", StartedRunner, ("Location",))
+CREATED = Answer(201, "The runner runs.", StartedRunner, ("Location", "Idempotency-Replayed"))
 REMOVED = Answer(200, "The runner is gone, or was before.", RemovedRunner)
 DRAINING = Answer(202, "It takes no further job, and goes on when the one that runs has ended.", DrainingRunner)
 STATUS: Answer[StatusDocument | UnknownRunner] = Answer(
@@ -127,10 +128,13 @@ async def create(request: web.Request, body: CreateBody) -> web.Response:
         request[ACTION] = Action.RUNNER_REPLACE
     check_may_create(request, body, replace=body.replace)
     spec = body.spec(services.settings, tenant=request[ACTOR].tenant)
-    runner_id = services.store.new_id()
-    runner = await offload.run(creation(request, spec, body, runner_id=runner_id, replace=body.replace))
-    document = documents.started_document(core.observe(services, runner))
-    return CREATED.of(document, headers={"Location": f"/api/v1/runners/{runner.name}"})
+
+    async def make(ids: Sequence[str]) -> web.Response:
+        runner = await offload.run(creation(request, spec, body, runner_id=ids[0], replace=body.replace))
+        document = documents.started_document(core.observe(services, runner))
+        return CREATED.of(document, headers={"Location": f"/api/v1/runners/{runner.name}"})
+
+    return await once(request, body, 1, make)
 
 
 async def remove(request: web.Request, name: RunnerName, query: RemoveQuery, body: RemoveBody) -> web.Response:
@@ -305,6 +309,7 @@ ROUTES = (
         (
             *CHANGES,
             *GITHUB,
+            *IDEMPOTENCY,
             errors.DeadlineExceeded,
             errors.InvalidTransition,
             errors.PackageInvalid,
