@@ -27,7 +27,7 @@ from runnerctl.core.domain.phrases import quoted
 from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
-from . import auditing
+from . import auditing, client_version
 from .answers import complete, problem
 from .auth.sources import neighbourhood
 from .keys import (
@@ -71,6 +71,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         if rule is None or rule.needs is not Access.OPEN:
             actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
             heard(request)
+            client_version.check(request)
             if rule is not None:
                 policy.check(actor, rule.does)
             with app[REQUESTS].held(actor):
@@ -140,6 +141,7 @@ def _new_id() -> str:
 
 
 async def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
+    client_version.explain(request, exc)
     request[TOLD] = auditing.is_told(request)
     if request[TOLD] and not isinstance(exc, Unauthorized):
         level = logging.WARNING if exc.http_status >= 500 else logging.INFO
