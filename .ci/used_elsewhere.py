@@ -19,6 +19,7 @@ from runnerctl.core.housekeeping.retention import Pruned
 from runnerctl.core.store import Store
 from runnerctl.sandbox import Sandbox
 from runnerctl.server.answers import Answer
+from runnerctl.server.answers import Problem as HttpProblem
 from runnerctl.server.listening.connections import Connection
 
 asyncio.Protocol.data_received  # asyncio, of the benchmark's protocol
@@ -32,6 +33,7 @@ tree.Command.shell_complete, tree.Group.shell_complete, tree.Values.shell_comple
 bash.BashComplete.source_template, fish.FishComplete.source_template, zsh.ZshComplete.source_template  # Click
 Connection.handle_error  # aiohttp
 Answer.means, Answer.media  # the API's description, which is next
+HttpProblem.detail, Pruned.requests  # who reads the whole value
 Right.METRICS_READ  # tokens: made from text
 Backend.observe_all, Backend.watch, Backend.discover  # the seam: the engine, and the contract that all backends keep
 Capabilities.adoption, Problem.fatal, Usage.cpu_seconds, Usage.memory_bytes  # who reads the whole value

@@ -19,14 +19,18 @@ _MAY_BE_NEWER = (InvalidRequest, MethodNotAllowed, NotFound)
 
 class Version(NamedTuple):
     text: str
-    major: int
-    minor: int
+    numbers: tuple[int, int]
+    """Major and minor."""
+
+    @property
+    def major(self) -> int:
+        return self.numbers[0]
 
     @classmethod
     def of(cls, text: str) -> Version | None:
         """None for what is no version of ours."""
         form = _FORM.match(text)
-        return None if form is None else cls(form[0], int(form[1]), int(form[2]))
+        return None if form is None else cls(form[0], (int(form[1]), int(form[2])))
 
 
 OURS = Version.of(__version__)
@@ -56,8 +60,8 @@ def check(request: web.Request) -> None:
 def explain(request: web.Request, exc: RunnerctlError) -> None:
     """What is refused as unknown may be so to this server alone: both versions are named."""
     client = of_client(request)
-    if client is None or OURS is None or not isinstance(exc, _MAY_BE_NEWER) or client[1:] == OURS[1:]:
+    if client is None or OURS is None or not isinstance(exc, _MAY_BE_NEWER) or client.numbers == OURS.numbers:
         return
-    older = "client" if client[1:] < OURS[1:] else "server"
+    older = "client" if client.numbers < OURS.numbers else "server"
     versions = f"This server is runnerctl {OURS.text}, the client {client.text}: upgrade the {older} if this is new"
     exc.hint = f"{exc.hint}. {versions}" if exc.hint else versions

@@ -14,7 +14,6 @@ TokenName = Annotated[str, Meta(description="The token's name, or its id.", exam
 OrphanId = Annotated[str, Meta(description="The orphan's number.", examples=["7"])]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="So many items a page at most.")]
 Cursor = Annotated[str, Meta(description="Where the page begins: `next` of the page before.")]
-Ago = Annotated[str, Meta(description="How long ago, such as 90s, 10m, 2h or 7d.", examples=["7d"])]
 Moment = Annotated[
     str, Meta(description="How long ago, such as 90s or 7d, or a time such as 2026-11-24T06:00:00Z.", examples=["7d"])
 ]

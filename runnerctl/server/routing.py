@@ -40,6 +40,20 @@ GITHUB: Errors = (
 """Of what asks GitHub with our credentials."""
 
 
+class RequestHeader(NamedTuple):
+    """One that a route looks at, beside those of every request; it may be left out."""
+
+    name: str
+    means: str
+    """In one line."""
+
+
+IF_NONE_MATCH = RequestHeader("If-None-Match", "The `ETag` of an answer: 304 while nothing has changed.")
+IDEMPOTENCY_KEY = RequestHeader(
+    "Idempotency-Key", "Whoever sends the request again within a day, with the same key, gets the first answer again."
+)
+
+
 class Asked(NamedTuple):
     """What a handler takes beside the request."""
 
@@ -61,6 +75,7 @@ class Route(NamedTuple):
     answers: tuple[Answer[Any], ...] = ()
     errors: Errors = ()
     """In which it can end; those of every route are not named."""
+    headers: tuple[RequestHeader, ...] = ()
     any_query: bool = False
     """Whatever its query is, it is not looked at."""
 

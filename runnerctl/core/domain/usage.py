@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
-from .shape import Time
+from .document_types import RepoUsage, TenantUsage, UsageDocument, UsageSums
 from .timestamps import timestamp
 
 
@@ -48,52 +48,9 @@ class UsageReport(NamedTuple):
     """How many there are beyond the limit; they are in the total."""
 
 
-class UsageSums(TypedDict):
-    """What some jobs come to."""
-
-    jobs: int
-    running: int
-    """Those of whose end nothing is known."""
-    succeeded: int
-    failed: int
-    cancelled: int
-    """Also those that were abandoned."""
-    seconds: float
-    """Of those that ended."""
-    waiting_seconds: float | None
-    """How long they waited at GitHub; null while GitHub does not tell."""
-
-
-class RepoUsage(UsageSums):
-    """What the jobs of one repository come to."""
-
-    repo: str
-    """In small letters; an organization where its runners' jobs do not say where they are from."""
-
-
-class TenantUsage(UsageSums):
-    """What the jobs of one tenant's runners come to."""
-
-    tenant: str | None
-    """Null for the operator's."""
-
-
-class UsageDocument(TypedDict):
-    """What ran here, summed up over jobs."""
-
-    by: UsageBy
-    since: Time | None
-    until: Time | None
-    items: list[RepoUsage | TenantUsage]
-    """The most seconds first."""
-    total: UsageSums
-    left_out: int
-    """How many items there are beyond the limit; they are in the total."""
-
-
 def document(report: UsageReport, query: UsageQuery) -> UsageDocument:
     return {
-        "by": query.by,
+        "by": "tenant" if query.by is UsageBy.TENANT else "repo",
         "since": timestamp(query.since),
         "until": timestamp(query.until),
         "items": [_item(item, query.by) for item in report.items],

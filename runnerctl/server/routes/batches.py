@@ -23,7 +23,7 @@ from ..bodies import BatchBody
 from ..creating import check_may_create, creation
 from ..idempotency import once
 from ..keys import ACTOR, ID, OBJECT, OFFLOAD, ONE_BY_ONE, REQUESTS, SERVICES
-from ..routing import CHANGES, IDEMPOTENCY, Route
+from ..routing import CHANGES, IDEMPOTENCY, IDEMPOTENCY_KEY, Route
 
 log = logging.getLogger("runnerctl.server")
 
@@ -105,6 +105,7 @@ def _item(request: web.Request, name: str, made: Made) -> BatchItem:
     return {"name": name, "status": 201, "runner": document, "problem": None}
 
 
+_ENDS = (*CHANGES, *IDEMPOTENCY)
 ROUTES = (
-    Route("POST", "/api/v1/runners:batch", create, Action.RUNNER_CREATE_MANY, (BATCH,), (*CHANGES, *IDEMPOTENCY)),
+    Route("POST", "/api/v1/runners:batch", create, Action.RUNNER_CREATE_MANY, (BATCH,), _ENDS, (IDEMPOTENCY_KEY,)),
 )

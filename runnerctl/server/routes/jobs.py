@@ -18,7 +18,7 @@ from ..entity_tags import NOT_MODIFIED, tagged
 from ..keys import ACTOR, OFFLOAD, SERVICES
 from ..pages import after, following
 from ..parameters import Cursor, Limit, Moment, Repository, RunnerName
-from ..routing import Route
+from ..routing import IF_NONE_MATCH, Route
 
 
 class JobListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -62,4 +62,4 @@ async def listing(request: web.Request, query: JobListQuery) -> web.Response:
     return tagged(request, PAGE, document)
 
 
-ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST, (PAGE, NOT_MODIFIED)),)
+ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST, (PAGE, NOT_MODIFIED), headers=(IF_NONE_MATCH,)),)

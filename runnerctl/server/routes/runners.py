@@ -39,7 +39,7 @@ from ..idempotency import once
 from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
 from ..pages import after, following
 from ..parameters import Cursor, Label, Limit, Moment, Repository, RunnerName
-from ..routing import CHANGES, GITHUB, IDEMPOTENCY, NAMED, Route
+from ..routing import CHANGES, GITHUB, IDEMPOTENCY, IDEMPOTENCY_KEY, IF_NONE_MATCH, NAMED, Route
 
 T = TypeVar("T")
 
@@ -317,9 +317,10 @@ ROUTES = (
             errors.RunnerBusy,
             errors.RunnerExists,
         ),
+        (IDEMPOTENCY_KEY,),
     ),
-    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE, NOT_MODIFIED)),
-    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN, NOT_MODIFIED), NAMED),
+    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE, NOT_MODIFIED), headers=(IF_NONE_MATCH,)),
+    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN, NOT_MODIFIED), NAMED, (IF_NONE_MATCH,)),
     Route(
         "DELETE",
         "/api/v1/runners/{name}",

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from runnerctl.core import Action
 from runnerctl.core.domain import moments, usage
-from runnerctl.core.domain.usage import UsageBy, UsageDocument, UsageQuery
+from runnerctl.core.domain.document_types import UsageDocument
+from runnerctl.core.domain.usage import UsageBy, UsageQuery
 
 from ..allowances import caller
 from ..answers import Answer
