@@ -19,7 +19,8 @@ from .options import RUNNER, CliContext, Verb, pass_cli
     see=("stop", "restart", "remove", "start"),
     epilog="""\b
 Examples:
-  runnerctl undrain ci-1""",
+  runnerctl undrain ci-1
+  runnerctl undrain ci-1 --output json""",
 )
 @click.argument("name", type=RUNNER)
 @pass_cli
