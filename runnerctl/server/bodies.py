@@ -93,6 +93,7 @@ class BatchBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
 
     def specs(self, runner_ids: Sequence[str], settings: Settings, *, tenant: str | None) -> list[RunnerSpec]:
         """One for each id, which its name ends with. Raises ``InvalidRequest``."""
+        names.no_secret("name_prefix", self.name_prefix)  # with something behind it, it may look like none
         longest = names.MAX_NAME_LENGTH - max(map(len, runner_ids))
         if len(self.name_prefix) > longest:
             message = f"Name prefix {quoted(self.name_prefix)} is too long"
