@@ -275,7 +275,7 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
 
 def _wanted_by(rng: random.Random, seen: Seen) -> Seen:
     row = seen.runner._replace(wanted_by=rng.choice(["command", "command", RENEWAL]))
-    if row.state in {S.STOPPING, S.REMOVING} and row.how is How.GENTLE and rng.random() < 0.2:
+    if row.state in {S.STOPPING, S.REMOVING} and row.how is How.GENTLE and rng.random() < 0.05:
         row = row._replace(desired=Desired.RUNNING, back_to=rng.choice([S.STARTING, S.IDLE, S.STOPPED]))
     return replace(seen, runner=row)
 
