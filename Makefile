@@ -14,7 +14,7 @@ LOWEST_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 LOWEST_TESTS := $(addprefix tests/unit/test_, cli_boundary.py github_protocol.py promises.py settings.py) \
 	$(addprefix tests/process/, cli/test_cli_looking.py cli/test_commands_as_processes.py cli/test_completion.py \
 	cli/test_light_imports.py engine/test_github_client.py host/test_packages.py server/test_front_door.py \
-	server/test_oidc.py server/test_redaction.py server/test_server.py server/test_tokens.py)
+	server/test_metrics_parts.py server/test_oidc.py server/test_redaction.py server/test_server.py server/test_tokens.py)
 
 # What takes half a minute on two processors: all that starts no process, but for the races, which play thousands of
 # orders and take as long as all others together; and the quickest of the rest.
@@ -30,11 +30,14 @@ E2E_TESTS := $(addprefix tests/e2e/, test_enforced_limits.py test_units.py test_
 	$(addprefix tests/process/, supervisor/test_backend_contract.py host/test_isolation.py engine/test_limits.py \
 	host/test_resource_limits.py supervisor/test_marks.py supervisor/test_fork_guard.py)
 
+# The dashboard in a browser; a journey of it is in `make test-long`, too.
+WEB_TESTS := $(addprefix tests/web/, test_journey.py states.py accessibility.py pictures.py)
+
 # What kills somebody at any moment: a part of the moments in `make test-long`, all of them in `make soak`.
 ALL_MOMENTS_TESTS := $(addprefix tests/soak/, test_supervisor_crash_matrix.py test_crash_matrix.py) \
 	$(addprefix tests/process/, engine/test_accept_crashes.py engine/test_registering_again.py cases/test_held_up.py)
 
-.PHONY: help demo quick test test-long test-lowest test-pythons e2e upgrade generate lint types audit bench simulate soak fuzz clean
+.PHONY: help demo quick test test-long test-lowest test-pythons e2e e2e-web upgrade generate lint types audit bench simulate soak fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +48,7 @@ help:
 	@echo "make test-lowest   part of it, on the lowest versions of dependencies that setup.cfg allows"
 	@echo "make test-pythons  the quick ones on each Python that is supported and found here: 3.11.2 (Debian 12's), 3.12, 3.13"
 	@echo "make e2e     part of it, in a machine of its own (user-mode Linux, cgroup v2 alone); as root, half an hour"
+	@echo "make e2e-web the dashboard in a real browser (Debian's chromium): all its states, accessibility, pictures in build/web"
 	@echo "make upgrade FROM=COMMIT   this version installed over that one, while its runners live: as units, under serve, by hand; as root, minutes"
 	@echo "make generate   completions/, man/, docs/states.md and the table of words, from commands, settings, errors and states"
 	@echo "make audit   what runnerctl brings with it (build/sbom.cdx.json) and its licences, and known vulnerabilities where advisories can be reached"
@@ -92,6 +96,9 @@ test-pythons:
 e2e: $(VENV)/dev
 	$(BIN)/python -m compileall -q runnerctl
 	$(BIN)/python -m tests.support.hosts.virtual $(or $(TESTS),$(E2E_TESTS)) $(PYTEST_ARGS)
+
+e2e-web: $(VENV)/dev
+	$(BIN)/python -m pytest -n 0 $(or $(TESTS),$(WEB_TESTS)) $(PYTEST_ARGS)
 
 upgrade: $(VENV)/dev
 	@test -n "$(FROM)" || { echo "Name the commit that is upgraded: make upgrade FROM=42f7cbb" >&2; exit 1; }

@@ -8,10 +8,17 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from . import creates, jobs, starts, statuses, sweeps
+from . import creates, jobs, starts, statuses, streams, sweeps
 from .figure import Figure
 
-_MODULES = {"starts": starts, "creates": creates, "statuses": statuses, "sweeps": sweeps, "jobs": jobs}
+_MODULES = {
+    "starts": starts,
+    "creates": creates,
+    "statuses": statuses,
+    "streams": streams,
+    "sweeps": sweeps,
+    "jobs": jobs,
+}
 _RESULTS = Path(__file__).with_name("results.json")
 
 

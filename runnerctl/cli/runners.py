@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from runnerctl.core.domain import documents, jobs
-from runnerctl.core.domain.document_types import CurrentJob, GitHubWord, RunnerDocument
 from runnerctl.core.domain.documents import Status
 from runnerctl.core.domain.models import Job, Runner
 from runnerctl.core.domain.observation import SeenJob
 from runnerctl.core.domain.version_end import version_text
 
 from .render import Row
+
+if TYPE_CHECKING:
+    from runnerctl.core.domain.document_types import CurrentJob, GitHubWord, RunnerDocument
 
 
 def document(status: Status) -> RunnerDocument:

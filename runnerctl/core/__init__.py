@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .access import issuing, policy, tokens
-    from .access.document_types import ActorDocument, TokenDocument
-    from .access.documents import actor_document, token_document
+    from .access import issuing, policy, sessions, tokens
+    from .access.document_types import ActorDocument, SessionDocument, TokenDocument
+    from .access.documents import actor_document, session_document, token_document
     from .access.grants import OPERATOR, Actor, TokenLimits
     from .access.oidc import id_tokens, issuer_keys
     from .access.oidc.id_tokens import SigningKey
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .engine.github_side.rolling import renew_ahead
     from .engine.github_side.version_ends import version_warnings
     from .engine.history import Happened, history
+    from .engine.host_facts import host_facts
     from .engine.listed import ListedRunners
     from .engine.observing import decide, seconds_to_restart
     from .engine.operations.create import Wait, create_runner
@@ -46,11 +47,13 @@ if TYPE_CHECKING:
     from .engine.reconcile_runner import reconcile_runner
     from .engine.reconciler import Reconciler
     from .engine.restarts import is_attended, restart_text
+    from .engine.runner_usages import runner_usages
     from .engine.states_page import states_page
     from .engine.status import describe, get_runner, observe, runner_status, see_processes
     from .engine.sweep import Finding, Sweep, ask_github, observe_runners, sweep
     from .host import processes, trash
     from .host.directories import check_directory, disk_errors
+    from .host.disk import disk_space
     from .host.job_processes import is_a_jobs
     from .host.locks import LockHeld, file_lock
     from .housekeeping import packaging, public_archives
@@ -84,11 +87,14 @@ if TYPE_CHECKING:
     from .settings.workflow_policy import workflow_policy
     from .store import Store
     from .store.api_tokens import USE_SECONDS, ApiToken
+    from .store.sessions import Session
 
 _HOME = {
     "ActorDocument": "access.document_types",
+    "SessionDocument": "access.document_types",
     "TokenDocument": "access.document_types",
     "actor_document": "access.documents",
+    "session_document": "access.documents",
     "token_document": "access.documents",
     "Actor": "access.grants",
     "OPERATOR": "access.grants",
@@ -151,6 +157,7 @@ _HOME = {
     "sweep": "engine.sweep",
     "check_directory": "host.directories",
     "disk_errors": "host.directories",
+    "disk_space": "host.disk",
     "is_a_jobs": "host.job_processes",
     "LockHeld": "host.locks",
     "file_lock": "host.locks",
@@ -184,10 +191,14 @@ _HOME = {
     "Store": "store",
     "ApiToken": "store.api_tokens",
     "USE_SECONDS": "store.api_tokens",
+    "Session": "store.sessions",
+    "host_facts": "engine.host_facts",
+    "runner_usages": "engine.runner_usages",
 }
 _MODULES = {
     "issuing": "access.issuing",
     "policy": "access.policy",
+    "sessions": "access.sessions",
     "tokens": "access.tokens",
     "id_tokens": "access.oidc.id_tokens",
     "issuer_keys": "access.oidc.issuer_keys",
@@ -237,6 +248,8 @@ __all__ = [
     "SWITCHES",
     "Scope",
     "Services",
+    "Session",
+    "SessionDocument",
     "Setting",
     "Settings",
     "SigningKey",
@@ -261,6 +274,7 @@ __all__ = [
     "describe",
     "disk_errors",
     "disk_sizes",
+    "disk_space",
     "file_lock",
     "finish",
     "find_orphan",
@@ -270,6 +284,7 @@ __all__ = [
     "has_job",
     "held_back",
     "history",
+    "host_facts",
     "id_tokens",
     "is_attended",
     "issuer_keys",
@@ -298,10 +313,13 @@ __all__ = [
     "root_rights",
     "routed",
     "runner_status",
+    "runner_usages",
     "secret_files",
     "see_processes",
     "seconds_to_restart",
     "sees",
+    "session_document",
+    "sessions",
     "start_runner",
     "states_page",
     "stop_runner",

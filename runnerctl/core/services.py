@@ -21,6 +21,7 @@ from .built_once import built_once
 from .domain import job_env
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
+from .domain.meter import Meter
 from .host import state_directory
 from .host.whose import Whose
 from .settings.load import SYSTEMD_CREDENTIAL, Settings
@@ -56,6 +57,7 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
     runner_events: RunnerEvents = field(default_factory=RunnerEvents, repr=False)
+    meter: Meter = field(default_factory=Meter, repr=False)
     _former: Backends | None = field(default=None, repr=False)
     """What ran the runners until the settings changed."""
     _hidden_before: tuple[Path, ...] = ()
@@ -137,6 +139,7 @@ class Services:
             options=self._launch_options(**self._isolation()),
             isolates=self.settings.run_as is not None,
             job_users=self._job_users,
+            lasts=lambda: self.serving,
             **self._supervised,
             **self._in_progress(PROCESS),
         )
@@ -340,7 +343,7 @@ class Services:
                 http=self.settings.http,
                 timeout=self.settings.github.timeout,
             )
-            return GitHub(settings, clock=self.clock, rng=self.rng)
+            return GitHub(settings, clock=self.clock, rng=self.rng, meter=self.meter)
 
     @built_once
     def packages(self) -> PackageStore:
@@ -404,6 +407,7 @@ class Services:
         other = Services(settings=settings, existing=True, clock=self.clock, rng=self.rng)
         other.__dict__["store"] = self.store
         other.runner_events = self.runner_events
+        other.serving = self.serving
         other._former, other._hidden_before = self.backends, self._hidden()
         now = self.settings
         if (settings.backend, settings.run_as is None) == (now.backend, now.run_as is None):

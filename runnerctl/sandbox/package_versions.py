@@ -11,7 +11,7 @@ _NAME = re.compile(r"actions-runner-linux-[a-z0-9]+-(\d+\.\d+\.\d+)\.tar\.gz", r
 _VERSION_IN = {
     # .NET writes a program's own version among its dependencies.
     "bin/Runner.Listener.deps.json": re.compile(rb'"Runner\.Listener/(\d+\.\d+\.\d+)"'),
-    "bin/standin/release.py": re.compile(rb'VERSION = "(\d+\.\d+\.\d+)"'),
+    "bin/standin.release": re.compile(rb'VERSION = "(\d+\.\d+\.\d+)"'),
 }
 _LISTENER = "bin/Runner.Listener"
 _MOST_BYTES = 2**20

@@ -50,7 +50,7 @@ encoded = msgspec.json.Encoder().encode
 
 
 def complete(headers: MutableMapping[str, str]) -> None:
-    """With what is on every answer."""
+    """With what is on every answer. A page says for itself what it may load."""
     for name, value in PROTECTION.items():
         headers.setdefault(name, value)
 

@@ -9,6 +9,7 @@ from runnerctl.core import ListedRunners, Services
 from . import allowances
 from .allowances import Allowance
 from .auth.authenticator import Authenticator
+from .auth.scrapers import Scrapers
 from .auth.sources import Sources
 from .auth.throttle import FailedLogins
 from .bodies import MAX_BODY
@@ -24,22 +25,41 @@ from .keys import (
     REFUSALS,
     REQUESTS,
     RULES,
+    SCRAPERS,
     SERVICES,
     SOURCES,
     STATUS_CACHE,
     UNDER_WAY,
+    USAGES,
 )
+from .metrics import wiring
 from .middlewares import boundary
 from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
-from .routes import batches, events, health, jobs, logs, orphans, runners, tokens, usage, whoami
+from .routes import (
+    batches,
+    events,
+    health,
+    host,
+    jobs,
+    logs,
+    metrics,
+    orphans,
+    pages,
+    runners,
+    sessions,
+    tokens,
+    usage,
+    whoami,
+)
 from .routing import add
 from .status_cache import StatusCache
 from .streams.event_hub import EventHub
 from .streams.log_watch import LogWatch
 from .streams.open_streams import OpenStreams
 from .turn_mark import TurnMark
+from .usages import Usages
 
 ROUTES = (
     *health.ROUTES,
@@ -52,6 +72,10 @@ ROUTES = (
     *orphans.ROUTES,
     *tokens.ROUTES,
     *whoami.ROUTES,
+    *metrics.ROUTES,
+    *sessions.ROUTES,
+    *host.ROUTES,
+    *pages.ROUTES,
 )
 
 
@@ -71,8 +95,11 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[OPEN_STREAMS] = OpenStreams(streams)
     app[EVENT_HUB] = EventHub()
     app[LOG_WATCH] = LogWatch()
+    app[USAGES] = Usages(services, app[OFFLOAD])
     app[STATUS_CACHE] = StatusCache(services, mark)
     app[UNDER_WAY] = set()
     app[READINESS] = Readiness(services=services)
+    app[SCRAPERS] = Scrapers(app[SOURCES], services.settings.server.metrics_from)
+    wiring.add(app, services)
     app[RULES] = add(app, ROUTES)
     return app

@@ -11,8 +11,12 @@ from runnerctl.core import ListedRunners, Services
 if TYPE_CHECKING:
     from .allowances import Allowance
     from .auth.authenticator import Authenticator
+    from .auth.scrapers import Scrapers
     from .auth.sources import Sources
     from .auth.throttle import FailedLogins
+    from .metrics.exposition import Exposition
+    from .metrics.kept import Kept
+    from .metrics.lives import Lives
     from .offload import Offload
     from .readiness import Readiness
     from .refusals import Refusals
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from .streams.event_hub import EventHub
     from .streams.log_watch import LogWatch
     from .streams.open_streams import OpenStreams
+    from .usages import Usages
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 OFFLOAD: web.AppKey[Offload] = web.AppKey("offload")
@@ -37,10 +42,17 @@ LOG_WATCH: web.AppKey[LogWatch] = web.AppKey("log_watch")
 EVENT_HUB: web.AppKey[EventHub] = web.AppKey("event_hub")
 UNDER_WAY: web.AppKey[set[tuple[str, str]]] = web.AppKey("under_way")
 """Callers and keys of requests that are made once, and are not answered yet. There is one server at a time."""
+METRICS: web.AppKey[Kept] = web.AppKey("metrics")
+LIVES: web.AppKey[Lives] = web.AppKey("lives")
+EXPOSITION: web.AppKey[Exposition] = web.AppKey("exposition")
+SCRAPERS: web.AppKey[Scrapers] = web.AppKey("scrapers")
+USAGES: web.AppKey[Usages] = web.AppKey("usages")
 STATUS_CACHE: web.AppKey[StatusCache] = web.AppKey("status_cache")
 
 ID = "id"
 """Of a request: its own id."""
+USER = "user"
+"""Of a request: whose session it is, if it came with a cookie."""
 ACTOR = "actor"
 """Of a request: who asks."""
 CLAIMED = "claimed"

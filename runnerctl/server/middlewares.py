@@ -9,10 +9,11 @@ import itertools
 import logging
 import re
 import secrets
+import time
 
 from aiohttp import web
 
-from runnerctl.core import Access, audit, policy
+from runnerctl.core import Access, Action, Actor, audit, policy
 from runnerctl.core.domain.errors import (
     BodyTooLarge,
     Forbidden,
@@ -28,7 +29,7 @@ from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
 from . import auditing, client_version
-from .answers import complete, problem
+from .answers import problem
 from .auth.sources import neighbourhood
 from .keys import (
     ACTION,
@@ -37,10 +38,12 @@ from .keys import (
     DELAY,
     FAILED_LOGINS,
     ID,
+    METRICS,
     OBJECT,
     ONE_BY_ONE,
     REQUESTS,
     RULES,
+    SCRAPERS,
     SOURCES,
     TOLD,
 )
@@ -54,6 +57,7 @@ _count = itertools.count(1)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _CHANGING = frozenset({"POST", "DELETE", "PUT", "PATCH"})
 _INTERNAL = "internal_error"
+_NO_ROUTE = "none"
 
 
 @web.middleware
@@ -67,9 +71,10 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     rule = app[RULES].get(handler)
     allow = None
     result = audit.OK
+    began = time.monotonic()
     try:
         if rule is None or rule.needs is not Access.OPEN:
-            actor = request[ACTOR] = await app[AUTHENTICATOR].authenticate(request)
+            actor = request[ACTOR] = await _caller(request, rule)
             heard(request)
             client_version.check(request)
             if rule is not None:
@@ -94,13 +99,32 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         answer = problem(RunnerctlError(""), request_id=request_id)
     if (result is not audit.OK or request.method in _CHANGING) and ONE_BY_ONE not in request:
         _audit(request, rule, result)
+    _measure(request, rule, answer, result, time.monotonic() - began)
     if not answer.prepared:
-        headers = answer.headers
-        complete(headers)
-        headers["X-Request-Id"] = request_id
+        complete(answer.headers)
+        answer.headers["X-Request-Id"] = request_id
         if allow:
-            headers["Allow"] = allow
+            answer.headers["Allow"] = allow
     return answer
+
+
+async def _caller(request: web.Request, rule: Route | None) -> Actor:
+    """Who asks. Raises what ``Authenticator.authenticate`` does."""
+    scraper = request.app[SCRAPERS].of(request) if rule is not None and rule.does is Action.METRICS else None
+    return scraper or await request.app[AUTHENTICATOR].authenticate(request)
+
+
+def _measure(request: web.Request, rule: Route | None, answer: web.StreamResponse, result: str, seconds: float) -> None:
+    """How long strangers wait says nothing of the server, and how long a stream lasts says it of its caller."""
+    kept, known = request.app[METRICS], rule is not None and (ACTOR in request or rule.needs is Access.OPEN)
+    method = request.method if rule is not None else "any"
+    timed = seconds if known and isinstance(answer, web.Response) else None
+    route = _NO_ROUTE if rule is None else rule.path
+    kept.answered(route=route, method=method, status=answer.status, seconds=timed)
+    if result is not audit.OK:
+        kept.refused(result)
+    if known and rule is not None and rule.does is Action.RUNNER_CREATE:
+        kept.create_answered(status=answer.status, seconds=seconds)
 
 
 async def _in_turn(request: web.Request, handler: Handler) -> web.StreamResponse:

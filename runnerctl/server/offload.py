@@ -11,10 +11,10 @@ import asyncio
 import contextvars
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from runnerctl.core import Operation, Question, Reconciler
 from runnerctl.core.domain.errors import Overloaded
@@ -60,6 +60,14 @@ class RunnerWaits:
                 del self._waiting[runner_id]
 
 
+class PoolUse(NamedTuple):
+    """How full what requests wait for is."""
+
+    room: int
+    in_use: int
+    waiting: int
+
+
 class Offload:
     """Runs core calls and operations for the routes."""
 
@@ -73,11 +81,13 @@ class Offload:
         self._questions = 0
         self._asked = asyncio.Semaphore(_MOST_ASKED)
         self._slow = FairTurns(_MOST_SLOW)
+        self.refused = 0
+        """What was turned away since there was too much already."""
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """One blocking call that waits for nothing. Raises ``Overloaded`` when too many are under way already."""
         if self._queued >= _MAX_QUEUED:
-            raise _overloaded()
+            raise self._overloaded()
         return await self._call(function, *args, **kwargs)
 
     async def call_slow(self, caller: str | None, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
@@ -86,7 +96,7 @@ class Offload:
         Raises ``Overloaded``.
         """
         if self._slow.asked >= _MOST_WAITING:
-            raise _overloaded()
+            raise self._overloaded()
         async with self._slow.turn(caller):
             return await self._call(function, *args, **kwargs)
 
@@ -150,7 +160,7 @@ class Offload:
     async def _ask(self, question: Question) -> None:
         """Raises ``Overloaded`` when too many wait for an answer already: nothing was changed yet."""
         if self.engine is None or self._questions >= _MOST_QUESTIONS:
-            raise _overloaded()
+            raise self._overloaded()
         self._questions += 1
         try:
             async with self._asked:
@@ -177,6 +187,18 @@ class Offload:
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def use(self) -> Mapping[str, PoolUse]:
+        """Of its threads, of the turns of what takes long, and of the questions to GitHub that requests wait for."""
+        return {
+            "threads": _use(THREADS, self._queued),
+            "slow": _use(_MOST_SLOW, self._slow.asked),
+            "questions": _use(_MOST_ASKED, self._questions),
+        }
 
-def _overloaded() -> Overloaded:
-    return Overloaded("Too many requests are under way", retry_after=2)
+    def _overloaded(self) -> Overloaded:
+        self.refused += 1
+        return Overloaded("Too many requests are under way", retry_after=2)
+
+
+def _use(room: int, asked: int) -> PoolUse:
+    return PoolUse(room, min(room, asked), max(0, asked - room))

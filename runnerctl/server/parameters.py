@@ -12,6 +12,8 @@ from msgspec import Meta
 RunnerName = Annotated[str, Meta(description="The runner's name.", examples=["ci-1"])]
 TokenName = Annotated[str, Meta(description="The token's name, or its id.", examples=["games"])]
 OrphanId = Annotated[str, Meta(description="The orphan's number.", examples=["7"])]
+SessionId = Annotated[str, Meta(description="The session's id.", examples=["5f3a9c0d1b2e4f60"])]
+FileName = Annotated[str, Meta(description="The file's name.", examples=["app.js"])]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="So many items a page at most.")]
 Cursor = Annotated[str, Meta(description="Where the page begins: `next` of the page before.")]
 Moment = Annotated[

@@ -17,7 +17,7 @@ from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.core.listening import Address
 from runnerctl.core.settings import load as settings_module
 
-from .keys import AUTHENTICATOR, SOURCES
+from .keys import AUTHENTICATOR, SCRAPERS, SOURCES
 
 log = logging.getLogger("runnerctl.server")
 
@@ -70,6 +70,7 @@ class Reloading:
         self._services.adopt(other)
         self._app[AUTHENTICATOR].change(token)
         self._app[SOURCES].trust(settings.server.trusted_proxies)
+        self._app[SCRAPERS].change(settings.server.metrics_from)
         log.info("settings were reloaded")
 
 

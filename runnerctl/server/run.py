@@ -15,7 +15,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 
 from aiohttp import web
 
@@ -28,9 +28,10 @@ from runnerctl.install import own_unit
 from . import leases, logs
 from .app import build_app
 from .event_log import EventLog
-from .keys import EVENT_HUB, LOG_WATCH, OFFLOAD, OPEN_STREAMS, READINESS, REFUSALS
+from .keys import EVENT_HUB, LIVES, LOG_WATCH, METRICS, OFFLOAD, OPEN_STREAMS, READINESS, REFUSALS
 from .listening import addresses
 from .listening.site import Site
+from .metrics import loop_lag
 from .refusals import MINUTE
 from .reloading import Reloading
 from .sd_notify import notify, watchdog_seconds
@@ -133,7 +134,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     reloading = Reloading(app, services, address=addresses.of(listening), context=context)
     loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     watcher = Watcher(services, app[OFFLOAD], loop)
-    events = EventReader(services, EventLog().hear, app[EVENT_HUB].hear)
+    events = EventReader(services, EventLog().hear, app[EVENT_HUB].hear, app[LIVES].hear)
     app[EVENT_HUB].begin(loop, position=events.position)
     events.start()
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
@@ -141,7 +142,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     site = Site(runner, listening, context)
     await site.start()
     await loop.run_in_executor(None, watcher.start)
-    app[READINESS].silent = watcher.silent
+    app[READINESS].silent = lambda: [*watcher.silent(), *events.silent()]
     app[READINESS].started = True
     _collect_seldom()
     where = addresses.url(listening, scheme="http" if context is None else "https")
@@ -149,14 +150,12 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     sys.stdout.flush()
     log.info("the server listens on %s", where)
     notify("READY=1", f"STATUS=Listening on {where}")
-    watching = [
-        asyncio.ensure_future(each) for each in (_feed_watchdog(), _sum_up(app), app[OPEN_STREAMS].keep_checking())
-    ]
+    watching = [asyncio.ensure_future(each) for each in _kept_up(app)]
     await stop.wait()
     log.info("the server stops; its runners go on")
     notify("STOPPING=1")
     app[READINESS].stopping = True
-    app[OPEN_STREAMS].stop()
+    await app[OPEN_STREAMS].stop()  # before the threads that read for them are
     for each in watching:
         each.cancel()
     await leases.end(services, app[OFFLOAD])
@@ -182,6 +181,16 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _kept_up(app: web.Application) -> tuple[Coroutine[None, None, None], ...]:
+    """What goes on for as long as the server does."""
+    return (
+        _feed_watchdog(),
+        _sum_up(app),
+        app[OPEN_STREAMS].keep_going_through(),
+        loop_lag.measure(app[METRICS].loop_lag),
+    )
 
 
 async def _sum_up(app: web.Application) -> None:

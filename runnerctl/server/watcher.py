@@ -164,7 +164,10 @@ class Watcher:
             self._observe()
 
     def _observe(self) -> None:
-        for finding in observe_runners(self._services, self._services.store.live(), self._poller):
+        began = self._services.clock.monotonic()
+        findings = observe_runners(self._services, self._services.store.live(), self._poller)
+        self._services.meter.sweep(self._services.clock.monotonic() - began)
+        for finding in findings:
             if finding.error is not None:
                 log.warning("runner %s could not be observed: %s", finding.runner.name, finding.error.message)
             else:

@@ -9,11 +9,12 @@ import py_compile
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
-from importlib.util import cache_from_source
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "package"
+_MODULES = "bin/standin"
 _ENTRIES = ("bin", "externals", "config.sh", "env.sh", "run-helper.sh.template", "run.sh", "safe_sleep.sh")
 _PROGRAMS = ("bin/Runner.Listener", "bin/Runner.Worker")
 _PADDED = ("bin", "bin", "externals")  # two thirds and one third of the files, as in the real package
@@ -51,17 +52,31 @@ def build_archive(
 
 
 def _contents(version: str, interpreter: Path, pace: float) -> Iterator[tuple[str, bytes]]:
-    yield "bin/standin/pace", f"{pace:g}\n".encode()
+    yield f"{_MODULES}.pace", f"{pace:g}\n".encode()
+    yield f"{_MODULES}.release", _release(version)
+    modules = {}
     for path in _source_files():
-        name = path.relative_to(PACKAGE).as_posix()
-        data = path.read_bytes()
-        if name == "bin/standin/release.py":
-            data = _release(version)
-        if name in _PROGRAMS:
-            data = _interpreter_line(Path(name).name, str(interpreter)) + data
-        yield name, data
-        if name.endswith(".py"):
-            yield cache_from_source(name), _compiled(name, data)
+        name, data = path.relative_to(PACKAGE).as_posix(), path.read_bytes()
+        if name.startswith(f"{_MODULES}/"):
+            modules[name] = _release(version) if path.name == "release.py" else data
+        elif name in _PROGRAMS:
+            yield name, _interpreter_line(Path(name).name, str(interpreter)) + data
+        else:
+            yield name, data
+    yield f"{_MODULES}.zip", _zipped(modules)
+
+
+def _zipped(modules: dict[str, bytes]) -> bytes:
+    """All modules as one file, each beside its bytecode: like the real package, this one has hardly a directory, and
+    every runner has each of those for itself.
+    """
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for name, source in modules.items():
+            inside = name.removeprefix("bin/")
+            archive.writestr(zipfile.ZipInfo(inside), source)
+            archive.writestr(zipfile.ZipInfo(f"{inside}c"), _compiled(name, source))
+    return written.getvalue()
 
 
 def _source_files() -> list[Path]:

@@ -1,4 +1,4 @@
--- Written by the code whose newest version was 5: the data of version 4, brought there, with what a tenant has cost.
+-- Written by the code whose newest version was 5: the data of version 4, brought there, with what a tenant has used.
 BEGIN TRANSACTION;
 CREATE TABLE absence (
     runner_id   TEXT PRIMARY KEY REFERENCES runner (id),
@@ -232,7 +232,7 @@ CREATE TABLE tenant_use (
     failures   INTEGER NOT NULL DEFAULT 0,
     failed_at  REAL NOT NULL DEFAULT 0
 ) STRICT;
-INSERT INTO "tenant_use" VALUES('games',12.5,1790000030.25,2,1790000031.25);
+INSERT INTO "tenant_use" VALUES('acme',12.5,1764000000.0,2,1764000100.0);
 CREATE UNIQUE INDEX runner_live_name ON runner (host, lower(name))
     WHERE state NOT IN ('completed', 'failed', 'removed');
 CREATE UNIQUE INDEX runner_live_user ON runner (host, job_uid)

@@ -17,6 +17,7 @@ from typing import Any
 
 from runnerctl.core.backends.base import Accepted, Capabilities, Jit, Left, Provision, StopLadder
 from runnerctl.core.domain.clock import Clock, SystemClock
+from runnerctl.core.domain.meter import Meter
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.observation import NOTHING, Observation, Outcome, Phase
 from runnerctl.core.domain.states import RunnerState
@@ -214,6 +215,7 @@ class ToyServices:
     def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self.runner_events = RunnerEvents()
+        self.meter = Meter()
         self.backend = ToyBackend()
         self.backends = SimpleNamespace(reach=lambda runner: (self.backend, runner.id), of=lambda _: self.backend)
         self.github = ToyGitHub()

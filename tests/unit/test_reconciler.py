@@ -16,8 +16,9 @@ from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import LIVE, Desired, How
 from runnerctl.core.domain.states import RunnerState as S
 from runnerctl.core.engine import failures
+from runnerctl.core.engine.lanes import THREADS, Lane
 from runnerctl.core.engine.making import Making
-from runnerctl.core.engine.reconciler import GITHUB_THREADS, LOCAL_THREADS, PACKAGE_THREADS, Reconciler
+from runnerctl.core.engine.reconciler import Reconciler
 from runnerctl.core.host.row_locks import RowLock, is_held
 from runnerctl.core.packages.store import REMOVAL_SECONDS
 from tests.support.toy_host import RUNS, STOPPED, VERSION, WORKS, Hands, ToyServices
@@ -108,7 +109,7 @@ def removed(services: ToyServices, name: str, how: How = How.DRAIN) -> Runner:
 def test_whatever_a_step_raises_no_thread_dies_of_it_and_its_row_comes_back(
     services: ToyServices, engine: Engine, failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bad = [services.running(f"bad{number}") for number in range(LOCAL_THREADS + 4)]
+    bad = [services.running(f"bad{number}") for number in range(THREADS[Lane.LOCAL] + 4)]
     broken = {runner.id for runner in bad}
 
     def fail(runner_id: str) -> None:
@@ -189,7 +190,10 @@ def test_a_step_that_failed_is_in_its_row_and_is_tried_again_when_it_is_due(
 def test_a_row_that_a_command_is_at_work_on_comes_back_and_is_waited_for_by_nobody(
     services: ToyServices, engine: Engine
 ) -> None:
-    held, others = services.running("held"), [services.running(f"o{number}") for number in range(LOCAL_THREADS + 1)]
+    held, others = (
+        services.running("held"),
+        [services.running(f"o{number}") for number in range(THREADS[Lane.LOCAL] + 1)],
+    )
     lock = RowLock(services.row_locks, held.id)
     engine.reconciler.enqueue(held.id)
     engine.looked_at(held)
@@ -229,9 +233,9 @@ def test_a_row_is_never_in_two_hands_and_what_is_heard_meanwhile_is_looked_at_af
 
 
 def test_many_rows_are_worked_on_side_by_side(services: ToyServices, engine: Engine) -> None:
-    together = threading.Barrier(LOCAL_THREADS)
+    together = threading.Barrier(THREADS[Lane.LOCAL])
     services.backend.before_observe = lambda _: together.wait(SECONDS) and None
-    runners = [services.running(f"r{number}", shown=STOPPED) for number in range(LOCAL_THREADS)]
+    runners = [services.running(f"r{number}", shown=STOPPED) for number in range(THREADS[Lane.LOCAL])]
     services.backend.shown.update({runner.id: WORKS for runner in runners})
     for runner in runners:
         engine.reconciler.enqueue(runner.id)
@@ -244,12 +248,12 @@ def test_a_github_that_never_answers_holds_no_row_and_delays_no_local_step(
 ) -> None:
     answer, asked = threading.Event(), Hands(lambda _: answer.wait(SECONDS) and None)
     services.github.before_delete = asked
-    leaving = [removed(services, f"gone{number}") for number in range(GITHUB_THREADS + 8)]
+    leaving = [removed(services, f"gone{number}") for number in range(THREADS[Lane.GITHUB] + 8)]
     for runner in leaving:
         engine.reconciler.enqueue(runner.id)
     for runner in leaving:
         engine.reaches(runner, S.REMOVING)
-    engine.until(lambda: asked.most == GITHUB_THREADS)
+    engine.until(lambda: asked.most == THREADS[Lane.GITHUB])
     # Though GitHub is asked about them.
     engine.until(lambda: not any(is_held(services.row_locks, runner.id) for runner in leaving))
     services.store.want(leaving[0].id, desired=Desired.GONE, how=How.NOW, by="command")
@@ -377,7 +381,7 @@ def test_a_package_that_another_process_has_locked_is_waited_for_in_no_thread(
     """It is there, and each create would link it; more of them than threads ask GitHub."""
     services.packages.fetched.append(VERSION)
     services.packages.removed_by_another.add(VERSION)
-    locked = [made(services, engine, f"r{number}") for number in range(GITHUB_THREADS + 8)]
+    locked = [made(services, engine, f"r{number}") for number in range(THREADS[Lane.GITHUB] + 8)]
     for runner in locked:
         engine.looked_at(runner)
     leaving = removed(services, "leaving")
@@ -394,7 +398,7 @@ def test_a_package_that_another_process_has_locked_is_waited_for_in_no_thread(
 def test_downloads_of_other_processes_keep_no_thread_that_fetches_packages(
     services: ToyServices, engine: Engine
 ) -> None:
-    versions = [f"2.400.{number}" for number in range(PACKAGE_THREADS + 2)]
+    versions = [f"2.400.{number}" for number in range(THREADS[Lane.PACKAGE] + 2)]
     services.packages.fetched_by_another.update(versions)
     waiting = [made(services, engine, f"r-{version}", version=version) for version in versions]
     engine.until(lambda: set(services.packages.met) == set(versions))

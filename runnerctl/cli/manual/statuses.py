@@ -23,6 +23,7 @@ MEANINGS = {
     "not_found": "no such address",
     "runner_not_found": "no runner has that name, or this token may not see it",
     "token_not_found": "no valid token has that name",
+    "session_not_found": "no session of a browser has that id, or it is another token's",
     "orphan_not_found": "no orphan has that number",
     "invalid_transition": "not possible in the runner's present state",
     "quota_exceeded": "a limit is reached",

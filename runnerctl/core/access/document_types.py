@@ -62,3 +62,21 @@ class TokenDocument(TypedDict):
     last_used_at: Time | None
     revoked_at: Time | None
     """May lie ahead: a token that was rotated can be given time."""
+
+
+class SessionDocument(TypedDict):
+    """A browser's session."""
+
+    id: str
+    actor: str
+    """``operator`` or ``token:ID``: whose token it was begun with."""
+    source: str
+    """The address that began it."""
+    browser: str
+    """As it called itself."""
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+    """It ends sooner with its token, and when nothing is asked for a while."""
+    current: bool
+    """The one that asks."""

@@ -6,8 +6,9 @@ import math
 
 from ..domain.timestamps import timestamp
 from ..store.api_tokens import ApiToken
+from ..store.sessions import Session
 from .budget import TenantUse
-from .document_types import ActorDocument, BudgetDocument, LimitsDocument, TokenDocument
+from .document_types import ActorDocument, BudgetDocument, LimitsDocument, SessionDocument, TokenDocument
 from .grants import Actor, TokenLimits
 from .policy import Right
 
@@ -58,4 +59,18 @@ def token_document(token: ApiToken, *, now: float) -> TokenDocument:
         "expires_at": timestamp(token.expires_at),
         "last_used_at": timestamp(token.last_used_at),
         "revoked_at": timestamp(token.revoked_at),
+    }
+
+
+def session_document(session: Session, *, current: bool) -> SessionDocument:
+    """``current``: the one that asks."""
+    return {
+        "id": session.id,
+        "actor": session.actor_id,
+        "source": session.source,
+        "browser": session.browser,
+        "created_at": timestamp(session.created_at),
+        "last_used_at": timestamp(session.last_used_at),
+        "expires_at": timestamp(session.expires_at),
+        "current": current,
     }

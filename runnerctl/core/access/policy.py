@@ -74,6 +74,15 @@ class Action(StrEnum):
     STATE_FORGET_REGISTRATIONS = "state.forget_registrations"
     RECONCILE = "reconcile"
     WHOAMI = "whoami"
+    METRICS = "metrics"
+    SESSION_BEGIN = "session.begin"
+    SESSION_LEAVE = "session.leave"
+    SESSION_SHOW = "session.show"
+    SESSION_LIST = "session.list"
+    SESSION_END = "session.end"
+    HOST_SHOW = "host.show"
+    RUNNER_USAGE = "runner.usage"
+    DASHBOARD = "dashboard"
     HEALTH = "health"
 
 
@@ -95,14 +104,27 @@ def _changing(needs: Right | Access, *, of_a_runner: bool = False) -> Rule:
 TABLE: Mapping[Action, Rule] = {
     Action.HEALTH: _reading(Access.OPEN),
     Action.WHOAMI: _reading(Access.ANY_CALLER),
+    # The page itself tells nothing, and asks for a token.
+    Action.DASHBOARD: _reading(Access.OPEN),
+    # A browser asks before it knows whether it has a session.
+    Action.SESSION_SHOW: _reading(Access.OPEN),
+    Action.SESSION_BEGIN: _changing(Access.ANY_CALLER),
+    Action.SESSION_LEAVE: _changing(Access.ANY_CALLER),
+    # Those of the caller's token; the operator's are all.
+    Action.SESSION_LIST: _reading(Access.ANY_CALLER),
+    Action.SESSION_END: _changing(Access.ANY_CALLER),
+    Action.HOST_SHOW: _reading(Access.OPERATOR),
     # A list shows what is the caller's.
     Action.RUNNER_LIST: _reading(Right.RUNNERS_READ),
     Action.RUNNER_STATUS: _reading(Right.RUNNERS_READ, of_a_runner=True),
     Action.RUNNER_SHOW: _reading(Right.RUNNERS_READ, of_a_runner=True),
     Action.RUNNER_LOGS: _reading(Right.LOGS_READ, of_a_runner=True),
+    Action.RUNNER_USAGE: _reading(Right.RUNNERS_READ),
     Action.JOB_LIST: _reading(Right.RUNNERS_READ),
     Action.EVENT_LIST: _reading(Right.RUNNERS_READ),
     Action.USAGE_SHOW: _reading(Right.RUNNERS_READ),
+    # Sums over the whole host, without a name; of budgets, the caller's own.
+    Action.METRICS: _reading(Right.METRICS_READ),
     # A name is unique on a host: one that is taken is told to everybody who may make runners.
     Action.RUNNER_CREATE: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_CREATE_MANY: _changing(Right.RUNNERS_WRITE),

@@ -45,7 +45,9 @@ class ProcessBackend(SupervisedBackend):
     """Jobs run as users of their own."""
     supervisor: Path = _SUPERVISOR
     """The program that each runner's processes are left to."""
-    _waiting: dict[str, supervisors.Waiting] = field(default_factory=dict)
+    lasts: Callable[[], bool] = lambda: False
+    """Whether this process makes many runners."""
+    _ahead: supervisors.Ahead = field(default_factory=supervisors.Ahead)
 
     name = "process"
 
@@ -136,25 +138,23 @@ class ProcessBackend(SupervisedBackend):
         return config_sh.run(place, asked, self.options.configuring_environment(place))
 
     def in_progress(self) -> dict[str, Any]:
-        return {**super().in_progress(), "_waiting": self._waiting}
+        return {**super().in_progress(), "_ahead": self._ahead}
 
     @contextmanager
     def prepare(self, handle: str) -> Iterator[None]:
         place = place_of(handle)
         with suppress(RunnerctlError, OSError):  # a launch meets it again, and says so
-            self._waiting[place.runner_id] = self._wait(place)
+            self._wait(place)
         try:
             yield
         finally:
-            waiting = self._waiting.pop(place.runner_id, None)
-            if waiting is not None:
-                waiting.cancel()
+            self._ahead.cancel(place.runner_id)
 
-    def _wait(self, place: Place) -> supervisors.Waiting:
+    def _wait(self, place: Place) -> None:
         run_dir = self.run_dir(place.runner_id)
         document = self._document(place, run_dir)
         run_directory.write(run_dir / "launch.json", document)
-        return supervisors.Waiting(self._supervisor_argv, document, runner_id=place.runner_id)
+        self._ahead.wait(self._supervisor_argv, document, runner_id=place.runner_id, lasts=self.lasts())
 
     def _document(self, place: Place, run_dir: Path) -> dict[str, Any]:
         return self.options.document(place, run_dir, self.options.environment(place))
@@ -172,8 +172,7 @@ class ProcessBackend(SupervisedBackend):
         return place._replace(mark=report.get("mark"), cgroup=report.get("cgroup")).handle
 
     def _start(self, runner_id: str, document: dict[str, Any], *, leased: bool) -> dict[str, Any]:
-        waiting = None if leased else self._waiting.pop(runner_id, None)
-        if waiting is not None and (started := waiting.begin(document)) is not None:
+        if not leased and (started := self._ahead.begin(runner_id, document)) is not None:
             return started.report
         run_dir = self.run_dir(runner_id)
         run_directory.write(run_dir / "launch.json", document)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import select
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import socket
     import subprocess
+
+    from .nursery import Nursery
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _RUN_VARIABLE = "RUNNERCTL_RUN"
@@ -33,7 +38,7 @@ def start(argv: list[str], *, runner_id: str, kept: tuple[int, ...] = ()) -> Sta
     except OSError as exc:
         return Started(1, {"error": f"its supervisor was not started: {exc.strerror}"})
     with process:
-        report = _report(process)
+        report = _report(_pipe(process.stdout), process.kill)
     return Started(process.returncode, report)
 
 
@@ -42,42 +47,131 @@ class Waiting:
     begin; it ends with us.
     """
 
-    def __init__(self, argv: list[str], document: dict[str, Any], *, runner_id: str) -> None:
-        """Its run directory holds that document."""
+    def __init__(
+        self, argv: list[str], document: dict[str, Any], *, runner_id: str, nursery: Nursery | None = None
+    ) -> None:
+        """Its run directory holds that document. Without a ``nursery`` it is a program that is started anew."""
         self._document = document
-        try:
-            self._process: subprocess.Popen[bytes] | None = _spawn([*argv, "--wait"], runner_id, told=True)
-        except OSError:
-            self._process = None
+        self._pipes = None if nursery is None else _borne(nursery, runner_id)
+        if self._pipes is None:
+            with suppress(OSError):
+                self._pipes = _Pipes.of(_spawn([*argv, "--wait"], runner_id, told=True))
 
     def begin(self, document: dict[str, Any]) -> Started | None:
         """As ``start``; None if it was lost meanwhile, or if something else is asked for by now: nothing was begun
         then."""
         if document != self._document:
             self.cancel()
-        process, self._process = self._process, None
-        if process is None:
+        pipes, self._pipes = self._pipes, None
+        if pipes is None:
             return None
-        with process:
+        with pipes:
             try:
-                stdin = _pipe(process.stdin)
-                stdin.write(b"\n")
-                stdin.close()
+                pipes.stdin.write(b"\n")
+                pipes.stdin.close()
             except OSError:
                 return None
-            report = _report(process)
-        return Started(process.returncode, report)
+            report = _report(pipes.stdout, pipes.give_up)
+        return Started(pipes.status, report)
 
     def cancel(self) -> None:
         """It has ended when this returns, unless it was told to begin."""
-        process, self._process = self._process, None
-        if process is None:
+        pipes, self._pipes = self._pipes, None
+        if pipes is None:
             return
-        with process:
+        with pipes:
             with suppress(OSError):
-                _pipe(process.stdin).close()
-            stdout = _pipe(process.stdout)
-            _wait_for(stdout, _CANCEL_SECONDS)  # says nothing more, or why it could not wait
+                pipes.stdin.close()
+            _wait_for(pipes.stdout, _CANCEL_SECONDS)  # says nothing more, or why it could not wait
+
+
+class Ahead:
+    """The supervisors of this process that wait, by runner id, and what they come from."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Waiting] = {}
+        self._nurseries: dict[tuple[str, ...], Nursery] = {}
+
+    def wait(self, argv: list[str], document: dict[str, Any], *, runner_id: str, lasts: bool) -> None:
+        """``lasts``: this process makes many runners, and what makes the next one cheaper is worth being kept."""
+        nursery = self._nursery(tuple(argv)) if lasts else None
+        self._waiting[runner_id] = Waiting(argv, document, runner_id=runner_id, nursery=nursery)
+
+    def begin(self, runner_id: str, document: dict[str, Any]) -> Started | None:
+        """See ``Waiting.begin``; None if none waits."""
+        waiting = self._waiting.pop(runner_id, None)
+        return None if waiting is None else waiting.begin(document)
+
+    def cancel(self, runner_id: str) -> None:
+        waiting = self._waiting.pop(runner_id, None)
+        if waiting is not None:
+            waiting.cancel()
+
+    def _nursery(self, argv: tuple[str, ...]) -> Nursery:
+        """Only a server imports it. Whoever comes second throws away one that has not been started."""
+        from .nursery import Nursery
+
+        return self._nurseries.get(argv) or self._nurseries.setdefault(argv, Nursery(lambda c: _nursed(argv, c)))
+
+
+class _Pipes:
+    """How a supervisor that waits is told, and what it tells; closed at the end of a ``with``."""
+
+    def __init__(
+        self,
+        stdin: IO[bytes],
+        stdout: IO[bytes],
+        *,
+        give_up: Callable[[], None],
+        process: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.give_up = give_up
+        """It does not answer: nothing more is to come from there."""
+        self._process = process
+
+    @classmethod
+    def of(cls, process: subprocess.Popen[bytes]) -> _Pipes:
+        return cls(_pipe(process.stdin), _pipe(process.stdout), give_up=process.kill, process=process)
+
+    @property
+    def status(self) -> int:
+        """That of the process that was started, which forks; 0 where none was."""
+        return 0 if self._process is None else self._process.returncode
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.stdin.close()
+        self.stdout.close()
+        if self._process is not None:
+            self._process.wait()
+
+
+def _borne(nursery: Nursery, runner_id: str) -> _Pipes | None:
+    born = nursery.bear(runner_id)
+    if born is None:
+        return None
+    # Nothing is buffered: who closes it has nothing to write any more.
+    return _Pipes(os.fdopen(born.stdin, "wb", 0), os.fdopen(born.stdout, "rb"), give_up=nursery.close)
+
+
+def _nursed(argv: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:
+    """What starts supervisors as ``argv`` does; in a session of its own: a Ctrl-C is not meant for it."""
+    import subprocess
+
+    return subprocess.Popen(
+        [*argv, "--nursery"],
+        stdin=channel.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_ENVIRONMENT,
+        cwd=Path("/"),
+        start_new_session=True,
+    )
 
 
 def _wait_for(pipe: IO[bytes], seconds: float) -> bool:
@@ -103,15 +197,14 @@ def _spawn(
     )
 
 
-def _report(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+def _report(stdout: IO[bytes], give_up: Callable[[], None]) -> dict[str, Any]:
     """The supervisor's one line, with a deadline."""
-    stdout = _pipe(process.stdout)
     ready = _wait_for(stdout, _REPORT_SECONDS)
     line = stdout.readline(_MAX_REPORT) if ready else b""
     try:
         report = json.loads(line)
     except ValueError:
-        process.kill()
+        give_up()
         return {"error": "its supervisor did not report"}
     return report if isinstance(report, dict) else {"error": "its supervisor's report is not understood"}
 

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from . import jobs
-from .document_types import (
-    CurrentJob,
-    GitHubWord,
-    HistoryEvent,
-    OrphanDocument,
-    RestartedRunner,
-    RowFacts,
-    RunnerDocument,
-    RunnerWithHistory,
-    ScopeNamed,
-    SeenFacts,
-    ShownState,
-    StartedRunner,
-    StatusDocument,
-    StatusWord,
-    UndrainedRunner,
-    UnknownRunner,
-    Warned,
-)
 from .durations import shown
 from .models import Event, Job, Orphan, OrphanKind, Runner, Scope
 from .observation import Observation, Phase, SeenJob
 from .states import RunnerState
 from .timestamps import timestamp
 from .version_end import VersionEnd, version_document
+
+if TYPE_CHECKING:
+    from .document_types import (
+        CurrentJob,
+        GitHubWord,
+        HistoryEvent,
+        OrphanDocument,
+        RestartedRunner,
+        RowFacts,
+        RunnerDocument,
+        RunnerWithHistory,
+        ScopeNamed,
+        SeenFacts,
+        ShownState,
+        StartedRunner,
+        StatusDocument,
+        StatusWord,
+        UndrainedRunner,
+        UnknownRunner,
+        Warned,
+    )
 
 RUNNING: Final = "running"
 INSTALLED: Final = "installed_not_running"

@@ -8,7 +8,7 @@ They are caught at two places only: the Click root group and the aiohttp middlew
       ConfigInvalid  StateOfAnotherHost
       MethodNotAllowed  NotFound
       Unauthorized  Forbidden
-      RunnerNotFound  TokenNotFound  OrphanNotFound
+      RunnerNotFound  TokenNotFound  SessionNotFound  OrphanNotFound
       Conflict                RunnerExists  RunnerBusy  InvalidTransition  ScopeMismatch  QuotaExceeded
                               TokenExists  IdempotencyInProgress
       IdempotencyMismatch  VersionMismatch
@@ -123,6 +123,10 @@ class RunnerNotFound(RunnerctlError):
 
 class TokenNotFound(RunnerctlError):
     code, exit_code, http_status = "token_not_found", 5, 404
+
+
+class SessionNotFound(RunnerctlError):
+    code, exit_code, http_status = "session_not_found", 5, 404
 
 
 class OrphanNotFound(RunnerctlError):

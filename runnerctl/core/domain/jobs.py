@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from .document_types import EndedJobToldBy, JobDocument, JobToldBy, ListedJob, Result
 from .models import Job, RunJob
 from .observation import SeenJob
 from .timestamps import timestamp
+
+if TYPE_CHECKING:
+    from .document_types import EndedJobToldBy, JobDocument, JobToldBy, ListedJob, Result
 
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"

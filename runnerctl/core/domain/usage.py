@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .document_types import RepoUsage, TenantUsage, UsageDocument, UsageSums
 from .timestamps import timestamp
+
+if TYPE_CHECKING:
+    from .document_types import RepoUsage, TenantUsage, UsageDocument, UsageSums
 
 
 class UsageBy(StrEnum):

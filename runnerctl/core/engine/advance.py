@@ -6,7 +6,7 @@ meanwhile makes the writer look again, and never act on what is not so any more.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from .steps.job_rows import note_jobs
 from .table import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..services import Services
 
@@ -123,7 +123,11 @@ def _look(
 
 def _take(services: Services, seen: Seen, action: Action, making: Making | None) -> RunnerctlError | None:
     try:
-        with charged_to(services, seen.runner.tenant), failures.one_runners_own(seen.runner):
+        with (
+            charged_to(services, seen.runner.tenant),
+            failures.one_runners_own(seen.runner),
+            _metered(services, action),
+        ):
             ACTS[action.step](services, seen, action, making)
     except NotNow as exc:
         if making is None or making.met_for(str(exc), services.clock.monotonic()) < exc.patience:
@@ -142,6 +146,20 @@ def _take(services: Services, seen: Seen, action: Action, making: Making | None)
     if making is not None:
         making.goes_on()
     return None
+
+
+@contextmanager
+def _metered(services: Services, action: Action) -> Iterator[None]:
+    """One that met somebody at work, on what it needs or on the row, has not failed."""
+    began, failed = services.clock.monotonic(), True
+    try:
+        yield
+        failed = False
+    except (NotNow, InvalidTransition):
+        failed = False
+        raise
+    finally:
+        services.meter.step(action.step, failed=failed, seconds=services.clock.monotonic() - began)
 
 
 def _seconds_until_again(services: Services, met: NotNow, making: Making | None) -> float:

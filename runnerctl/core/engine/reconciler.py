@@ -12,18 +12,19 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.errors import ConfigInvalid, RunnerctlError
 from ..domain.models import Runner
 from ..domain.states import Desired, RunnerState
 from ..host.row_locks import RowHeld
 from .advance import Progress, advance
+from .lanes import THREADS, Lane, Pool, QueueState, lane_of, own_pools
 from .making import Making
 from .plan import Action
-from .steps.acts import GITHUB, IDLE, UNLOCKED
+from .steps.acts import IDLE, UNLOCKED
 from .table import Step
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("runnerctl.core")
 T = TypeVar("T")
 
-LOCAL_THREADS = 8
-GITHUB_THREADS = 32
-PACKAGE_THREADS = 4
 _HELD_SECONDS = 0.25
 """A command is at work on that row; what it leaves is looked at then."""
 _FAILED_SECONDS = 10.0
@@ -43,28 +41,14 @@ _PACKAGE_SECONDS = 10.0
 """Another runner's package of that version is being fetched; the fetch's end calls all who wait for it."""
 
 
-class Lane:
-    """Which threads take a step."""
-
-    LOCAL = "local"
-    GITHUB = "github"
-    PACKAGE = "package"
-
-
-class Pool(Protocol):
-    """Threads of one lane."""
-
-    def submit(self, act: Callable[..., object], /, *given: Any) -> object: ...
-
-    def shutdown(self, *, wait: bool, cancel_futures: bool) -> None: ...
-
-
 @dataclass(kw_only=True)
 class _Row:
     lane: str = Lane.LOCAL
     at_work: bool = False
     since: float = 0.0
     """When it was handed out."""
+    begun: bool = False
+    """A thread has taken it since then."""
     again: bool = False
     """Something was heard of it while it was at work."""
     asking: bool = False
@@ -108,7 +92,7 @@ class Reconciler:
         """Packages that are being fetched, each with the rows that wait for it."""
         self._stopped = False
         self.beat = Beat()
-        self._pools = _own_pools() if pools is None else pools
+        self._pools = own_pools() if pools is None else pools
         self._thread = threading.Thread(target=self._keep_handing_out, name="engine-queue", daemon=True)
 
     def start(self) -> None:
@@ -156,7 +140,23 @@ class Reconciler:
             hung = Counter(row.lane for row in self._rows.values() if row.at_work and now - row.since > seconds)
         silent = ["engine"] if self.beat.last and now - self.beat.last > seconds else []
         # GitHub and downloads may take that long; what this host does may not.
-        return silent + (["engine-local"] if hung[Lane.LOCAL] >= LOCAL_THREADS else [])
+        return silent + (["engine-local"] if hung[Lane.LOCAL] >= THREADS[Lane.LOCAL] else [])
+
+    def state(self) -> QueueState:
+        now = self._services.clock.monotonic()
+        with self._changed:
+            rows = list(self._rows.values())
+            waited = [now - row.since for row in rows if row.at_work and not row.begun]
+            waited += [now - row.queued_at for row in rows if row.queued_at is not None and row.queued_at <= now]
+            at_work = Counter(row.lane for row in rows if row.begun)
+        return QueueState(
+            rows=len(rows),
+            due=len(waited),
+            oldest_due_seconds=max(waited, default=0.0),
+            threads=THREADS,
+            at_work={lane: at_work[lane] for lane in THREADS},
+            errors=self.beat.errors,
+        )
 
     # -- the queue; all under ``_changed``
 
@@ -213,6 +213,7 @@ class Reconciler:
     # -- the work, in a pool's thread
 
     def _work(self, runner_id: str, row: _Row) -> None:
+        row.begun = True
         lane: str = Lane.LOCAL
         seconds: float | None = _FAILED_SECONDS
         try:
@@ -237,7 +238,7 @@ class Reconciler:
                 row.making = None
             self._ask(runner_id, row)
             return Lane.LOCAL, None
-        return _lane(progress.next), self._seconds(runner_id, progress) or 0.0
+        return lane_of(progress.next), self._seconds(runner_id, progress) or 0.0
 
     def _seconds(self, runner_id: str, progress: Progress) -> float | None:
         if progress.error is None:
@@ -265,7 +266,7 @@ class Reconciler:
             seconds = _FAILED_SECONDS if seconds is None else seconds
         self._told(runner_id)
         with self._changed:
-            row.at_work, row.lane = False, lane
+            row.at_work, row.begun, row.lane = False, False, lane
             if row.again:
                 row.again, seconds = False, 0.0
             if seconds is not None and not self._stopped:
@@ -351,7 +352,7 @@ class Reconciler:
                 runner_id,
                 absences=self._absences,
                 making=row.making,
-                may=lambda _runner, action: action.step not in UNLOCKED and _lane(action) in {Lane.LOCAL, row.lane},
+                may=lambda _runner, action: action.step not in UNLOCKED and lane_of(action) in {Lane.LOCAL, row.lane},
             )
         finally:
             if key is not None:
@@ -384,17 +385,3 @@ def _answer(question: Callable[[], T], answer: Future[T]) -> None:
         answer.set_result(question())
     except BaseException as exc:
         answer.set_exception(exc)
-
-
-def _own_pools() -> Mapping[str, Pool]:
-    return {
-        Lane.LOCAL: ThreadPoolExecutor(LOCAL_THREADS, thread_name_prefix="engine"),
-        Lane.GITHUB: ThreadPoolExecutor(GITHUB_THREADS, thread_name_prefix="engine-github"),
-        Lane.PACKAGE: ThreadPoolExecutor(PACKAGE_THREADS, thread_name_prefix="engine-package"),
-    }
-
-
-def _lane(action: Action) -> str:
-    if action.step in {Step.FETCH_PACKAGE, Step.RENEW}:
-        return Lane.PACKAGE
-    return Lane.GITHUB if action.step in GITHUB else Lane.LOCAL

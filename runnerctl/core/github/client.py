@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.clock import Clock
 from ..domain.errors import GitHubConflict, GitHubNoAnswer, GitHubNotFound, GitHubRefused
+from ..domain.meter import Meter
 from ..domain.models import Scope
 from . import requests as protocol
 from .answers import (
@@ -53,8 +54,11 @@ class GitHub:
     included. A rate limit is raised at once, with ``retry_after``.
     """
 
-    def __init__(self, settings: GitHubSettings, *, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self, settings: GitHubSettings, *, clock: Clock, rng: random.Random, meter: Meter | None = None
+    ) -> None:
         self._settings = settings
+        self._meter = meter
         self._clock = clock
         self._rng = rng
         self._credentials = credentials(settings, send=self._send, clock=clock)
@@ -220,7 +224,7 @@ class GitHub:
                     from .retry import Retry
                     from .transport import Transport
 
-                    self._transport = Transport(self._settings, clock=self._clock)
+                    self._transport = Transport(self._settings, clock=self._clock, meter=self._meter)
                     self._tries = Retry(
                         self._transport, seconds=self._settings.timeout, clock=self._clock, rng=self._rng
                     )

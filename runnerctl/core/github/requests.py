@@ -23,6 +23,8 @@ _NEXT = re.compile(r'<([^<>]+)>\s*;[^,<]*?\brel="?next"?', re.IGNORECASE)
 class Request:
     """One call, without its credentials."""
 
+    operation: str
+    """The same word for all calls of its kind, whomever they are about."""
     method: str
     path: str
     """Below the API's base; an absolute URL only where GitHub itself named it (the next page)."""
@@ -55,6 +57,7 @@ def generate_jitconfig(scope: Scope, *, name: str, group_id: int, labels: tuple[
     body = {"name": name, "runner_group_id": group_id, "labels": list(labels), "work_folder": workdir}
     group = "" if group_id == DEFAULT_GROUP_ID else f", or there is no runner group {group_id}"
     return Request(
+        operation="generate_jitconfig",
         method="POST",
         path=f"{scope.path}/actions/runners/generate-jitconfig",
         json=body,
@@ -68,6 +71,7 @@ def generate_jitconfig(scope: Scope, *, name: str, group_id: int, labels: tuple[
 def registration_token(scope: Scope) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#create-a-registration-token-for-a-repository
     return Request(
+        operation="registration_token",
         method="POST",
         path=f"{scope.path}/actions/runners/registration-token",
         purpose=f"give a registration token for {scope}",
@@ -78,6 +82,7 @@ def registration_token(scope: Scope) -> Request:
 def remove_token(scope: Scope) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#create-a-remove-token-for-a-repository
     return Request(
+        operation="remove_token",
         method="POST",
         path=f"{scope.path}/actions/runners/remove-token",
         purpose=f"give a remove token for {scope}",
@@ -89,6 +94,7 @@ def list_runners(scope: Scope, *, name: str | None = None, per_page: str = PAGE_
     # https://docs.github.com/rest/actions/self-hosted-runners#list-self-hosted-runners-for-a-repository
     params = {"per_page": per_page} if name is None else {"per_page": per_page, "name": name}
     return Request(
+        operation="list_runners",
         method="GET",
         path=f"{scope.path}/actions/runners",
         params=params,
@@ -100,6 +106,7 @@ def list_runners(scope: Scope, *, name: str | None = None, per_page: str = PAGE_
 def get_runner(scope: Scope, runner_id: int) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#get-a-self-hosted-runner-for-a-repository
     return Request(
+        operation="get_runner",
         method="GET",
         path=f"{scope.path}/actions/runners/{runner_id}",
         purpose=f"show runner {runner_id} of {scope}",
@@ -110,6 +117,7 @@ def get_runner(scope: Scope, runner_id: int) -> Request:
 def delete_runner(scope: Scope, runner_id: int) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#delete-a-self-hosted-runner-from-a-repository
     return Request(
+        operation="delete_runner",
         method="DELETE",
         path=f"{scope.path}/actions/runners/{runner_id}",
         purpose=f"delete runner {runner_id} of {scope}",
@@ -120,6 +128,7 @@ def delete_runner(scope: Scope, runner_id: int) -> Request:
 def list_groups(scope: Scope) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runner-groups#list-self-hosted-runner-groups-for-an-organization
     return Request(
+        operation="list_groups",
         method="GET",
         path=f"orgs/{scope.owner}/actions/runner-groups",
         params={"per_page": PAGE_SIZE},
@@ -131,6 +140,7 @@ def list_groups(scope: Scope) -> Request:
 def get_repository(scope: Scope) -> Request:
     # https://docs.github.com/rest/repos/repos#get-a-repository
     return Request(
+        operation="get_repository",
         method="GET",
         path=scope.path,
         purpose=f"tell whether {scope} is public",
@@ -141,6 +151,7 @@ def get_repository(scope: Scope) -> Request:
 def list_downloads(scope: Scope) -> Request:
     # https://docs.github.com/rest/actions/self-hosted-runners#list-runner-applications-for-a-repository
     return Request(
+        operation="list_downloads",
         method="GET",
         path=f"{scope.path}/actions/runners/downloads",
         purpose=f"list the runner packages for {scope}",
@@ -151,6 +162,7 @@ def list_downloads(scope: Scope) -> Request:
 def get_deprecation(scope: Scope, version: str) -> Request:
     # https://docs.github.com/enterprise-cloud@latest/rest/actions/self-hosted-runners#get-runner-version-end-of-life-schedule-for-a-repository
     return Request(
+        operation="get_deprecation",
         method="GET",
         path=f"{scope.path}/actions/runners/deprecations/{quote(version, safe='')}",
         purpose=f"tell when version {version} of the runner ends for {scope}",
@@ -162,6 +174,7 @@ def runner_release(version: str) -> Request:
     # https://docs.github.com/rest/releases/releases#get-a-release-by-tag-name
     which = "latest" if version == "latest" else f"tags/v{quote(version.removeprefix('v'), safe='')}"
     return Request(
+        operation="runner_release",
         method="GET",
         path=f"repos/actions/runner/releases/{which}",
         purpose=f"show release {version} of actions/runner",
@@ -173,6 +186,7 @@ def find_installation(scope: Scope) -> Request:
     # https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app
     kind = "repository" if scope.repo else "organization"
     return Request(
+        operation="find_installation",
         method="GET",
         path=f"{scope.path}/installation",
         purpose=f"look up the App's installation on {scope}",
@@ -183,6 +197,7 @@ def find_installation(scope: Scope) -> Request:
 def installation_token(installation_id: int) -> Request:
     # https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app
     return Request(
+        operation="installation_token",
         method="POST",
         path=f"app/installations/{installation_id}/access_tokens",
         purpose=f"give a token for installation {installation_id}",
@@ -192,12 +207,19 @@ def installation_token(installation_id: int) -> Request:
 
 def get_app() -> Request:
     # https://docs.github.com/rest/apps/apps#get-the-authenticated-app
-    return Request(method="GET", path="app", purpose="tell which App this is", missing="There is no such App")
+    return Request(
+        operation="get_app",
+        method="GET",
+        path="app",
+        purpose="tell which App this is",
+        missing="There is no such App",
+    )
 
 
 def get_rate_limit() -> Request:
     # https://docs.github.com/rest/rate-limit/rate-limit: costs nothing, and tells a bad token from a good one.
     return Request(
+        operation="get_rate_limit",
         method="GET",
         path="rate_limit",
         purpose="take the token",

@@ -12,6 +12,7 @@ import msgspec
 
 from ..domain.clock import Clock
 from ..domain.errors import GitHubNoAnswer, GitHubRefused, GitHubUnavailable
+from ..domain.meter import Meter
 from ..http.client import HttpClient
 from ..http.failures import HttpFailure
 from .call_count import note_call
@@ -40,10 +41,11 @@ class RateLimit:
 class Transport:
     """Thread-safe. Raises ``GitHubUnavailable`` when the request never went out, ``GitHubNoAnswer`` when it did."""
 
-    def __init__(self, settings: GitHubSettings, *, clock: Clock) -> None:
+    def __init__(self, settings: GitHubSettings, *, clock: Clock, meter: Meter | None = None) -> None:
         self._base = settings.api_url.rstrip("/") + "/"
         self._origin = _origin(urlsplit(self._base))
         self._clock = clock
+        self._meter = meter or Meter()
         self._http = HttpClient(settings.http, user_agent=settings.user_agent, kept=_KEPT_CONNECTIONS)
         self._headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
         self._lock = threading.Lock()
@@ -98,7 +100,7 @@ class Transport:
         headers = {**self._headers, **request.headers}
         if bearer is not None:
             headers["Authorization"] = f"Bearer {bearer}"
-        content = None
+        content, began = None, self._clock.monotonic()
         if request.json is not None:
             content = msgspec.json.encode(request.json)
             headers["Content-Type"] = "application/json"
@@ -108,7 +110,9 @@ class Transport:
                     request.method, url, headers=headers, body=content, seconds=seconds, max_bytes=MAX_BODY
                 )
         except HttpFailure as exc:
+            self._meter.github_request(request.operation, None, self._clock.monotonic() - began)
             raise self._failure(request, exc) from exc
+        self._meter.github_request(request.operation, got.status, self._clock.monotonic() - began)
         answer = Answer(status=got.status, headers=got.headers, body=got.body)
         self._note_rate_limit(answer)
         return answer

@@ -5,12 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from ..domain import sizes
 from ..domain.errors import DiskFull
 from .directories import disk_errors
 
 _ENTRIES_A_LOOK = 256
+
+
+class Space(NamedTuple):
+    """Of a file system, in bytes."""
+
+    size: int
+    used: int
+    free: int
+    """For us: some of what is not used may be kept for root."""
+
+
+def disk_space(directory: Path) -> Space:
+    """Where that directory is, or will be. Raises ``RunnerctlError`` when nobody can tell."""
+    existing = next((path for path in (directory, *directory.absolute().parents) if path.exists()), Path("/"))
+    with disk_errors(directory):
+        found = os.statvfs(existing)
+    return Space(
+        size=found.f_blocks * found.f_frsize,
+        used=(found.f_blocks - found.f_bfree) * found.f_frsize,
+        free=found.f_bavail * found.f_frsize,
+    )
 
 
 def used(
@@ -46,10 +68,7 @@ def used(
 def require_free(directories: Iterable[Path], least: int) -> None:
     """Raises ``DiskFull`` naming the first whose file system has less than ``least`` bytes for us."""
     for directory in directories:
-        existing = next((path for path in (directory, *directory.absolute().parents) if path.exists()), Path("/"))
-        with disk_errors(directory):
-            found = os.statvfs(existing)
-        free = found.f_bavail * found.f_frsize
+        free = disk_space(directory).free
         if free < least:
             raise DiskFull(
                 f"{sizes.shown(free)} is free for {str(directory)!r}, less than min_free_space, {sizes.shown(least)}",

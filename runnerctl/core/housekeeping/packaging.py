@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..domain import names
 from ..domain.errors import InvalidRequest, PackageInvalid
@@ -36,12 +37,26 @@ class PackageFacts:
     """Of its version, in the scope here in which that is first."""
 
 
+class VersionUse(NamedTuple):
+    runners: int
+    """How many live runners are of it."""
+    end: VersionEnd
+    """In the scope here in which that is first."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pruning:
     """What a prune took away, or would."""
 
     packages: Sequence[PackageFacts]
     leftovers: Sequence[Path]
+
+
+def versions(services: Services) -> Mapping[str, VersionUse]:
+    """Those that are here, or that live runners are of; quick, for nothing is measured."""
+    using = Counter(runner.version for runner in services.store.live() if runner.version[:1].isdigit())
+    known = {*using, *(package.version for package in services.packages.list())}
+    return {version: VersionUse(using[version], version_ends.end_of(services, None, version)) for version in known}
 
 
 def describe(services: Services) -> Sequence[PackageFacts]:

@@ -13,6 +13,7 @@ from ..domain.errors import InvalidRequest
 T = TypeVar("T")
 
 _LEAST_MEMORY = 64 * 1024**2
+_HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _ANY_RUNNER = "0" * 64
 """The name of a runner that has no such label already."""
 
@@ -144,13 +145,22 @@ def between(least: int, most: int) -> Callable[[str], int]:
 
 
 def networks(text: str) -> str:
-    """Addresses and networks of proxies, and ``unix``; checked here, taken apart by the server."""
+    """Addresses and networks, and ``unix``; checked here, taken apart by the server."""
     from ipaddress import ip_network
 
     for word in text.split(","):
         if word.strip() != "unix":
             ip_network(word.strip(), strict=False)
     return text
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """Names of this server, without scheme and port."""
+    names = tuple(word.lower().rstrip(".") for word in words(text))
+    for name in names:
+        if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in name.split(".")):
+            raise ValueError("use host names such as ci.example.com, without scheme and port")
+    return names
 
 
 def issuer(text: str) -> str:

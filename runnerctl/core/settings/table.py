@@ -84,7 +84,12 @@ class ServerSection(Section, name="server", variables=_server):
     socket_group = optional("Group whose members are operators at the unix socket, without a token", str)
     trusted_proxies = optional("Proxies whose X-Forwarded-For counts: networks, or unix", parsing.networks)
     log_format = setting("text", "How the server writes its log: text, or json, an object a line", parsing.log_format)
+    hosts = optional("Host names that browsers may reach the dashboard by, besides localhost", parsing.hosts)
+    session_idle = setting("12h", "How long a browser's session lasts that asks for nothing", parsing.retention)
+    session_lifetime = setting("7d", "How long a browser's session lasts at most", parsing.retention)
     rate_limit = setting("6000", "How many requests a minute one API token may send", parsing.positive)
+    metrics_from = optional("Who may read /metrics without a token: networks, or unix", parsing.networks)
+    metrics_repositories = setting("false", "Count jobs in /metrics by repository, too", parsing.boolean)
     github_calls = setting("1000", "How many GitHub calls an hour the runners of one tenant may cost", parsing.positive)
 
 

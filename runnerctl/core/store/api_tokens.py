@@ -79,6 +79,11 @@ class ApiTokens(Database):
         found = self._read(f"SELECT {_COLUMNS} FROM api_token WHERE digest = ?", digest)
         return _token(found[0]) if found else None
 
+    def token_by_id(self, token_id: str) -> ApiToken | None:
+        """Also one that does not count any more."""
+        found = self._read(f"SELECT {_COLUMNS} FROM api_token WHERE id = ?", token_id)
+        return _token(found[0]) if found else None
+
     def token_named(self, name_or_id: str, *, tenant: str | None = None) -> ApiToken:
         """That of this id, else the newest of this name; of this tenant, if one is given. Raises ``TokenNotFound``."""
         query = (

@@ -63,9 +63,6 @@ class Orphans(Database):
         due = f"{rows.ORPHAN} WHERE next_try_at <= ? OR next_try_at > ? ORDER BY id"
         return [rows.orphan(row) for row in self._read(due, due_at, due_at + LONGEST_WAIT)]
 
-    def count_orphans(self) -> int:
-        return int(self._read("SELECT count(*) FROM orphan")[0][0])
-
     def orphan(self, orphan_id: int) -> Orphan | None:
         found = self._read(f"{rows.ORPHAN} WHERE id = ?", orphan_id)
         return rows.orphan(found[0]) if found else None

@@ -16,9 +16,11 @@ from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
 from . import rows, runner_order
 from .api_tokens import ApiTokens
 from .backoff import Backoffs
+from .counts import Counts
 from .idempotency import Idempotencies
 from .jobs import Jobs
 from .orphans import Orphans
+from .sessions import Sessions
 from .tenant_use import TenantUses
 from .usage import Usages
 from .wanted import Wanted
@@ -40,7 +42,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Usages, Orphans, Backoffs, ApiTokens, TenantUses, Idempotencies):
+class Store(Wanted, Jobs, Usages, Orphans, Backoffs, ApiTokens, Sessions, TenantUses, Counts, Idempotencies):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(

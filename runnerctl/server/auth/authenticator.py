@@ -1,5 +1,5 @@
 """Who calls: the operator by the token of the settings, a tenant by an API token, a workflow by its OIDC
-token, a member of the socket's group.
+token, a member of the socket's group, a browser by the cookie of its session.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from runnerctl.core import (
     Actor,
     ApiToken,
     Services,
+    Session,
     id_tokens,
     listening,
     tokens,
@@ -25,9 +27,10 @@ from runnerctl.core import (
 )
 from runnerctl.core.domain.errors import RunnerctlError, Unauthorized
 
-from ..keys import CLAIMED, DELAY
+from ..keys import CLAIMED, DELAY, SOURCES, USER
 from ..turn_mark import TurnMark
-from . import unix_peers
+from . import cookies, unix_peers
+from .session_users import SessionUsers, User
 from .throttle import Rates
 from .workflow_tokens import WorkflowTokens
 
@@ -41,6 +44,7 @@ class _Known(NamedTuple):
     rated_as: str | None = None
     """Whose rate the request counts for; None: it has none."""
     token: ApiToken | None = None
+    session: Session | None = None
 
 
 class Authenticator:
@@ -53,6 +57,8 @@ class Authenticator:
         self._mark: object = None
         self._known: dict[str, ApiToken] = {}
         self._noted: dict[str, float] = {}
+        self._sessions = SessionUsers(services, self._turn)
+        self._expected: bytes | None = None
         self.change(token)
 
     def change(self, token: str | None) -> None:
@@ -62,7 +68,11 @@ class Authenticator:
         policy = workflow_policy(settings)
         self._workflows = None if policy is None else WorkflowTokens(self._services, policy)
         # Without one, nothing that a header can hold has this digest.
-        self._expected = b"" if token is None else _digest(token)
+        expected = b"" if token is None else _digest(token)
+        if self._expected not in {None, expected}:
+            self._in_thread(self._services.store.end_operators_sessions)
+        self._expected = expected
+        self._sessions.change(token)
         self._usual = b"" if token is None else _digest(f"Bearer {token}")
 
     async def authenticate(self, request: web.Request) -> Actor:
@@ -74,6 +84,8 @@ class Authenticator:
             request[DELAY] = self._rates.take(known.rated_as, a_minute=self._services.settings.server.rate_limit)
         if known.token is not None:
             self._note_use(known.token, self._services.clock.now())
+        if known.session is not None:
+            self._note_session_use(known.session, self._services.clock.now())
         return known.actor
 
     async def identify(self, request: web.Request) -> Actor:
@@ -85,6 +97,8 @@ class Authenticator:
         # Digests have one length, so that a comparison tells nothing about the token's.
         if authorization and hmac.compare_digest(_digest(authorization), self._usual):
             return _Known(OPERATOR)
+        if authorization is None and (secret := cookies.secret(request, request.app[SOURCES])) is not None:
+            return self._browser(request, secret)
         if authorization is None and self._group is not None:
             peer = unix_peers.operator(request, self._group)
             if peer is not None:
@@ -96,12 +110,33 @@ class Authenticator:
                 "A bearer token is needed",
                 hint="Send it in the Authorization header, behind the word Bearer",
             )
-        if hmac.compare_digest(_digest(token), self._expected):
+        if self._expected and hmac.compare_digest(_digest(token), self._expected):
             return _Known(OPERATOR)
         if self._workflows is not None and id_tokens.has_form(token):
             actor = await self._workflows.authenticate(request, token)
             return _Known(actor, rated_as=f"oidc:{actor.tenant}")
         return self._bearer(request, token)
+
+    def user(self, request: web.Request) -> User | None:
+        """Of a browser that has a session; nobody is refused for having none."""
+        secret = cookies.secret(request, request.app[SOURCES])
+        try:
+            return None if secret is None else self._sessions.authenticate(request, secret)
+        except Unauthorized:
+            return None
+
+    def _browser(self, request: web.Request, secret: str) -> _Known:
+        user = request[USER] = self._sessions.authenticate(request, secret)
+        rated_as = None if user.token is None else user.token.id
+        return _Known(user.actor, rated_as=rated_as, token=user.token, session=user.session)
+
+    def _note_session_use(self, session: Session, now: float) -> None:
+        if now - max(session.last_used_at, self._noted.get(session.id, 0.0)) < USE_SECONDS:
+            return
+        if len(self._noted) > _MOST_KNOWN:
+            self._noted.clear()
+        self._noted[session.id] = now
+        self._in_thread(self._services.store.note_session_use, session.id, now)
 
     def _bearer(self, request: web.Request, token: str) -> _Known:
         kept = self._find(tokens.digest(token)) if tokens.is_whole(token) else None
@@ -130,16 +165,19 @@ class Authenticator:
         if now - max(token.last_used_at or 0.0, self._noted.get(token.id, 0.0)) < USE_SECONDS:
             return
         self._noted[token.id] = now
-        noting = asyncio.get_running_loop().run_in_executor(None, self._services.store.note_use, token.id, now)
-        noting.add_done_callback(_log_failure)
+        self._in_thread(self._services.store.note_use, token.id, now)
+
+    def _in_thread(self, write: Callable[..., object], *values: object) -> None:
+        writing = asyncio.get_running_loop().run_in_executor(None, write, *values)
+        writing.add_done_callback(_log_failure)
 
 
-def _log_failure(noting: asyncio.Future[None]) -> None:
+def _log_failure(noting: asyncio.Future[Any]) -> None:
     exc = None if noting.cancelled() else noting.exception()
     if isinstance(exc, RunnerctlError):
-        log.warning("the last use of a token was not recorded: %s", exc.message)
+        log.warning("what was used, or ended, was not recorded: %s", exc.message)
     elif exc is not None:
-        log.error("the last use of a token was not recorded", exc_info=exc)
+        log.error("what was used, or ended, was not recorded", exc_info=exc)
 
 
 def _digest(token: str) -> bytes:

@@ -15,20 +15,19 @@ from aiohttp import web
 
 from runnerctl.core import OPERATOR, Actor, is_a_jobs
 
-from .sources import unix_peer
+from .sources import PASSED_ON, unix_peer
 
 _CREDENTIALS = struct.Struct("3i")
 _SO_PEERGROUPS = getattr(socket, "SO_PEERGROUPS", 59)  # asm-generic/socket.h
 _SO_PEERPIDFD = getattr(socket, "SO_PEERPIDFD", 77)
 _MOST_BYTES = 1024
 """All that Python gives a socket option."""
-_PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP", "Via")
 
 
 def operator(request: web.Request, group: int) -> Actor | None:
     """The peer as operator, named by its uid; None if it is not one."""
     peer = unix_peer(request)
-    if peer is None or any(name in request.headers for name in _PASSED_ON):
+    if peer is None or any(name in request.headers for name in PASSED_ON):
         return None
     pid, uid, groups = _of(peer)
     if uid != 0 and (uid == os.geteuid() or group not in groups):

@@ -64,6 +64,10 @@ class Batch:
         self._chunks: dict[View, bytes] = {}
 
     @property
+    def first(self) -> int:
+        return self._events[0].event.seq
+
+    @property
     def last(self) -> int:
         return self._events[-1].event.seq
 
@@ -73,7 +77,7 @@ class Batch:
 
     def chunk(self, view: View, *, after: int = 0) -> bytes:
         """Those that it wants, beyond that one."""
-        if after >= self._events[0].event.seq:
+        if after >= self.first:
             return self._joined(view, after)
         if view not in self._chunks:
             self._chunks[view] = self._joined(view, 0)
@@ -102,10 +106,9 @@ class Listener:
         self._untaken: deque[bytes] = deque()
         self._size = 0
 
-    def put(self, batch: Batch) -> bool:
-        """Whether there is anything for it."""
-        chunk = batch.chunk(self.view, after=self.after)
-        if not chunk or self.stream.ending is not None:
+    def put(self, chunk: bytes) -> bool:
+        """Whether it takes any more."""
+        if self.stream.ending is not None:
             return False
         if self._size and self._size + len(chunk) > MOST_UNTAKEN:
             self._drop()
@@ -187,8 +190,12 @@ class EventHub:
     def _deliver(self, batch: Batch) -> None:
         self.position = batch.last
         idle = not self._waiting
-        for listeners in self._listeners.values():
-            self._waiting.extend(listener.stream for listener in listeners if listener.put(batch))
+        for view, listeners in self._listeners.items():
+            chunk, first = batch.chunk(view), batch.first
+            for listener in listeners if chunk else ():
+                new = chunk if listener.after < first else batch.chunk(view, after=listener.after)
+                if new and listener.put(new):
+                    self._waiting.append(listener.stream)
         if idle:
             self._wake_some()
         for runner_id in batch.runner_ids if self._of_runners else ():

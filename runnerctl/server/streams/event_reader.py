@@ -20,6 +20,7 @@ Hear = Callable[[Sequence[RunnerEvent]], None]
 _OTHERS_SECONDS = 0.5
 """What other processes commit is looked for so often."""
 _BATCH = 500
+_SILENT_SECONDS = 60.0
 
 
 class EventReader:
@@ -32,6 +33,7 @@ class EventReader:
         self._stopped = False
         self._after = services.store.last_event()
         self._mark: object = None
+        self._beat = 0.0
         self._thread = threading.Thread(target=self._keep_reading, name="event-reader", daemon=True)
         self._unsubscribe = services.runner_events.subscribe(lambda _runner_id: self._happened.set())
 
@@ -40,7 +42,12 @@ class EventReader:
         """The last that was read."""
         return self._after
 
+    def silent(self) -> list[str]:
+        """Its name, if nothing was heard of it for longer than can be."""
+        return [self._thread.name] if self._services.clock.monotonic() - self._beat > _SILENT_SECONDS else []
+
     def start(self) -> None:
+        self._beat = self._services.clock.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,6 +60,7 @@ class EventReader:
     def _keep_reading(self) -> None:
         while True:
             last = self._stopped
+            self._beat = self._services.clock.monotonic()
             try:
                 self._read_all()
             except RunnerctlError as exc:

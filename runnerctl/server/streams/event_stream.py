@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import suppress
+from typing import NamedTuple
 
 from aiohttp import web
 
+from runnerctl.core import Store
 from runnerctl.core.domain.errors import RunnerctlError
+from runnerctl.core.domain.event_queries import EventQuery
 
 from ..allowances import caller
 from ..answers import PROTECTION
@@ -18,7 +21,6 @@ from .open_streams import Ending, Stream
 
 log = logging.getLogger("runnerctl.server")
 
-HEARTBEAT_SECONDS = 15.0
 _PAGE = 500
 _SEND_BUFFER = 64 * 1024
 """In the kernel, for one stream: who takes nothing is noticed, and costs no more than that."""
@@ -34,6 +36,8 @@ class EventStream:
         self._view = view
         self._after = after
         self._follow = follow
+        self._last = 0
+        """The newest event that there was when it began."""
         self._request = stream.request
         self._hub: EventHub = stream.request.app[EVENT_HUB]
         self._answer = web.StreamResponse(headers=_headers(stream.request, view))
@@ -59,7 +63,8 @@ class EventStream:
     async def _begin(self) -> bool:
         """Says where it begins."""
         store, offload = self._request.app[SERVICES].store, self._request.app[OFFLOAD]
-        last = await offload.call(store.last_event)  # what others have just committed, the hub may not know yet
+        # What others have just committed, the hub may not know yet.
+        last = self._last = await offload.call(store.last_event)
         why = None
         if self._after is not None:
             why = await offload.call_slow(caller(self._request[ACTOR]), store.resync, self._after, last=last)
@@ -69,22 +74,22 @@ class EventStream:
 
     async def _catch_up(self) -> bool:
         """What is kept, page by page; joins the listeners, if it follows, when it is where they are."""
-        while True:
-            through = self._hub.position
-            if not await self._tell_kept(through):
-                return False
-            if self._hub.position == through or not self._follow:
+        through = self._last
+        while await self._tell_kept(through):
+            if self._hub.position <= through or not self._follow:
                 return True
+            through = self._hub.position
+        return False
 
     async def _tell_kept(self, through: int) -> bool:
         assert self._after is not None  # noqa: S101 - it has begun
         store, offload = self._request.app[SERVICES].store, self._request.app[OFFLOAD]
         while self._after < through and self._stream.ending is None:
             query = self._view.query(after=self._after, through=through, limit=_PAGE)
-            events = await offload.call_slow(caller(self._request[ACTOR]), store.runner_events, query)
-            if events and not await self._write(self._view.encoded(events)):
+            kept = await offload.call_slow(caller(self._request[ACTOR]), _kept, store, query, self._view)
+            if kept.data and not await self._write(kept.data):
                 return False
-            self._after = events[-1].event.seq if len(events) == _PAGE else through
+            self._after = kept.last or through
         return self._stream.ending is None
 
     async def _tell_on(self) -> None:
@@ -92,11 +97,14 @@ class EventStream:
         listener = Listener(self._stream, self._view, after=self._after)
         self._hub.join(listener)
         try:
-            while self._stream.ending is None:
+            stream, answer = self._stream, self._answer
+            while stream.ending is None:
                 if chunk := listener.take():
-                    await self._write(chunk)
-                elif not await self._stream.happened(HEARTBEAT_SECONDS):
-                    await self._write(self._view.format.heartbeat)
+                    await stream.write(answer, chunk)
+                elif stream.take_beat():
+                    await stream.write(answer, self._view.format.heartbeat)
+                else:
+                    await stream.happened()
         finally:
             self._hub.leave(listener)
 
@@ -111,6 +119,18 @@ class EventStream:
 
     async def _write(self, data: bytes) -> bool:
         return await self._stream.write(self._answer, data)
+
+
+class _Kept(NamedTuple):
+    data: bytes
+    last: int | None
+    """None: there are no more."""
+
+
+def _kept(store: Store, query: EventQuery, view: View) -> _Kept:
+    """In a thread: a page is made into bytes in milliseconds."""
+    events = store.runner_events(query)
+    return _Kept(view.encoded(events), events[-1].event.seq if len(events) == query.limit else None)
 
 
 def _headers(request: web.Request, view: View) -> dict[str, str]:

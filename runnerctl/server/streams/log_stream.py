@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,14 +11,15 @@ from aiohttp import web
 
 from runnerctl.core import Action, logs
 from runnerctl.core.domain import jobs
+from runnerctl.core.domain.errors import RunnerctlError
 
 from ..allowances import caller
 from ..answers import PROTECTION
 from ..keys import ACTOR, EVENT_HUB, ID, LOG_WATCH, OFFLOAD, OPEN_STREAMS, SERVICES
 from .open_streams import Ending, Stream
 
-_OBSERVE_SECONDS = 10.0
-"""A log that is watched is looked at all the same."""
+log = logging.getLogger("runnerctl.server")
+
 _UNWATCHED_SECONDS = 0.25
 _PAUSE_SECONDS = 0.05
 """Between two looks: what is written meanwhile is one piece."""
@@ -31,6 +33,7 @@ class LogStream:
         self._reader = reader
         self._request = stream.request
         headers = {**PROTECTION, "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": self._request[ID]}
+        headers["X-Accel-Buffering"] = "no"  # proxies are to pass it on as it comes
         headers["X-Told-By"] = jobs.LOG  # but for lines that begin with [runnerctl]
         self._answer = web.StreamResponse(headers=headers)
 
@@ -39,10 +42,11 @@ class LogStream:
         await self._answer.prepare(self._request)
         if self._request.method == "HEAD":
             return self._answer
-        if followed is None:
-            await self._tell()
-        else:
-            await self._follow(followed, runner_id)
+        try:
+            await (self._tell() if followed is None else self._follow(followed, runner_id))
+        except RunnerctlError as exc:
+            log.warning("a stream of a log was broken off: %s", exc.message, extra={"request_id": self._request[ID]})
+            self._stream.break_off()
         if self._stream.ending is not Ending.HUNG_UP:
             with suppress(ConnectionError):
                 await self._answer.write_eof()
@@ -65,7 +69,7 @@ class LogStream:
             if not watched:
                 await self._stream.happened(max(_UNWATCHED_SECONDS, self._pause))
                 break
-            await self._stream.happened(_OBSERVE_SECONDS)
+            await self._stream.happened()
             await asyncio.sleep(self._pause)
         return False
 

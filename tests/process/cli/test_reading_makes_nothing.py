@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.hosts.host import Host, Server
 
+pytestmark = pytest.mark.long
+
 READING: dict[str, int] = {
     "list": 0,
     "list --all --state idle": 0,

@@ -35,6 +35,8 @@ from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock, steps
 from tests.support.hosts.host import Host, Server, create, start, stop, until
 
+pytestmark = pytest.mark.long
+
 REPO = "acme/widgets"
 LOOK = f"/repos/{REPO}"
 ALLOWED = {"RUNNERCTL_PUBLIC_REPOSITORIES": "true"}

@@ -25,6 +25,8 @@ from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock, steps
 from tests.support.hosts.host import Host, create, remove, until
 
+pytestmark = pytest.mark.long
+
 REPO = "acme/widgets"
 ONLINE = core.Wait.ONLINE
 

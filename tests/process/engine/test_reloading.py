@@ -16,6 +16,8 @@ from tests.support.hosts.certificates import certificate
 from tests.support.hosts.host import Host, Server, until
 from tests.support.sandboxes.strictness import strict_sandbox
 
+pytestmark = pytest.mark.long
+
 BASE_DIR = "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR"
 RELOADED, REFUSED = "settings were reloaded", "settings were not reloaded: "
 

@@ -25,7 +25,7 @@ from runnerctl.sandbox import Fault, Sandbox
 from tests.support.hosts.clocks import JumpingClock
 from tests.support.hosts.host import PATIENCE, Host, create, remove, start, stop, until
 
-pytestmark = pytest.mark.persistent
+pytestmark = [pytest.mark.persistent, pytest.mark.long]
 NAME = "steady"
 S = RunnerState
 

@@ -16,6 +16,7 @@ from runnerctl.core.domain.errors import Overloaded
 from runnerctl.core.domain.models import Runner
 from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.engine import reconciler
+from runnerctl.core.engine.lanes import THREADS, Lane
 from runnerctl.core.host.row_locks import row_lock
 from runnerctl.server import watcher as watching
 from runnerctl.server.app import build_app
@@ -211,10 +212,10 @@ def test_a_thread_that_hangs_is_named_by_readyz_until_it_goes_on(
 def test_an_engine_whose_threads_all_hang_is_named_too(
     host: Host, watcher: Watcher, hung: threading.Event, clock: Clock
 ) -> None:
-    for number in range(reconciler.LOCAL_THREADS):
+    for number in range(THREADS[Lane.LOCAL]):
         admitted = host.store.admit(host.spec(f"c{number}"), root=host.top / f"c{number}", backend="remote")
         watcher.engine.enqueue(admitted.id)
-    until(lambda: sum(row.at_work for row in watcher.engine._rows.values()) >= reconciler.LOCAL_THREADS)
+    until(lambda: sum(row.at_work for row in watcher.engine._rows.values()) >= THREADS[Lane.LOCAL])
     clock.ahead += watching.SILENT_SECONDS + 1
     until(lambda: "engine-local" in watcher.silent() and "engine" not in watcher.silent())
     hung.set()

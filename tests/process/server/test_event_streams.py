@@ -17,9 +17,10 @@ from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import Right, TokenLimits
 from runnerctl.core.services import Services
 from runnerctl.server import allowances
-from runnerctl.server.streams.event_stream import HEARTBEAT_SECONDS
+from runnerctl.server.streams.open_streams import HEARTBEAT_SECONDS
 from tests.process.server.test_streams import cpu_seconds, health_seconds, memory
 from tests.support.front_ends.listening import EVENTS, connected, listening, note, received, resting
+from tests.support.hosts.certificates import certificate
 from tests.support.hosts.host import PATIENCE, SLOWNESS, Host, Server, until
 
 GOES_AFTER = 10.0
@@ -97,7 +98,27 @@ def test_a_slow_listener_is_dropped_with_a_word_and_holds_up_nobody(
     assert int(told[-1].data["reason"].split()[1]) == written - 1
 
 
-def test_who_hangs_up_is_gone_at_once(host: Host, server: Server, services: Services) -> None:
+@pytest.mark.long
+def test_who_takes_nothing_does_not_hold_up_a_stop(host: Host, server: Server, services: Services) -> None:
+    runner = resting(host, services, "ci-1")
+    with connected(server, buffer=4096) as slow, connected(server) as quick:
+        received(slow, b"position")
+        received(quick, b"position")
+        for number in range(5):
+            note(services, runner, [f"{number} {'x' * 2000}" for _ in range(150)])
+            received(quick, b'"reason":"%d ' % number)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 10 * SLOWNESS
+        assert b"event: end\n" in received(quick, b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_who_hangs_up_is_gone_at_once(
+    host: Host, serve: Callable[..., Server], services: Services, *, tls: bool
+) -> None:
+    cert, key = certificate(host.top, "own") if tls else ("", "")
+    server = serve(RUNNERCTL_TLS_CERT=str(cert), RUNNERCTL_TLS_KEY=str(key))
     limits = TokenLimits(tenant="acme")
     _, token = issuing.issue(services, "acme", rights=[Right.RUNNERS_READ], limits=limits)
     for _ in range(3):
@@ -121,7 +142,7 @@ def test_streams_of_events_and_logs_end_with_their_token_and_nobody_elses(
     host: Host, server: Server, services: Services
 ) -> None:
     runner = resting(host, services, "acme-1", "acme")
-    lives = {"revoked": 3600.0, "expired": 3.0, "kept": 3600.0}
+    lives = {"revoked": 3600.0, "expired": 3.0, "kept": 3600.0, "in-grace": 3600.0}
     rights, limits = [Right.RUNNERS_READ, Right.LOGS_READ], TokenLimits(tenant="acme")
     made = {how: issuing.issue(services, how, rights=rights, limits=limits, life=life) for how, life in lives.items()}
     tokens = {how: token for how, (_, token) in made.items()} | {"the operator's": server.token}
@@ -129,6 +150,7 @@ def test_streams_of_events_and_logs_end_with_their_token_and_nobody_elses(
         streams = {how: held.enter_context(listening(server, token=token)) for how, token in tokens.items()}
         assert {each.next().name for each in streams.values()} == {"position"}
         logs = {how: followed(server, token) for how, token in tokens.items()}
+        issuing.rotate(services, "in-grace", grace=600)
         began = time.monotonic()
         services.store.revoke_token(made["revoked"][0], at=services.clock.now())
         host.write_env_file(GITHUB_WFA_RUNNER_SERVER__API_TOKEN="0123456789abcdef0123")
@@ -139,8 +161,9 @@ def test_streams_of_events_and_logs_end_with_their_token_and_nobody_elses(
             assert list(logs[how].iter_content()) == []
         assert time.monotonic() - began < (lives["expired"] + GOES_AFTER) * SLOWNESS
         note(services, runner, ["still here"])
-        assert streams["kept"].next().data["reason"] == "still here"
-        logs["kept"].close()
+        for how in ("kept", "in-grace"):
+            assert streams[how].next().data["reason"] == "still here"
+            logs[how].close()
 
 
 def followed(server: Server, token: str) -> requests.Response:

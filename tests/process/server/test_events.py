@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from itertools import pairwise
 
-import pytest
-
+from runnerctl.core.access import issuing
+from runnerctl.core.access.grants import Right, TokenLimits
+from runnerctl.core.services import Services
 from runnerctl.sandbox import Sandbox
-from tests.support.front_ends.listening import EVENTS, listening
+from tests.support.front_ends.listening import listening, resting
 from tests.support.hosts.host import Host, Server
 
 REPO = "acme/widgets"
-SSE, NDJSON = "text/event-stream", "application/x-ndjson"
 
 
 def test_a_life_is_told_while_it_is_lived_and_goes_on_where_a_client_was_cut_off(
@@ -54,47 +53,23 @@ def test_a_life_is_told_while_it_is_lived_and_goes_on_where_a_client_was_cut_off
     assert (ended["what"], ended["result"], ended["told_by"]["name"]) == ("ended", "failed", "log")
 
 
-@pytest.mark.parametrize(
-    ("accept", "query", "finite"),
-    [
-        (None, "", True),
-        (NDJSON, "", True),
-        (SSE, "?follow=false", True),
-        (NDJSON, "?follow=true", False),
-        (None, "?follow=true", False),
-        (f"text/html, {SSE};q=0.9", "", False),
-    ],
-)
-def test_the_form_is_as_accept_says_and_ends_unless_it_is_to_go_on(
-    server: Server, accept: str | None, query: str, finite: bool
-) -> None:
-    server.create("ci-1", wait="none")
-    headers = {} if accept is None else {"Accept": accept}
-    answer = server.request("GET", f"{EVENTS}{query}", headers=headers, stream=not finite)
-    kind = answer.headers["Content-Type"].partition(";")[0]
-    if not finite:
-        assert kind == (NDJSON if accept is None else accept.partition(", ")[2].partition(";")[0] or accept)
-        line = next(answer.iter_lines())
-        assert b"position" in line or line.startswith(b"retry: ")
-        answer.close()
-        return
-    assert kind == (accept or "application/json")
-    ids = {
-        "application/json": lambda text: [each["id"] for each in json.loads(text)["items"]],
-        NDJSON: lambda text: [json.loads(line)["id"] for line in text.splitlines()][1:],
-        SSE: lambda text: [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")][1:],
-    }[kind](answer.text)
-    assert ids[:2] == [1, 2]
-
-
-def test_pages_go_on_where_the_last_ended_also_when_nothing_came(server: Server) -> None:
-    server.create("ci-1", wait="started")
-    seen, after = [], 0
-    while items := (page := server.request("GET", f"{EVENTS}?limit=2&after={after}").json())["items"]:
-        seen += [each["id"] for each in items]
-        after = page["next"]
-    assert seen == list(range(1, after + 1))
-    assert page == {"items": [], "next": after, "resync": None}
+def test_what_a_command_does_is_told_to_all_who_listen(host: Host, server: Server, services: Services) -> None:
+    limits = TokenLimits(tenant="acme")
+    _, tenants = issuing.issue(services, "acme", rights=[Right.RUNNERS_READ], limits=limits)
+    with (
+        listening(server) as one,
+        listening(server, "?type=state") as two,
+        listening(server, token=tenants) as nobodys,
+    ):
+        position = int(one.next().id)
+        assert two.next().name == nobodys.next().name == "position"
+        assert host.cli("create", "ci-1", "--repo", REPO, "--wait", "online").returncode == 0
+        assert host.cli("remove", "ci-1").returncode == 0
+        told = one.take(7)
+        assert [int(each.id) for each in told] == list(range(position + 1, position + 8))
+        assert two.take(6) == [each for each in told if each.data["type"] == "state"]
+        resting(host, services, "acme-1", "acme")
+        assert nobodys.next().data["runner"] == "acme-1"
 
 
 def test_a_stop_of_the_server_is_said_and_nothing_is_missed_by_who_comes_back(

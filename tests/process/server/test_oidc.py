@@ -37,7 +37,8 @@ from runnerctl.core.settings.load import load
 from runnerctl.core.settings.workflow_policy import workflow_policy
 from runnerctl.sandbox import Fault, Sandbox
 from tests.support.front_ends.cli_running import cli
-from tests.support.hosts.host import Host, Server, until
+from tests.support.front_ends.listening import listening
+from tests.support.hosts.host import SLOWNESS, Host, Server, until
 from tests.support.hosts.issuers import AUDIENCE, Hall, settings
 from tests.support.places import REPOSITORY
 from tests.support.sandboxes.strictness import strict_sandbox
@@ -178,6 +179,16 @@ def test_clocks_may_be_a_little_apart(hall: Hall, seconds: int) -> None:
     now = int(time.time())
     times = {"exp": now + seconds} if seconds < 0 else {"nbf": now + seconds, "iat": now + seconds}
     assert hall.ask(hall.token(**times)).status_code == 200
+
+
+def test_a_stream_ends_with_the_workflows_token(hall: Hall) -> None:
+    seconds = 3
+    token = hall.token(exp=int(time.time()) - id_tokens.LEEWAY_SECONDS + seconds)
+    began = time.monotonic()
+    with listening(hall.server, token=token) as stream:
+        position, last = stream.rest()
+    assert (position.name, last.name, last.data["reason"]) == ("position", "end", "unauthorized")
+    assert 1 < time.monotonic() - began < (seconds + 10) * SLOWNESS
 
 
 # --- Who never gets in ---

@@ -19,7 +19,7 @@ from tests.support.hosts.isolated import python_for_all
 from tests.support.sandboxes.standin import PACE, VERSION, StandIn
 
 pytest_plugins = ("tests.support.sandboxes.standin_fixtures",)
-pytestmark = pytest.mark.timeout(30)
+pytestmark = [pytest.mark.timeout(30), pytest.mark.long]
 
 NOBODY = 65534
 _PR_SET_MDWE, _REFUSE_EXEC_GAIN = 65, 1

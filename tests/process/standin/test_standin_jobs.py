@@ -23,7 +23,7 @@ from tests.support.sandboxes.listener import rest
 from tests.support.sandboxes.standin import PACE, STAMP, StandIn, until
 
 pytest_plugins = ("tests.support.sandboxes.standin_fixtures",)
-pytestmark = pytest.mark.timeout(40)
+pytestmark = [pytest.mark.timeout(40), pytest.mark.long]
 REPOSITORY = "octo-org/tool"
 Step = dict[str, Any]
 

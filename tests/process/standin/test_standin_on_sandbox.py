@@ -20,7 +20,7 @@ from tests.support.sandboxes.listener import rest
 from tests.support.sandboxes.standin import PACE, STAMP, StandIn
 
 pytest_plugins = ("tests.support.sandboxes.standin_fixtures",)
-pytestmark = pytest.mark.timeout(40)
+pytestmark = [pytest.mark.timeout(40), pytest.mark.long]
 REPO = "octo-org/tool"
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: config.sh drops the port")
 Open = Callable[..., Sandbox]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from importlib.util import cache_from_source
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -75,12 +75,16 @@ def test_the_same_version_is_the_same_bytes(tmp_path: Path) -> None:
 def test_a_package_has_a_pace_of_its_own_which_a_variable_overrules(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = [sys.executable, "-ISBc", "import sys; sys.path.append('bin'); from standin.pace import PACE; print(PACE)"]
+    told = [
+        sys.executable,
+        "-ISBc",
+        "import sys; sys.path.append('bin/standin.zip'); from standin.pace import PACE; print(PACE)",
+    ]
     monkeypatch.delenv("STANDIN_PACE", raising=False)
     assert subprocess.check_output(told, cwd=package, text=True) == f"{PACE}\n"
     monkeypatch.setenv("STANDIN_PACE", "0.5")
     assert subprocess.check_output(told, cwd=package, text=True) == "0.5\n"
-    (package / "bin/standin/pace").unlink()
+    (package / "bin/standin.pace").unlink()
     monkeypatch.delenv("STANDIN_PACE")
     assert subprocess.check_output(told, cwd=package, text=True) == "1.0\n"
 
@@ -91,13 +95,16 @@ def test_a_package_has_a_pace_of_its_own_which_a_variable_overrules(
 def test_a_program_loads_nothing_at_its_start_that_only_another_needs(
     package: Path, program: str, others: tuple[str, ...]
 ) -> None:
-    code = f"import sys; sys.path.append('bin'); import standin.{program}.main; print(*sys.modules)"
+    code = f"import sys; sys.path.append('bin/standin.zip'); import standin.{program}.main; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-ISBc", code], cwd=package, text=True).split()
     assert f"standin.{program}.main" in loaded
     assert [name for name in loaded if name.startswith(tuple(f"standin.{other}" for other in others))] == []
 
 
 def test_every_module_comes_compiled_in_whichever_folder_it_lies(package: Path) -> None:
-    modules = list((package / "bin").rglob("*.py"))
-    assert {path.parent.name for path in modules} >= {"standin", "listener", "worker", "steps"}
-    assert [path for path in modules if not Path(cache_from_source(str(path))).is_file()] == []
+    with zipfile.ZipFile(package / "bin/standin.zip") as archive:
+        names = archive.namelist()
+    modules = [name for name in names if name.endswith(".py")]
+    assert {Path(name).parent.name for name in modules} >= {"standin", "listener", "worker", "steps"}
+    assert [name for name in modules if f"{name}c" not in names] == []
+    assert list((package / "bin").rglob("*.py")) == []

@@ -37,7 +37,7 @@ from tests.support.sandboxes.standin import PACE, StandIn
 from tests.support.sandboxes.tap import TappedSandbox
 
 pytest_plugins = ("tests.support.sandboxes.standin_fixtures",)
-pytestmark = pytest.mark.timeout(60 + 150 * PACE)
+pytestmark = [pytest.mark.timeout(60 + 150 * PACE), pytest.mark.long]
 
 CONFIGURED = ("config-sh", "config-sh-org")
 ENDS = {"listener-killed-in-a-job": -9, "too-old": 7, "config-sh": None, "config-sh-org": None}

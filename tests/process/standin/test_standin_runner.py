@@ -19,7 +19,7 @@ from tests.support.sandboxes.scripted_broker import ScriptedBroker, broker_error
 from tests.support.sandboxes.standin import PACE, STAMP, VERSION, StandIn, until
 
 pytest_plugins = ("tests.support.sandboxes.standin_fixtures",)
-pytestmark = pytest.mark.timeout(30)
+pytestmark = [pytest.mark.timeout(30), pytest.mark.long]
 
 
 def test_it_tells_its_version_and_commit(runner: StandIn) -> None:

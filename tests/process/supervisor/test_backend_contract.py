@@ -34,6 +34,8 @@ from runnerctl.sandbox import Sandbox
 from tests.support.hosts.host import Host, create, remove, start, stop, until
 from tests.support.remote_backend import Cluster, RemoteBackend
 
+pytestmark = pytest.mark.long
+
 REPO = "acme/widgets"
 UNITS = os.environ.get("RUNNERCTL_CHECK_UNITS")
 QUICK = {"RUNNERCTL_STOP_INTERRUPT": "1s", "RUNNERCTL_STOP_TERMINATE": "1s", "RUNNERCTL_STOP_FORCE": "2s"}

@@ -12,6 +12,8 @@ import pytest
 from runnerctl.supervisor import own_files
 from tests.support.hosts.supervised import Supervised, until
 
+pytestmark = pytest.mark.long
+
 NAMES = own_files.NAMES
 
 

@@ -54,6 +54,11 @@ HTTP: dict[str, Callable[[Secret], Ask]] = {
     "Idempotency-Key": lambda s: Ask(
         "POST", RUNNERS, {"repo": REPO, "name": "x", "labels": ",,"}, headers={"Idempotency-Key": s.line}
     ),
+    "the browser of a session": lambda s: Ask("POST", "/api/v1/session", headers={"User-Agent": s.line}),
+    "the id of a session": lambda s: Ask("DELETE", f"/api/v1/sessions/{quote(s.text, safe='')}"),
+    "the name of a page's part": lambda s: Ask("GET", f"/static/{quote(s.text, safe='')}"),
+    "a host's name": lambda s: Ask("GET", "/", headers={"Host": s.line}),
+    "a CSRF token": lambda s: Ask("DELETE", f"{RUNNERS}/x", headers={"X-CSRF-Token": s.line}),
     "Authorization": lambda s: Ask("GET", RUNNERS, headers={"Authorization": s.line}),
     "a bearer token": lambda s: Ask("GET", RUNNERS, headers={"Authorization": f"Bearer {s.line}"}),
     "Content-Type": lambda s: Ask("POST", RUNNERS, headers={"Content-Type": s.line}, data="{}"),

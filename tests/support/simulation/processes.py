@@ -16,12 +16,13 @@ from runnerctl.core.domain.errors import ConfigInvalid, Overloaded, RunnerctlErr
 from runnerctl.core.engine import sweep
 from runnerctl.core.engine.github_side.registration_poller import RegistrationPoller
 from runnerctl.core.engine.github_side.rolling import renew_ahead
+from runnerctl.core.engine.lanes import Lane
 from runnerctl.core.engine.making import Making
 from runnerctl.core.engine.operations.operation import Operation, finish
 from runnerctl.core.engine.operations.replacing import replace_lost
 from runnerctl.core.engine.orphans import finish_orphans
 from runnerctl.core.engine.reap import reap
-from runnerctl.core.engine.reconciler import Lane, Reconciler
+from runnerctl.core.engine.reconciler import Reconciler
 from runnerctl.core.services import Services
 
 from .backend import FakeBackend
