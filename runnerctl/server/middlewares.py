@@ -29,7 +29,7 @@ from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
 from . import auditing, client_version
-from .answers import problem
+from .answers import complete, problem
 from .auth.sources import neighbourhood
 from .keys import (
     ACTION,
