@@ -36,7 +36,7 @@ def host_facts(services: Services) -> HostFacts:
         disks=_disks(services),
         max_runners=services.settings.max_runners,
         runners=Counter(runner.state for runner in runners),
-        orphans=services.store.count_orphans(),
+        orphans=sum(services.store.count_orphans().values()),
         rate_limit=_rate_limit(services),
         versions=_versions(services, runners),
     )
