@@ -37,7 +37,7 @@ WEB_TESTS := $(addprefix tests/web/, test_journey.py states.py accessibility.py 
 ALL_MOMENTS_TESTS := $(addprefix tests/soak/, test_supervisor_crash_matrix.py test_crash_matrix.py) \
 	$(addprefix tests/process/, engine/test_accept_crashes.py engine/test_registering_again.py cases/test_held_up.py)
 
-.PHONY: help demo quick test test-long test-lowest test-pythons e2e e2e-web upgrade generate lint types audit bench simulate soak fuzz clean
+.PHONY: help demo quick test test-long test-lowest test-pythons e2e e2e-web upgrade generate lint types audit bench simulate soak fuzz fuzz-api clean
 .DEFAULT_GOAL := help
 
 help:
@@ -57,6 +57,7 @@ help:
 	@echo "make bench   measures and prints a table"
 	@echo "make simulate   20,000 lives in virtual time, from 200 seeds, while everything breaks; minutes"
 	@echo "make fuzz    6,000 inputs for each place that takes what strangers send: requests, settings files, archives, the Listener; minutes"
+	@echo "make fuzz-api   7,000 requests that the API's description allows or forbids, as the operator and as a tenant; minutes"
 	@echo "make soak    thousands of lives while everything breaks, kills at every moment, power cuts, long races, and strangers who attack; an hour"
 
 $(VENV)/run: setup.cfg setup.py
@@ -143,6 +144,9 @@ soak: $(VENV)/dev
 
 fuzz: $(VENV)/dev
 	FUZZ=$(or $(FUZZ),100) $(BIN)/python -m pytest -n $$(nproc) --dist loadfile tests/fuzz --timeout 7200 $(PYTEST_ARGS)
+
+fuzz-api: $(VENV)/dev
+	FUZZ_API=$(or $(FUZZ_API),100) $(BIN)/python -m pytest -n 0 -s tests/process/server/test_api_fuzzing.py --timeout 7200 $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-pythons $(LOWEST) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -19,8 +19,7 @@ from runnerctl.core.engine.situation import Situation
 from runnerctl.core.housekeeping.retention import Pruned
 from runnerctl.core.store import Store
 from runnerctl.sandbox import Sandbox
-from runnerctl.server.answers import Answer
-from runnerctl.server.answers import Problem as HttpProblem
+from runnerctl.server.answers import Problem as ProblemDocument
 from runnerctl.server.listening.connections import Connection
 
 asyncio.Protocol.data_received  # asyncio, of the benchmark's protocol
@@ -33,8 +32,7 @@ LazyGroup.format_commands  # Click
 tree.Command.shell_complete, tree.Group.shell_complete, tree.Values.shell_complete  # Click
 bash.BashComplete.source_template, fish.FishComplete.source_template, zsh.ZshComplete.source_template  # Click
 Connection.handle_error  # aiohttp
-Answer.means, Answer.media  # the API's description, which is next
-HttpProblem.detail, Pruned.requests  # who reads the whole value
+ProblemDocument.detail, Pruned.requests  # who reads the whole value
 Right.METRICS_READ  # tokens: made from text
 Backend.observe_all, Backend.watch, Backend.discover  # the seam: the engine, and the contract that all backends keep
 Capabilities.adoption, Problem.fatal, Usage.cpu_seconds, Usage.memory_bytes  # who reads the whole value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .access import issuing, policy, sessions, tokens
+    from .access.budget import TenantUse
     from .access.document_types import ActorDocument, SessionDocument, TokenDocument
     from .access.documents import actor_document, session_document, token_document
     from .access.grants import OPERATOR, Actor, TokenLimits
@@ -93,6 +94,7 @@ _HOME = {
     "ActorDocument": "access.document_types",
     "SessionDocument": "access.document_types",
     "TokenDocument": "access.document_types",
+    "TenantUse": "access.budget",
     "actor_document": "access.documents",
     "session_document": "access.documents",
     "token_document": "access.documents",
@@ -256,6 +258,7 @@ __all__ = [
     "Stop",
     "Store",
     "Sweep",
+    "TenantUse",
     "TokenDocument",
     "TokenLimits",
     "USE_SECONDS",

@@ -48,6 +48,8 @@ WORDS = {
 
 encoded = msgspec.json.Encoder().encode
 
+CHALLENGE = 'Bearer realm="runnerctl"'
+
 
 def complete(headers: MutableMapping[str, str]) -> None:
     """With what is on every answer. A page says for itself what it may load."""
@@ -112,7 +114,7 @@ def problem(exc: RunnerctlError, *, request_id: str) -> web.Response:
     document = problem_document(exc, request_id=request_id)
     headers = {}
     if isinstance(exc, Unauthorized):
-        headers["WWW-Authenticate"] = 'Bearer realm="runnerctl"'
+        headers["WWW-Authenticate"] = CHALLENGE
     elif "retry_after" in document:
         headers["Retry-After"] = str(document["retry_after"])
     return web.Response(body=encoded(document), status=exc.http_status, headers=headers, content_type=PROBLEM_MEDIA)

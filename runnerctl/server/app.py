@@ -39,6 +39,7 @@ from .readiness import Readiness
 from .refusals import refusals
 from .routes import (
     batches,
+    description,
     events,
     health,
     host,
@@ -76,6 +77,7 @@ ROUTES = (
     *sessions.ROUTES,
     *host.ROUTES,
     *pages.ROUTES,
+    *description.ROUTES,
 )
 
 

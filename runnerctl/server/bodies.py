@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -18,6 +18,17 @@ from runnerctl.core.domain.names import invalid
 from runnerctl.core.domain.phrases import quoted
 
 from .body_errors import refusal
+from .parameters import (
+    Group,
+    NamePrefix,
+    Organization,
+    Patience,
+    RepositoryGiven,
+    RunnerName,
+    Variables,
+    Version,
+    Workdir,
+)
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 15.0
@@ -29,19 +40,32 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 
 class RunnerFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a runner is to look like, and how long its maker waits."""
+    """What a runner is to look like, of a repository or of an organization, and how long its maker waits."""
 
-    repo: str | None = None
-    org: str | None = None
+    SCHEMA: ClassVar = {
+        "if": {"required": ["repo"], "properties": {"repo": {"type": "string"}}},
+        "then": {"properties": {"org": {"type": "null"}, "group": {"type": "null"}}},
+        "else": {"required": ["org"], "properties": {"org": {"type": "string"}}},
+    }
+
+    repo: RepositoryGiven | None = None
+    org: Organization | None = None
     labels: str | list[str] | None = None
+    """Separated by commas, or a list; the name is one of them in any case."""
     ephemeral: bool | None = None
+    """It ends after one job."""
     daemonize: bool | None = None
-    group: str | None = None
-    version: str | None = None
-    workdir: str | None = None
-    env: dict[str, str] | None = None
+    """It outlives the server."""
+    group: Group | None = None
+    version: Version | None = None
+    """Of actions/runner."""
+    workdir: Workdir | None = None
+    env: Variables | None = None
+    """Variables for its jobs. They are no secrets."""
     wait: Literal["none", "started", "online"] = "started"
-    timeout: float | str = 60.0
+    """What the answer waits for."""
+    timeout: Patience = 60.0
+    """How long the answer waits, in seconds or as a duration; the runner is made all the same."""
 
     def spec_of(self, name: str, settings: Settings, *, tenant: str | None) -> RunnerSpec:
         """With the settings' defaults where the caller is silent. Raises ``InvalidRequest``."""
@@ -68,10 +92,11 @@ class RunnerFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CreateBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
-    """``POST /api/v1/runners``."""
+    """A runner as it is to be: of a repository, or of an organization."""
 
-    name: str
+    name: RunnerName
     replace: bool = False
+    """A registration of that name at GitHub that is offline and not busy is taken over."""
 
     def spec(self, settings: Settings, *, tenant: str | None) -> RunnerSpec:
         """Raises ``InvalidRequest``."""
@@ -79,10 +104,10 @@ class CreateBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
 
 
 class BatchBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
-    """``POST /api/v1/runners:batch``: runners that are alike but for their names."""
+    """Runners that are alike but for their names."""
 
     count: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MOST_AT_ONCE})]
-    name_prefix: str
+    name_prefix: NamePrefix
     """Behind it, each name has ten letters and digits of its own."""
 
     def checked_count(self) -> int:
@@ -102,10 +127,18 @@ class BatchBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
 
 
 class RemoveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """``DELETE /api/v1/runners/{name}``; may be left out."""
+    """Which runner of that name is meant."""
 
-    repo: str | None = None
-    org: str | None = None
+    SCHEMA: ClassVar = {
+        "not": {
+            "required": ["repo", "org"],
+            "properties": {"repo": {"type": "string"}, "org": {"type": "string"}},
+        }
+    }
+
+    repo: RepositoryGiven | None = None
+    """It must be of this one."""
+    org: Organization | None = None
 
     def scope(self) -> Scope | None:
         return Scope.of(repo=self.repo, org=self.org) if self.repo is not None or self.org is not None else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from inspect import get_annotations
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -40,17 +40,19 @@ GITHUB: Errors = (
 """Of what asks GitHub with our credentials."""
 
 
-class RequestHeader(NamedTuple):
-    """One that a route looks at, beside those of every request; it may be left out."""
-
-    name: str
-    means: str
-    """In one line."""
-
-
-IF_NONE_MATCH = RequestHeader("If-None-Match", "The `ETag` of an answer: 304 while nothing has changed.")
-IDEMPOTENCY_KEY = RequestHeader(
-    "Idempotency-Key", "Whoever sends the request again within a day, with the same key, gets the first answer again."
+IF_NONE_MATCH = (
+    "If-None-Match",
+    Annotated[str, msgspec.Meta(description="The `ETag` of an answer: 304 while nothing has changed.")],
+)
+IDEMPOTENCY_KEY = (
+    "Idempotency-Key",
+    Annotated[
+        str,
+        msgspec.Meta(
+            description="Whoever sends the request again within a day, with the same key, gets the first answer again.",
+            extra_json_schema={"minLength": 1, "maxLength": 255},
+        ),
+    ],
 )
 
 
@@ -75,7 +77,8 @@ class Route(NamedTuple):
     answers: tuple[Answer[Any], ...] = ()
     errors: Errors = ()
     """In which it can end; those of every route are not named."""
-    headers: tuple[RequestHeader, ...] = ()
+    headers: tuple[tuple[str, Any], ...] = ()
+    """Those of a request that it looks at, with their types."""
     any_query: bool = False
     """Whatever its query is, it is not looked at."""
 

@@ -84,6 +84,8 @@ class Action(StrEnum):
     RUNNER_USAGE = "runner.usage"
     DASHBOARD = "dashboard"
     HEALTH = "health"
+    DESCRIBE = "api.describe"
+    """What the API is like."""
 
 
 class Rule(NamedTuple):
@@ -103,6 +105,8 @@ def _changing(needs: Right | Access, *, of_a_runner: bool = False) -> Rule:
 
 TABLE: Mapping[Action, Rule] = {
     Action.HEALTH: _reading(Access.OPEN),
+    # It is the same on every host, and tells nothing of this one.
+    Action.DESCRIBE: _reading(Access.OPEN),
     Action.WHOAMI: _reading(Access.ANY_CALLER),
     # The page itself tells nothing, and asks for a token.
     Action.DASHBOARD: _reading(Access.OPEN),

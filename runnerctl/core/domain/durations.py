@@ -7,13 +7,13 @@ import re
 from .errors import InvalidRequest
 from .phrases import quoted
 
-_FORM = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?", re.ASCII)
+FORM = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def seconds(text: str) -> float:
     """Raises ``InvalidRequest`` for anything else."""
-    form = _FORM.fullmatch(text.strip())
+    form = FORM.fullmatch(text.strip())
     if form is None:
         raise InvalidRequest(f"{quoted(text)} is not a duration", hint="Use 90, 90s, 2m or 1h")
     return float(form[1]) * _SECONDS[form[2] or "s"]

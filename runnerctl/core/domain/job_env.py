@@ -19,8 +19,8 @@ STARTED, COMPLETED = "ACTIONS_RUNNER_HOOK_JOB_STARTED", "ACTIONS_RUNNER_HOOK_JOB
 HOOKS = frozenset({STARTED, COMPLETED})
 """Scripts around every job. They are the host's: no tenant sets them, nor what they run by (``check_tenants``)."""
 MOST = 100
-_MOST_NAME, _MOST_VALUE, _MOST_IN_ALL = 128, 8 * 1024, 16 * 1024
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_MOST_NAME, MOST_VALUE, _MOST_IN_ALL = 128, 8 * 1024, 16 * 1024
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HOOK_ENDINGS = (".sh", ".ps1", ".js")
 """What actions/runner runs as one (ManagedScriptStep, JobHookProvider.cs)."""
 
@@ -115,7 +115,7 @@ def check_tenants(given: Iterable[str]) -> None:
 
 def refusal(name: object, value: object) -> str | None:
     """Why there may be no such variable, as a sentence; None if there may."""
-    if not isinstance(name, str) or len(name) > _MOST_NAME or not _NAME.fullmatch(name) or looks_secret(name):
+    if not isinstance(name, str) or len(name) > _MOST_NAME or not NAME.fullmatch(name) or looks_secret(name):
         return f"{_shown(name)} is not the name of a variable: use letters, digits and '_', beginning with no digit"
     for kind in _REFUSED:
         if kind.has(name.upper()):
@@ -126,8 +126,8 @@ def refusal(name: object, value: object) -> str | None:
 
 
 def _of_value(name: str, value: str) -> str | None:
-    if len(value) > _MOST_VALUE:
-        return f"The value of {name} has {len(value)} characters; at most {_MOST_VALUE} are allowed"
+    if len(value) > MOST_VALUE:
+        return f"The value of {name} has {len(value)} characters; at most {MOST_VALUE} are allowed"
     if not value.replace("\t", "").isprintable():
         return f"The value of {name} must be one line of text without control characters"
     if looks_secret(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from . import durations
@@ -9,10 +10,12 @@ from .errors import InvalidRequest
 from .names import invalid
 from .phrases import quoted
 
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?Z?", re.ASCII)
+
 
 def moment(field: str, text: str, *, now: float) -> float:
     """``7d`` is so long before ``now``; ``2026-11-24T06:00:00Z`` is itself. Raises ``InvalidRequest``."""
-    if "-" in text:
+    if _TIME.fullmatch(text):
         try:
             told = datetime.fromisoformat(text)
             return (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()

@@ -15,15 +15,16 @@ from .errors import FieldError, InvalidRequest
 from .phrases import quoted
 
 MAX_NAME_LENGTH = 64
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}", re.ASCII)
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}", re.ASCII)
 # GitHub: logins are letters, digits and single hyphens, up to 39; Enterprise Managed Users add one underscore.
-_OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9])?", re.ASCII)
-_REPO = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9])?", re.ASCII)
+REPO = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 # What people paste: the page's address, and what git clones.
-_REPOSITORY_URL = re.compile(r"(?:(?:https?|ssh)://(?:[^/@:]+@)?[^/@]+/|[^/@:]+@[^/@:]+:)(?P<path>[^?#]+)", re.ASCII)
-_WORKDIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
-_RESERVED = frozenset({"bin", "externals", "home", "tmp", "_diag"})
-_VERSION = re.compile(r"latest|v?\d{1,4}\.\d{1,6}\.\d{1,6}", re.ASCII)
+URL_PREFIX = r"(?:(?:https?|ssh)://(?:[^/@:]+@)?[^/@]+/|[^/@:]+@[^/@:]+:)"
+_REPOSITORY_URL = re.compile(rf"{URL_PREFIX}(?P<path>[^?#]+)", re.ASCII)
+WORKDIR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
+RESERVED = frozenset({"bin", "externals", "home", "tmp", "_diag"})
+VERSION = re.compile(r"latest|v?\d{1,4}\.\d{1,6}\.\d{1,6}", re.ASCII)
 
 MAX_LABELS = 100
 MAX_LABEL_LENGTH = 256
@@ -43,7 +44,7 @@ def no_secret(field: str, value: str) -> str:
 
 @lru_cache(4096)  # a status is asked for again and again, and must be quick; what is refused is not kept
 def runner_name(value: str) -> str:
-    if _NAME.fullmatch(value):
+    if NAME.fullmatch(value):
         return no_secret("name", value)
     raise invalid(
         "name",
@@ -58,7 +59,7 @@ def repository(value: str) -> tuple[str, str]:
     path = url["path"].rstrip("/") if url else value
     # No repository of GitHub's has such a name.
     owner, slash, repo = path.removesuffix(".git").partition("/")
-    if slash and _OWNER.fullmatch(owner) and _REPO.fullmatch(repo) and repo not in {".", ".."}:
+    if slash and OWNER.fullmatch(owner) and REPO.fullmatch(repo) and repo not in {".", ".."}:
         no_secret("repo", path)
         return owner, repo
     raise invalid(
@@ -67,7 +68,7 @@ def repository(value: str) -> tuple[str, str]:
 
 
 def organization(value: str) -> str:
-    if _OWNER.fullmatch(value):
+    if OWNER.fullmatch(value):
         return no_secret("org", value)
     raise invalid(
         "org", f"Organization {quoted(value)} is not allowed", hint="Use the organization's login, such as octo-org"
@@ -106,7 +107,7 @@ def _check_label(label: str) -> None:
 
 def workdir(value: str) -> str:
     """The work directory below the runner's root: one plain name, so that it goes away with the root."""
-    if _WORKDIR.fullmatch(value) and value not in _RESERVED:
+    if WORKDIR.fullmatch(value) and value not in RESERVED:
         return no_secret("workdir", value)
     raise invalid(
         "workdir",
@@ -117,7 +118,7 @@ def workdir(value: str) -> str:
 
 def runner_version(value: str) -> str:
     """``latest``, or a version without its ``v``."""
-    if _VERSION.fullmatch(value):
+    if VERSION.fullmatch(value):
         return value.removeprefix("v")
     raise invalid(
         "version", f"Runner version {quoted(value)} is not allowed", hint="Use 'latest' or a version such as 2.336.0"

@@ -17,7 +17,7 @@ from runnerctl.core.domain.phrases import quoted
 from ..allowances import caller
 from ..answers import Answer
 from ..keys import ACTOR, OFFLOAD, OPEN_STREAMS, SERVICES
-from ..parameters import Limit, RunnerName
+from ..parameters import Limit, RunnerName, whole
 from ..routing import Route
 from ..streams.event_hub import View
 from ..streams.event_stream import EventStream
@@ -26,7 +26,17 @@ from ..streams.formats import Format
 _LAST_ID = "Last-Event-ID"
 _MOST = 999_999_999
 
-EventTypes = Annotated[str, msgspec.Meta(description="One type, or several with commas between.", examples=["job"])]
+_TYPE = "|".join(EventType)
+EventTypes = Annotated[
+    str,
+    whole(rf"(?:{_TYPE})(?:,(?:{_TYPE}))*"),
+    msgspec.Meta(description="One type, or several with commas between.", examples=["job"]),
+]
+EventId = Annotated[
+    str,
+    whole("", r"\d{1,9}"),
+    msgspec.Meta(description="The last that a client heard of before it was cut off; counts more than `after`."),
+]
 
 
 class EventListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -128,4 +138,6 @@ def _types(query: EventListQuery) -> tuple[EventType, ...]:
     return tuple(sorted({known[each] for each in told}))
 
 
-ROUTES = (Route("GET", "/api/v1/events", listing, Action.EVENT_LIST, (PAGE, SSE, NDJSON)),)
+ROUTES = (
+    Route("GET", "/api/v1/events", listing, Action.EVENT_LIST, (PAGE, SSE, NDJSON), headers=((_LAST_ID, EventId),)),
+)

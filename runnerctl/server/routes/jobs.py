@@ -17,17 +17,17 @@ from ..answers import Answer
 from ..entity_tags import NOT_MODIFIED, tagged
 from ..keys import ACTOR, OFFLOAD, SERVICES
 from ..pages import after, following
-from ..parameters import Cursor, Limit, Moment, Repository, RunnerName
+from ..parameters import Cursor, Limit, Repository, RunnerFilter, Since
 from ..routing import IF_NONE_MATCH, Route
 
 
 class JobListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which jobs."""
 
-    runner: RunnerName | None = None
+    runner: RunnerFilter | None = None
     repo: Repository | None = None
     result: Result | None = None
-    since: Moment | None = None
+    since: Since | None = None
     """Those that began since then."""
     limit: Limit = 100
     cursor: Cursor | None = None

@@ -17,7 +17,7 @@ from runnerctl.core.domain.timestamps import timestamp
 from ..allowances import caller
 from ..answers import Answer
 from ..keys import ACTOR, OFFLOAD, OPEN_STREAMS, SERVICES
-from ..parameters import RunnerName
+from ..parameters import TIME, RunnerName, Since
 from ..routing import NAMED, Route
 from ..streams.log_stream import LogStream
 from ..streams.open_streams import Ending
@@ -32,8 +32,7 @@ class LogQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """So many lines at most, the last ones."""
     follow: bool = False
     """Also what is added, until the runner's life has ended."""
-    since: str | None = None
-    """Not before that time (2026-11-24T06:00:00Z), or that long ago (10m)."""
+    since: Since | None = None
 
 
 LINES = Answer(200, "The log's lines, without secrets.", str, ("X-Told-By",), "text/plain")
@@ -60,8 +59,8 @@ async def stream(request: web.Request, name: RunnerName, query: LogQuery) -> web
 
 def _since(request: web.Request, text: str | None) -> str | None:
     """A time (``2026-11-24T06:00:00Z``) as it is, or how long ago (``10m``)."""
-    if text is None or (text[:4].isdigit() and text[4:5] == "-"):
-        return None if text is None else text.removesuffix("Z")
+    if text is None or TIME.fullmatch(text):
+        return text and text.removesuffix("Z")
     ago = request.app[SERVICES].clock.now() - durations.seconds(text)
     return timestamp(ago).removesuffix("Z")
 

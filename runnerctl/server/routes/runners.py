@@ -38,7 +38,7 @@ from ..entity_tags import NOT_MODIFIED, ageless, tagged
 from ..idempotency import once
 from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
 from ..pages import after, following
-from ..parameters import Cursor, Label, Limit, Moment, Repository, RunnerName
+from ..parameters import Cursor, Label, Limit, Repository, RunnerName, Since
 from ..routing import CHANGES, GITHUB, IDEMPOTENCY, IDEMPOTENCY_KEY, IF_NONE_MATCH, NAMED, Route
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class RunnerListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     label: Label | None = None
     all: bool = False
     """Those whose life has ended, too."""
-    since: Moment | None = None
+    since: Since | None = None
     """Those whose state has changed since then."""
     sort: SortWord = "created"
     """By when they were made, by their age, name or state, or by when that changed last; `-`: the other way round."""

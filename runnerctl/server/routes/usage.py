@@ -13,7 +13,7 @@ from runnerctl.core.domain.usage import UsageBy, UsageQuery
 from ..allowances import caller
 from ..answers import Answer
 from ..keys import ACTOR, OFFLOAD, SERVICES
-from ..parameters import Limit, Moment
+from ..parameters import Limit, Since
 from ..routing import Route
 
 
@@ -21,9 +21,9 @@ class UsageAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Of which jobs, and what each sum is about."""
 
     by: UsageBy = UsageBy.REPO
-    since: Moment | None = None
+    since: Since | None = None
     """Jobs that began since then."""
-    until: Moment | None = None
+    until: Since | None = None
     """Jobs that began before then."""
     limit: Limit = 100
 

@@ -20,6 +20,7 @@ from runnerctl.core.domain.models import Runner, RunnerSpec, Scope
 from runnerctl.core.host import cgroups, processes
 from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
+from tests.support.front_ends import described
 from tests.support.hosts import warm
 from tests.support.hosts.process_table import cmdline, pids, read
 
@@ -202,7 +203,9 @@ class Server:
 
     def request(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        return requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=60, **options)
+        answer = requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=60, **options)
+        described.check(answer)
+        return answer
 
     def create(self, name: str, headers: Mapping[str, str] | None = None, **fields: Any) -> requests.Response:
         """What a test does not need, it does not wait for."""
