@@ -32,7 +32,7 @@ LazyGroup.format_commands  # Click
 tree.Command.shell_complete, tree.Group.shell_complete, tree.Values.shell_complete  # Click
 bash.BashComplete.source_template, fish.FishComplete.source_template, zsh.ZshComplete.source_template  # Click
 Connection.handle_error  # aiohttp
-ProblemDocument.detail  # who reads the answer
+ProblemDocument.detail, Pruned.requests  # who reads the whole value
 Right.METRICS_READ  # tokens: made from text
 Backend.observe_all, Backend.watch, Backend.discover  # the seam: the engine, and the contract that all backends keep
 Capabilities.adoption, Problem.fatal, Usage.cpu_seconds, Usage.memory_bytes  # who reads the whole value

@@ -30,6 +30,7 @@ COMMANDS = {
     "start": "Start a stopped runner",
     "stop": "Stop a runner but keep it installed",
     "restart": "Stop a runner and start it again",
+    "undrain": "Take back the drain of a runner",
     "reconcile": "Repair what a crash or an outage left behind",
     "orphans": "Show and clear what runners had to leave behind",
     "package": "List, fetch, prune and verify runner packages",

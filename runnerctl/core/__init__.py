@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .engine.operations.remove import Removal, remove_runner
     from .engine.operations.replacing import replace_lost
     from .engine.operations.stop import Stop, has_job, restart_runner, start_runner, stop_runner
+    from .engine.operations.undrain import undrain_runner
     from .engine.orphans import (
         clear_orphans,
         counted_orphans,
@@ -132,6 +133,7 @@ _HOME = {
     "restart_runner": "engine.operations.stop",
     "start_runner": "engine.operations.stop",
     "stop_runner": "engine.operations.stop",
+    "undrain_runner": "engine.operations.undrain",
     "clear_orphans": "engine.orphans",
     "counted_orphans": "engine.orphans",
     "find_orphan": "engine.orphans",
@@ -328,6 +330,7 @@ __all__ = [
     "token_document",
     "tokens",
     "trash",
+    "undrain_runner",
     "version_warnings",
     "workflow_policy",
 ]

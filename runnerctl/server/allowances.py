@@ -21,19 +21,20 @@ def caller(actor: Actor) -> str | None:
 
 
 class Held:
-    """One of them, while a ``with`` lasts. Every request has one, and a generator would cost it five times as much."""
+    """So many, while a ``with`` lasts. Every request has one, and a generator would cost it five times as much."""
 
-    __slots__ = ("_allowance", "_holder")
+    __slots__ = ("_allowance", "_count", "_holder")
 
-    def __init__(self, allowance: Allowance, holder: str | None) -> None:
+    def __init__(self, allowance: Allowance, holder: str | None, count: int) -> None:
         self._allowance = allowance
         self._holder = holder
+        self._count = count
 
     def __enter__(self) -> None:
-        self._allowance.take(self._holder)
+        self._allowance.take(self._holder, self._count)
 
     def __exit__(self, *_: object) -> None:
-        self._allowance.give_back(self._holder)
+        self._allowance.give_back(self._holder, self._count)
 
 
 class Allowance:
@@ -50,27 +51,27 @@ class Allowance:
         """Of all."""
         return self._held.total()
 
-    def held(self, actor: Actor) -> Held:
-        """Raises ``TooManyRequests`` for who holds as many as one may, ``Overloaded`` when all together do."""
-        return Held(self, caller(actor))
+    def held(self, actor: Actor, count: int = 1) -> Held:
+        """So many of it. Raises ``TooManyRequests`` beyond what one may hold, ``Overloaded`` beyond what all may."""
+        return Held(self, caller(actor), count)
 
-    def take(self, holder: str | None) -> None:
+    def take(self, holder: str | None, count: int = 1) -> None:
         """As ``held``, until it is given back."""
-        self._check(holder)
-        self._held[holder] += 1
+        self._check(holder, count)
+        self._held[holder] += count
 
-    def give_back(self, holder: str | None) -> None:
-        self._held[holder] -= 1
+    def give_back(self, holder: str | None, count: int = 1) -> None:
+        self._held[holder] -= count
         if not self._held[holder]:
             del self._held[holder]
 
-    def _check(self, holder: str | None) -> None:
-        if holder is not None and self._held[holder] >= self._of_one:
+    def _check(self, holder: str | None, count: int) -> None:
+        if holder is not None and self._held[holder] + count > self._of_one:
             raise TooManyRequests(
                 f"This caller has {self._of_one} {self._what} under way, the most that one may have",
                 hint="End some of them first",
                 retry_after=_RETRY_SECONDS,
             )
         room = self._in_all if holder is None else self._in_all * 3 // 4
-        if self._held.total() >= room:
+        if self._held.total() + count > room:
             raise Overloaded(f"Too many {self._what} are under way", retry_after=_RETRY_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
+from runnerctl import __version__
 from runnerctl.core.domain.errors import Forbidden, RunnerctlError, Unauthorized
 from runnerctl.core.domain.phrases import spoken
 
@@ -22,9 +23,10 @@ PROTECTION: CIMultiDict[str] = CIMultiDict(
         "X-Frame-Options": "DENY",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
         "Server": "runnerctl",
+        "X-Runnerctl-Version": __version__,
     }
 )
-"""On every answer: nothing here is for a browser to show, to keep or to guess about."""
+"""On every answer, unless it says otherwise: nothing here is for a browser to show, to keep or to guess about."""
 
 WORDS = {
     "drain": "?drain=true",
@@ -47,6 +49,13 @@ WORDS = {
 encoded = msgspec.json.Encoder().encode
 
 CHALLENGE = 'Bearer realm="runnerctl"'
+
+
+def complete(headers: MutableMapping[str, str]) -> None:
+    """With what is on every answer. A page says for itself what it may load."""
+    for name, value in PROTECTION.items():
+        headers.setdefault(name, value)
+
 
 D = TypeVar("D")
 

@@ -29,6 +29,7 @@ from .keys import (
     SERVICES,
     SOURCES,
     STATUS_CACHE,
+    UNDER_WAY,
     USAGES,
 )
 from .metrics import wiring
@@ -37,6 +38,7 @@ from .offload import Offload
 from .readiness import Readiness
 from .refusals import refusals
 from .routes import (
+    batches,
     description,
     events,
     health,
@@ -49,6 +51,7 @@ from .routes import (
     runners,
     sessions,
     tokens,
+    usage,
     whoami,
 )
 from .routing import add
@@ -62,8 +65,10 @@ from .usages import Usages
 ROUTES = (
     *health.ROUTES,
     *runners.ROUTES,
+    *batches.ROUTES,
     *jobs.ROUTES,
     *events.ROUTES,
+    *usage.ROUTES,
     *logs.ROUTES,
     *orphans.ROUTES,
     *tokens.ROUTES,
@@ -94,6 +99,7 @@ def build_app(services: Services, *, token: str | None) -> web.Application:
     app[LOG_WATCH] = LogWatch()
     app[USAGES] = Usages(services, app[OFFLOAD])
     app[STATUS_CACHE] = StatusCache(services, mark)
+    app[UNDER_WAY] = set()
     app[READINESS] = Readiness(services=services)
     app[SCRAPERS] = Scrapers(app[SOURCES], services.settings.server.metrics_from)
     wiring.add(app, services)

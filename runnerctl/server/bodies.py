@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from runnerctl.core import Settings
-from runnerctl.core.domain import durations
+from runnerctl.core.domain import durations, names
 from runnerctl.core.domain.errors import InvalidRequest, UnsupportedMediaType
 from runnerctl.core.domain.models import RunnerSpec, Scope
 from runnerctl.core.domain.names import invalid
 from runnerctl.core.domain.phrases import quoted
 
 from .body_errors import refusal
-from .parameters import Group, Organization, Patience, RepositoryGiven, RunnerName, Variables, Version, Workdir
+from .parameters import (
+    Group,
+    NamePrefix,
+    Organization,
+    Patience,
+    RepositoryGiven,
+    RunnerName,
+    Variables,
+    Version,
+    Workdir,
+)
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 15.0
+MOST_AT_ONCE = 100
+"""Runners that one request makes."""
 _MAX_WAIT = 3600.0
 
 B = TypeVar("B", bound=msgspec.Struct)
 
 
-class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A runner as it is to be: of a repository, or of an organization."""
+class RunnerFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a runner is to look like, of a repository or of an organization, and how long its maker waits."""
 
     SCHEMA: ClassVar = {
         "if": {"required": ["repo"], "properties": {"repo": {"type": "string"}}},
@@ -34,7 +48,6 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         "else": {"required": ["org"], "properties": {"org": {"type": "string"}}},
     }
 
-    name: RunnerName
     repo: RepositoryGiven | None = None
     org: Organization | None = None
     labels: str | list[str] | None = None
@@ -49,18 +62,16 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     workdir: Workdir | None = None
     env: Variables | None = None
     """Variables for its jobs. They are no secrets."""
-    replace: bool = False
-    """A registration of that name at GitHub that is offline and not busy is taken over."""
     wait: Literal["none", "started", "online"] = "started"
     """What the answer waits for."""
     timeout: Patience = 60.0
     """How long the answer waits, in seconds or as a duration; the runner is made all the same."""
 
-    def spec(self, settings: Settings, *, tenant: str | None) -> RunnerSpec:
+    def spec_of(self, name: str, settings: Settings, *, tenant: str | None) -> RunnerSpec:
         """With the settings' defaults where the caller is silent. Raises ``InvalidRequest``."""
         defaults = settings.defaults
         return RunnerSpec.of(
-            name=self.name,
+            name=name,
             scope=Scope.of(repo=self.repo, org=self.org),
             labels=defaults.labels if self.labels is None else self.labels,
             ephemeral=defaults.ephemeral if self.ephemeral is None else self.ephemeral,
@@ -78,6 +89,41 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         if not 0 < seconds <= _MAX_WAIT:
             raise invalid("timeout", f"Timeout {quoted(self.timeout)} is not allowed", hint="Use 1 to 3600 seconds")
         return seconds
+
+
+class CreateBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
+    """A runner as it is to be: of a repository, or of an organization."""
+
+    name: RunnerName
+    replace: bool = False
+    """A registration of that name at GitHub that is offline and not busy is taken over."""
+
+    def spec(self, settings: Settings, *, tenant: str | None) -> RunnerSpec:
+        """Raises ``InvalidRequest``."""
+        return self.spec_of(self.name, settings, tenant=tenant)
+
+
+class BatchBody(RunnerFields, forbid_unknown_fields=True, kw_only=True):
+    """Runners that are alike but for their names."""
+
+    count: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MOST_AT_ONCE})]
+    name_prefix: NamePrefix
+    """Behind it, each name has ten letters and digits of its own."""
+
+    def checked_count(self) -> int:
+        """Raises ``InvalidRequest``."""
+        if not 1 <= self.count <= MOST_AT_ONCE:
+            raise invalid("count", f"{self.count} runners at once are not allowed", hint=f"Use 1 to {MOST_AT_ONCE}")
+        return self.count
+
+    def specs(self, runner_ids: Sequence[str], settings: Settings, *, tenant: str | None) -> list[RunnerSpec]:
+        """One for each id, which its name ends with. Raises ``InvalidRequest``."""
+        names.no_secret("name_prefix", self.name_prefix)  # with something behind it, it may look like none
+        longest = names.MAX_NAME_LENGTH - max(map(len, runner_ids))
+        if len(self.name_prefix) > longest:
+            message = f"Name prefix {quoted(self.name_prefix)} is too long"
+            raise invalid("name_prefix", message, hint=f"Use at most {longest} characters")
+        return [self.spec_of(self.name_prefix + each, settings, tenant=tenant) for each in runner_ids]
 
 
 class RemoveBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -40,6 +40,8 @@ LISTED: web.AppKey[ListedRunners] = web.AppKey("listed", ListedRunners)
 OPEN_STREAMS: web.AppKey[OpenStreams] = web.AppKey("open_streams")
 LOG_WATCH: web.AppKey[LogWatch] = web.AppKey("log_watch")
 EVENT_HUB: web.AppKey[EventHub] = web.AppKey("event_hub")
+UNDER_WAY: web.AppKey[set[tuple[str, str]]] = web.AppKey("under_way")
+"""Callers and keys of requests that are made once, and are not answered yet. There is one server at a time."""
 METRICS: web.AppKey[Kept] = web.AppKey("metrics")
 LIVES: web.AppKey[Lives] = web.AppKey("lives")
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("exposition")
@@ -63,5 +65,7 @@ TOLD = "told"
 """Of a request that was refused: whether that is told by itself."""
 UNCHANGED = "unchanged"
 """Of a request: that what it wants was so already."""
+ONE_BY_ONE = "one_by_one"
+"""Of a request: that each act of it was told to the audit log."""
 OBJECT = "object"
 """Of a request: what it is about, where its address does not say."""

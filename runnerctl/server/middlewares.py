@@ -28,29 +28,26 @@ from runnerctl.core.domain.phrases import quoted
 from runnerctl.core.domain.request_id import REQUEST_ID
 from runnerctl.core.redact import redact
 
-from .answers import PROTECTION, problem
+from . import auditing, client_version
+from .answers import complete, problem
 from .auth.sources import neighbourhood
 from .keys import (
     ACTION,
     ACTOR,
     AUTHENTICATOR,
-    CLAIMED,
     DELAY,
     FAILED_LOGINS,
     ID,
     METRICS,
     OBJECT,
-    REFUSALS,
+    ONE_BY_ONE,
     REQUESTS,
     RULES,
     SCRAPERS,
-    SERVICES,
     SOURCES,
     TOLD,
-    UNCHANGED,
 )
 from .listening.connections import heard
-from .refusals import NOBODY, Caller
 from .routing import Handler, Route
 
 log = logging.getLogger("runnerctl.server")
@@ -79,6 +76,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         if rule is None or rule.needs is not Access.OPEN:
             actor = request[ACTOR] = await _caller(request, rule)
             heard(request)
+            client_version.check(request)
             if rule is not None:
                 policy.check(actor, rule.does)
             with app[REQUESTS].held(actor):
@@ -99,21 +97,15 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         result = _INTERNAL
         log.exception("request failed", extra=_told(request))
         answer = problem(RunnerctlError(""), request_id=request_id)
-    if result is not audit.OK or request.method in _CHANGING:
+    if (result is not audit.OK or request.method in _CHANGING) and ONE_BY_ONE not in request:
         _audit(request, rule, result)
     _measure(request, rule, answer, result, time.monotonic() - began)
     if not answer.prepared:
-        _protect(answer)
+        complete(answer.headers)
         answer.headers["X-Request-Id"] = request_id
         if allow:
             answer.headers["Allow"] = allow
     return answer
-
-
-def _protect(answer: web.StreamResponse) -> None:
-    """A page says for itself what it may load."""
-    for name, value in PROTECTION.items():
-        answer.headers.setdefault(name, value)
 
 
 async def _caller(request: web.Request, rule: Route | None) -> Actor:
@@ -149,7 +141,7 @@ async def _hold_back(request: web.Request, exc: RunnerctlError) -> None:
     source = request.app[SOURCES].of(request)
     if isinstance(exc, Unauthorized) and request[TOLD]:
         log.warning("login from %s refused: %s", source, exc.message, extra=_told(request))
-    known = None if isinstance(exc, Unauthorized) else _known(request)
+    known = None if isinstance(exc, Unauthorized) else auditing.known(request)
     await request.app[FAILED_LOGINS].wait(known or neighbourhood(source))
 
 
@@ -159,19 +151,8 @@ def _audit(request: web.Request, rule: Route | None, result: str) -> None:
     changing = rule is not None and rule.action is not None
     if not (refused or changing) or not request.get(TOLD, True):
         return
-    actor = request.get(ACTOR)
-    claimed = request.get(CLAIMED, NOBODY)
-    request.app[SERVICES].audit.write(
-        audit.AuditEntry(
-            actor=actor.id if actor is not None else claimed,
-            source=request.app[SOURCES].of(request),
-            action=request.get(ACTION) or (rule and rule.action) or f"{request.method} {request.path}",
-            object=request.match_info.get("name") or request.get(OBJECT, ""),
-            result=result,
-            request_id=request[ID],
-            changed=UNCHANGED not in request,
-        )
-    )
+    action = request.get(ACTION) or (rule and rule.action) or f"{request.method} {request.path}"
+    auditing.tell(request, action, request.match_info.get("name") or request.get(OBJECT, ""), result)
 
 
 def _is_sane(asked: str) -> bool:
@@ -184,7 +165,8 @@ def _new_id() -> str:
 
 
 async def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
-    request[TOLD] = _is_told(request)
+    client_version.explain(request, exc)
+    request[TOLD] = auditing.is_told(request)
     if request[TOLD] and not isinstance(exc, Unauthorized):
         level = logging.WARNING if exc.http_status >= 500 else logging.INFO
         extra = {**_told(request), "status": exc.http_status, "code": exc.code}
@@ -192,24 +174,6 @@ async def _refused(request: web.Request, exc: RunnerctlError) -> web.Response:
     if isinstance(exc, Unauthorized) or (isinstance(exc, TooManyRequests) and ACTOR not in request):
         await _hold_back(request, exc)
     return problem(exc, request_id=request[ID])
-
-
-def _is_told(request: web.Request) -> bool:
-    """Whether this refusal is, one by one; the operator's always are."""
-    actor = request.get(ACTOR)
-    if actor is not None and actor.limits is None:
-        return True
-    known = _known(request)
-    if known is not None:
-        return request.app[REFUSALS].is_told(Caller(known, ""))
-    return request.app[REFUSALS].is_told(Caller(NOBODY, neighbourhood(request.app[SOURCES].of(request))))
-
-
-def _known(request: web.Request) -> str | None:
-    """By whose name we know who asks, if we do."""
-    actor: Actor | None = request.get(ACTOR)
-    claimed: str | None = request.get(CLAIMED)
-    return claimed if actor is None else actor.tenant or actor.id
 
 
 def _told(request: web.Request) -> dict[str, object]:

@@ -26,13 +26,19 @@ _TWO = r"(?:[MN][DTjz]|O[DT])[AEIMQUYcgk]"
 _CURSOR = rf"(?:{_TWO}[w-z0-5]){{1,6}}", rf"(?:{_TWO}[w-z0-5]){{0,5}}(?:{_TWO}=|[MN][AQgw]==|O[AQ]==)"
 
 RunnerName = Annotated[str, whole(names.NAME.pattern), Meta(description="The runner's name.", examples=["ci-1"])]
+NamePrefix = Annotated[str, whole(r"[A-Za-z0-9][A-Za-z0-9._-]{0,53}"), Meta(examples=["ci-"])]
 TokenName = Annotated[str, Meta(description="The token's name, or its id.", examples=["games"])]
 OrphanId = Annotated[str, whole(r"\d{1,18}"), Meta(description="The orphan's number.", examples=["7"])]
 SessionId = Annotated[str, Meta(description="The session's id.", examples=["5f3a9c0d1b2e4f60"])]
 FileName = Annotated[str, Meta(description="The file's name.", examples=["app.js"])]
 
 Limit = Annotated[int, Meta(ge=1, le=1000, description="So many items a page at most.")]
-Cursor = Annotated[str, whole(*_CURSOR), Meta(description="Where the page begins: `next` of the page before.")]
+# What it holds is checked by the list that it is given to: another's is refused.
+Cursor = Annotated[
+    str,
+    whole(r"WyJ[A-Za-z0-9_-]{8,240}={0,2}"),
+    Meta(description="Where the page begins: `next` of the page before, of the same list."),
+]
 Duration = Annotated[str, whole(durations.FORM.pattern), Meta(examples=["90s", "2m", "1h", "7d"])]
 Since = Annotated[
     str,

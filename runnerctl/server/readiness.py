@@ -75,6 +75,6 @@ class Readiness:
             "status": "ready",
             "backend": self.services.backend.name,
             "degraded": self.degraded,
-            "orphans": len(self.services.store.orphans()),
+            "orphans": sum(self.services.store.count_orphans().values()),
             "held_back": len(core.held_back(self.services)),  # which scopes is not for everybody
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from inspect import get_annotations
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -27,6 +27,8 @@ NAMED: Errors = (errors.RunnerNotFound,)
 """Of what is about a runner by its name."""
 CHANGES: Errors = (errors.StateOfAnotherHost, errors.BackendFailed, errors.DiskFull)
 """Of what changes anything on the host."""
+IDEMPOTENCY: Errors = (errors.IdempotencyInProgress, errors.IdempotencyMismatch)
+"""Of what is made once for each ``Idempotency-Key``."""
 GITHUB: Errors = (
     errors.GitHubCredentials,
     errors.GitHubNotFound,
@@ -36,6 +38,22 @@ GITHUB: Errors = (
     errors.ConfigInvalid,
 )
 """Of what asks GitHub with our credentials."""
+
+
+IF_NONE_MATCH = (
+    "If-None-Match",
+    Annotated[str, msgspec.Meta(description="The `ETag` of an answer: 304 while nothing has changed.")],
+)
+IDEMPOTENCY_KEY = (
+    "Idempotency-Key",
+    Annotated[
+        str,
+        msgspec.Meta(
+            description="Whoever sends the request again within a day, with the same key, gets the first answer again.",
+            extra_json_schema={"minLength": 1, "maxLength": 255},
+        ),
+    ],
+)
 
 
 class Asked(NamedTuple):

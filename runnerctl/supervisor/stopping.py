@@ -48,6 +48,11 @@ class Stop:
         if _STRENGTH[how] > _STRENGTH[self.asked]:
             self.asked = how
 
+    def withdraw(self) -> None:
+        """A drain that has not begun to stop anything is over."""
+        if self.asked == DRAIN and not self.begun:
+            self.asked = None
+
     def job_ended(self, now: float) -> None:
         """An ephemeral runner now leaves by itself, cleaning up; it is given time for that."""
         if self._launch.ephemeral:

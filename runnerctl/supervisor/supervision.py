@@ -199,15 +199,22 @@ class Supervision:
             elif number == wakeups.SIGTERM:
                 self._ask(stopping.GRACE)
         # SIGHUP only wakes us: the file is looked at on every occasion.
-        if self._stop.asked is None and os.path.lexists(self._drain_file):
+        drained = os.path.lexists(self._drain_file)
+        if drained and self._stop.asked is None:
             self._ask(stopping.DRAIN)
+        elif not drained:
+            self._stop.withdraw()
+            self._note_asked("No longer asked to stop")
 
     def _ask(self, how: str) -> None:
         self._stop.ask(how, time.monotonic())
+        self._note_asked(f"Asked to stop: {how}")
+
+    def _note_asked(self, words: str) -> None:
         if self._stop.asked != self._record.stop_asked:
             self._record.stop_asked = self._stop.asked
             self._unsaved = True
-            self._log.note(f"Asked to stop: {how}")
+            self._log.note(words)
 
     def _reap(self) -> None:
         for pid, status in killing.collect():

@@ -106,7 +106,7 @@ def test_jobs_of_all_runners_are_told_page_by_page_and_go_with_their_runners(sto
     for at, runner in enumerate([one, two, one]):
         store.note_job(runner.id, BUILD._replace(started_at=float(at)))
     first = store.jobs_page(JobQuery(limit=2))
-    rest = store.jobs_page(JobQuery(limit=2, before=first.next))
+    rest = store.jobs_page(JobQuery(limit=2, after=first.next))
     told = [(each.runner, each.job.started_at) for each in (*first.items, *rest.items)]
     assert told == [("one", 2.0), ("two", 1.0), ("one", 0.0)]
     assert rest.next is None

@@ -52,7 +52,14 @@ def rule(why: str, holds: Callable[..., bool]) -> Rule:
 
 
 RULES = (
-    rule("what is being removed is wanted gone", lambda state, wanted: state is not S.REMOVING or wanted in GONE),
+    rule(
+        "what is being removed is wanted gone, or back",
+        lambda state, wanted: state is not S.REMOVING or wanted in {*GONE, Wanted.BACK},
+    ),
+    rule(
+        "only what is being ended is wanted back",
+        lambda state, wanted: wanted is not Wanted.BACK or state in {S.STOPPING, S.REMOVING},
+    ),
     rule("an ended life has no process", lambda state, processes: state not in TERMINAL or processes is Processes.NONE),
     rule("a job is a process", lambda job, processes: not job or processes is not Processes.NONE),
     rule("a restart is a wish to run", lambda wanted, wished: wanted not in RESTARTS or wished),
@@ -267,7 +274,10 @@ def _shown(rng: random.Random, *, ephemeral: bool, ended: bool) -> dict[str, Any
 
 
 def _wanted_by(rng: random.Random, seen: Seen) -> Seen:
-    return replace(seen, runner=seen.runner._replace(wanted_by=rng.choice(["command", "command", RENEWAL])))
+    row = seen.runner._replace(wanted_by=rng.choice(["command", "command", RENEWAL]))
+    if row.state in {S.STOPPING, S.REMOVING} and row.how is How.GENTLE and rng.random() < 0.05:
+        row = row._replace(desired=Desired.RUNNING, back_to=rng.choice([S.STARTING, S.IDLE, S.STOPPED]))
+    return replace(seen, runner=row)
 
 
 @cache

@@ -115,17 +115,6 @@ def test_each_step_is_in_the_history_also_of_two_in_one_commit(store: Store) -> 
     assert runner.github_id == 7
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(store: Store) -> None:
-    names = [admit(store, f"r{number}").name for number in range(25)]
-    seen: list[str] = []
-    after: int | None = 0
-    while after is not None:
-        page = store.page(RunnerQuery(after=after, limit=10))
-        seen += [runner.name for runner in page.items]
-        after = page.next
-    assert seen == names
-
-
 @pytest.mark.parametrize(
     ("query", "found"),
     [

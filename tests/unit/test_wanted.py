@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runnerctl.core.domain.clock import SystemClock
-from runnerctl.core.domain.errors import FieldError, RunnerNotFound
+from runnerctl.core.domain.errors import FieldError, InvalidTransition, RunnerNotFound
 from runnerctl.core.domain.models import EventType, LastError, Runner, RunnerSpec, Scope
 from runnerctl.core.domain.states import Desired, How, RunnerState
 from runnerctl.core.store import Store
@@ -145,3 +145,22 @@ def test_what_a_revision_guards_cannot_be_noted(store: Store, runner: Runner, fi
     with pytest.raises(TypeError):
         store.note(runner.id, **{field: "idle"})
     assert store.get(runner.id) == runner
+
+
+@pytest.mark.parametrize("desired", [Desired.STOPPED, Desired.GONE])
+def test_a_drain_is_taken_back_and_nothing_else(store: Store, runner: Runner, desired: Desired) -> None:
+    store.want(runner.id, desired=desired, how=How.DRAIN, by="command")
+    assert wanted(store.want_back(runner.id, by="tenant acme")) == (Desired.RUNNING, How.GENTLE)
+    for how in (How.NOW, How.GENTLE):
+        store.want(runner.id, desired=desired, how=how, by="command")
+        before = store.latest("a")
+        assert store.want_back(runner.id, by="command") == before
+
+
+def test_a_drain_is_not_taken_back_once_github_has_let_go(store: Store, runner: Runner) -> None:
+    running = store.transition(runner, S.REGISTERED, S.STARTING, S.IDLE, asked_at=1.0, started_at=1.0)
+    store.want(runner.id, desired=Desired.GONE, how=How.DRAIN, by="command")
+    store.transition(store.latest("a") or running, S.REMOVING, back_to=S.IDLE, deregistered_at=2.0)
+    with pytest.raises(InvalidTransition, match="deregistered already"):
+        store.want_back(runner.id, by="command")
+    assert wanted(store.latest("a")) == (Desired.GONE, How.DRAIN)  # type: ignore[arg-type]

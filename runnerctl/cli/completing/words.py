@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
             (('--env-file',), 'file', (), False, 'Read settings from this file of KEY=value lines'),
             (('--version',), 'flag', (), False, 'Show the version and exit'),
         ),
-        ('create', 'remove', 'status', 'list', 'jobs', 'history', 'logs', 'start', 'stop', 'restart', 'reconcile', 'orphans', 'package', 'token', 'audit', 'state', 'doctor', 'rehearse', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
+        ('create', 'remove', 'status', 'list', 'jobs', 'history', 'logs', 'start', 'stop', 'restart', 'undrain', 'reconcile', 'orphans', 'package', 'token', 'audit', 'state', 'doctor', 'rehearse', 'config', 'serve', 'service', 'sandbox', 'demo', 'completion', 'help'),
     ),
     'create': (
         'Register a runner and start it',
@@ -139,6 +139,16 @@ COMMANDS: dict[str, tuple[str, tuple[Parameter, ...], tuple[str, ...]]] = {
         (
             (('name',), 'runner', (), False, None),
             (('--now',), 'flag', (), False, 'Cancel a running job instead of letting it finish'),
+            (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
+            (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
+            (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),
+        ),
+        (),
+    ),
+    'undrain': (
+        'Take back the drain of a runner',
+        (
+            (('name',), 'runner', (), False, None),
             (('-o', '--output'), '', ('table', 'json', 'yaml', 'name'), False, 'Print a table (tab-separated in a pipe), json, yaml, or only the name'),
             (('-q', '--quiet'), 'flag', (), False, 'Print only errors on standard error'),
             (('-v', '--verbose'), 'flag', (), False, 'Show the traceback of an error'),

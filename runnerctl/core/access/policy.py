@@ -43,6 +43,8 @@ class Action(StrEnum):
     """Whatever can be asked for, by the names that the audit log uses."""
 
     RUNNER_CREATE = "runner.create"
+    RUNNER_CREATE_MANY = "runner.create_many"
+    """Each of them is a ``runner.create`` for the audit log."""
     RUNNER_REPLACE = "runner.replace"
     """A create that takes a registration over that is not ours."""
     RUNNER_ENV = "runner.env"
@@ -51,12 +53,14 @@ class Action(StrEnum):
     RUNNER_START = "runner.start"
     RUNNER_STOP = "runner.stop"
     RUNNER_RESTART = "runner.restart"
+    RUNNER_UNDRAIN = "runner.undrain"
     RUNNER_STATUS = "runner.status"
     RUNNER_SHOW = "runner.show"
     RUNNER_LOGS = "runner.logs"
     RUNNER_LIST = "runner.list"
     JOB_LIST = "job.list"
     EVENT_LIST = "event.list"
+    USAGE_SHOW = "usage.show"
     TOKEN_LIST = "token.list"  # noqa: S105 - the name of an action
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - the name of an action
     TOKEN_CREATE = "token.create"  # noqa: S105 - the name of an action
@@ -122,16 +126,19 @@ TABLE: Mapping[Action, Rule] = {
     Action.RUNNER_USAGE: _reading(Right.RUNNERS_READ),
     Action.JOB_LIST: _reading(Right.RUNNERS_READ),
     Action.EVENT_LIST: _reading(Right.RUNNERS_READ),
+    Action.USAGE_SHOW: _reading(Right.RUNNERS_READ),
     # Sums over the whole host, without a name; of budgets, the caller's own.
     Action.METRICS: _reading(Right.METRICS_READ),
     # A name is unique on a host: one that is taken is told to everybody who may make runners.
     Action.RUNNER_CREATE: _changing(Right.RUNNERS_WRITE),
+    Action.RUNNER_CREATE_MANY: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_REPLACE: _changing(Right.RUNNERS_WRITE),
     Action.RUNNER_ENV: _changing(Right.RUNNERS_ENV),
     Action.RUNNER_REMOVE: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     Action.RUNNER_START: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     Action.RUNNER_STOP: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     Action.RUNNER_RESTART: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
+    Action.RUNNER_UNDRAIN: _changing(Right.RUNNERS_WRITE, of_a_runner=True),
     # Those of the caller's tenant.
     Action.TOKEN_LIST: _reading(Right.TOKENS_ADMIN),
     Action.TOKEN_REVOKE: _changing(Right.TOKENS_ADMIN),

@@ -295,6 +295,9 @@ class Backend(ABC):
     def drain(self, handle: str) -> None:
         """Asks to end after the job that runs, or at once if none does. Already gone is fine."""
 
+    def undrain(self, handle: str) -> None:  # noqa: B027 - most cannot
+        """Asks to take jobs again. What cannot be taken back ends after its job, and is started again if it may be."""
+
     @abstractmethod
     def interrupt(self, handle: str) -> None:
         """Begins the stop ladder; a job that runs is cancelled. Already gone is fine."""

@@ -278,6 +278,11 @@ class ProcessBackend(SupervisedBackend):
             return  # its run directory has gone with its life
         self._signal_supervisor(runner_id, signal.SIGHUP)
 
+    def undrain(self, handle: str) -> None:
+        runner_id = place_of(handle).runner_id
+        (self.run_dir(runner_id) / "drain").unlink(missing_ok=True)
+        self._signal_supervisor(runner_id, signal.SIGHUP)
+
     def interrupt(self, handle: str) -> None:
         runner_id = place_of(handle).runner_id
         if not self._signal_supervisor(runner_id, signal.SIGINT):

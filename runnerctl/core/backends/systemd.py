@@ -232,6 +232,11 @@ class SystemdBackend(SupervisedBackend):
         self._drain_file(runner_id).touch(mode=0o640)
         units.kill(runner_id, "SIGHUP", main=True)
 
+    def undrain(self, handle: str) -> None:
+        runner_id = place_of(handle).runner_id
+        self._drain_file(runner_id).unlink(missing_ok=True)
+        units.kill(runner_id, "SIGHUP", main=True)
+
     def interrupt(self, handle: str) -> None:
         runner_id = place_of(handle).runner_id
         if not units.kill(runner_id, "SIGINT", main=True) and self.observe(handle).running:

@@ -217,6 +217,12 @@ class StartedRunner(RowFacts, SeenFacts):
     status: Literal["started"]
 
 
+class UndrainedRunner(RowFacts, SeenFacts):
+    """A runner whose drain was taken back."""
+
+    status: Literal["undrained"]
+
+
 class RestartedRunner(RowFacts, SeenFacts, Warned):
     """A runner that was restarted."""
 
@@ -250,3 +256,46 @@ class ForgottenOrphan(OrphanDocument):
     """What nobody tries to clear any more; what it is about stays as it is."""
 
     status: Literal["forgotten"]
+
+
+class UsageSums(TypedDict):
+    """What some jobs come to."""
+
+    jobs: int
+    running: int
+    """Those of whose end nothing is known."""
+    succeeded: int
+    failed: int
+    cancelled: int
+    """Also those that were abandoned."""
+    seconds: float
+    """Of those that ended."""
+    waiting_seconds: float | None
+    """How long they waited at GitHub; null while GitHub does not tell."""
+
+
+class RepoUsage(UsageSums):
+    """What the jobs of one repository come to."""
+
+    repo: str
+    """In small letters; an organization where its runners' jobs do not say where they are from."""
+
+
+class TenantUsage(UsageSums):
+    """What the jobs of one tenant's runners come to."""
+
+    tenant: str | None
+    """Null for the operator's."""
+
+
+class UsageDocument(TypedDict):
+    """What ran here, summed up over jobs."""
+
+    by: Literal["repo", "tenant"]
+    since: Time | None
+    until: Time | None
+    items: list[RepoUsage | TenantUsage]
+    """The most seconds first."""
+    total: UsageSums
+    left_out: int
+    """How many items there are beyond the limit; they are in the total."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         StartedRunner,
         StatusDocument,
         StatusWord,
+        UndrainedRunner,
         UnknownRunner,
         Warned,
     )
@@ -241,6 +242,11 @@ def document_with_history(status: Status, history: list[Event]) -> RunnerWithHis
 def started_document(status: Status) -> StartedRunner:
     runner = _runner(status)
     return {"status": "started", **seen_facts(status, runner), **row_facts(runner)}
+
+
+def undrained_document(status: Status) -> UndrainedRunner:
+    runner = _runner(status)
+    return {"status": "undrained", **seen_facts(status, runner), **row_facts(runner)}
 
 
 def restarted_document(status: Status, warned: Warned) -> RestartedRunner:

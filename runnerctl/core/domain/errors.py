@@ -4,13 +4,14 @@
 They are caught at two places only: the Click root group and the aiohttp middleware.
 
     RunnerctlError
-      InvalidRequest          BodyTooLarge  UnsupportedMediaType
+      InvalidRequest          BodyTooLarge  UnsupportedMediaType  ExpectationFailed
       ConfigInvalid  StateOfAnotherHost
       MethodNotAllowed  NotFound
       Unauthorized  Forbidden
       RunnerNotFound  TokenNotFound  SessionNotFound  OrphanNotFound
       Conflict                RunnerExists  RunnerBusy  InvalidTransition  ScopeMismatch  QuotaExceeded
-                              TokenExists
+                              TokenExists  IdempotencyInProgress
+      IdempotencyMismatch  VersionMismatch
       DeadlineExceeded
       BackendFailed (NotVisible)  PackageInvalid  DiskFull
       GitHubError             GitHubCredentials  GitHubNotFound  GitHubRefused (GitHubConflict, GitHubBusy)
@@ -82,6 +83,10 @@ class BodyTooLarge(InvalidRequest):
 
 class UnsupportedMediaType(InvalidRequest):
     http_status = 415
+
+
+class ExpectationFailed(InvalidRequest):
+    http_status = 417
 
 
 class ConfigInvalid(RunnerctlError):
@@ -156,6 +161,24 @@ class QuotaExceeded(Conflict):
 
 class TokenExists(Conflict):
     code = "token_exists"
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request of that key is not answered yet."""
+
+    code, retryable = "idempotency_in_progress", True
+
+
+class IdempotencyMismatch(RunnerctlError):
+    """The key was used with another body."""
+
+    code, exit_code, http_status = "idempotency_mismatch", 6, 422
+
+
+class VersionMismatch(RunnerctlError):
+    """A client of another major version."""
+
+    code, exit_code, http_status = "version_mismatch", 2, 400
 
 
 class DeadlineExceeded(RunnerctlError):

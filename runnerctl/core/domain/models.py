@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from . import job_env, names
 from .errors import FieldError
+from .paging import OLDEST_FIRST, Place, Sort
 from .states import LIVE, Desired, How, RunnerState
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,8 +310,7 @@ class JobQuery(NamedTuple):
     result: str | None = None
     since: float | None = None
     tenant: str | None = None
-    before: int | None = None
-    """Only below this id."""
+    after: Place | None = None
     limit: int = 100
 
 
@@ -372,15 +370,11 @@ class RunnerQuery(NamedTuple):
     label: str | None = None
     tenant: str | None = None
     """Only those of this tenant."""
-    after: int = 0
-    """Only beyond this seq."""
+    since: float | None = None
+    """Only those whose state has changed since then."""
+    sort: Sort = OLDEST_FIRST
+    after: Place | None = None
     limit: int = 100
-
-
-class RunnerPage(NamedTuple, Generic[T]):
-    items: list[T]
-    next: int | None
-    """Where the next page begins; None on the last."""
 
 
 class Absence(NamedTuple):

@@ -63,9 +63,10 @@ TRANSITIONS: dict[RunnerState, frozenset[RunnerState]] = {
     S.STARTING: frozenset({S.IDLE, S.BUSY, S.STOPPING, S.STOPPED, S.REMOVING}),
     S.IDLE: frozenset({S.STARTING, S.BUSY, S.STOPPING, S.STOPPED, S.REMOVING}),
     S.BUSY: frozenset({S.STARTING, S.IDLE, S.STOPPING, S.STOPPED, S.REMOVING}),
-    S.STOPPING: frozenset({S.STOPPED, S.REMOVING}),
+    # Back to a start when its drain is taken back.
+    S.STOPPING: frozenset({S.STARTING, S.STOPPED, S.REMOVING}),
     S.STOPPED: frozenset({S.STARTING, S.REMOVING}),
-    # Back to an observed state when GitHub says that a job is running after all.
+    # Back to an observed state when GitHub says that a job is running after all, or when its drain is taken back.
     S.REMOVING: _OBSERVED | {S.STOPPED, S.STOPPING, S.COMPLETED, S.FAILED, S.REMOVED},
     S.COMPLETED: frozenset(),
     S.FAILED: frozenset(),

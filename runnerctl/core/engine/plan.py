@@ -166,7 +166,9 @@ def situation_of(seen: Seen, *, now: Now, deadlines: Deadlines) -> Situation:
 
 
 def wanted(runner: Runner) -> Wanted:
-    """What the row says; one that is being removed cannot be wanted otherwise."""
+    """What the row says; one that is being removed can be wanted otherwise only while that is taken back."""
+    if is_taken_back(runner):
+        return Wanted.BACK
     if runner.desired is Desired.GONE or runner.state is S.REMOVING:
         return {How.GENTLE: Wanted.GONE, How.DRAIN: Wanted.GONE_AFTER_JOB, How.NOW: Wanted.GONE_NOW}[runner.how]
     if runner.desired is Desired.STOPPED:
@@ -174,6 +176,15 @@ def wanted(runner: Runner) -> Wanted:
     if runner.how is How.GENTLE or not is_wished(runner):
         return Wanted.RUN
     return Wanted.RESTART_NOW if runner.how is How.NOW else Wanted.RESTART
+
+
+def is_taken_back(runner: Runner) -> bool:
+    """Its drain is, and it shows its state still; see ``Wanted.want_back`` of the store."""
+    if runner.how is not How.GENTLE or runner.back_to is None:
+        return False
+    if runner.state is S.STOPPING:
+        return runner.desired is Desired.RUNNING and runner.back_to != S.STOPPING
+    return runner.state is S.REMOVING and runner.desired is not Desired.GONE
 
 
 def is_wished(runner: Runner) -> bool:

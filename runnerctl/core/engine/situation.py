@@ -25,6 +25,7 @@ class Wanted(StrEnum):
     """Refused while a job runs."""
     GONE_AFTER_JOB = "gone, after its job"
     GONE_NOW = "gone now"
+    BACK = "as it was before it was drained"
 
 
 class Processes(StrEnum):

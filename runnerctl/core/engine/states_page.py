@@ -13,6 +13,7 @@ _SAID: dict[str, dict[object, str]] = {
     "wanted": {
         Wanted.GONE: "it is to go unless it runs a job",
         Wanted.GONE_NOW: "it is to go now",
+        Wanted.BACK: "its drain is taken back",
     },
     "processes": {
         Processes.UNKNOWN: "its processes cannot be seen",

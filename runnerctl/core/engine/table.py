@@ -34,6 +34,8 @@ class Step(StrEnum):
     """Its repository has become public, and it may not serve it: no more jobs."""
     DRAIN = "drain"
     """Take no further job, finish the one that runs."""
+    TAKE_BACK = "take back"
+    """Its drain is over: it takes jobs again, and is looked at anew."""
     BEGIN_REMOVAL = "begin removal"
     REFUSE = "refuse"
     """Take back the wish to remove it: it runs a job."""
@@ -117,6 +119,11 @@ TABLE: tuple[Section, ...] = (
         _row(Step.WAIT, "what cannot be seen is never acted on", processes=Processes.UNKNOWN),
         _row(Step.WAIT, "the last try failed; its time has not come", put_off=True),
         _row(Step.ADOPT, "its processes live and nobody watches them"),
+    ),
+    _section(
+        "When its drain is taken back",
+        _needs(wanted=Wanted.BACK),
+        _row(Step.TAKE_BACK, "it is to be as it was before"),
     ),
     _section(
         "Removing, while processes live",

@@ -22,6 +22,8 @@ class Pruned:
     diag_files: int = 0
     tokens: int = 0
     """Revoked or expired."""
+    requests: int = 0
+    """With an ``Idempotency-Key``, whose answers were kept."""
 
 
 def prune(services: Services) -> Pruned:
@@ -40,6 +42,7 @@ def prune(services: Services) -> Pruned:
         logs=logs + _delete_logs(services, log_cutoff),
         diag_files=sum(_tidy(services, runner, log_cutoff) for runner in services.store.live()),
         tokens=services.store.forget_tokens(history_cutoff),
+        requests=services.store.forget_requests(),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from ..domain.errors import ConfigInvalid, DiskFull, Overloaded, RunnerctlError
 from .turns import Turns
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """What the newest file in ``migrations`` makes."""
 _BUSY_SECONDS = 15.0
 _PAUSE_SECONDS = 0.002

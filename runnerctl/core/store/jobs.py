@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..domain.jobs import LISTENER, ORIGIN
-from ..domain.models import EventType, Job, JobQuery, RunJob, RunnerPage
+from ..domain.models import EventType, Job, JobQuery, RunJob
 from ..domain.observation import SeenJob
+from ..domain.paging import Page, Place
 from . import rows
 from .events import Events
 
@@ -90,12 +91,12 @@ class Jobs(Events):
         found = (rows.job(row[:-1]) for row in self._read(query, *runner_ids))
         return {job.runner_id: job for job in found}
 
-    def jobs_page(self, query: JobQuery) -> RunnerPage[RunJob]:
+    def jobs_page(self, query: JobQuery) -> Page[RunJob]:
         """The jobs that fit, the latest first, up to the query's limit."""
         wanted: list[str] = ["1"]
         values: list[object] = []
         for condition, value in (
-            ("job.id < ?", query.before),
+            ("job.id < ?", None if query.after is None else query.after.number),
             ("lower(runner.name) = ?", None if query.runner is None else query.runner.lower()),
             ("lower(coalesce(job.repository, runner.scope)) = ?", None if query.repo is None else query.repo.lower()),
             ("job.result = ?", query.result),
@@ -112,4 +113,4 @@ class Jobs(Events):
         )
         found = self._read(statement, *values, query.limit + 1)
         items = [RunJob(rows.job(row[:-2]), *row[-2:]) for row in found[: query.limit]]
-        return RunnerPage(items=items, next=items[-1].job.id if len(found) > query.limit else None)
+        return Page(items=items, next=Place(items[-1].job.id) if len(found) > query.limit else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..domain.clock import Clock
 from ..domain.models import Orphan, OrphanKind, Runner
+from ..domain.paging import Page, Place
 from . import rows
 from .connection import Database
 
@@ -46,6 +47,13 @@ class Orphans(Database):
                 (*rows.whose_orphan(runner), OrphanKind.DIRECTORY, path, reason, hint, now, now + seconds),
             )
         return next(kept for kept in self.orphans_of(runner.id) if kept.kind is OrphanKind.DIRECTORY)
+
+    def orphans_page(self, *, after: Place | None = None, limit: int) -> Page[Orphan]:
+        """Oldest first."""
+        beyond = 0 if after is None else after.number
+        found = self._read(f"{rows.ORPHAN} WHERE id > ? ORDER BY id LIMIT ?", beyond, limit + 1)
+        items = [rows.orphan(row) for row in found[:limit]]
+        return Page(items=items, next=Place(items[-1].id) if len(found) > limit else None)
 
     def orphans(self, *, due_at: float | None = None) -> list[Orphan]:
         """What is still to be cleared, oldest first; only what is due, if a time is given."""

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.clock import Clock
 from ..domain.errors import InvalidTransition, QuotaExceeded, RunnerExists
-from ..domain.models import Absence, Event, Runner, RunnerPage, RunnerQuery, RunnerSpec, Sighting
+from ..domain.models import Absence, Event, Runner, RunnerQuery, RunnerSpec, Sighting
+from ..domain.paging import Page
 from ..domain.phrases import counted
 from ..domain.states import TERMINAL, Desired, RunnerState, may_follow
-from . import rows
+from . import rows, runner_order
 from .api_tokens import ApiTokens
 from .backoff import Backoffs
 from .counts import Counts
+from .idempotency import Idempotencies
 from .jobs import Jobs
 from .orphans import Orphans
 from .sessions import Sessions
 from .tenant_use import TenantUses
+from .usage import Usages
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LIVE_SQL = rows.LIVE_SQL
 
 
-class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, Sessions, TenantUses, Counts):
+class Store(Wanted, Jobs, Usages, Orphans, Backoffs, ApiTokens, Sessions, TenantUses, Counts, Idempotencies):
     """The runners of one state directory. Safe for threads; each has a connection of its own."""
 
     def __init__(
@@ -117,31 +120,17 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, Sessions, TenantUses, Co
         found = self._read("SELECT host_id FROM runner WHERE host_id IS NOT NULL ORDER BY seq DESC LIMIT 16")
         return [str(row[0]) for row in found]
 
-    def page(self, query: RunnerQuery) -> RunnerPage[Runner]:
-        """The runners that fit, oldest first, up to the query's limit."""
-        # With `+` SQLite takes the index of those that live, and does not look at all that ever ended.
-        seq = "seq" if query.every or query.state is not None else "+seq"
-        wanted = [f"{seq} > ?"]
-        values: list[object] = [query.after]
-        if query.state is not None:
-            wanted.append("state = ?")
-            values.append(str(query.state))
-        elif not query.every:
-            wanted.append(_LIVE_SQL)
-        if query.scope is not None:
-            wanted.append("lower(scope) = ?")
-            values.append(query.scope.lower())
-        if query.tenant is not None:
-            wanted.append("tenant = ?")
-            values.append(query.tenant)
-        if query.label is not None:
-            condition, value = rows.bears(query.label)
-            wanted.append(condition)
-            values.append(value)
-        condition = f"WHERE {' AND '.join(wanted)} ORDER BY {seq} LIMIT ?"
+    def page(self, query: RunnerQuery) -> Page[Runner]:
+        """The runners that fit, in the query's order, up to its limit."""
+        wanted, values = _conditions(query)
+        order = runner_order.of(query.sort, every=_reaches_all(query))
+        if query.after is not None:
+            wanted.append(order.behind)
+            values += order.values(query.after)
+        condition = f"WHERE {' AND '.join(wanted or '1')} ORDER BY {order.sql} LIMIT ?"
         found = self._found(condition, *values, query.limit + 1)
         items = found[: query.limit]
-        return RunnerPage(items=items, next=items[-1].seq if len(found) > query.limit else None)
+        return Page(items=items, next=order.place(items[-1]) if len(found) > query.limit else None)
 
     # -- writing
 
@@ -374,3 +363,24 @@ class Store(Wanted, Jobs, Orphans, Backoffs, ApiTokens, Sessions, TenantUses, Co
         runner = self.get(runner_id)
         assert runner is not None, runner_id  # noqa: S101 - rows are deleted long after their end only
         return runner
+
+
+def _reaches_all(query: RunnerQuery) -> bool:
+    """Whether it may be about all that ever ended, too."""
+    return query.every or query.state is not None
+
+
+def _conditions(query: RunnerQuery) -> tuple[list[str], list[object]]:
+    wanted = [] if _reaches_all(query) else [_LIVE_SQL]
+    values: list[object] = []
+    for condition, value in (
+        ("state = ?", None if query.state is None else str(query.state)),
+        ("lower(scope) = ?", None if query.scope is None else query.scope.lower()),
+        ("tenant = ?", query.tenant),
+        ("changed_at >= ?", query.since),
+        (None, None) if query.label is None else rows.bears(query.label),
+    ):
+        if condition is not None and value is not None:
+            wanted.append(condition)
+            values.append(value)
+    return wanted, values

@@ -1,7 +1,7 @@
 """What commands, pools and policies want of a runner, written beside what it is.
 
 It has a counter of its own, so it never conflicts with whoever takes a step for the runner at the same moment. What two
-callers want only goes further; ``want_running`` alone takes it back.
+callers want only goes further; ``want_running`` and ``want_back`` alone take it back.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import sqlite3
 from typing import Any
 
 from ..domain.clock import Clock
-from ..domain.errors import RunnerNotFound
+from ..domain.errors import InvalidTransition, RunnerNotFound
 from ..domain.models import EventType, Runner
-from ..domain.states import Desired, How, RunnerState
+from ..domain.states import UNLAUNCHED, Desired, How, RunnerState
 from . import rows
 from .events import Events
 
@@ -62,19 +62,38 @@ class Wanted(Events):
         return runner
 
     def want_running(self, runner_id: str, *, by: str, anew: bool = False) -> Runner:
-        """Takes back what was wanted: a start, or the end of a drain. One whose life has ended is returned as it is.
+        """Takes back what was wanted: a start. One that has ended, or is being cleared away, is returned as it is.
 
-        What a removal has done so far stays in the row, for the engine to go back from. ``anew``: GitHub has no
-        registration of it any more, and it is to get another. Raises ``RunnerNotFound``.
+        ``anew``: GitHub has no registration of it any more, and it is to get another. Raises ``RunnerNotFound``.
         """
         with self._transaction() as db:
             runner = _row(db, runner_id)
-            if runner.live:
+            if runner.live and runner.state is not RunnerState.REMOVING:
                 wanted = {"desired": Desired.RUNNING, "how": How.GENTLE}
                 # One that rests although it should run is to be started all the same.
                 rests = runner.state is RunnerState.STOPPED
                 told = {"ending": None, **(_UNREGISTERED if anew else {})}
                 self._want(db, runner, wanted, told, by=by, repeated=rests)
+            runner = _row(db, runner_id)
+        self._changed(runner_id)
+        return runner
+
+    def want_back(self, runner_id: str, *, by: str) -> Runner:
+        """That its drain ends, and it is as it was before; what is not drained is returned as it is.
+
+        ``back_to`` tells the engine where it goes back to. Raises ``RunnerNotFound``, or ``InvalidTransition`` once
+        GitHub has let go of it, or its processes were told to end now.
+        """
+        with self._transaction() as db:
+            runner = _row(db, runner_id)
+            if is_drained(runner):
+                _check_not_too_late(runner)
+                before = Desired(runner.back_desired or Desired.RUNNING)
+                stays = runner.desired is Desired.GONE and before is Desired.STOPPED
+                wanted = {"desired": before if stays else Desired.RUNNING, "how": How.GENTLE}
+                stopping = runner.state is RunnerState.STOPPING
+                told = {"back_to": RunnerState.STARTING} if stopping else {"ending": None}
+                self._want(db, runner, wanted, told, by=by)
             runner = _row(db, runner_id)
         self._changed(runner_id)
         return runner
@@ -125,6 +144,26 @@ class Wanted(Events):
 def _further(runner: Runner, how: How) -> How:
     """How a restart was wanted says nothing of how it is to stop or to go."""
     return how if runner.desired is Desired.RUNNING else runner.how.at_least(how)
+
+
+def is_drained(runner: Runner) -> bool:
+    """It is to stop, to restart or to go after the job that runs, and has not done so yet."""
+    if runner.how is not How.DRAIN or not runner.live:
+        return False
+    if runner.desired is Desired.RUNNING:
+        return runner.wants > runner.started_wants
+    return runner.desired is Desired.GONE or runner.state is not RunnerState.STOPPED
+
+
+def _check_not_too_late(runner: Runner) -> None:
+    """Raises ``InvalidTransition`` for one that cannot go back any more."""
+    if runner.ending not in {None, RunnerState.REMOVED}:
+        raise InvalidTransition(f"Runner {runner.name!r} has ended")
+    gone = runner.asked_at is None or runner.deregistered_at is not None or runner.back_to in UNLAUNCHED
+    if runner.state is RunnerState.REMOVING and gone:
+        raise InvalidTransition(f"Runner {runner.name!r} is deregistered already", hint="Create it again")
+    if runner.deadline is not None and runner.state in {RunnerState.REMOVING, RunnerState.STOPPING}:
+        raise InvalidTransition(f"Runner {runner.name!r} was told to end now")
 
 
 def _row(db: sqlite3.Connection, runner_id: str) -> Runner:

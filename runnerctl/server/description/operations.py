@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -19,16 +20,18 @@ from ..routing import Errors, Route
 from .examples import example
 from .json_schema import Schema, Schemas, prose
 
+_ON_ALL = ("X-Request-Id", "X-Runnerctl-Version")
 BEARER = "bearer"
 OPERATOR = "operator"
 EXAMPLES = "#/components/examples/{name}"
-_ALWAYS: Errors = (errors.RunnerctlError,)
+_ALWAYS: Errors = (errors.RunnerctlError, errors.ExpectationFailed)
 _OF_CALLERS: Errors = (
     errors.Unauthorized,
     errors.TooManyRequests,
     errors.Overloaded,
     errors.IssuerUnavailable,
     errors.ConfigInvalid,
+    errors.VersionMismatch,
 )
 _OF_BODIES: Errors = (errors.InvalidRequest, errors.BodyTooLarge, errors.UnsupportedMediaType)
 
@@ -157,6 +160,8 @@ def _both(before: Schema | None, more: Schema) -> Schema:
 
 def _answer(answer: Answer[Any], schemas: Schemas) -> Schema:
     kinds = answer.document if isinstance(answer.document, tuple) else (answer.document,)
+    if kinds == (NoneType,):
+        return {"description": answer.means, "headers": _headers(answer.headers)}
     found = [schemas.of(kind) for kind in kinds]
     schema = found[0] if len(found) == 1 else {"anyOf": found}
     return {
@@ -185,4 +190,4 @@ def _problem(kinds: list[type[errors.RunnerctlError]], schemas: Schemas) -> Sche
 
 
 def _headers(names: Iterable[str]) -> Schema:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*_ON_ALL, *names)}

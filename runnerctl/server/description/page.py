@@ -135,12 +135,12 @@ def _responses(responses: Schema) -> str:
     for status, response in responses.items():
         kinds = [
             f"{_kind(content['schema'])} <span class=faint>{_text(media)}</span>"
-            for media, content in response["content"].items()
+            for media, content in response.get("content", {}).items()
         ]
         rows.append([f"<code>{status}</code>", "<br>".join(kinds), _prose(response["description"])])
         examples += [
             f"<p>An answer ({status}):</p><pre>{_text(json.dumps(content['example'], indent=2))}</pre>"
-            for content in response["content"].values()
+            for content in response.get("content", {}).values()
             if "example" in content
         ]
     return _table("Answers", ("Status", "Document", "Meaning"), rows) + "".join(examples)

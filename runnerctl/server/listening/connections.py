@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 
 from aiohttp import web
 
-from runnerctl.core.domain.errors import InvalidRequest, RunnerctlError
+from runnerctl.core.domain.errors import ExpectationFailed, InvalidRequest, RunnerctlError
+from runnerctl.core.domain.phrases import quoted
 
-from ..answers import PROTECTION, problem
+from ..answers import complete, problem
 from .admission import Admission
 
 log = logging.getLogger("runnerctl.server")
@@ -99,6 +100,8 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Answered, it may go before those that are not."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp = _unexpected(request)
         finished = await super().finish_response(request, resp, start_time)
         self._admission.may_yield(self, self._place)
         return finished
@@ -124,7 +127,7 @@ class Connection(web.RequestHandler):
         with suppress(OSError):
             self._accepted.recv(_MOST_DROPPED)
         answer = problem(refusal, request_id="-")
-        answer.headers.extend(PROTECTION)
+        complete(answer.headers)
         answer.force_close()
         return answer
 
@@ -153,3 +156,12 @@ def when_lost(request: web.Request, callback: Callable[[], None]) -> Iterator[No
     finally:
         if isinstance(connection, Connection):
             connection.on_loss = None
+
+
+def _unexpected(request: web.BaseRequest) -> web.Response:
+    """What aiohttp refuses before it asks any of ours."""
+    told = quoted(request.headers.get("Expect", ""))
+    refusal = ExpectationFailed(f"Expect {told} is not supported", hint="Leave it out, or send Expect: 100-continue")
+    answer = problem(refusal, request_id="-")
+    complete(answer.headers)
+    return answer

@@ -8,16 +8,17 @@ import msgspec
 from aiohttp import web
 
 from runnerctl.core import Action
-from runnerctl.core.domain import durations, jobs
+from runnerctl.core.domain import jobs, moments
 from runnerctl.core.domain.document_types import ListedJob, Result
 from runnerctl.core.domain.models import JobQuery
 
 from ..allowances import caller
 from ..answers import Answer
+from ..entity_tags import NOT_MODIFIED, tagged
 from ..keys import ACTOR, OFFLOAD, SERVICES
-from ..pages import cursor, next_cursor
-from ..parameters import Cursor, Duration, Limit, Repository, RunnerFilter
-from ..routing import Route
+from ..pages import after, following
+from ..parameters import Cursor, Limit, Repository, RunnerFilter, Since
+from ..routing import IF_NONE_MATCH, Route
 
 
 class JobListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -26,8 +27,8 @@ class JobListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     runner: RunnerFilter | None = None
     repo: Repository | None = None
     result: Result | None = None
-    since: Duration | None = None
-    """How long ago they began at most."""
+    since: Since | None = None
+    """Those that began since then."""
     limit: Limit = 100
     cursor: Cursor | None = None
 
@@ -40,7 +41,7 @@ class JobPage(TypedDict):
     """The `cursor` of the next page; null on the last."""
 
 
-PAGE = Answer(200, "The jobs that the caller sees, the latest first.", JobPage)
+PAGE = Answer(200, "The jobs that the caller sees, the latest first.", JobPage, ("ETag",))
 
 
 async def listing(request: web.Request, query: JobListQuery) -> web.Response:
@@ -50,13 +51,15 @@ async def listing(request: web.Request, query: JobListQuery) -> web.Response:
         runner=query.runner,
         repo=query.repo,
         result=query.result,
-        since=None if query.since is None else services.clock.now() - durations.seconds(query.since),
+        since=moments.since("since", query.since, now=services.clock.now()),
         tenant=actor.tenant,
-        before=cursor(query.cursor),
+        after=after(request),
         limit=query.limit,
     )
     page = await request.app[OFFLOAD].call_slow(caller(actor), services.store.jobs_page, wanted)
-    return PAGE.of({"items": [jobs.listed(each) for each in page.items], "next": next_cursor(page.next)})
+    items = [jobs.listed(each) for each in page.items]
+    document: JobPage = {"items": items, "next": following(request, page.next)}
+    return tagged(request, PAGE, document)
 
 
-ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST, (PAGE,)),)
+ROUTES = (Route("GET", "/api/v1/jobs", listing, Action.JOB_LIST, (PAGE, NOT_MODIFIED), headers=(IF_NONE_MATCH,)),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import msgspec
 from aiohttp import web
 
 from runnerctl import core
@@ -16,24 +17,36 @@ from runnerctl.core.domain.phrases import quoted
 
 from ..answers import Answer
 from ..keys import OBJECT, OFFLOAD, SERVICES
-from ..parameters import OrphanId
+from ..pages import after, following
+from ..parameters import Cursor, Limit, OrphanId
 from ..routing import CHANGES, Route
 
 
-class OrphanList(TypedDict):
-    """All that could not be cleared yet."""
+class OrphanListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which of them."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class OrphanPage(TypedDict):
+    """What could not be cleared yet, the oldest first."""
 
     items: list[OrphanDocument]
+    next: str | None
+    """The `cursor` of the next page; null on the last."""
 
 
-ALL = Answer(200, "All that could not be cleared yet.", OrphanList)
+PAGE = Answer(200, "What could not be cleared yet, the oldest first.", OrphanPage)
 FORGOTTEN = Answer(200, "Nobody tries to clear it any more.", ForgottenOrphan)
 
 
-async def listing(request: web.Request) -> web.Response:
+async def listing(request: web.Request, query: OrphanListQuery) -> web.Response:
     """List what could not be cleared yet."""
-    orphans = await request.app[OFFLOAD].call(request.app[SERVICES].store.orphans)
-    return ALL.of({"items": [orphan_document(orphan) for orphan in orphans]})
+    store, place = request.app[SERVICES].store, after(request)
+    page = await request.app[OFFLOAD].call(store.orphans_page, after=place, limit=query.limit)
+    items = [orphan_document(orphan) for orphan in page.items]
+    return PAGE.of({"items": items, "next": following(request, page.next)})
 
 
 async def forget(request: web.Request, id: OrphanId) -> web.Response:
@@ -56,7 +69,7 @@ def _number(text: str) -> int:
 
 
 ROUTES = (
-    Route("GET", "/api/v1/orphans", listing, Action.ORPHAN_LIST, (ALL,)),
+    Route("GET", "/api/v1/orphans", listing, Action.ORPHAN_LIST, (PAGE,)),
     Route(
         "DELETE",
         "/api/v1/orphans/{id}",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypedDict, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Literal, TypedDict, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from runnerctl import core
-from runnerctl.core import Action, TokenLimits, policy
-from runnerctl.core.domain import documents, errors, names
+from runnerctl.core import Action, TokenLimits
+from runnerctl.core.domain import documents, errors, moments, names
 from runnerctl.core.domain.document_types import (
     DrainingRunner,
     RemovedRunner,
@@ -21,20 +21,25 @@ from runnerctl.core.domain.document_types import (
     StartedRunner,
     StatusDocument,
     StoppedRunner,
+    UndrainedRunner,
     UnknownRunner,
     Warned,
 )
-from runnerctl.core.domain.models import Runner, RunnerPage, RunnerQuery
+from runnerctl.core.domain.models import Runner, RunnerQuery
+from runnerctl.core.domain.paging import Page, Sort, SortKey
 from runnerctl.core.domain.phrases import spoken
 from runnerctl.core.domain.states import LIVE, RunnerState
 
 from ..allowances import caller
 from ..answers import WORDS, Answer, encoded_answer
 from ..bodies import CreateBody, RemoveBody
+from ..creating import asked_by, check_may_create, creation
+from ..entity_tags import NOT_MODIFIED, ageless, tagged
+from ..idempotency import once
 from ..keys import ACTION, ACTOR, LISTED, OBJECT, OFFLOAD, SERVICES, STATUS_CACHE, UNCHANGED
-from ..pages import cursor, next_cursor
-from ..parameters import Cursor, Label, Limit, Repository, RunnerName
-from ..routing import CHANGES, GITHUB, NAMED, Route
+from ..pages import after, following
+from ..parameters import Cursor, Label, Limit, Repository, RunnerName, Since
+from ..routing import CHANGES, GITHUB, IDEMPOTENCY, IDEMPOTENCY_KEY, IF_NONE_MATCH, NAMED, Route
 
 T = TypeVar("T")
 
@@ -43,6 +48,11 @@ _INLINE_ROWS = 200
 _BEGUN_SECONDS = 0.25
 _INLINE_OBSERVED = 20
 """The processes of more runners are looked at in a thread, too: that takes a tenth of a millisecond each."""
+
+
+SortWord = Literal[
+    "created", "-created", "age", "-age", "name", "-name", "state", "-state", "changed", "-changed"
+]  # fmt: skip
 
 
 class RunnerListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -54,6 +64,10 @@ class RunnerListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     label: Label | None = None
     all: bool = False
     """Those whose life has ended, too."""
+    since: Since | None = None
+    """Those whose state has changed since then."""
+    sort: SortWord = "created"
+    """By when they were made, by their age, name or state, or by when that changed last; `-`: the other way round."""
     limit: Limit = 100
     cursor: Cursor | None = None
 
@@ -82,23 +96,24 @@ class StopQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RunnersPage(TypedDict):
-    """Runners, the oldest first."""
+    """Runners, in the order that was asked for."""
 
     items: list[RunnerDocument]
     next: str | None
     """The `cursor` of the next page; null on the last."""
 
 
-CREATED = Answer(201, "The runner runs.", StartedRunner, ("Location",))
+CREATED = Answer(201, "The runner runs.", StartedRunner, ("Location", "Idempotency-Replayed"))
 REMOVED = Answer(200, "The runner is gone, or was before.", RemovedRunner)
 DRAINING = Answer(202, "It takes no further job, and goes on when the one that runs has ended.", DrainingRunner)
 STATUS: Answer[StatusDocument | UnknownRunner] = Answer(
     200, "How the runner is; also for a name that no runner has.", (StatusDocument, UnknownRunner)
 )
-SHOWN = Answer(200, "The runner.", RunnerWithHistory)
-PAGE = Answer(200, "The runners that the caller sees, the oldest first.", RunnersPage, ("Server-Timing",))
+SHOWN = Answer(200, "The runner.", RunnerWithHistory, ("ETag",))
+PAGE = Answer(200, "The runners that the caller sees.", RunnersPage, ("ETag", "Server-Timing"))
 STARTED = Answer(200, "The runner runs, or did before.", StartedRunner)
 STOPPED = Answer(200, "The runner is stopped, or was before.", StoppedRunner)
+UNDRAINED = Answer(200, "The runner is not drained any more, or was not.", UndrainedRunner)
 RESTARTED = Answer(200, "The runner runs again.", RestartedRunner)
 
 
@@ -111,23 +126,15 @@ async def create(request: web.Request, body: CreateBody) -> web.Response:
     request[OBJECT] = body.name
     if body.replace:
         request[ACTION] = Action.RUNNER_REPLACE
-    actor = request[ACTOR]
-    policy.check(actor, Action.RUNNER_REPLACE if body.replace else Action.RUNNER_CREATE)
-    if body.env:
-        policy.check(actor, Action.RUNNER_ENV)
-    spec = body.spec(services.settings, tenant=actor.tenant)
-    operation = core.create_runner(
-        services,
-        spec,
-        wait=core.Wait(body.wait),
-        timeout=body.patience(),
-        limits=actor.limits,
-        replace_other=body.replace,
-        by=_by(request),
-    )
-    runner = await offload.run(operation)
-    document = documents.started_document(core.observe(services, runner))
-    return CREATED.of(document, headers={"Location": f"/api/v1/runners/{runner.name}"})
+    check_may_create(request, body, replace=body.replace)
+    spec = body.spec(services.settings, tenant=request[ACTOR].tenant)
+
+    async def make(ids: Sequence[str]) -> web.Response:
+        runner = await offload.run(creation(request, spec, body, runner_id=ids[0], replace=body.replace))
+        document = documents.started_document(core.observe(services, runner))
+        return CREATED.of(document, headers={"Location": f"/api/v1/runners/{runner.name}"})
+
+    return await once(request, body, 1, make)
 
 
 async def remove(request: web.Request, name: RunnerName, query: RemoveQuery, body: RemoveBody) -> web.Response:
@@ -144,7 +151,7 @@ async def remove(request: web.Request, name: RunnerName, query: RemoveQuery, bod
         force=query.force,
         drain=query.drain,
         limits=request[ACTOR].limits,
-        by=_by(request),
+        by=asked_by(request),
     )
     # A drain lasts as long as a job: the answer is given when it has begun, and nobody waits for the rest.
     if query.drain:
@@ -183,7 +190,8 @@ async def status(request: web.Request, name: RunnerName) -> web.Response:
 async def get(request: web.Request, name: RunnerName) -> web.Response:
     """Show a runner and its history."""
     services, limits = request.app[SERVICES], request[ACTOR].limits
-    return SHOWN.of(await request.app[OFFLOAD].call(_with_history, services, names.runner_name(name), limits))
+    document = await request.app[OFFLOAD].call(_with_history, services, names.runner_name(name), limits)
+    return tagged(request, SHOWN, document, told=ageless(document))
 
 
 def _with_history(services: core.Services, name: str, limits: TokenLimits | None) -> RunnerWithHistory:
@@ -202,7 +210,9 @@ async def listing(request: web.Request, query: RunnerListQuery) -> web.Response:
         scope=query.repo,
         label=query.label,
         tenant=request[ACTOR].tenant,
-        after=cursor(query.cursor) or 0,
+        since=moments.since("since", query.since, now=services.clock.now()),
+        sort=Sort(SortKey(query.sort.removeprefix("-")), descending=query.sort.startswith("-")),
+        after=after(request),
         limit=query.limit,
     )
     if query.limit <= _INLINE_ROWS and not _reaches_back(wanted):
@@ -226,16 +236,17 @@ async def _offloaded(request: web.Request, work: Callable[[], T]) -> T:
     return await request.app[OFFLOAD].call_slow(caller(request[ACTOR]), work)
 
 
-def _page(request: web.Request, page: RunnerPage[Runner]) -> web.Response:
+def _page(request: web.Request, page: Page[Runner]) -> web.Response:
     items = request.app[LISTED].documents(page.items)
-    return PAGE.of({"items": items, "next": next_cursor(page.next)})
+    document: RunnersPage = {"items": items, "next": following(request, page.next)}
+    return tagged(request, PAGE, document, told=[*map(ageless, items), document["next"]])
 
 
 async def start(request: web.Request, name: RunnerName, query: StartQuery) -> web.Response:
     """Start a runner that was stopped."""
     services, limits = request.app[SERVICES], request[ACTOR].limits
     operation = core.start_runner(
-        services, names.runner_name(name), register=query.register, limits=limits, by=_by(request)
+        services, names.runner_name(name), register=query.register, limits=limits, by=asked_by(request)
     )
     runner = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
@@ -248,7 +259,7 @@ async def stop(request: web.Request, name: RunnerName, query: StopQuery) -> web.
     A job that runs is finished first. A persistent runner can be started again.
     """
     services, limits = request.app[SERVICES], request[ACTOR].limits
-    operation = core.stop_runner(services, names.runner_name(name), now=query.now, limits=limits, by=_by(request))
+    operation = core.stop_runner(services, names.runner_name(name), now=query.now, limits=limits, by=asked_by(request))
     stopped = await request.app[OFFLOAD].run(operation)
     _note(request, operation)
     name, warned = stopped.runner.name, _warned(stopped.warning)
@@ -262,8 +273,8 @@ async def restart(request: web.Request, name: RunnerName, query: StopQuery) -> w
 
     A job that runs is finished first.
     """
-    services, limits = request.app[SERVICES], request[ACTOR].limits
-    operation = core.restart_runner(services, names.runner_name(name), now=query.now, limits=limits, by=_by(request))
+    services, limits, by = request.app[SERVICES], request[ACTOR].limits, asked_by(request)
+    operation = core.restart_runner(services, names.runner_name(name), now=query.now, limits=limits, by=by)
     restarted = await request.app[OFFLOAD].run(operation)
     if restarted.draining:
         return DRAINING.of({"status": "draining", "name": restarted.runner.name})
@@ -271,10 +282,16 @@ async def restart(request: web.Request, name: RunnerName, query: StopQuery) -> w
     return RESTARTED.of(documents.restarted_document(seen, _warned(restarted.warning)))
 
 
-def _by(request: web.Request) -> str:
-    """Who wants it: ``tenant NAME``, or somebody of the operator's."""
-    tenant = request[ACTOR].tenant
-    return "request" if tenant is None else f"tenant {tenant}"
+async def undrain(request: web.Request, name: RunnerName) -> web.Response:
+    """Take back the drain of a runner.
+
+    It takes jobs again. Once GitHub has let go of it, it is too late.
+    """
+    services, limits = request.app[SERVICES], request[ACTOR].limits
+    operation = core.undrain_runner(services, names.runner_name(name), limits=limits, by=asked_by(request))
+    runner = await request.app[OFFLOAD].run(operation)
+    _note(request, operation)
+    return UNDRAINED.of(documents.undrained_document(core.observe(services, runner)))
 
 
 _MOVES = (*NAMED, *CHANGES, *GITHUB, errors.InvalidTransition, errors.DeadlineExceeded, errors.PackageInvalid)
@@ -292,6 +309,7 @@ ROUTES = (
         (
             *CHANGES,
             *GITHUB,
+            *IDEMPOTENCY,
             errors.DeadlineExceeded,
             errors.InvalidTransition,
             errors.PackageInvalid,
@@ -299,9 +317,10 @@ ROUTES = (
             errors.RunnerBusy,
             errors.RunnerExists,
         ),
+        (IDEMPOTENCY_KEY,),
     ),
-    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE,)),
-    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN,), NAMED),
+    Route("GET", "/api/v1/runners", listing, Action.RUNNER_LIST, (PAGE, NOT_MODIFIED), headers=(IF_NONE_MATCH,)),
+    Route("GET", "/api/v1/runners/{name}", get, Action.RUNNER_SHOW, (SHOWN, NOT_MODIFIED), NAMED, (IF_NONE_MATCH,)),
     Route(
         "DELETE",
         "/api/v1/runners/{name}",
@@ -313,4 +332,5 @@ ROUTES = (
     Route("POST", "/api/v1/runners/{name}/start", start, Action.RUNNER_START, (STARTED,), _MOVES),
     Route("POST", "/api/v1/runners/{name}/stop", stop, Action.RUNNER_STOP, (STOPPED, DRAINING), _MOVES),
     Route("POST", "/api/v1/runners/{name}/restart", restart, Action.RUNNER_RESTART, (RESTARTED, DRAINING), _MOVES),
+    Route("POST", "/api/v1/runners/{name}/undrain", undrain, Action.RUNNER_UNDRAIN, (UNDRAINED,), _MOVES),
 )

@@ -124,7 +124,11 @@ def socket_hall(archive: Path, package_dir: Path) -> Iterator[Hall]:
 
 def asked(route: Route, name: str) -> Request:
     """What a create wants is invalid: whether one may ask for it at all is told before, and nothing is made."""
-    body = json.dumps({"repo": TENANT, "name": name, "labels": ",,"}) if route.does is Action.RUNNER_CREATE else None
+    bodies = {
+        Action.RUNNER_CREATE: {"repo": TENANT, "name": name, "labels": ",,"},
+        Action.RUNNER_CREATE_MANY: {"repo": TENANT, "name_prefix": name, "count": 2, "labels": ",,"},
+    }
+    body = json.dumps(bodies[route.does]) if route.does in bodies else None
     return Request(route.method, route.path.replace("{name}", name).replace("{id}", "999"), body)
 
 
@@ -182,6 +186,7 @@ COMMANDS: dict[Action, Callable[[str], list[str]]] = {
     Action.RUNNER_START: lambda name: ["start", name],
     Action.RUNNER_STOP: lambda name: ["stop", name],
     Action.RUNNER_RESTART: lambda name: ["restart", name],
+    Action.RUNNER_UNDRAIN: lambda name: ["undrain", name],
     Action.RUNNER_REMOVE: lambda name: ["remove", name, "--force"],
     Action.TOKEN_LIST: lambda _: ["token", "list"],
     Action.ORPHAN_LIST: lambda _: ["orphans"],

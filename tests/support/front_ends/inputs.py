@@ -39,10 +39,21 @@ HTTP: dict[str, Callable[[Secret], Ask]] = {
     "a query's label": lambda s: Ask("GET", f"{RUNNERS}?label={quote_plus(s.text)}"),
     "a query's limit": lambda s: Ask("GET", f"{RUNNERS}?limit={quote_plus(s.text)}"),
     "a query's cursor": lambda s: Ask("GET", f"{RUNNERS}?cursor={quote_plus(s.text)}"),
+    "a query's sort": lambda s: Ask("GET", f"{RUNNERS}?sort={quote_plus(s.text)}"),
+    "a query's since": lambda s: Ask("GET", f"{RUNNERS}?since={quote_plus(s.text)}"),
+    "a usage's by": lambda s: Ask("GET", f"/api/v1/usage?by={quote_plus(s.text)}"),
+    "a usage's until": lambda s: Ask("GET", f"/api/v1/usage?until={quote_plus(s.text)}"),
+    "the name in an undrain": lambda s: Ask("POST", f"{RUNNERS}/{quote(s.text, safe='')}/undrain"),
     "a query's force": lambda s: Ask("DELETE", f"{RUNNERS}/x?force={quote_plus(s.text)}"),
     "X-Request-Id": lambda s: Ask("GET", RUNNERS, headers={"X-Request-Id": s.line}),
     "X-Forwarded-For": lambda s: Ask("DELETE", f"{RUNNERS}/x", headers={"X-Forwarded-For": s.line}),
     "User-Agent": lambda s: Ask("DELETE", f"{RUNNERS}/x", headers={"User-Agent": s.line}),
+    "If-None-Match": lambda s: Ask("GET", RUNNERS, headers={"If-None-Match": s.line}),
+    "X-Runnerctl-Version": lambda s: Ask("GET", f"{RUNNERS}?x=1", headers={"X-Runnerctl-Version": s.line}),
+    "Expect": lambda s: Ask("GET", RUNNERS, headers={"Expect": s.line}),
+    "Idempotency-Key": lambda s: Ask(
+        "POST", RUNNERS, {"repo": REPO, "name": "x", "labels": ",,"}, headers={"Idempotency-Key": s.line}
+    ),
     "the browser of a session": lambda s: Ask("POST", "/api/v1/session", headers={"User-Agent": s.line}),
     "the id of a session": lambda s: Ask("DELETE", f"/api/v1/sessions/{quote(s.text, safe='')}"),
     "the name of a page's part": lambda s: Ask("GET", f"/static/{quote(s.text, safe='')}"),
@@ -67,6 +78,7 @@ HTTP: dict[str, Callable[[Secret], Ask]] = {
     "workdir": lambda s: _field(workdir=s.text),
     "wait": lambda s: _field(wait=s.text),
     "timeout": lambda s: _field(timeout=s.text),
+    "name_prefix": lambda s: Ask("POST", f"{RUNNERS}:batch", {"repo": REPO, "name_prefix": s.text, "count": 2}),
     "the repo of a removal": lambda s: Ask("DELETE", f"{RUNNERS}/x", {"repo": s.text}),
 }  # fmt: skip
 """One request with the operator's token, where it names no other."""
@@ -84,6 +96,7 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
     "--wait": lambda s: ["create", "x", "--repo", REPO, "--wait", s],
     "--timeout": lambda s: ["create", "x", "--repo", REPO, "--wait", "online", "--timeout", s],
     "NAME of remove": lambda s: ["remove", "x", s],
+    "NAME of undrain": lambda s: ["undrain", s],
     "NAME of status": lambda s: ["status", s],
     "NAME of logs": lambda s: ["logs", s],
     "--state": lambda s: ["list", "--state", s],

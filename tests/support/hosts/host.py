@@ -207,9 +207,10 @@ class Server:
         described.check(answer)
         return answer
 
-    def create(self, name: str, **fields: Any) -> requests.Response:
+    def create(self, name: str, headers: Mapping[str, str] | None = None, **fields: Any) -> requests.Response:
         """What a test does not need, it does not wait for."""
-        return self.request("POST", "/api/v1/runners", {"repo": "acme/widgets", "name": name, "wait": "none", **fields})
+        body = {"repo": "acme/widgets", "name": name, "wait": "none", **fields}
+        return self.request("POST", "/api/v1/runners", body, headers=headers or {})
 
     def status(self, name: str) -> Any:
         return self.request("GET", f"/api/v1/runners/{name}/status").json()

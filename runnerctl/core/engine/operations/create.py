@@ -7,13 +7,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ...access.policy import sees
-from ...domain.errors import BackendFailed, DeadlineExceeded, RunnerExists
+from ...domain import names
+from ...domain.errors import BackendFailed, DeadlineExceeded, FieldError, Forbidden, RunnerExists
 from ...domain.models import Runner, RunnerSpec
-from ...domain.names import invalid
 from ...domain.states import UNLAUNCHED, Desired, RunnerState
 from ...host.row_locks import RowHeld, is_held
+from ...packages import releases
 from .. import failures
 from ..advance import give_up
+from ..github_side import packages
 from ..github_side.config_sh import check_reachable
 from ..github_side.registration import TakeOver
 from ..making import Making, Progress
@@ -47,8 +49,9 @@ class Create(Operation[Runner]):
 
     ``progress`` hears of a download: bytes so far, bytes in all. ``limits`` are the caller's, if it is not the
     operator; beyond them it is ``Forbidden``, and so is a public repository that neither they nor the settings allow.
-    A runner whose spec says ``daemonize=False`` ends with this process. ``replace_other``: a registration of that name
-    that is not ours, is offline and runs no job, is deleted at GitHub and its name taken.
+    A runner whose spec says ``daemonize=False`` ends with this process. ``runner_id`` is one of the store's ``new_id``:
+    if there is a runner of that id, an earlier try has made it, and its outcome is this one's. ``replace_other``: a
+    registration of that name that is not ours, is offline and runs no job, is deleted at GitHub and its name taken.
     Raises what GitHub, the disk or the backend refuse; then nothing is left of it but a row in ``failed`` and its log.
     ``BackendFailed`` when it ended meanwhile; ``DeadlineExceeded`` when it is not online after ``timeout`` seconds,
     which undoes nothing.
@@ -65,8 +68,10 @@ class Create(Operation[Runner]):
         limits: TokenLimits | None = None,
         by: str = "command",
         replace_other: bool = False,
+        runner_id: str | None = None,
     ) -> None:
         super().__init__(services)
+        self._given_id = runner_id
         self._spec = spec
         self._replace_other = replace_other
         self._wait = wait
@@ -79,8 +84,16 @@ class Create(Operation[Runner]):
         self._room_until = services.clock.monotonic() + _ROOM_SECONDS
 
     def begin(self) -> None:
+        if self._given_id is not None and self.services.store.get(self._given_id) is not None:
+            self._id = self.runner_id = self._given_id
+            return
+        self._check()
+        self._admit_if_there_is_room()
+
+    def _check(self) -> None:
         if self._limits is not None:
             self._limits.check_create(self._spec)
+            self._check_version()
             self._spec = replace(self._spec, may_be_public=self._limits.public_repositories)
             if self._limits.tenant is not None:
                 an_hour = self.services.settings.server.github_calls
@@ -95,10 +108,22 @@ class Create(Operation[Runner]):
         self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:
-                raise invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
+                raise names.invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
             check_reachable(self.services.settings)
         _ = self.services.github  # no usable credentials: refused before anything is made
-        self._admit_if_there_is_room()
+
+    def _check_version(self) -> None:
+        """Whoever has limits has none fetched that is not here: each takes half a gigabyte of the disk."""
+        version, default = self._spec.version, names.runner_version(self.services.settings.defaults.version)
+        if version in {releases.LATEST, default} or packages.is_at_hand(self.services, self._spec.scope, version):
+            return
+        here = ", ".join(dict.fromkeys(package.version for package in self.services.packages.list()))
+        message = f"Runner version {version} is not on this host, and this token may not have it fetched"
+        raise Forbidden(
+            message,
+            hint=f"Leave 'version' out, or use one that is here: {here or 'none'}",
+            errors=[FieldError("version", message)],
+        )
 
     def _check_left_behind(self, previous: Runner | None) -> None:
         """An earlier runner's directory that could not even be set aside is no stranger's."""
@@ -141,7 +166,8 @@ class Create(Operation[Runner]):
         return is_held(self.services.row_locks, previous.id)
 
     def _admit(self) -> None:
-        runner_id = self.services.store.new_id()  # known before: an interruption may come right behind the row's commit
+        # Known before: an interruption may come right behind the row's commit.
+        runner_id = self._given_id or self.services.store.new_id()
         try:
             take_over = TakeOver() if self._replace_other else None
             self.making = Making(self.services, runner_id, progress=self._progress, take_over=take_over)
@@ -214,6 +240,7 @@ def create_runner(
     limits: TokenLimits | None = None,
     by: str = "command",
     replace_other: bool = False,
+    runner_id: str | None = None,
 ) -> Operation[Runner]:
     """See ``Create``."""
     return Create(
@@ -225,4 +252,5 @@ def create_runner(
         limits=limits,
         by=by,
         replace_other=replace_other,
+        runner_id=runner_id,
     )

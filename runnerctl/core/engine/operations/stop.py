@@ -125,6 +125,10 @@ def _countermanded(runner: Runner) -> InvalidTransition:
     return InvalidTransition(f"Another command is {doing} runner {runner.name!r}")
 
 
+def _taken_back(runner: Runner) -> InvalidTransition:
+    return InvalidTransition(f"Another command has started runner {runner.name!r}, or taken its drain back")
+
+
 def _not_started(runner: Runner) -> BackendFailed:
     return BackendFailed(
         f"Runner {runner.name!r} did not start: {runner.reason or 'no reason was given'}",
@@ -172,6 +176,8 @@ class StopRunner(_EndsProcesses):
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
         if runner.desired is Desired.GONE or runner.state in UNLAUNCHED:
             return None
+        if runner.desired is Desired.RUNNING:
+            raise _taken_back(runner)
         if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):
             return Stop(runner=runner, draining=True)
         if (failure := failures.raised(runner.last_error)) is not None:
@@ -214,6 +220,8 @@ class RestartRunner(_EndsProcesses):
         wished = is_wished(runner)
         if runner.state in WITH_PROCESS and runner.started_at is not None and not wished:
             return Stop(runner=runner, draining=False, warning=self._warning(runner))
+        if wished and runner.how is How.GENTLE:
+            raise _taken_back(runner)
         if (failure := failures.raised(runner.last_error)) is not None:
             raise failure
         if not self._now and runner.state is RunnerState.STOPPING and is_at_work(self.services, runner):

@@ -28,6 +28,7 @@ ACTS: dict[Step, Act] = {
     Step.DRAIN_EXPOSED: stopping.drain_exposed,
     Step.RESTART: stopping.restart,
     Step.DRAIN: stopping.drain,
+    Step.TAKE_BACK: stopping.take_back,
     Step.INTERRUPT: stopping.interrupt,
     Step.KILL: stopping.kill,
     Step.BEGIN_REMOVAL: removing.begin_removal,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..making import Making
     from ..plan import Action, Seen
 
+LET_GO = "GitHub had deregistered it when its drain was taken back"
 UNHEARD = "Whoever asked for its registration did not live to hear the answer"
 BUSY_HINT = "Wait for the job to end, or use {drain} to remove the runner after the job, {force} to cancel the job"
 
@@ -99,7 +100,9 @@ def deregister(services: Services, seen: Seen, _: Action, __: Making | None) -> 
         if not isinstance(exc, ConfigInvalid | GitHubBusy):
             services.store.keep_orphan(runner, reason=exc.message)
         raise
-    services.store.note(runner.id, **deregistered(services, runner))
+    noted = services.store.note(runner.id, **deregistered(services, runner))
+    if noted.desired is not Desired.GONE:  # taken back while GitHub was asked, which has let go of it all the same
+        services.store.want(runner.id, desired=Desired.GONE, how=runner.how, by="its removal", reason=LET_GO)
     services.store.forget_orphan(runner.id)
     if not certain and _was_unheard(runner):
         services.store.keep_orphan(runner, reason=UNHEARD, seconds=UNHEARD_SECONDS)

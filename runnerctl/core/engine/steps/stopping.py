@@ -47,6 +47,26 @@ def drain(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
     backend.drain(handle)
 
 
+def take_back(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
+    """Its supervisor is told first: whoever dies in between tells it again. What it shows is written down by the next.
+
+    One that is about to end all the same is started again, if it may be.
+    """
+    runner = seen.runner
+    backend, handle = services.backends.reach(runner)
+    backend.undrain(handle)
+    rested = runner.back_to == RunnerState.STOPPED
+    services.store.transition(
+        runner,
+        RunnerState.STOPPED if rested else RunnerState.STARTING,
+        why="Its drain was taken back",
+        reason=runner.reason if rested else None,
+        deadline=None,
+        settle_until=None,
+        back_to=None,
+    )
+
+
 def interrupt(services: Services, seen: Seen, _: Action, __: Making | None) -> None:
     """Its time is set before it is told, so that whoever comes later kills in time."""
     runner = seen.runner
