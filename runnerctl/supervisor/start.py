@@ -7,7 +7,7 @@ With ``--unit`` it is a systemd unit's main process: it supervises itself, and t
 it runs ``config.sh`` and nothing else, and tells when that is done. With ``--adopt-unit`` it takes the place of such a
 one that died, and is the unit's main process from then on.
 With ``--wait`` all is made ready, and nothing is recorded or executed before it can read a byte from stdin; if none
-will come, it undoes that and ends. With ``--nursery`` it is what such ones are forked from, see ``nursery``.
+will come, it undoes that and ends. With ``--fork-server`` it is what such ones are forked from, see ``fork_server``.
 The caller reads one JSON line from our stdout: who supervises and who listens, or ``{"error": …}``. The process it
 started ends at once, with 0, or 5 when this runner has processes already, 6 when there is nothing to adopt, or 1 when
 it cannot be started.
@@ -70,8 +70,8 @@ class _Arguments:
 
 def main(arguments: list[str]) -> int:
     """The exit status of the process that was started, or of the supervisor that it became."""
-    if arguments[1:] == ["--nursery"]:
-        return _nurse(arguments[0])
+    if arguments[1:] == ["--fork-server"]:
+        return _serve_forks(arguments[0])
     try:
         asked = _Arguments(arguments)
         # Somebody may wait for the end of a pipe that was left open to us by mistake: we live for weeks.
@@ -97,15 +97,15 @@ def main(arguments: list[str]) -> int:
     return _supervise(asked, launch, adopted, lock=lock)
 
 
-def _nurse(runs_dir: str) -> int:
+def _serve_forks(runs_dir: str) -> int:
     import confinement  # noqa: F401 - most need it, and none imports it again
-    import nursery
+    import fork_server
 
     def supervise(run: str) -> int:
         os.environ[RUN_VARIABLE] = run
         return main([runs_dir, "--wait"])
 
-    return nursery.keep(supervise)
+    return fork_server.keep(supervise)
 
 
 def _tell_main_process(child: int) -> None:

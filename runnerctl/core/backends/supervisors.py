@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     import subprocess
 
-    from .nursery import Nursery
+    from .fork_server import ForkServer
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _RUN_VARIABLE = "RUNNERCTL_RUN"
@@ -48,11 +48,11 @@ class Waiting:
     """
 
     def __init__(
-        self, argv: list[str], document: dict[str, Any], *, runner_id: str, nursery: Nursery | None = None
+        self, argv: list[str], document: dict[str, Any], *, runner_id: str, fork_server: ForkServer | None = None
     ) -> None:
-        """Its run directory holds that document. Without a ``nursery`` it is a program that is started anew."""
+        """Its run directory holds that document. Without a ``fork_server`` it is a program that is started anew."""
         self._document = document
-        self._pipes = None if nursery is None else _borne(nursery, runner_id)
+        self._pipes = None if fork_server is None else _forked(fork_server, runner_id)
         if self._pipes is None:
             with suppress(OSError):
                 self._pipes = _Pipes.of(_spawn([*argv, "--wait"], runner_id, told=True))
@@ -90,12 +90,12 @@ class Ahead:
 
     def __init__(self) -> None:
         self._waiting: dict[str, Waiting] = {}
-        self._nurseries: dict[tuple[str, ...], Nursery] = {}
+        self._fork_servers: dict[tuple[str, ...], ForkServer] = {}
 
     def wait(self, argv: list[str], document: dict[str, Any], *, runner_id: str, lasts: bool) -> None:
         """``lasts``: this process makes many runners, and what makes the next one cheaper is worth being kept."""
-        nursery = self._nursery(tuple(argv)) if lasts else None
-        self._waiting[runner_id] = Waiting(argv, document, runner_id=runner_id, nursery=nursery)
+        fork_server = self._fork_server(tuple(argv)) if lasts else None
+        self._waiting[runner_id] = Waiting(argv, document, runner_id=runner_id, fork_server=fork_server)
 
     def begin(self, runner_id: str, document: dict[str, Any]) -> Started | None:
         """See ``Waiting.begin``; None if none waits."""
@@ -107,11 +107,13 @@ class Ahead:
         if waiting is not None:
             waiting.cancel()
 
-    def _nursery(self, argv: tuple[str, ...]) -> Nursery:
+    def _fork_server(self, argv: tuple[str, ...]) -> ForkServer:
         """Only a server imports it. Whoever comes second throws away one that has not been started."""
-        from .nursery import Nursery
+        from .fork_server import ForkServer
 
-        return self._nurseries.get(argv) or self._nurseries.setdefault(argv, Nursery(lambda c: _nursed(argv, c)))
+        return self._fork_servers.get(argv) or self._fork_servers.setdefault(
+            argv, ForkServer(lambda c: _served(argv, c))
+        )
 
 
 class _Pipes:
@@ -151,20 +153,20 @@ class _Pipes:
             self._process.wait()
 
 
-def _borne(nursery: Nursery, runner_id: str) -> _Pipes | None:
-    born = nursery.bear(runner_id)
-    if born is None:
+def _forked(fork_server: ForkServer, runner_id: str) -> _Pipes | None:
+    forked = fork_server.fork(runner_id)
+    if forked is None:
         return None
     # Nothing is buffered: who closes it has nothing to write any more.
-    return _Pipes(os.fdopen(born.stdin, "wb", 0), os.fdopen(born.stdout, "rb"), give_up=nursery.close)
+    return _Pipes(os.fdopen(forked.stdin, "wb", 0), os.fdopen(forked.stdout, "rb"), give_up=fork_server.close)
 
 
-def _nursed(argv: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:
+def _served(argv: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:
     """What starts supervisors as ``argv`` does; in a session of its own: a Ctrl-C is not meant for it."""
     import subprocess
 
     return subprocess.Popen(
-        [*argv, "--nursery"],
+        [*argv, "--fork-server"],
         stdin=channel.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -24,6 +24,8 @@ as if it were not there.
 Every answer has `X-Request-Id`. Errors are `application/problem+json` (RFC 9457), and `code` is what programs match
 on. An unknown field or query parameter is refused, and so is one that is given twice. Where `GET` is described, `HEAD`
 answers the same without a body; any other method is `405` with `Allow`, and any other address `404` (`not_found`).
+A browser may send the cookie of a session instead of a token: see `POST /api/v1/session`. What a page of another site
+sends with it, and a change without `X-CSRF-Token`, is `403`.
 In a query, a parameter that is true or false may also be written `1`, `yes`, `0` or `no`; its mere name means true.
 """
 _TAGS = {
@@ -35,6 +37,10 @@ _TAGS = {
     "tokens": "Who may call. New tokens are made on the host: `runnerctl token create`.",
     "whoami": "Who calls.",
     "health": "Whether the server lives and is ready.",
+    "metrics": "For Prometheus.",
+    "sessions": "Of browsers: a cookie instead of a token, for as long as that counts.",
+    "host": "This host, and what its runners take of it.",
+    "pages": "The dashboard.",
     "description": "This description.",
 }
 _HEADERS = {
@@ -47,6 +53,8 @@ _HEADERS = {
     "WWW-Authenticate": "How to show a token.",
     "X-Told-By": "Whose word the lines are; `log`: a job can forge them.",
     "Content-Security-Policy": "What a browser may do with the page: use the style in it.",
+    "ETag": "Of what is told: who names it in `If-None-Match` is told when it is the same.",
+    "Set-Cookie": "The session's cookie: HttpOnly, SameSite=Strict, and over TLS Secure.",
     "Server-Timing": "How long the list took, in milliseconds.",
 }
 _EXAMPLES = {"WWW-Authenticate": CHALLENGE, "Retry-After": "2", "X-Told-By": "log", "Location": "/api/v1/runners/ci-1"}

@@ -27,6 +27,7 @@ EXAMPLES = "#/components/examples/{name}"
 _ALWAYS: Errors = (errors.RunnerctlError, errors.ExpectationFailed)
 _OF_CALLERS: Errors = (
     errors.Unauthorized,
+    errors.Forbidden,
     errors.TooManyRequests,
     errors.Overloaded,
     errors.IssuerUnavailable,
@@ -66,7 +67,6 @@ def errors_of(route: Route) -> Errors:
     found = [*_ALWAYS, *route.errors]
     if route.needs is not Access.OPEN:
         found += _OF_CALLERS
-        found += [] if route.needs is Access.ANY_CALLER else [errors.Forbidden]
     if not route.any_query:
         found += [errors.InvalidRequest]
     if route.asked.body is not None:

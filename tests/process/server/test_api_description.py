@@ -112,6 +112,12 @@ def test_no_object_is_free_of_form() -> None:
     assert free == []
 
 
+def test_every_reference_leads_to_something() -> None:
+    text = json.dumps(described.description())
+    for kind, name in set(re.findall(r'"#/components/(\w+)/([^"]+)"', text)):
+        assert name in described.description()["components"][kind]
+
+
 def test_every_error_of_the_contract_that_a_route_names_is_a_code_of_its_status() -> None:
     for route in ROUTES:
         responses = described.description()["paths"][route.path][route.method.lower()]["responses"]
@@ -179,8 +185,9 @@ def test_a_token_without_a_scope_is_refused_as_described(quiet_server: tuple[Ser
     services.close()
     for method, path, operation in OPERATIONS:
         address = path.replace("{name}", "nobody").replace("{id}", "1")
-        answer = server.request(method, address, headers={"Authorization": f"Bearer {token}"})
-        assert (answer.status_code == 403) == ("403" in operation["responses"]), address
+        refused = server.request(method, address, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+        needed = {scope for each in operation["security"] for scope in each["bearer"]}
+        assert refused == bool(needed - {Right.METRICS_READ}), address
 
 
 def test_its_page_has_every_operation_and_document_and_loads_and_runs_nothing(quiet: Server) -> None:
@@ -211,3 +218,10 @@ def test_what_a_description_leaves_out_fails_a_test(quiet: Server) -> None:
     refused._content = json.dumps({**refused.json(), "code": errors.TokenNotFound.code}).encode()
     with pytest.raises(AssertionError, match="token_not_found"):
         described.check(refused)
+
+
+def test_all_that_is_referred_to_is_there() -> None:
+    text = json.dumps(described.description())
+    components = described.description()["components"]
+    found = set(re.findall(r'"\$ref": "#/components/(\w+)/([\w-]+)"', text))
+    assert {f"{kind}/{name}" for kind, name in found if name not in components[kind]} == set()

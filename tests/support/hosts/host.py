@@ -155,8 +155,8 @@ def _carries(pid: int, marks: set[bytes]) -> bool:
 
 
 def _supervises(pid: int, runs: bytes) -> bool:
-    """A server's nursery, which supervisors are forked from, is none, and is called otherwise."""
-    return runs in (words := cmdline(pid)) and b"supervisor" in words and read(f"/proc/{pid}/comm") != b"nursery\n"
+    """A server's fork server, which supervisors are forked from, is none, and is called otherwise."""
+    return runs in (words := cmdline(pid)) and b"supervisor" in words and read(f"/proc/{pid}/comm") != b"forkserver\n"
 
 
 def create(services: Services, spec: RunnerSpec, *, wait: core.Wait = core.Wait.NONE, **options: Any) -> Runner:

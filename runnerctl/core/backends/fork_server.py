@@ -16,14 +16,14 @@ _TRIES = 2
 """One that has died is followed by another."""
 
 
-class Born(NamedTuple):
+class Forked(NamedTuple):
     """Our ends of a supervisor's stdin and stdout."""
 
     stdin: int
     stdout: int
 
 
-class Nursery:
+class ForkServer:
     """Started when it is first asked, and kept. It ends with us. Safe for threads."""
 
     def __init__(self, start: Callable[[socket.socket], subprocess.Popen[bytes]]) -> None:
@@ -33,16 +33,16 @@ class Nursery:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
-    def bear(self, runner_id: str) -> Born | None:
+    def fork(self, runner_id: str) -> Forked | None:
         """None: there is none to be had, and a process of its own does as well."""
         for _ in range(_TRIES):
             try:
-                return self._bear(runner_id)
+                return self._fork(runner_id)
             except OSError:
                 self.close()
         return None
 
-    def _bear(self, runner_id: str) -> Born:
+    def _fork(self, runner_id: str) -> Forked:
         theirs_in, ours_in = os.pipe2(os.O_CLOEXEC)
         ours_out, theirs_out = os.pipe2(os.O_CLOEXEC)
         try:
@@ -55,7 +55,7 @@ class Nursery:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        return Born(ours_in, ours_out)
+        return Forked(ours_in, ours_out)
 
     def _reached(self) -> socket.socket:
         if self._channel is None:
@@ -66,7 +66,7 @@ class Nursery:
         return self._channel
 
     def close(self) -> None:
-        """It ends; those that it bore live on. The next one that is asked for has another."""
+        """It ends; those that it forked live on. The next one that is asked for has another."""
         with self._lock:
             channel, self._channel = self._channel, None
             process, self._process = self._process, None

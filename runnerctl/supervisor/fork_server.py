@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 
 _MOST = 256
-COMMAND = "nursery"
+COMMAND = "forkserver"
 """What the kernel calls it, to be told from the supervisors, which have its command line."""
 
 
