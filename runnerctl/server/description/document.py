@@ -46,7 +46,6 @@ _TAGS = {
 _HEADERS = {
     "X-Request-Id": "Of this answer: the request's own, if that is sane.",
     "X-Runnerctl-Version": "The server's version.",
-    "ETag": "Stands for what is told: send it back as `If-None-Match`.",
     "Idempotency-Replayed": "`true`: this is the first answer to that `Idempotency-Key` again.",
     "Location": "Where the new runner is.",
     "Retry-After": "Seconds until another try makes sense.",
