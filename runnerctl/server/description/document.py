@@ -19,7 +19,7 @@ _ABOUT = """\
 GitHub Actions runners on demand, on this host.
 
 Each operation names the scope that a token needs; `operator` is whoever has no limits. What a caller may not see is
-as if it were not there.
+as if it were not there. A browser that has logged in shows the cookie of its session instead of a token.
 
 Every answer has `X-Request-Id`. Errors are `application/problem+json` (RFC 9457), and `code` is what programs match
 on. An unknown field or query parameter is refused, and so is one that is given twice. Where `GET` is described, `HEAD`
