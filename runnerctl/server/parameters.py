@@ -39,7 +39,6 @@ Cursor = Annotated[
     whole(r"WyJ[A-Za-z0-9_-]{8,240}={0,2}"),
     Meta(description="Where the page begins: `next` of the page before, of the same list."),
 ]
-Duration = Annotated[str, whole(durations.FORM.pattern), Meta(examples=["90s", "2m", "1h", "7d"])]
 Since = Annotated[
     str,
     whole(_TIME, durations.FORM.pattern),
