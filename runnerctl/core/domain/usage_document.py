@@ -13,7 +13,7 @@ class RunnerUsage(NamedTuple):
     memory_bytes: int
 
 
-class UsageDocument(TypedDict):
+class RunnerUsageDocument(TypedDict):
     """What a runner has taken of the host."""
 
     name: str
@@ -22,5 +22,5 @@ class UsageDocument(TypedDict):
     memory_bytes: int
 
 
-def usage_document(usage: RunnerUsage) -> UsageDocument:
+def usage_document(usage: RunnerUsage) -> RunnerUsageDocument:
     return {"name": usage.name, "cpu_seconds": usage.cpu_seconds, "memory_bytes": usage.memory_bytes}

@@ -42,6 +42,7 @@ class Schemas:
 
     def __init__(self) -> None:
         self.named: dict[str, Schema] = {}
+        self._kinds: dict[str, Any] = {}
 
     def of(self, kind: Any) -> Schema:
         if kind in _PLAIN:
@@ -80,6 +81,8 @@ class Schemas:
 
     def _named(self, kind: Any) -> Schema:
         name = kind.__name__
+        if self._kinds.setdefault(name, kind) is not kind:
+            raise TypeError(f"Two kinds of document are called {name}")
         if name not in self.named:
             self.named[name] = {}  # it may refer to itself
             self.named[name] = self._whole(kind)

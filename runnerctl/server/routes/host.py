@@ -9,7 +9,7 @@ from aiohttp import web
 from runnerctl import core
 from runnerctl.core import Action
 from runnerctl.core.domain.host_document import HostDocument, host_document
-from runnerctl.core.domain.usage_document import UsageDocument, usage_document
+from runnerctl.core.domain.usage_document import RunnerUsageDocument, usage_document
 
 from ..allowances import caller
 from ..answers import Answer
@@ -20,7 +20,7 @@ from ..routing import Route
 class UsageList(TypedDict):
     """What runners take of the host; those of which nothing is counted are left out."""
 
-    items: list[UsageDocument]
+    items: list[RunnerUsageDocument]
 
 
 HOST = Answer(200, "The host as it is now.", HostDocument)
