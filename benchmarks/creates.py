@@ -66,10 +66,11 @@ def _supervisors(place: Ground) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            command = path.read_bytes()
+            command, called = path.read_bytes(), (path.parent / "comm").read_text()
         except OSError:
             continue
-        if needle in command and b"supervisor" in command:
+        # What they are forked from has their command line, and is called otherwise.
+        if needle in command and b"supervisor" in command and called != "forkserver\n":
             found.append(int(path.parent.name))
     return found
 

@@ -19,6 +19,7 @@ from typing import Any
 import requests
 
 from tests.support.hosts import warm
+from tests.support.hosts.process_table import is_fork_server
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 REPO = "acme/widgets"
@@ -224,7 +225,8 @@ class Machine:
 
     def supervisors(self) -> list[int]:
         state = str(self.state_dir)
-        return [pid for pid in _pids() if "supervisor" in (words := _cmdline(pid)) and state in words]
+        found = [pid for pid in _pids() if "supervisor" in (words := _cmdline(pid)) and state in words]
+        return [pid for pid in found if not is_fork_server(pid)]
 
     def processes(self) -> list[int]:
         """All that has to do with this host's directories, this test itself aside."""

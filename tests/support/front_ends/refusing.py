@@ -21,7 +21,7 @@ from runnerctl.sandbox import Sandbox
 from tests.support.front_ends.cli_running import Ran, cli
 from tests.support.front_ends.refusal_cases import STATUSES, Ask
 from tests.support.hosts.host import Host, Server
-from tests.support.hosts.process_table import cmdline, cwd, pids
+from tests.support.hosts.process_table import cmdline, cwd, is_fork_server, pids
 from tests.support.sandboxes.strictness import strict_sandbox
 
 TIMEOUT = "1s"
@@ -114,7 +114,8 @@ def _processes(host: Host) -> list[int]:
     """Every process that has to do with a runner of this host, in one look at ``/proc``."""
     marks = (f"{host.base_dir}/".encode(), f"{host.state_dir}/runners".encode())
     words = {pid: cmdline(pid) + cwd(pid) + b"/" for pid in pids()}
-    return [pid for pid, said in words.items() if any(mark in said for mark in marks) and processes.identify(pid)]
+    found = [pid for pid, said in words.items() if any(mark in said for mark in marks) and not is_fork_server(pid)]
+    return [pid for pid in found if processes.identify(pid)]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from runnerctl.core.services import Services
 from runnerctl.core.settings import load as settings
 from tests.support.front_ends import described
 from tests.support.hosts import warm
-from tests.support.hosts.process_table import cmdline, pids, read
+from tests.support.hosts.process_table import cmdline, is_fork_server, pids, read
 
 SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How much longer than usual all may take, as on the machine of ``make e2e``."""
@@ -155,8 +155,7 @@ def _carries(pid: int, marks: set[bytes]) -> bool:
 
 
 def _supervises(pid: int, runs: bytes) -> bool:
-    """A server's fork server, which supervisors are forked from, is none, and is called otherwise."""
-    return runs in (words := cmdline(pid)) and b"supervisor" in words and read(f"/proc/{pid}/comm") != b"forkserver\n"
+    return runs in (words := cmdline(pid)) and b"supervisor" in words and not is_fork_server(pid)
 
 
 def create(services: Services, spec: RunnerSpec, *, wait: core.Wait = core.Wait.NONE, **options: Any) -> Runner:

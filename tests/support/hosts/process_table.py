@@ -22,6 +22,11 @@ def cwd(pid: int) -> bytes:
         return b""
 
 
+def is_fork_server(pid: int) -> bool:
+    """A server's own, for as long as that lives: it has a supervisor's command line, and supervises nothing."""
+    return read(f"/proc/{pid}/comm") == b"forkserver\n"
+
+
 def read(path: str) -> bytes:
     """Nothing of a process that has gone or is a zombie."""
     try:
