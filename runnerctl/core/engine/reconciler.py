@@ -133,7 +133,7 @@ class Reconciler:
         self._pools[Lane.GITHUB].submit(_answer, question, answer)
         return answer
 
-    PARTS: ClassVar = ("engine", "engine-local")
+    PARTS = ("engine", "engine-local")
     """What `silent` may name."""
 
     def silent(self, seconds: float) -> list[str]:
