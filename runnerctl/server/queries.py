@@ -27,14 +27,16 @@ class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Of a route that takes none."""
 
 
-def read(request: web.Request, kind: type[Q]) -> Q:
-    """Raises ``InvalidRequest``."""
+def read(request: web.Request, kind: type[Q], *, others: bool = False) -> Q:
+    """``others``: parameters that are not known are passed over. Raises ``InvalidRequest``."""
     if not request.query_string:
         return kind()
     readers = _readers(kind)
     told: dict[str, object] = {}
     for name, text in request.query.items():
         if name not in readers:
+            if others:
+                continue
             raise invalid(
                 name, f"Unknown query parameter {quoted(name)}", hint=f"Known: {', '.join(readers) or 'none'}"
             )

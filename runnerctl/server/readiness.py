@@ -13,6 +13,15 @@ from runnerctl.core.domain.errors import RunnerctlError
 from runnerctl.install import own_unit
 
 
+class Check(TypedDict):
+    """One thing that is looked at."""
+
+    name: str
+    ok: bool
+    reason: str | None
+    """What is wrong with it."""
+
+
 class Ready(TypedDict):
     """Requests should come here."""
 
@@ -24,6 +33,8 @@ class Ready(TypedDict):
     """How many registrations and directories could not be cleared yet."""
     held_back: int
     """In how many scopes nothing is begun without a command for a while."""
+    checks: NotRequired[list[Check]]
+    """With `verbose`: all that was looked at."""
 
 
 class NotReady(TypedDict):
@@ -33,6 +44,11 @@ class NotReady(TypedDict):
     reason: NotRequired[str]
     silent: NotRequired[list[str]]
     """Threads of which nothing is heard any more."""
+    checks: NotRequired[list[Check]]
+    """With `verbose`: all that was looked at."""
+
+
+_SILENT = "No sign of life for over a minute"
 
 
 @dataclass(kw_only=True)
@@ -44,6 +60,8 @@ class Readiness:
     stopping: bool = False
     silent: Callable[[], Sequence[str]] = tuple
     """The names of threads of which nothing is heard any more."""
+    heard: Callable[[], Sequence[str]] = tuple
+    """The names of all that are listened for."""
 
     @property
     def degraded(self) -> str | None:
@@ -60,13 +78,30 @@ class Readiness:
             return {"status": "stopping"}
         if not self.started:
             return {"status": "starting"}
-        try:
-            self.services.store.latest("-")
-        except RunnerctlError as exc:
-            return {"status": "failing", "reason": exc.message}
+        if (reason := self._store()) is not None:
+            return {"status": "failing", "reason": reason}
         if silent := self.silent():
             hung = f"No sign of life from {', '.join(silent)} for over a minute"
             return {"status": "failing", "reason": hung, "silent": list(silent)}
+        return None
+
+    def checks(self) -> list[Check]:
+        """All that ``refusal`` looks at, one by one."""
+        silent = self.silent()
+        heard = {name: _SILENT if name in silent else None for name in (*self.heard(), *silent)}
+        found = {
+            "start": None if self.started else "The server starts",
+            "stop": "The server stops" if self.stopping else None,
+            "store": self._store(),
+            **heard,
+        }
+        return [{"name": name, "ok": reason is None, "reason": reason} for name, reason in found.items()]
+
+    def _store(self) -> str | None:
+        try:
+            self.services.store.latest("-")
+        except RunnerctlError as exc:
+            return exc.message
         return None
 
     def document(self) -> Ready:

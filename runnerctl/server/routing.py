@@ -80,7 +80,7 @@ class Route(NamedTuple):
     headers: tuple[tuple[str, Any], ...] = ()
     """Those of a request that it looks at, with their types."""
     any_query: bool = False
-    """Whatever its query is, it is not looked at."""
+    """Whatever else its query holds is not looked at."""
 
     @property
     def needs(self) -> Right | Access:
@@ -128,10 +128,10 @@ def _reading(route: Route) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         given: dict[str, Any] = {name: request.match_info[name] for name in path}
-        if not route.any_query:
-            told = queries.read(request, query)
-            if with_query:
-                given["query"] = told
+        if with_query:
+            given["query"] = queries.read(request, query, others=route.any_query)
+        elif not route.any_query:
+            queries.read(request, query)
         if body is not None:
             given["body"] = await bodies.read(request, body)
         return await route.handler(request, **given)

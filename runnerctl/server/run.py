@@ -142,6 +142,7 @@ async def _serve(services: Services, listening: socket.socket, context: ssl.SSLC
     site = Site(runner, listening, context)
     await site.start()
     await loop.run_in_executor(None, watcher.start)
+    app[READINESS].heard = lambda: [*watcher.heard(), events.name]
     app[READINESS].silent = lambda: [*watcher.silent(), *events.silent()]
     app[READINESS].started = True
     _collect_seldom()

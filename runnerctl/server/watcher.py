@@ -90,6 +90,10 @@ class Watcher:
         self._processes.close()
         self._socket.close()
 
+    def heard(self) -> list[str]:
+        """The names of all that ``silent`` looks at."""
+        return [*dict(self._beats), *self.engine.PARTS]
+
     def silent(self) -> list[str]:
         """The threads of which nothing was heard for longer than can be."""
         now = self._services.clock.monotonic()

@@ -133,6 +133,9 @@ class Reconciler:
         self._pools[Lane.GITHUB].submit(_answer, question, answer)
         return answer
 
+    PARTS = ("engine", "engine-local")
+    """What `silent` may name."""
+
     def silent(self, seconds: float) -> list[str]:
         """Those of its parts of which nothing was heard for so long: what hands out rows, or all threads of a lane."""
         now = self._services.clock.monotonic()

@@ -67,7 +67,7 @@ def errors_of(route: Route) -> Errors:
     found = [*_ALWAYS, *route.errors]
     if route.needs is not Access.OPEN:
         found += _OF_CALLERS
-    if not route.any_query:
+    if not route.any_query or route.asked.query is not NoQuery:
         found += [errors.InvalidRequest]
     if route.asked.body is not None:
         found += _OF_BODIES

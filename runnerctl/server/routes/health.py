@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
+import msgspec
 from aiohttp import web
 
 from runnerctl.core import Action
 
 from ..answers import Answer
 from ..keys import READINESS
-from ..readiness import NotReady, Ready
+from ..readiness import Check, NotReady, Ready
 from ..routing import Route
 
 
@@ -18,6 +19,10 @@ class Alive(TypedDict):
     """The server answers."""
 
     status: Literal["ok"]
+
+
+class Checked(TypedDict, total=False):
+    checks: list[Check]
 
 
 ALIVE = Answer(200, "The server answers.", Alive)
@@ -30,14 +35,21 @@ async def health(_: web.Request) -> web.Response:
     return ALIVE.of({"status": "ok"})
 
 
-async def ready(request: web.Request) -> web.Response:
+class ReadyQuery(msgspec.Struct):
+    verbose: Annotated[bool, msgspec.Meta(description="Also all that was looked at.")] = False
+
+
+async def ready(request: web.Request, query: ReadyQuery) -> web.Response:
     """Whether requests should come here now.
 
     Not while the server starts or stops, when its store cannot be read, and when a thread that sees to runners hangs.
     """
     readiness = request.app[READINESS]
     refusal = readiness.refusal()
-    return READY.of(readiness.document()) if refusal is None else NOT_READY.of(refusal)
+    looked_at: Checked = {"checks": readiness.checks()} if query.verbose else {}
+    if refusal is not None:
+        return NOT_READY.of({**refusal, **looked_at})
+    return READY.of({**readiness.document(), **looked_at})
 
 
 ROUTES = (

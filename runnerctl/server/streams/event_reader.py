@@ -42,9 +42,13 @@ class EventReader:
         """The last that was read."""
         return self._after
 
+    @property
+    def name(self) -> str:
+        return self._thread.name
+
     def silent(self) -> list[str]:
         """Its name, if nothing was heard of it for longer than can be."""
-        return [self._thread.name] if self._services.clock.monotonic() - self._beat > _SILENT_SECONDS else []
+        return [self.name] if self._services.clock.monotonic() - self._beat > _SILENT_SECONDS else []
 
     def start(self) -> None:
         self._beat = self._services.clock.monotonic()

@@ -204,6 +204,9 @@ def test_a_thread_that_hangs_is_named_by_readyz_until_it_goes_on(
     status, document = readyz(host, watcher)
     assert (status, document["status"], document["silent"]) == (503, "failing", ["sweep"])
     assert "sweep" in document["reason"]
+    checks = {check["name"]: check["ok"] for check in document["checks"]}
+    assert [name for name, ok in checks.items() if not ok] == ["sweep"]
+    assert {"start", "stop", "store", "watcher", "housekeeping", "engine", "engine-local"} < checks.keys()
     hung.set()
     until(lambda: watcher.silent() == [])
     assert readyz(host, watcher)[0] == 200
@@ -225,9 +228,9 @@ def test_an_engine_whose_threads_all_hang_is_named_too(
 def readyz(host: Host, watcher: Watcher) -> tuple[int, Any]:
     async def ask() -> tuple[int, Any]:
         app = build_app(host.services, token="x" * 32)
-        app[READINESS].started, app[READINESS].silent = True, watcher.silent
+        app[READINESS].started, app[READINESS].silent, app[READINESS].heard = True, watcher.silent, watcher.heard
         async with TestClient(TestServer(app)) as client:
-            answer = await client.get("/readyz")
+            answer = await client.get("/readyz?verbose&whatever=1")
             return answer.status, await answer.json()
 
     return asyncio.run(ask())
