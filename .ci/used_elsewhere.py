@@ -41,7 +41,7 @@ Situation.restful, Situation.crashed_early, Situation.late, Situation.exposed  #
 Situation.wished, Situation.unheard, Situation.settling, Situation.unregistered  # the same
 EventType.NOTE, Store.events_after, Store.first_event, Store.last_event  # the sequence of events: made from text, read
 Store.begin_job, Store.describe_job, Store.end_job, Store.jobs_of  # by tests today; who shows events and jobs is next
-SpaceDocument.total_bytes, SpaceDocument.available_bytes, VersionInUse.ends_at  # who reads GET /api/v1/host
+SpaceDocument.total_bytes, SpaceDocument.available_bytes, VersionInUse.ends_at, Check.ok  # who reads JSON
 
 # The sandbox's own interface: for tests, and for whoever rehearses.
 Sandbox.forgive, Sandbox.enterprise_issuer, Sandbox.oidc_token, Sandbox.rotate_oidc_key, Sandbox.add_release
