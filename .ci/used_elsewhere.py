@@ -21,6 +21,7 @@ from runnerctl.core.store import Store
 from runnerctl.sandbox import Sandbox
 from runnerctl.server.answers import Problem as ProblemDocument
 from runnerctl.server.listening.connections import Connection
+from runnerctl.server.readiness import Check
 
 asyncio.Protocol.data_received  # asyncio, of the benchmark's protocol
 tarfile.TarInfo.mtime, tarfile.TarInfo.gname, tarfile.TarFile.extraction_filter  # tarfile

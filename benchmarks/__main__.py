@@ -8,13 +8,14 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from . import creates, jobs, starts, statuses, streams, sweeps
+from . import creates, crowd, jobs, starts, statuses, streams, sweeps
 from .figure import Figure
 
 _MODULES = {
     "starts": starts,
     "creates": creates,
     "statuses": statuses,
+    "crowd": crowd,
     "streams": streams,
     "sweeps": sweeps,
     "jobs": jobs,
