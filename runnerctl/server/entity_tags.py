@@ -17,7 +17,7 @@ from runnerctl.core.domain.document_types import RunnerDocument
 from .answers import Answer, encoded
 
 NOT_MODIFIED = Answer(304, "It is as it was when it had the tag that `If-None-Match` names.", NoneType, ("ETag",))
-CACHING = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+CACHING = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
 """It may be kept by whoever asked, and asked about each time."""
 D = TypeVar("D")
 

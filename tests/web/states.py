@@ -90,6 +90,18 @@ def test_a_runner_with_a_job_is_removed_only_after_a_second_question(desk: Desk)
         expect(row(page, "ci-1").locator(".badge").first).to_have_text("removed")
 
 
+def test_a_drain_is_taken_back_while_the_job_runs(desk: Desk) -> None:
+    desk.server.create("ci-1", wait="online")
+    page = desk.logged_in()
+    with desk.job("ci-1", "build"):
+        expect(row(page, "ci-1")).to_contain_text("busy")
+        act(page, "Drain", "ci-1")
+        expect(row(page, "ci-1")).to_contain_text("after its job")
+        page.get_by_role("button", name="Undrain ci-1").click()
+        expect(row(page, "ci-1").locator(".badge").first).to_have_text("busy")
+        assert desk.server.request("GET", "/api/v1/runners/ci-1").json()["desired"] == "running"
+
+
 @pytest.mark.persistent
 def test_a_persistent_runner_is_stopped_started_and_restarted(desk: Desk) -> None:
     desk.server.create("ci-1", ephemeral=False, wait="online")

@@ -12,6 +12,7 @@ const ACTS = {
     text: (name) => `${name} takes no further job, finishes the one that runs, and is removed then.`,
     ask: (name) => remove(path(name, "?drain=true")),
   },
+  undrain: { label: "Undrain", ask: (name) => post(path(name, "/undrain")) },
   restart: {
     label: "Restart",
     text: (name) => `${name} is stopped and started again. A job that runs is finished first.`,

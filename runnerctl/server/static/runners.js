@@ -3,7 +3,7 @@
 import { isDangerous, labelOf } from "./actions.js";
 import { byId, el, keepFocus, keyed, setAttribute, setText } from "./dom.js";
 import { bytes, counted, duration, percent, seconds } from "./format.js";
-import { acts, isLive, LIVE, look } from "./states.js";
+import { acts, isDraining, isLive, LIVE, look } from "./states.js";
 
 const COLUMNS = {
   name: { title: "Name", value: (runner) => runner.name.toLowerCase() },
@@ -156,7 +156,7 @@ export function drawState(cell, runner) {
   const [word, more] = badge(cell);
   setText(word, runner.state);
   setAttribute(word, "data-is", look(runner.state));
-  setText(more, runner.reason ?? (runner.desired === "gone" && runner.state !== "removing" && isLive(runner) ? "draining" : ""));
+  setText(more, runner.reason ?? (isDraining(runner) ? "after its job" : ""));
 }
 
 /** GitHub's word beside ours: it is marked where the two do not fit. */

@@ -20,9 +20,14 @@ export const look = (word) => LOOKS[word] ?? null;
 
 export const isLive = (runner) => LIVE.includes(runner.state);
 
+/** It goes once its job has ended. */
+export const isDraining = (runner) => ["stopping", "removing"].includes(runner.state) && runner.job !== null;
+
 /** What can be done with a runner now, in the order of the buttons. */
 export function acts(runner) {
-  if (!isLive(runner) || runner.state === "removing") return [];
+  if (!isLive(runner)) return [];
+  if (isDraining(runner)) return ["undrain", "remove"];
+  if (runner.state === "removing") return [];
   const running = ["starting", "connecting", "idle", "busy"].includes(runner.state);
   return [
     running ? "drain" : null,
