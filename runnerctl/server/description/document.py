@@ -52,6 +52,7 @@ _HEADERS = {
     "WWW-Authenticate": "How to show a token.",
     "X-Told-By": "Whose word the lines are; `log`: a job can forge them.",
     "Content-Security-Policy": "What a browser may do with the page: use the style in it.",
+    "ETag": "Of what is told: who names it in `If-None-Match` is told when it is the same.",
     "Set-Cookie": "The session's cookie: HttpOnly, SameSite=Strict, and over TLS Secure.",
     "Server-Timing": "How long the list took, in milliseconds.",
 }
