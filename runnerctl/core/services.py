@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,24 +17,21 @@ from runnerctl import __version__
 
 from .backends.registry import PROCESS, SYSTEMD, Backends
 from .built_once import built_once
-from .domain import job_env
 from .domain.clock import Clock, SystemClock
 from .domain.errors import ConfigInvalid
 from .domain.meter import Meter
 from .host import state_directory
 from .host.whose import Whose
-from .settings.load import SYSTEMD_CREDENTIAL, Settings
-from .settings.table import OF_LAUNCHES, GithubSection
+from .settings.load import Settings
 from .store import Store
 from .store.runner_events import RunnerEvents
 
 if TYPE_CHECKING:
     from .audit import Audit
     from .backends.base import Backend, StopLadder
-    from .backends.launch_document import LaunchOptions
-    from .backends.limits import CgroupLimit
     from .github.client import GitHub
     from .host.worker_pool import WorkerPool
+    from .launching import Launching
     from .packages.known_ends import KnownEnds
     from .packages.offers import Offers
     from .packages.store import PackageStore
@@ -136,7 +132,7 @@ class Services:
         from .backends.process import ProcessBackend
 
         return ProcessBackend(
-            options=self._launch_options(**self._isolation()),
+            options=self.launching.options(**self.launching.isolation()),
             isolates=self.settings.run_as is not None,
             job_users=self._job_users,
             lasts=lambda: self.serving,
@@ -149,7 +145,7 @@ class Services:
 
         groups = self.settings.run_as_groups or ()
         return SystemdBackend(
-            options=self._launch_options(), group_names=groups, **self._supervised, **self._in_progress(SYSTEMD)
+            options=self.launching.options(), group_names=groups, **self._supervised, **self._in_progress(SYSTEMD)
         )
 
     def _in_progress(self, name: str) -> dict[str, Any]:
@@ -170,6 +166,18 @@ class Services:
 
         return check_job_users(self.settings)
 
+    @property
+    def launching(self) -> Launching:
+        """By the settings as they are now."""
+        from .launching import Launching
+
+        return Launching(
+            settings=self.settings,
+            events=self.events_socket,
+            user_agent=USER_AGENT,
+            hidden_before=self._hidden_before,
+        )
+
     def check_runnable(self) -> None:
         """Raises ``ConfigInvalid`` naming the first directory that a Listener could not be started in, or list."""
         from .settings import listable, noexec
@@ -189,61 +197,6 @@ class Services:
     @property
     def _runs_dir(self) -> Path:
         return self.settings.state_dir / "runners"
-
-    def _launch_options(self, **isolation: Any) -> LaunchOptions:
-        from .backends.base import StopLadder
-        from .backends.launch_document import LaunchOptions
-
-        stop, limits = self.settings.stop, self.settings.limits
-        return LaunchOptions(
-            events=self.events_socket,
-            ladder=StopLadder(
-                interrupt=stop.interrupt,
-                terminate=stop.terminate,
-                kill=stop.kill,
-                shutdown_grace=stop.shutdown_grace,
-                settle=self.settings.remove_settle,
-            ),
-            reap_argv=(sys.executable, "-P", "-m", "runnerctl", "reap"),
-            reap_environment=self._reap_environment(),
-            user_agent=USER_AGENT,
-            network=self.settings.http.variables,
-            nice=limits.nice,
-            oom_score_adj=limits.oom_score_adj,
-            limits=self._limits(),
-            needed=(self.settings.base_dir, self.settings.package_dir),
-            job_env=self._job_env,
-            hooks=self._hooks,
-            **isolation,
-        )
-
-    def _job_env(self) -> Mapping[str, str]:
-        if self.settings.job_env_file is None:
-            return self.settings.job_env or {}
-        from .settings import job_variables
-
-        return job_variables.of(self.settings)
-
-    def _hooks(self, given: Mapping[str, str], *, persistent: bool) -> Mapping[str, str]:
-        own = {name: value for name, value in given.items() if name in job_env.HOOKS and value}
-        clean = self._cleaned(persistent=persistent)
-        from .host import job_hooks
-
-        then = own.get(job_env.STARTED)
-        first = job_hooks.started(self.settings.package_dir, guard=self.settings.fork_guard, clean=clean, then=then)
-        return {**own, **({job_env.STARTED: first} if first else {})}
-
-    def _cleaned(self, *, persistent: bool) -> tuple[str, ...]:
-        """What a job finds emptied: an ephemeral runner's has nobody's before it."""
-        return self.settings.clean or () if persistent else ()
-
-    def check_job_env(self, given: Mapping[str, str], *, persistent: bool) -> None:
-        """Raises ``ConfigInvalid`` where a runner with those variables beside the settings' could not be started."""
-        script = job_env.combined(self._job_env(), given).get(job_env.STARTED)
-        if script and (self.settings.fork_guard or self._cleaned(persistent=persistent)):
-            from .host import job_hooks
-
-            job_hooks.check_may_follow(script)
 
     def check_fitting(self) -> None:
         """Raises ``ConfigInvalid`` for settings that do not go together, or would be ignored."""
@@ -281,45 +234,6 @@ class Services:
 
             return units.installed(self.settings.state_dir)
         return bool(wanted == "systemd")
-
-    def _limits(self) -> tuple[CgroupLimit, ...]:
-        wanted = self.settings.limits
-        if not any((wanted.memory_max, wanted.cpu_max, wanted.io_weight, wanted.processes)):
-            return ()
-        from .backends import limits  # most hosts set none, and a status must be quick
-
-        return limits.asked(wanted)
-
-    def _isolation(self) -> dict[str, Any]:
-        if self.settings.run_as is None:
-            if not self.settings.landlock:
-                return {}
-            return self._confinement()
-        from .host.job_users import groups
-
-        return {
-            "groups": groups(self.settings.run_as_groups or ()),
-            "most_processes": self.settings.limits.processes,
-            "no_new_privs": self.settings.no_new_privs,
-        }
-
-    def _confinement(self) -> dict[str, Any]:
-        from .host import cgroups, own_code, own_places
-
-        allowed = self.settings.landlock_allow or ()
-        return {
-            "hidden": self._hidden(),
-            "package_dir": self.settings.package_dir,
-            "closed": own_places.closed(),
-            "readable": tuple(each.path for each in allowed if not each.writable),
-            "writable": tuple(each.path for each in allowed if each.writable),
-            # Landlock keeps signals away; a cgroup's files would do the same.
-            "code": (*own_code.guarded(), *cgroups.mounted()),
-        }
-
-    def _hidden(self) -> tuple[Path, ...]:
-        """Runners stay where they were made: what was hidden before the settings changed is no less ours now."""
-        return tuple(dict.fromkeys((*self.settings.files_of_ours(), *self._hidden_before)))
 
     @built_once
     def github(self) -> GitHub:
@@ -408,7 +322,7 @@ class Services:
         other.__dict__["store"] = self.store
         other.runner_events = self.runner_events
         other.serving = self.serving
-        other._former, other._hidden_before = self.backends, self._hidden()
+        other._former, other._hidden_before = self.backends, self.launching.hidden()
         now = self.settings
         if (settings.backend, settings.run_as is None) == (now.backend, now.run_as is None):
             # `auto` is found out once: units that were installed meanwhile are for the next start.
@@ -429,34 +343,6 @@ class Services:
             self.worker_pool.close()
         if "store" in self.__dict__:
             self.store.close()
-
-    def _reap_environment(self) -> dict[str, str]:
-        """Directories, file locations and addresses; no secret of ours: a job of the same user could read them.
-
-        Of proxies and certificates only what the environment says: the env file is read again.
-        """
-        api_url, server_url = self.settings.github_urls
-        key_file = self.settings.github.private_key_file
-        by_systemd = self.settings.origin(GithubSection.private_key_file) == SYSTEMD_CREDENTIAL
-        located = {
-            "RUNNERCTL_ENV_FILE": str(self.settings.env_file.absolute()) if self.settings.env_file else None,
-            "RUNNERCTL_CONFIG": self.settings.environ.get("RUNNERCTL_CONFIG"),
-            "RUNNERCTL_STATE_DIR": str(self.settings.state_dir.absolute()),
-            "GITHUB_WFA_RUNNER_DEFAULTS__BASE_DIR": str(self.settings.base_dir.absolute()),
-            "RUNNERCTL_PACKAGE_DIR": str(self.settings.package_dir.absolute()),
-            "GITHUB_API_URL": api_url,
-            "GITHUB_SERVER_URL": server_url,
-            "GITHUB_APP_ID": self.settings.github.app_id,
-            "GITHUB_APP_PRIVATE_KEY_FILE": None if by_systemd or key_file is None else str(key_file.absolute()),
-            # It comes and goes with the server: to be looked for when it is wanted.
-            "CREDENTIALS_DIRECTORY": self.settings.environ.get("CREDENTIALS_DIRECTORY"),
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": os.environ.get("HOME", "/"),
-            "LANG": "C.UTF-8",
-            **{name: self.settings.environ.get(name) for each in OF_LAUNCHES for name in each.variables},
-            **self.settings.http.exported,
-        }
-        return {name: value for name, value in located.items() if value}
 
 
 def _systemd_runs() -> bool:

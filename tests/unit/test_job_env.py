@@ -219,7 +219,7 @@ def test_whoever_starts_a_runner_again_does_so_with_the_same_settings(tmp_path: 
         "RUNNERCTL_FORK_GUARD": "true",
     }
     services = Services.open(load(tmp_path, GITHUB_PAT="x", **given))
-    again = settings.load(environ=services._reap_environment())
+    again = settings.load(environ=services.launching.reap_environment())
     services.close()
     for setting in OF_LAUNCHES:
         assert again.values[setting.key].value == services.settings.values[setting.key].value, setting.key

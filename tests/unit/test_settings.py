@@ -307,7 +307,7 @@ def test_a_supervisors_child_looks_for_the_credential_when_it_needs_it(tmp_path:
     """The server may be stopped by then, and the credential with it: that is no key, not a broken one."""
     given = {"GITHUB_APP_ID": "1", "CREDENTIALS_DIRECTORY": str(handed), "RUNNERCTL_STATE_DIR": str(tmp_path / "state")}
     services = Services.open(load(tmp_path, **given))
-    environment = services._reap_environment()
+    environment = services.launching.reap_environment()
     services.close()
     assert credentials.private_key_pem(settings.load(environ=environment)) == PEM
     (handed / "app-key").unlink()

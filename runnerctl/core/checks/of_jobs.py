@@ -35,7 +35,7 @@ def job_env(subject: Subject) -> Iterator[Finding]:
     from ..settings import job_variables
 
     given = job_variables.of(subject.services.settings)
-    subject.services.check_job_env({}, persistent=True)
+    subject.services.launching.check_job_env({}, persistent=True)
     for name in sorted(job_env.HOOKS & given.keys()):
         if given[name] and not Path(given[name]).is_file():
             raise ConfigInvalid(

@@ -105,7 +105,7 @@ class Create(Operation[Runner]):
             backend.check_free(self._spec.name, self.services.settings.base_dir)
         self.services.check_runnable()
         self.services.clock.boot_id()  # without it, nothing of a runner could be seen again
-        self.services.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
+        self.services.launching.check_job_env(self._spec.env, persistent=not self._spec.ephemeral)
         if not self._spec.ephemeral:
             if not backend.capabilities.persistent:
                 raise names.invalid("ephemeral", f"The backend {backend.name} has no persistent runners")
