@@ -50,7 +50,9 @@ def _said(text: str, kind: type[msgspec.Struct]) -> tuple[str, str]:
 
 def _suggestion(field: str, kind: type[msgspec.Struct]) -> str:
     close = get_close_matches(field, kind.__struct_fields__, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(kind.__struct_fields__)}"
+    # What must be there first.
+    known = sorted(msgspec.structs.fields(kind), key=lambda each: not each.required)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(each.name for each in known)}"
 
 
 def _wanted(expected: str) -> str:

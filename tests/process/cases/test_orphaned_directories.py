@@ -79,7 +79,7 @@ def test_a_mount_in_it_is_named_and_even_root_deletes_nothing_before_it_is_gone(
     finally:
         for left in mounts_below(str(ordinary.base_dir)):  # what holds it was renamed
             subprocess.run(["umount", left], check=True)
-    assert ordinary.root("orphans", "clear").returncode == 0
+    assert ordinary.root("orphans", "clear", str(orphan["id"])).returncode == 0
     assert ordinary.orphans() == []
 
 

@@ -301,7 +301,7 @@ _ASKS = {
     "as it is": "{ask} '' ''",
     "as a member of the group": "{ask} 65534 {gid}",
     "as a daemon without a mark": "(env -i setsid setsid {ask} '' '' > said 2>&1 &); "
-    "while ! grep -q . said; do sleep 0.05; done; cat said",
+    "while ! grep -sq . said; do sleep 0.05; done; cat said",
 }
 
 

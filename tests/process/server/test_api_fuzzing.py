@@ -17,7 +17,6 @@ from runnerctl.core.access import issuing
 from runnerctl.core.access.grants import TokenLimits
 from runnerctl.core.access.policy import Right
 from runnerctl.sandbox import Sandbox
-from tests.support.front_ends import schemathesis_hooks
 from tests.support.hosts.host import Host, Server, until
 from tests.support.places import REPOSITORY
 from tests.support.sandboxes.strictness import strict_sandbox
@@ -26,7 +25,10 @@ pytestmark = pytest.mark.long
 
 CASES = int(os.environ.get("FUZZ_API", "0"))
 """For each operation, others in each run; beside those that the description itself gives rise to: 600 in all."""
-SETTINGS = Path(schemathesis_hooks.__file__).with_name("schemathesis.toml")
+SUPPORT = REPOSITORY / "tests" / "support" / "front_ends"
+SETTINGS = SUPPORT / "schemathesis.toml"
+HOOKS = "tests.support.front_ends.schemathesis_hooks"
+"""For schemathesis alone: it changes how `requests` sends."""
 LIMITS = TokenLimits(tenant="games", repositories=("*/*",), organizations=("*",), labels=("*",), persistent=True)
 
 
@@ -66,7 +68,7 @@ def test_nothing_that_the_description_allows_or_forbids_proves_it_wrong(
             *("--request-timeout", "60", "--max-response-time", "30"),
             *("--continue-on-failure", "--no-color"),
         ],
-        env={**host.environment(), "SCHEMATHESIS_HOOKS": schemathesis_hooks.__name__, "PYTHONPATH": str(REPOSITORY)},
+        env={**host.environment(), "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(REPOSITORY)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
