@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
@@ -59,13 +60,29 @@ _HEADERS = {
 _EXAMPLES = {"WWW-Authenticate": CHALLENGE, "Retry-After": "2", "X-Told-By": "log", "Location": "/api/v1/runners/ci-1"}
 
 
-@cache
+_making = threading.Lock()
+"""Sources are parsed for it, and Python 3.11 fails where two threads do that at once."""
+
+
 def encoded_description(routes: tuple[Route, ...]) -> bytes:
+    """Made once. Safe for threads."""
+    with _making:
+        return _encoded_description(routes)
+
+
+def encoded_page(routes: tuple[Route, ...]) -> bytes:
+    """The same as a page."""
+    with _making:
+        return _encoded_page(routes)
+
+
+@cache
+def _encoded_description(routes: tuple[Route, ...]) -> bytes:
     return encoded(describe(routes))
 
 
 @cache
-def encoded_page(routes: tuple[Route, ...]) -> bytes:
+def _encoded_page(routes: tuple[Route, ...]) -> bytes:
     return page(describe(routes)).encode()
 
 

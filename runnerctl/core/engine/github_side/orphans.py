@@ -98,7 +98,7 @@ def _clear(services: Services, orphan: Orphan) -> None:
     if github_id is None and not _is_taken_over(services, orphan):
         github_id = find_ours(services, scope=orphan.scope, name=orphan.name, labels=orphan.labels)
         if github_id is None:
-            _check_that_none_can_come(services, orphan)
+            _check_that_none_can_come(services, orphan, runner)
         elif _is_taken_over(services, orphan):
             github_id = None  # a later life was registered while GitHub was asked
     if github_id is not None:
@@ -108,9 +108,10 @@ def _clear(services: Services, orphan: Orphan) -> None:
         services.store.note(runner.id, **deregistered(services, runner))
 
 
-def _check_that_none_can_come(services: Services, orphan: Orphan) -> None:
+def _check_that_none_can_come(services: Services, orphan: Orphan, runner: Runner | None) -> None:
     """Somebody may ask before it is due: a registration that was asked for just now may still be made."""
-    left = orphan.created_at + UNHEARD_SECONDS - services.clock.now()
+    asked_at = None if runner is None else runner.asked_at
+    left = (asked_at or orphan.created_at) + UNHEARD_SECONDS - services.clock.now()
     if 0 < left <= UNHEARD_SECONDS:
         raise RunnerBusy(
             f"GitHub does not know runner {orphan.name!r}, but may still be making it",
