@@ -200,6 +200,7 @@ def test_one_that_was_stopped_stays_so_though_its_removal_was_refused(
 
 
 def test_reconcile_does_not_say_that_all_is_well_while_it_rests(services: Services, host: Host) -> None:
+    host.cli("list")  # what commands are forked from takes a while to start: longer than a rest on a busy machine
     create(services, host.spec(NAME, ephemeral=False), wait=core.Wait.ONLINE)
     os.kill(routed.observe(services, current(services)).pid or 0, signal.SIGKILL)
     until(lambda: current(services).state is S.STOPPED)
